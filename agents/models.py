@@ -1,0 +1,116 @@
+"""What is kept of runs: their state, their approvals, and what agents remember of a thread.
+
+A run's state moves only together with the journalled event that tells of it, in one transaction (`agents.ledger`).
+"""
+
+from __future__ import annotations
+
+from django.db import models
+from django.db.models import Q
+
+from websocket_core.models import Thread
+
+
+class RunStatus(models.TextChoices):
+    """The wire's `run_status`."""
+
+    QUEUED = "queued"
+    RUNNING = "running"
+    WAITING = "waiting"  # for a person's decision
+    COMPLETED = "completed"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+
+OPEN = (RunStatus.QUEUED, RunStatus.RUNNING, RunStatus.WAITING)
+ACTIVE = (RunStatus.RUNNING, RunStatus.WAITING)
+
+
+class Run(models.Model):
+    """One execution of an agent in a thread. Executed once at most."""
+
+    user_id = models.CharField(max_length=255)
+    run_id = models.CharField(max_length=128)
+    thread = models.ForeignKey(Thread, models.CASCADE, related_name="runs")
+    agent_type = models.CharField(max_length=128)
+    input = models.TextField(default="{}")  # JSON, as the frame had it
+    request_id = models.CharField(max_length=128, blank=True)
+    status = models.CharField(max_length=16, choices=RunStatus.choices, default=RunStatus.QUEUED)
+    first_seq = models.BigIntegerField(null=True, blank=True)  # the run's first event
+    last_seq = models.BigIntegerField(null=True, blank=True)  # its terminal event
+    result = models.TextField(blank=True)  # JSON of what the agent returned; for `ctx.history`
+    code = models.CharField(max_length=32, blank=True)  # of agent_failed
+    incident = models.CharField(max_length=64, blank=True)  # where the log tells more
+    worker_id = models.CharField(max_length=128, blank=True)  # the process that holds the lease
+    lease_until = models.DateTimeField(null=True, blank=True)  # null while queued, resting, or over
+    resting = models.BooleanField(default=False)  # waits for decisions without holding a process
+    stop_requested_at = models.DateTimeField(null=True, blank=True)
+    stop_reason = models.CharField(max_length=1024, blank=True)
+    retried_as = models.CharField(max_length=128, blank=True)
+    created_at = models.DateTimeField()
+    started_at = models.DateTimeField(null=True, blank=True)
+    finished_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["user_id", "run_id"], name="run_of_user"),
+            models.UniqueConstraint(fields=["thread"], condition=Q(status__in=ACTIVE), name="one_active_run_per_thread"),
+        ]
+        indexes = [
+            models.Index(fields=["user_id"], condition=Q(status__in=OPEN), name="run_open_of_user"),
+            models.Index(fields=["status", "id"], condition=Q(status__in=OPEN), name="run_open"),
+            models.Index(fields=["created_at"], name="run_created"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.agent_type} {self.run_id}"
+
+
+class Approval(models.Model):
+    """A question to the person: may this tool run with these arguments?"""
+
+    user_id = models.CharField(max_length=255)
+    approval_id = models.CharField(max_length=128)
+    run = models.ForeignKey(Run, models.CASCADE, related_name="approvals")
+    tool_call_id = models.CharField(max_length=128)
+    tool_name = models.CharField(max_length=255)
+    arguments = models.TextField()  # JSON
+    arguments_digest = models.CharField(max_length=64)  # SHA-256 of tool name and arguments: what was approved is what runs
+    message = models.TextField(blank=True)
+    created_at = models.DateTimeField()
+    expires_at = models.DateTimeField(db_index=True)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["user_id", "approval_id"], name="approval_of_user")]
+
+    def __str__(self) -> str:
+        return f"{self.tool_name} {self.approval_id}"
+
+
+class Decision(models.Model):
+    """The one answer an approval gets; its primary key is the approval's, so there cannot be two."""
+
+    approval = models.OneToOneField(Approval, models.CASCADE, primary_key=True, related_name="decision")
+    approved = models.BooleanField()
+    value = models.TextField(default="null")  # JSON
+    by = models.CharField(max_length=16)  # "user", "expired", "cancelled"
+    decided_at = models.DateTimeField()
+
+    def __str__(self) -> str:
+        return "approved" if self.approved else "denied"
+
+
+class Memory(models.Model):
+    """What an agent remembers of a thread, or of a resting run: opaque bytes under a key of the agent's own."""
+
+    thread = models.ForeignKey(Thread, models.CASCADE, related_name="memories")
+    key = models.CharField(max_length=200)
+    data = models.BinaryField()
+    updated_at = models.DateTimeField()
+
+    class Meta:
+        verbose_name_plural = "memories"
+        constraints = [models.UniqueConstraint(fields=["thread", "key"], name="memory_of_thread")]
+
+    def __str__(self) -> str:
+        return self.key

@@ -1,0 +1,200 @@
+"""What clients may ask for: a tagged union of actions, decoded and validated in one place.
+
+Unknown fields are ignored, unknown actions are an error (wire protocol, "Client → server: actions").
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from datetime import datetime
+from typing import Annotated, Any, ClassVar, Final, Literal, NoReturn
+
+import msgspec
+from msgspec import Meta, Struct
+
+from websocket_core.errors import ClientError, InvalidAction, InvalidJSON, UnknownAction
+
+Name = Annotated[str, Meta(pattern=r"^[A-Za-z0-9_.:\-]{1,128}\Z")]
+Cursor = Annotated[int, Meta(ge=0)]
+
+
+class Action(Struct, kw_only=True, frozen=True):
+    """Base of the actions; `request_id` is echoed in every answer."""
+
+    action: ClassVar[str]
+    request_id: Annotated[str, Meta(max_length=128)] | None = None
+
+
+class StartAgent(Action):
+    """Start a run, or find the one that already has this `run_id`."""
+
+    action = "start_agent"
+    agent_type: Annotated[str, Meta(min_length=1, max_length=128)]
+    thread_id: Name | None = None
+    run_id: Name | None = None
+    input: Any = None
+    if_busy: Literal["enqueue", "reject", "cancel"] | None = None
+
+
+class StopAgent(Action):
+    """Stop a run."""
+
+    action = "stop_agent"
+    run_id: Name
+    reason: Annotated[str, Meta(max_length=1024)] | None = None
+
+
+class Respond(Action):
+    """Decide an approval."""
+
+    action = "respond"
+    run_id: Name
+    approval_id: Name
+    approved: bool
+    value: Any = None
+
+
+class Resume(Action):
+    """Position the connection in threads; 0 is the beginning."""
+
+    action = "resume"
+    cursors: Annotated[dict[Name, Cursor], Meta(min_length=1, max_length=1000)]
+
+
+class Sync(Action):
+    """List the user's threads, newest first."""
+
+    action = "sync"
+    limit: Annotated[int, Meta(ge=1, le=200)] | None = None
+    before: Annotated[datetime, Meta(tz=True)] | None = None
+
+
+class Watch(Action):
+    """Limit live events to some threads, or to none of them: `"*"`."""
+
+    action = "watch"
+    threads: Annotated[list[Name], Meta(max_length=1000)] | Literal["*"] = "*"
+
+
+class Ack(Action):
+    """What the client has processed; opens the flow-control window."""
+
+    action = "ack"
+    cursors: Annotated[dict[Name, Cursor], Meta(max_length=1000)]
+
+
+class Authenticate(Action):
+    """A fresh token of the same user."""
+
+    action = "authenticate"
+    token: Annotated[str, Meta(min_length=1, max_length=16384)]
+
+
+class Ping(Action):
+    """Is anybody there?"""
+
+    action = "ping"
+    payload: Any = None
+
+
+ACTIONS: Final[dict[str, type[Action]]] = {
+    kind.action: kind for kind in (StartAgent, StopAgent, Respond, Resume, Sync, Watch, Ack, Authenticate, Ping)
+}
+
+_decoder = msgspec.json.Decoder()
+_PATH = re.compile(r" - at (?:`key` in )?`\$\.?([^`]*)`\Z")
+_MISSING = re.compile(r"missing required field `([^`]+)`")
+_SURROGATE = re.compile("[\ud800-\udfff]")
+# Fields that are kept in columns of their own or handed to agents; PostgreSQL text cannot hold U+0000.
+_NO_NUL: Final = ("request_id", "agent_type", "input", "reason")
+
+
+def decode(text: str) -> Action:
+    """The action in a text frame.
+
+    Raises:
+        InvalidJSON: it is not JSON (NaN, too deep and too large numbers count as that).
+        InvalidAction: it is not an object, or a field is missing or wrong; `field` tells which.
+        UnknownAction: there is no such action.
+
+    Errors carry the frame's `request_id` where one could be read.
+    """
+    try:
+        message = _decoder.decode(text)
+    except (msgspec.MsgspecError, ValueError, RecursionError):
+        message = _decode_leniently(text)
+    if not isinstance(message, dict):
+        raise InvalidAction("Send one JSON object with an `action`.")
+    request_id = message.get("request_id")
+    try:
+        return _convert(message, text)
+    except ClientError as error:
+        if isinstance(request_id, str) and len(request_id) <= 128 and not _SURROGATE.search(request_id):
+            error.fields["request_id"] = request_id
+        raise
+
+
+def _convert(message: dict[str, Any], text: str) -> Action:
+    name = message.get("action")
+    if not isinstance(name, str):
+        raise InvalidAction("`action` is missing or not a string.", field="action")
+    kind = ACTIONS.get(name)
+    if kind is None:
+        raise UnknownAction(f"There is no such action. Known ones: {', '.join(ACTIONS)}.", field="action")
+    if "\\u" in text:
+        _check_characters(message, nul="\\u0000" in text)
+    try:
+        return msgspec.convert(message, kind)
+    except msgspec.ValidationError as error:
+        _explain(error)
+
+
+def _explain(error: msgspec.ValidationError) -> NoReturn:
+    """Raise what msgspec found, in the wire's terms."""
+    text = str(error)
+    missing, path = _MISSING.search(text), _PATH.search(text)
+    field = missing[1] if missing else path[1].removesuffix("[...]") if path else None
+    raise InvalidAction(f"{_PATH.sub('', text)}.", field=field or None) from None
+
+
+def _check_characters(message: dict[str, Any], *, nul: bool) -> None:
+    for field, value in message.items():
+        if nul and field in _NO_NUL and _holds(value, "\x00"):
+            raise InvalidAction("U+0000 cannot be kept; remove it from the text.", field=field)
+
+
+def _holds(value: Any, character: str) -> bool:
+    """Whether any string in a JSON value has the character. Without recursion: the depth is the client's choice."""
+    stack = [value]
+    while stack:
+        item = stack.pop()
+        if isinstance(item, str):
+            if character in item:
+                return True
+        elif isinstance(item, dict):
+            stack.extend(item)
+            stack.extend(item.values())
+        elif isinstance(item, list):
+            stack.extend(item)
+    return False
+
+
+def _decode_leniently(text: str) -> NoReturn:
+    """Find out why the strict decoder refused: lone surrogates are JSON, but not text; everything else is not JSON."""
+    try:
+        message = json.loads(text, parse_constant=_refuse)
+    except (ValueError, RecursionError):
+        raise InvalidJSON() from None
+    if isinstance(message, dict):
+        request_id = message.get("request_id")
+        known = request_id if isinstance(request_id, str) and len(request_id) <= 128 and not _SURROGATE.search(request_id) else None
+        for field, value in message.items():
+            if _SURROGATE.search(json.dumps({field: value}, ensure_ascii=False)):
+                shown = None if _SURROGATE.search(field) else field
+                raise InvalidAction("Lone surrogates are not text; remove them.", field=shown, request_id=known)
+    raise InvalidJSON()
+
+
+def _refuse(constant: str) -> NoReturn:
+    raise ValueError(constant)

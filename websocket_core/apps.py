@@ -1,0 +1,16 @@
+"""The delivery core as a Django app."""
+
+from __future__ import annotations
+
+from django.apps import AppConfig
+
+
+class WebsocketCoreConfig(AppConfig):
+    """Registers the system checks."""
+
+    name = "websocket_core"
+    verbose_name = "Netra delivery"
+    default_auto_field = "django.db.models.BigAutoField"
+
+    def ready(self) -> None:
+        from websocket_core import checks  # noqa: F401 - registering is the import's effect; models must be loaded

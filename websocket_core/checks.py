@@ -1,0 +1,86 @@
+"""System checks: a configuration known to lose events or to kill connections is refused before the first one is open."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from django.apps import AppConfig
+from django.conf import settings
+from django.core.checks import CheckMessage, Error, Warning, register
+from django.utils.module_loading import import_string
+
+from websocket_core.conf import conf
+from websocket_core.protocols import WebSocketManagerProtocolValidator
+
+CORE_LAYER = "channels_redis.core.RedisChannelLayer"
+STOCK_MEMORY_LAYER = "channels.layers.InMemoryChannelLayer"
+
+
+@register()
+def manager_follows_protocol(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[CheckMessage]:
+    """E001: the configured manager class must follow WebSocketManagerProtocol."""
+    try:
+        manager_class = import_string(conf.MANAGER_CLASS)
+    except ImportError as error:
+        return [Error(f"NETRA_MANAGER_CLASS cannot be imported: {error}", hint="Name a class by its dotted path.", id="websocket_core.E001")]
+    result = WebSocketManagerProtocolValidator.validate_manager_protocol(manager_class)
+    return [
+        Error(
+            f"{conf.MANAGER_CLASS} does not follow WebSocketManagerProtocol: {finding}",
+            hint="Derive from websocket_core.unified_manager.UnifiedWebSocketManager, or add what is missing.",
+            id="websocket_core.E001",
+        )
+        for finding in result["missing_methods"] + result["invalid_signatures"]
+    ]
+
+
+@register()
+def channel_layer_keeps_sockets(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[CheckMessage]:
+    """E002 to E004: a channel layer must be there, and must not be one whose settings close idle sockets."""
+    layer = getattr(settings, "CHANNEL_LAYERS", {}).get("default")
+    if not layer:
+        return [
+            Error(
+                "There is no default channel layer.",
+                hint="Set CHANNEL_LAYERS['default'], for one process to websocket_core.layers.InProcessChannelLayer.",
+                id="websocket_core.E002",
+            )
+        ]
+    backend, found = layer.get("BACKEND", ""), list[CheckMessage]()
+    if backend.startswith("channels_redis."):
+        found += _redis_settings(backend, layer.get("CONFIG", {}))
+    elif backend == STOCK_MEMORY_LAYER:
+        found.append(
+            Warning(
+                "Channels' in-memory layer costs the square of the connections and can silently forget one of them.",
+                hint="Use websocket_core.layers.InProcessChannelLayer for one process, Redis for several.",
+                id="websocket_core.W001",
+            )
+        )
+    return found
+
+
+def _redis_settings(backend: str, config: dict[str, Any]) -> list[CheckMessage]:
+    import redis
+
+    found = list[CheckMessage]()
+    hosts = config.get("hosts", [])
+    unbounded = hosts and all(isinstance(host, dict) and "socket_timeout" in host and "max_connections" in host for host in hosts)
+    if int(redis.__version__.split(".")[0]) >= 8 and not unbounded:
+        found.append(
+            Error(
+                f"redis-py {redis.__version__} closes idle sockets after 5 s and allows 100 connections.",
+                hint="Install redis<8, or give every host of the layer socket_timeout=None and max_connections.",
+                id="websocket_core.E003",
+            )
+        )
+    if backend == CORE_LAYER:
+        found.append(
+            Warning(
+                "The core Redis layer drops messages of all users of a process when one user is busy, and a Redis restart closes all sockets.",
+                hint="Use channels_redis.pubsub.RedisPubSubChannelLayer: it lost nothing and is about six times faster.",
+                id="websocket_core.W002",
+            )
+        )
+    return found

@@ -1,0 +1,65 @@
+"""The settings of the delivery core and their defaults, read on access, so that `override_settings` just works.
+
+A setting `NAME` is `NETRA_NAME` in Django's settings. Every bound of the system is a number here.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.conf import settings
+
+
+class Defaults:
+    """Defaults; the annotations are the types."""
+
+    # --- frames and actions
+    MAX_FRAME_BYTES: int = 64 * 1024  # a larger frame of a client closes with 4413
+    MAX_EVENT_BYTES: int = 256 * 1024  # one encoded event
+    ACTIONS_PER_SECOND: float = 50.0  # per user, over all sockets
+    ACTIONS_BURST: int = 200
+    FLOODING_AFTER: int = 100  # actions ignored after rate_limited before the socket is closed with 4429
+    STARTS_PER_MINUTE: int = 600  # runs a user may start in a minute
+    # --- connections
+    MAX_CONNECTIONS_PER_USER: int = 20  # over all processes
+    FIRST_ACTION_SECONDS: float = 2.0  # the server never speaks before the first action, or this
+    OUTBOX_CHARS: int = 1024 * 1024  # encoded events waiting in memory for one connection
+    WINDOW_CHARS: int = 1024 * 1024  # journalled text a client that acks may be behind
+    SEND_CHARS: int = 64 * 1024  # text handed to the transport at a time
+    REPLIES: int = 512  # control frames waiting for one connection; past that reading pauses
+    STALL_SECONDS: float = 20.0  # a socket that drains nothing for this long is closed with 4408
+    STALL_CUT_SECONDS: float = 5.0  # after 4408 the TCP connection is cut
+    SESSION_WARNING_SECONDS: float = 60.0  # session_expiring comes so long before the end
+    HEADS: int = 1000  # threads whose heads a new connection reads at once; older ones are found when they move
+    # --- journal
+    JOURNAL_QUEUE: int = 4096  # operations waiting for a commit; past that emitters wait
+    JOURNAL_QUEUE_CHARS: int = 16 * 1024 * 1024
+    JOURNAL_BATCH: int = 1024  # operations in one transaction
+    JOURNAL_BATCH_CHARS: int = 4 * 1024 * 1024
+    JOURNAL_TIMEOUT: float = 60.0  # seconds an operation waits for an absent database
+    HINT_CHARS: int = 256 * 1024  # frames carried by one group message; past that it only rings
+    PAGE_CHARS: int = 256 * 1024  # one read of a replay
+    PAGE_EVENTS: int = 2000
+    DB_THREADS: int = 4  # readers; the journal's writer has one of its own
+    # --- watching
+    WATCHDOG_SECONDS: float = 1.0
+    HEARTBEAT_SECONDS: float = 5.0  # of a process, and of a lease
+    PROCESS_TIMEOUT: float = 40.0  # a process without heartbeat is dead, its connections are gone
+    CREDENTIAL_CHECK_SECONDS: float = 2.0
+    DRAIN_SECONDS: float = 10.0
+    DRAIN_SPREAD_MS: int = 4000  # clients are told to come back within this range
+    RETENTION_DAYS: float = 30.0
+    # --- composition
+    MANAGER_CLASS: str = "websocket_core.unified_manager.UnifiedWebSocketManager"
+    ALLOWED_ORIGINS: tuple[str, ...] = ()
+
+
+class Conf:
+    """Reads `NETRA_*` from Django's settings, with `Defaults` behind them."""
+
+    def __getattr__(self, name: str) -> Any:
+        default = getattr(Defaults, name)  # AttributeError: there is no such setting
+        return getattr(settings, f"NETRA_{name}", default)
+
+
+conf: Any = Conf()

@@ -1,0 +1,92 @@
+"""The one crossing into threads for database work.
+
+Channels' own bridge sends every call through one shared thread, where a slow query of one user stalls everybody, and hops to it for every message. Here
+readers have a small pool and the journal's writer one thread of its own; each thread keeps its connection, closes it when it is unusable, and gives it back
+when the process ends or a test asks for it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, TypeVar
+
+from django.db import InterfaceError, OperationalError, connections
+
+from websocket_core.conf import conf
+
+T = TypeVar("T")
+
+
+class DatabaseThreads:
+    """Threads with a database connection each.
+
+    Args:
+        name: prefix of the threads' names.
+        size: gives the number of threads (asked when they are made), thus of database connections.
+    """
+
+    def __init__(self, name: str, size: Callable[[], int]) -> None:
+        self._name, self._wanted, self._size = name, size, 0
+        self._pool: ThreadPoolExecutor | None = None
+        self._lock = threading.Lock()
+
+    def _executor(self) -> ThreadPoolExecutor:
+        with self._lock:
+            if self._pool is None:
+                self._size = self._wanted()
+                self._pool = ThreadPoolExecutor(self._size, thread_name_prefix=self._name)
+            return self._pool
+
+    def call(self, function: Callable[..., T], *args: Any) -> asyncio.Future[T]:
+        """Run `function(*args)` in one of the threads; a future of the running loop.
+
+        A broken connection is closed, so that the next call opens a new one; the error is the caller's to see.
+        """
+        return asyncio.get_running_loop().run_in_executor(self._executor(), _guarded, function, args)
+
+    def close(self) -> None:
+        """Wait for what runs, close the threads' connections, end the threads. They come back when needed."""
+        with self._lock:
+            pool, self._pool = self._pool, None
+        if pool is None:
+            return
+        barrier = threading.Barrier(self._size)
+
+        def leave() -> None:
+            connections.close_all()
+            barrier.wait(10)  # keeps this thread busy until every other one has closed, too
+
+        for future in [pool.submit(leave) for _ in range(self._size)]:
+            future.result(15)
+        pool.shutdown()
+
+
+def _guarded(function: Callable[..., T], args: tuple[Any, ...]) -> T:
+    try:
+        return function(*args)
+    except (OperationalError, InterfaceError):
+        for connection in connections.all(initialized_only=True):
+            if not connection.in_atomic_block:
+                connection.close()
+        raise
+
+
+readers = DatabaseThreads("netra-read", lambda: conf.DB_THREADS)
+writer = DatabaseThreads("netra-write", lambda: 1)
+
+
+async def read(function: Callable[..., T], *args: Any) -> T:
+    """Run a reading function in a database thread. A connection that broke while idle is replaced and the call repeated once."""
+    try:
+        return await readers.call(function, *args)
+    except (OperationalError, InterfaceError):
+        return await readers.call(function, *args)
+
+
+def close_all() -> None:
+    """End all database threads and close their connections (tests, end of a process)."""
+    readers.close()
+    writer.close()

@@ -1,0 +1,150 @@
+"""Every error of the core, under one root.
+
+An error that a client can cause carries the wire's `code` (wire protocol, "Error codes") and, as attributes, the fields that go with it; `wire_fields`
+is what the `error` frame shows. Its message is written for people and holds nothing that the client did not already know.
+"""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+
+class WebSocketCoreError(Exception):
+    """Something went wrong in the delivery core."""
+
+    code: ClassVar[str] = "internal"
+
+    def __init__(self, message: str = "", **fields: Any) -> None:
+        super().__init__(message or (self.__doc__ or "").split("\n")[0])
+        self.fields = fields
+
+    @property
+    def wire_fields(self) -> dict[str, Any]:
+        """The fields of the `error` frame beside `code` and `message`; `None` means absent."""
+        return {name: value for name, value in self.fields.items() if value is not None}
+
+
+class UserIsolationError(WebSocketCoreError, PermissionError):
+    """This belongs to another user; a manager only serves the user of its own context."""
+
+
+class ProtocolComplianceError(WebSocketCoreError, TypeError):
+    """The object does not follow WebSocketManagerProtocol."""
+
+
+class LeaseLostError(WebSocketCoreError):
+    """The run's lease was taken over; whoever holds the old one writes nothing any more."""
+
+
+class RunOverError(WebSocketCoreError):
+    """The run has its terminal event; nothing can follow it."""
+
+
+class GrammarError(WebSocketCoreError, ValueError):
+    """The event may not come at this place of a run."""
+
+
+class ConnectionClosedError(WebSocketCoreError, ConnectionError):
+    """The connection is closed."""
+
+
+class ClientError(WebSocketCoreError):
+    """The client asked for something that cannot be done."""
+
+    code = "invalid_action"
+
+
+class InvalidJSON(ClientError):
+    """The frame is not JSON. Send one JSON object per text frame."""
+
+    code = "invalid_json"
+
+
+class InvalidAction(ClientError):
+    """A field of the action is missing or wrong."""
+
+    code = "invalid_action"
+
+
+class UnknownAction(ClientError):
+    """There is no such action."""
+
+    code = "unknown_action"
+
+
+class UnknownAgent(ClientError):
+    """No agent of this name is registered."""
+
+    code = "unknown_agent"
+
+
+class NotFound(ClientError):
+    """There is nothing of this name."""
+
+    code = "not_found"
+
+
+class RunFinished(ClientError):
+    """The run is over."""
+
+    code = "run_finished"
+
+
+class ThreadBusy(ClientError):
+    """Another run is active in this thread. Wait for it, stop it, or start with if_busy 'enqueue' or 'cancel'."""
+
+    code = "thread_busy"
+
+
+class RunLimit(ClientError):
+    """You have as many runs queued and running as one user may have. Wait for one to end, or stop one."""
+
+    code = "run_limit"
+
+
+class AlreadyDecided(ClientError):
+    """The approval was decided before."""
+
+    code = "already_decided"
+
+
+class RateLimited(ClientError):
+    """Too many actions in a short time. Wait as long as retry_after_ms says."""
+
+    code = "rate_limited"
+
+
+class TooLarge(ClientError):
+    """This is larger than an event may be."""
+
+    code = "too_large"
+
+
+class Unauthenticated(ClientError):
+    """The credentials are missing, wrong or no longer valid. Log in again, or send a fresh token."""
+
+    code = "unauthenticated"
+
+
+class CursorExpired(ClientError):
+    """The events after this cursor are older than the retention. Resume from first_seq - 1."""
+
+    code = "cursor_expired"
+
+
+class InvalidCursor(ClientError):
+    """The cursor is ahead of the thread. last_seq is the newest event."""
+
+    code = "invalid_cursor"
+
+
+class JournalUnavailable(ClientError):
+    """The database cannot be reached right now. Nothing was changed; try again in a moment."""
+
+    code = "journal_unavailable"
+
+
+class Draining(ClientError):
+    """This server is shutting down. Connect again, and resume."""
+
+    code = "draining"

@@ -1,0 +1,96 @@
+"""The identifiers of Netra: plain strings, told apart by their types.
+
+A client names threads, runs and approvals, so their alphabet is small (wire protocol, "Identity"). A user id is opaque: it comes from an identity
+provider and is compared byte for byte, never folded, trimmed or normalised.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import time
+import unicodedata
+from typing import Self
+from uuid import UUID
+
+NAME_LENGTH = 128  # characters of a thread, run, approval or connection id
+USER_LENGTH = 255  # characters of a user id
+
+# \Z and not $: a trailing newline must not pass.
+_NAME = re.compile(r"[A-Za-z0-9_.:\-]{1,%d}\Z" % NAME_LENGTH)
+
+
+class Identifier(str):
+    """Base of the identifier types: a validated `str`.
+
+    Raises:
+        TypeError: the value is not a string.
+        ValueError: the value is not a legal identifier of this kind.
+    """
+
+    __slots__ = ()
+
+    def __new__(cls, value: str) -> Self:
+        if not isinstance(value, str):
+            raise TypeError(f"{cls.__name__} takes a string, not {type(value).__name__}")
+        if not cls.is_valid(value):
+            raise ValueError(f"{value!r:.80} is not a {cls.__name__}: {cls.rule()}")
+        return super().__new__(cls, value)
+
+    @classmethod
+    def is_valid(cls, value: str) -> bool:
+        """Whether `value` follows the rule of this kind."""
+        return _NAME.match(value) is not None
+
+    @classmethod
+    def rule(cls) -> str:
+        """The rule in words, for error messages."""
+        return f"1 to {NAME_LENGTH} characters of A-Z a-z 0-9 _ . : -"
+
+
+class UserID(Identifier):
+    """A person, as the identity provider names them. Opaque."""
+
+    __slots__ = ()
+
+    @classmethod
+    def is_valid(cls, value: str) -> bool:
+        # Category C* has control characters, lone surrogates and unassigned ones; only the first two can do harm
+        # (logs, encodings), so format characters and private use stay legal: ids are opaque.
+        return 1 <= len(value) <= USER_LENGTH and not any(unicodedata.category(c) in ("Cc", "Cs") for c in value)
+
+    @classmethod
+    def rule(cls) -> str:
+        return f"1 to {USER_LENGTH} characters without control characters"
+
+
+class ThreadID(Identifier):
+    """A conversation of one user."""
+
+    __slots__ = ()
+
+
+class RunID(Identifier):
+    """One execution of an agent in a thread."""
+
+    __slots__ = ()
+
+
+class ApprovalID(Identifier):
+    """One request for a person's decision."""
+
+    __slots__ = ()
+
+
+class ConnectionID(Identifier):
+    """One open socket."""
+
+    __slots__ = ()
+
+
+def new_id() -> str:
+    """A UUIDv7 (RFC 9562): sorts by creation time, so index pages stay warm; 74 random bits, so it cannot be guessed."""
+    milliseconds = time.time_ns() // 1_000_000
+    random = int.from_bytes(os.urandom(10))
+    value = (milliseconds & 0xFFFFFFFFFFFF) << 80 | 0x7 << 76 | (random >> 68 & 0xFFF) << 64 | 0b10 << 62 | random & (1 << 62) - 1
+    return str(UUID(int=value))

@@ -1,0 +1,131 @@
+"""What the core keeps: threads, their events, connections, server processes, and the credentials that open a connection.
+
+Events are written by `websocket_core.journal` alone. Everything is found by `(user_id, name)`: a name alone means nothing.
+"""
+
+from __future__ import annotations
+
+from django.db import models
+from django.db.models import Q
+
+TERMINAL_TYPES = ("agent_completed", "agent_failed", "agent_cancelled")
+
+
+class Process(models.Model):
+    """A server or worker process. Its heartbeat tells whether what it claims (connections, leases) still holds."""
+
+    process_id = models.CharField(max_length=128, primary_key=True)
+    kind = models.CharField(max_length=16)  # "server", "worker", "command"
+    host = models.CharField(max_length=255)
+    pid = models.PositiveIntegerField()
+    started_at = models.DateTimeField()
+    heartbeat_at = models.DateTimeField(db_index=True)
+    stopped_at = models.DateTimeField(null=True, blank=True)
+    # Number of the newest batch this process has committed: after a commit whose outcome is unknown (the connection broke
+    # meanwhile) this row tells whether it happened, so that no event is written twice.
+    batch = models.BigIntegerField(default=0)
+
+    class Meta:
+        verbose_name_plural = "processes"
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.host}:{self.pid}"
+
+
+class Thread(models.Model):
+    """A conversation of one user, the head of its journal, and who may write to it."""
+
+    user_id = models.CharField(max_length=255)
+    thread_id = models.CharField(max_length=128)
+    title = models.CharField(max_length=200, blank=True)
+    last_seq = models.BigIntegerField(default=0)
+    first_seq = models.BigIntegerField(default=1)  # oldest event that retention has left
+    active_run_id = models.CharField(max_length=128, null=True, blank=True)  # the leased run; at most one  # noqa: DJ001
+    fence = models.BigIntegerField(default=0)  # fencing token of its lease; grows with every lease
+    created_at = models.DateTimeField()
+    updated_at = models.DateTimeField()
+    deleted_at = models.DateTimeField(null=True, blank=True)  # the row stays: (thread_id, seq) names an event for ever
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["user_id", "thread_id"], name="thread_of_user")]
+        indexes = [
+            models.Index(fields=["user_id", "updated_at"], name="thread_user_updated"),  # sync, heads
+            models.Index(fields=["updated_at"], name="thread_updated"),  # the watchdog's question: what has moved?
+        ]
+
+    def __str__(self) -> str:
+        return self.title or self.thread_id
+
+
+class Event(models.Model):
+    """One journalled event: the final encoded frame, exactly as it is sent, every time."""
+
+    # No foreign key constraint: only the journal inserts, holding the thread's row; the check would cost as much as the insert.
+    thread = models.ForeignKey(Thread, models.CASCADE, related_name="events", db_index=False, db_constraint=False)
+    seq = models.BigIntegerField()
+    run_id = models.CharField(max_length=128)
+    event_type = models.CharField(max_length=32)
+    frame = models.TextField()
+    created_at = models.DateTimeField()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["thread", "seq"], name="event_seq"),
+            models.UniqueConstraint(
+                fields=["thread", "run_id"], condition=Q(event_type__in=TERMINAL_TYPES), name="one_terminal_event_per_run"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.seq} {self.event_type}"
+
+
+class Connection(models.Model):
+    """One WebSocket, open or past."""
+
+    connection_id = models.CharField(max_length=128, primary_key=True)
+    user_id = models.CharField(max_length=255)
+    thread_id = models.CharField(max_length=128, blank=True)  # the thread it last worked in
+    process = models.ForeignKey(Process, models.CASCADE, related_name="connections", db_constraint=False)
+    credential = models.CharField(max_length=16)  # "token", "oidc", "session", "ticket"
+    client = models.CharField(max_length=200, blank=True)  # the User-Agent header
+    connected_at = models.DateTimeField()
+    last_seen_at = models.DateTimeField()
+    disconnected_at = models.DateTimeField(null=True, blank=True)  # null while the socket is open
+    close_code = models.PositiveIntegerField(null=True, blank=True)
+
+    class Meta:
+        indexes = [
+            models.Index(fields=["user_id"], condition=Q(disconnected_at=None), name="connection_live_of_user"),
+            models.Index(fields=["connected_at"], name="connection_connected"),
+            models.Index(fields=["disconnected_at"], name="connection_disconnected"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.user_id} {self.connection_id}"
+
+
+class AccessToken(models.Model):
+    """A first-party bearer token. Only its digest is kept: the database does not open a door."""
+
+    user_id = models.CharField(max_length=255, db_index=True)
+    digest = models.CharField(max_length=64, unique=True)  # SHA-256, hexadecimal
+    label = models.CharField(max_length=100, blank=True)
+    created_at = models.DateTimeField()
+    expires_at = models.DateTimeField(null=True, blank=True)
+    revoked_at = models.DateTimeField(null=True, blank=True)
+
+    def __str__(self) -> str:
+        return self.label or f"token {self.pk}"
+
+
+class Ticket(models.Model):
+    """A single-use, short-lived key to one handshake, for clients that can set neither headers nor subprotocols."""
+
+    user_id = models.CharField(max_length=255)
+    digest = models.CharField(max_length=64, unique=True)
+    credential = models.JSONField()  # the credential that asked for it: the socket lives no longer than that
+    expires_at = models.DateTimeField(db_index=True)
+
+    def __str__(self) -> str:
+        return f"ticket {self.pk}"

@@ -1,0 +1,217 @@
+"""The contracts between the rooms: what a manager must offer, how that is checked, and the ports the core calls upward through."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from typing import Any, Final, NamedTuple, Protocol, runtime_checkable
+
+from websocket_core.context import UserExecutionContext
+from websocket_core.errors import ProtocolComplianceError
+from websocket_core.ids import ConnectionID
+
+
+@runtime_checkable
+class WebSocketManagerProtocol(Protocol):
+    """What the rest of the system may ask of a manager. One manager serves one user's context."""
+
+    @property
+    def user_context(self) -> UserExecutionContext:
+        """Whose manager this is."""
+
+    async def add_connection(self, connection: Any) -> ConnectionID:
+        """Register a consumer, a `WebSocketConnection`, or a bare websocket with an async `send(text)`."""
+
+    async def remove_connection(self, connection_id: str) -> None:
+        """Forget a connection; idempotent."""
+
+    def get_connection(self, connection_id: str) -> Any:
+        """The own user's connection of this id, else `None`."""
+
+    def get_user_connections(self, user_id: str) -> set[ConnectionID]:
+        """Ids of the user's connections here; another user's id raises `UserIsolationError`."""
+
+    def is_connection_active(self, user_id: str) -> bool:
+        """Whether the user has a connection here."""
+
+    def get_connection_id_by_websocket(self, websocket: Any) -> ConnectionID | None:
+        """The id under which a websocket was added; `None` for a stranger."""
+
+    def update_connection_thread(self, connection_id: str, thread_id: str) -> bool:
+        """Note in which thread a connection works; `False` for an unknown connection."""
+
+    async def send_to_user(self, user_id: str, message: Mapping[str, Any]) -> bool:
+        """A control frame to the user's live connections."""
+
+    async def send_to_thread(self, thread_id: str, message: Mapping[str, Any]) -> bool:
+        """A control frame to the user's live connections, about one thread."""
+
+    async def emit_critical_event(self, user_id: str, event_type: str, data: Mapping[str, Any]) -> bool:
+        """Journal an event of the context's run; `True` once committed, `False` when the run is over."""
+
+    def get_connection_health(self, user_id: str) -> dict[str, Any]:
+        """Numbers about the user's connections here."""
+
+
+class _Method(NamedTuple):
+    is_async: bool
+    parameters: tuple[str, ...]
+
+
+def _describe(function: Callable[..., Any]) -> _Method:
+    names = [name for name in inspect.signature(function).parameters if name != "self"]
+    return _Method(inspect.iscoroutinefunction(function), tuple(names))
+
+
+PROTOCOL_METHODS: Final[dict[str, _Method]] = {
+    name: _describe(member)
+    for name, member in vars(WebSocketManagerProtocol).items()
+    if inspect.isfunction(member) and not name.startswith("_")
+}
+
+# Compliance is a property of a class; asking again for each manager of it would cost more than the manager.
+_compliant_classes: set[type] = set()
+
+
+class WebSocketManagerProtocolValidator:
+    """Judges whether an object, or a class, follows `WebSocketManagerProtocol`.
+
+    `isinstance` with a runtime-checkable protocol only looks for names: it accepts a sync method of the wrong arity where an async
+    one is needed. Here presence, coroutine-ness and parameter names count.
+    """
+
+    @staticmethod
+    def validate_manager_protocol(manager: Any) -> dict[str, Any]:
+        """Judge a manager or a manager class.
+
+        Returns:
+            `compliant` (bool), `missing_methods` and `invalid_signatures` (lists of strings, each naming the method and saying in
+            words what is wrong), `manager_type` (str).
+        """
+        missing: list[str] = []
+        invalid: list[str] = []
+        if not isinstance(manager, type) and getattr(manager, "user_context", None) is None:
+            missing.append("user_context: a manager carries the UserExecutionContext it was made for")
+        for name, expected in PROTOCOL_METHODS.items():
+            member = inspect.getattr_static(manager, name, None)
+            if member is None:
+                kind = "async def" if expected.is_async else "def"
+                missing.append(f"{name}: add `{kind} {name}({', '.join(('self', *expected.parameters))})`")
+            else:
+                invalid.extend(f"{name}: {finding}" for finding in _findings(manager, name, member, expected))
+        kind_of = manager if isinstance(manager, type) else type(manager)
+        return {
+            "compliant": not missing and not invalid,
+            "missing_methods": missing,
+            "invalid_signatures": invalid,
+            "manager_type": f"{kind_of.__module__}.{kind_of.__qualname__}",
+        }
+
+    @staticmethod
+    def require_protocol_compliance(manager: Any) -> None:
+        """Pass silently or raise; cheap when the manager's class was found compliant before.
+
+        Raises:
+            ProtocolComplianceError: the manager does not comply; the message lists every finding.
+        """
+        kind = manager if isinstance(manager, type) else type(manager)
+        if kind in _compliant_classes and (isinstance(manager, type) or not vars_touch_protocol(manager)):
+            return
+        result = WebSocketManagerProtocolValidator.validate_manager_protocol(manager)
+        if not result["compliant"]:
+            findings = "; ".join(result["missing_methods"] + result["invalid_signatures"])
+            raise ProtocolComplianceError(f"{result['manager_type']} does not follow WebSocketManagerProtocol: {findings}")
+        if not vars_touch_protocol(manager):
+            _compliant_classes.add(kind)
+
+
+def vars_touch_protocol(manager: Any) -> bool:
+    """Whether an instance overrides protocol methods by attributes of its own, so that its class does not speak for it."""
+    own = getattr(manager, "__dict__", None)
+    return not isinstance(manager, type) and bool(own) and any(name in PROTOCOL_METHODS for name in own)
+
+
+def _findings(manager: Any, name: str, member: Any, expected: _Method) -> list[str]:
+    """What is wrong with one method, in words."""
+    if isinstance(member, staticmethod | classmethod):
+        function: Any = getattr(manager, name)
+        bound = True
+    else:
+        function, bound = member, not inspect.isfunction(member) or name in getattr(manager, "__dict__", {})
+    while isinstance(function, partial):
+        function = function.func
+    if not callable(function):
+        return [f"is {type(function).__name__}, not a method"]
+    findings = []
+    if (inspect.iscoroutinefunction(function) or _async_call(function)) != expected.is_async:
+        findings.append("must be `async def`" if expected.is_async else "must be a plain `def`: callers use its result without await")
+    try:
+        parameters = list(inspect.signature(function).parameters.values())
+    except (TypeError, ValueError):
+        return findings
+    if not bound:
+        parameters = parameters[1:]
+    given = tuple(p.name for p in parameters if p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD))
+    required = [p.name for p in parameters if p.default is p.empty and p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)]
+    keyword_only = [p.name for p in parameters if p.kind is p.KEYWORD_ONLY and p.name in expected.parameters]
+    if given[: len(expected.parameters)] != expected.parameters:
+        findings.append(f"takes ({', '.join(given)}), must take ({', '.join(expected.parameters)})")
+    elif extra := [p for p in required if p not in expected.parameters]:
+        findings.append(f"needs {', '.join(extra)} beside ({', '.join(expected.parameters)}); give them defaults")
+    elif keyword_only:
+        findings.append(f"{', '.join(keyword_only)} must also be accepted by position")
+    return findings
+
+
+def _async_call(function: Any) -> bool:
+    return inspect.iscoroutinefunction(getattr(function, "__call__", None))  # noqa: B004 - objects with an async __call__
+
+
+# --- ports: the core calls the agents' room only through these -------------------------------------------------------
+
+
+class StartOutcome(NamedTuple):
+    """What became of a `start_agent`."""
+
+    thread_id: str
+    run_id: str
+    existing: bool  # the run was there already: answer with a replay from before `first_seq`
+    first_seq: int | None  # seq of the run's first event, when it has one
+
+
+class RunState(NamedTuple):
+    """The run a `resumed` frame tells about: the active, else the latest of the thread."""
+
+    run_id: str | None = None
+    status: str | None = None
+
+
+class RunService(Protocol):
+    """What clients may do with runs. Everything is looked up as `(user_id, name)`.
+
+    Every method raises `websocket_core.errors.ClientError` with the wire's code for what a client can cause.
+    """
+
+    async def start(
+        self,
+        *,
+        user_id: str,
+        agent_type: str,
+        thread_id: str | None,
+        run_id: str | None,
+        input: Any,
+        if_busy: str,
+        request_id: str | None,
+        connection_id: str | None,
+    ) -> StartOutcome:
+        """Create the run, or find the one that has this id. Returns when it is recorded, not when it ends."""
+
+    async def stop(self, *, user_id: str, run_id: str, reason: str | None) -> None:
+        """Ask a run to stop; returns when the wish is recorded."""
+
+    async def respond(self, *, user_id: str, run_id: str, approval_id: str, approved: bool, value: Any) -> None:
+        """Decide an approval, once."""
+
+    async def thread_states(self, user_id: str, thread_ids: Sequence[str]) -> Mapping[str, RunState]:
+        """The run to tell of for each of these threads; threads without runs may be absent."""
