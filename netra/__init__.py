@@ -1,0 +1,1 @@
+"""The Django project: settings, server, pages and HTTP interface around `agents` and `websocket_core`."""

@@ -1,0 +1,91 @@
+"""Typed reading of environment variables.
+
+An empty variable counts as absent, so that `NAME= make run` and compose files with blank entries mean the default.
+Every mistake is an `ImproperlyConfigured` that names the variable and says what to write instead.
+"""
+
+import os
+from collections.abc import Mapping
+
+from django.core.exceptions import ImproperlyConfigured
+
+TRUE_WORDS = frozenset({"1", "true", "yes", "on"})
+FALSE_WORDS = frozenset({"0", "false", "no", "off"})
+
+
+class Environment:
+    """Reads one mapping of variables; without an argument, the process environment."""
+
+    def __init__(self, variables: Mapping[str, str] | None = None) -> None:
+        self._variables = os.environ if variables is None else variables
+
+    def text(self, name: str, default: str = "") -> str:
+        """Return the variable without surrounding blanks, or `default` when it is absent or blank."""
+        return self._variables.get(name, "").strip() or default
+
+    def flag(self, name: str, default: bool = False) -> bool:
+        """Return a yes-or-no variable: `1 true yes on` or `0 false no off`, in any case.
+
+        Raises:
+            ImproperlyConfigured: any other word.
+        """
+        word = self.text(name).lower()
+        if not word:
+            return default
+        if word in TRUE_WORDS:
+            return True
+        if word in FALSE_WORDS:
+            return False
+        raise ImproperlyConfigured(f"{name} must be one of 1, true, yes, on, 0, false, no, off; it is {word!r}.")
+
+    def integer(self, name: str, default: int, minimum: int = 0) -> int:
+        """Return a whole number of at least `minimum`.
+
+        Raises:
+            ImproperlyConfigured: not a whole number, or too small.
+        """
+        text = self.text(name)
+        if not text:
+            return default
+        try:
+            number = int(text)
+        except ValueError:
+            raise ImproperlyConfigured(
+                f"{name} must be a whole number, for instance {default}; it is {text!r}."
+            ) from None
+        if number < minimum:
+            raise ImproperlyConfigured(f"{name} must be at least {minimum}; it is {number}.")
+        return number
+
+    def number(self, name: str, default: float, minimum: float = 0.0) -> float:
+        """Return a finite number of at least `minimum`, for instance seconds.
+
+        Raises:
+            ImproperlyConfigured: not a number, infinite, or too small.
+        """
+        text = self.text(name)
+        if not text:
+            return default
+        try:
+            number = float(text)
+        except ValueError:
+            raise ImproperlyConfigured(f"{name} must be a number, for instance {default:g}; it is {text!r}.") from None
+        if not minimum <= number < float("inf"):
+            raise ImproperlyConfigured(f"{name} must be a number of at least {minimum:g}; it is {text!r}.")
+        return number
+
+    def items(self, name: str, default: tuple[str, ...] = ()) -> list[str]:
+        """Return a comma-separated list without blanks and empty items."""
+        found = [item.strip() for item in self.text(name).split(",")]
+        return [item for item in found if item] or list(default)
+
+    def choice(self, name: str, default: str, allowed: tuple[str, ...]) -> str:
+        """Return a variable that must be one of `allowed`.
+
+        Raises:
+            ImproperlyConfigured: it is something else.
+        """
+        word = self.text(name, default)
+        if word not in allowed:
+            raise ImproperlyConfigured(f"{name} must be one of {', '.join(allowed)}; it is {word!r}.")
+        return word

@@ -1,0 +1,55 @@
+"""The secret key of an installation that was not given one.
+
+A key of its own is made once and kept in a file only its owner can read, so that sessions survive a restart and no
+two installations share a key. Real deployments set `SECRET_KEY`; `manage.py check --deploy` says so.
+"""
+
+import os
+import secrets
+import time
+from pathlib import Path
+
+from django.core.exceptions import ImproperlyConfigured
+
+KEY_BYTES = 50
+_ADVICE = (
+    "Set the environment variable SECRET_KEY to a long random text, the same in every process "
+    "(python -c 'import secrets; print(secrets.token_urlsafe(50))' prints one)"
+)
+
+
+def load_or_create(path: Path) -> str:
+    """Return the key kept in `path`; make one when there is none.
+
+    Processes that start together agree on one key: the file appears with its whole content in one step, and the
+    first one wins.
+
+    Raises:
+        ImproperlyConfigured: the file can be neither read nor made, or it is empty.
+    """
+    try:
+        if not path.exists():
+            _create(path)
+        key = path.read_text(encoding="ascii").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise ImproperlyConfigured(
+            f"SECRET_KEY is not set and no key can be kept in {path} ({error}). {_ADVICE}, "
+            "or NETRA_DATA_DIR to a folder that can be written to."
+        ) from error
+    if len(key) < KEY_BYTES:
+        raise ImproperlyConfigured(f"{path} holds no usable secret key. Delete it to get a new one. {_ADVICE}.")
+    return key
+
+
+def _create(path: Path) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    draft = path.with_name(f"{path.name}.{os.getpid()}.{time.monotonic_ns()}")
+    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    try:
+        with os.fdopen(descriptor, "w", encoding="ascii") as file:
+            file.write(secrets.token_urlsafe(KEY_BYTES) + "\n")
+        os.link(draft, path)  # fails when another process was first, and then its key is the one
+    except FileExistsError:
+        pass
+    finally:
+        draft.unlink(missing_ok=True)

@@ -1,0 +1,165 @@
+"""Settings from the environment. Without any variable: one process, SQLite, nothing to install.
+
+Every variable is described in README.md ("Settings"). Numbers that bound what the delivery core may use are in
+`websocket_core.conf`.
+"""
+
+import os
+import tempfile
+from pathlib import Path
+
+from netra import secret_key
+from netra.channel_layer import channel_layers
+from netra.database import database
+from netra.environment import Environment
+from netra.log_config import log_config
+
+env = Environment()
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+# Everything a running installation keeps by itself: the SQLite file, its secret key, the development users.
+DATA_DIR = Path(env.text("NETRA_DATA_DIR", str(BASE_DIR / "var")))
+
+DEBUG = env.flag("DEBUG")
+SECRET_KEY = env.text("SECRET_KEY")
+NETRA_SECRET_KEY_GENERATED = not SECRET_KEY
+if NETRA_SECRET_KEY_GENERATED:
+    SECRET_KEY = secret_key.load_or_create(DATA_DIR / "secret_key")
+SECRET_KEY_FALLBACKS = env.items("SECRET_KEY_FALLBACKS")
+ALLOWED_HOSTS = env.items("ALLOWED_HOSTS", ("localhost", "127.0.0.1", "[::1]"))
+
+# What Netra itself reads
+
+NETRA_EXECUTOR = env.choice("NETRA_EXECUTOR", "inline", ("inline", "procrastinate"))
+NETRA_AGENT_MODULES = env.items("NETRA_AGENT_MODULES")
+NETRA_ALLOWED_ORIGINS = env.items("NETRA_ALLOWED_ORIGINS")
+NETRA_DRAIN_SECONDS = env.number("NETRA_DRAIN_SECONDS", 10.0)
+NETRA_REDIS_URL = env.text("REDIS_URL")
+
+# Applications
+
+INSTALLED_APPS = [
+    "netra.apps.NetraConfig",
+    "agents.apps.AgentsConfig",
+    "websocket_core.apps.WebsocketCoreConfig",
+    "channels",
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "whitenoise.runserver_nostatic",
+    "django.contrib.staticfiles",
+]
+
+MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    "csp.middleware.CSPMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+]
+
+ROOT_URLCONF = "netra.urls"
+ASGI_APPLICATION = "netra.asgi.application"
+
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ],
+        },
+    },
+]
+
+# Where things are kept
+
+DATABASES = {
+    "default": database(
+        env.text("DATABASE_URL"),
+        default_file=DATA_DIR / "db.sqlite3",
+        # A file, not memory: the journal writes from threads of its own. Named by process, so that test runs
+        # side by side do not share it.
+        test_file=Path(tempfile.gettempdir()) / f"netra-test-{os.getpid()}.sqlite3",
+        pool_size=env.integer("NETRA_DATABASE_POOL", 20, minimum=1),
+    )
+}
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+CHANNEL_LAYERS = channel_layers(NETRA_REDIS_URL, prefix=env.text("NETRA_REDIS_PREFIX", "netra"))
+
+# Static files: straight from the apps' folders, DEBUG or not, so there is no step to forget. Answers are
+# revalidated on every page load (304), so that the modules of one page never come from two versions.
+
+STATIC_URL = "static/"
+STATIC_ROOT = env.text("STATIC_ROOT") or None  # only for `collectstatic`, when something else serves the files
+WHITENOISE_USE_FINDERS = True
+WHITENOISE_MAX_AGE = 0
+
+# People
+
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": f"django.contrib.auth.password_validation.{name}"}
+    for name in (
+        "UserAttributeSimilarityValidator",
+        "MinimumLengthValidator",
+        "CommonPasswordValidator",
+        "NumericPasswordValidator",
+    )
+]
+LOGIN_URL = "/accounts/login/"
+LOGIN_REDIRECT_URL = "/"
+LOGOUT_REDIRECT_URL = "/"
+
+# Browsers. Strict as it stands; what needs https comes with NETRA_HTTPS.
+
+HTTPS = env.flag("NETRA_HTTPS")
+SECURE_SSL_REDIRECT = HTTPS
+SECURE_REDIRECT_EXEMPT = [r"^healthz$", r"^readyz$", r"^metrics$"]  # probes come over plain http from inside
+SECURE_HSTS_SECONDS = env.integer("SECURE_HSTS_SECONDS", 3600 if HTTPS else 0)
+SECURE_HSTS_INCLUDE_SUBDOMAINS = env.flag("SECURE_HSTS_INCLUDE_SUBDOMAINS")
+SECURE_HSTS_PRELOAD = env.flag("SECURE_HSTS_PRELOAD")
+SECURE_REFERRER_POLICY = "same-origin"
+SECURE_CROSS_ORIGIN_OPENER_POLICY = "same-origin"
+if env.flag("NETRA_TRUST_FORWARDED_PROTO"):
+    # Only behind a proxy that sets or removes this header itself: else anybody could claim to come over https.
+    SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
+SESSION_COOKIE_SECURE = HTTPS
+SESSION_COOKIE_SAMESITE = "Lax"
+CSRF_COOKIE_SECURE = HTTPS
+CSRF_COOKIE_SAMESITE = "Lax"
+CSRF_TRUSTED_ORIGINS = env.items("CSRF_TRUSTED_ORIGINS")
+X_FRAME_OPTIONS = "DENY"
+CONTENT_SECURITY_POLICY = {
+    "DIRECTIVES": {
+        "default-src": ["'none'"],
+        "script-src": ["'self'"],
+        "style-src": ["'self'"],
+        "img-src": ["'self'", "data:"],
+        "font-src": ["'self'"],
+        "connect-src": ["'self'"],
+        "manifest-src": ["'self'"],
+        "form-action": ["'self'"],
+        "base-uri": ["'none'"],
+        "frame-ancestors": ["'none'"],
+    },
+}
+
+# Language and time: everything on the wire is UTC.
+
+LANGUAGE_CODE = "en"
+TIME_ZONE = "UTC"
+USE_TZ = True
+
+LOGGING = log_config(
+    level=env.choice("LOG_LEVEL", "INFO", ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")),
+    style=env.choice("LOG_FORMAT", "text" if DEBUG else "json", ("json", "text")),
+)
