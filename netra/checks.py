@@ -5,16 +5,16 @@ from typing import Any
 
 from django.apps import AppConfig
 from django.conf import settings
-from django.core.checks import CheckMessage, Tags, Warning, register
+from django.core import checks
 
 
-@register(Tags.security, deploy=True)
-def check_secret_key_is_given(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[CheckMessage]:
+@checks.register(checks.Tags.security, deploy=True)
+def check_secret_key_is_given(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[checks.CheckMessage]:
     """Warn when the secret key is one that this installation made for itself."""
     if not settings.NETRA_SECRET_KEY_GENERATED:
         return []
     return [
-        Warning(
+        checks.Warning(
             "SECRET_KEY is not set: a key made by this installation is in use.",
             hint="Set the environment variable SECRET_KEY to a long random text, the same in every process.",
             id="netra.W001",
@@ -22,13 +22,13 @@ def check_secret_key_is_given(app_configs: Sequence[AppConfig] | None, **kwargs:
     ]
 
 
-@register(Tags.security, deploy=True)
-def check_one_process_settings(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[CheckMessage]:
+@checks.register(checks.Tags.security, deploy=True)
+def check_one_process_settings(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[checks.CheckMessage]:
     """Warn about what only works as long as there is one server process."""
-    messages: list[CheckMessage] = []
+    messages: list[checks.CheckMessage] = []
     if settings.DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
         messages.append(
-            Warning(
+            checks.Warning(
                 "The database is a SQLite file, which serves one machine only.",
                 hint="Set DATABASE_URL, for instance postgresql://user:password@host/netra.",
                 id="netra.W002",
@@ -36,7 +36,7 @@ def check_one_process_settings(app_configs: Sequence[AppConfig] | None, **kwargs
         )
     if not settings.NETRA_REDIS_URL:
         messages.append(
-            Warning(
+            checks.Warning(
                 "The channel layer lives inside one process: other server processes learn of events late.",
                 hint="Set REDIS_URL, for instance redis://host:6379/0, before you start a second process.",
                 id="netra.W003",

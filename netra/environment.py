@@ -6,6 +6,7 @@ Every mistake is an `ImproperlyConfigured` that names the variable and says what
 
 import os
 from collections.abc import Mapping
+from typing import Any
 
 from django.core.exceptions import ImproperlyConfigured
 
@@ -89,3 +90,28 @@ class Environment:
         if word not in allowed:
             raise ImproperlyConfigured(f"{name} must be one of {', '.join(allowed)}; it is {word!r}.")
         return word
+
+    def overrides(self, defaults: type) -> dict[str, Any]:
+        """Return `NETRA_*` settings for those attributes of a defaults class that the environment names.
+
+        `RETENTION_DAYS: float = 30.0` is read from `NETRA_RETENTION_DAYS`, as the type its default has.
+
+        Raises:
+            ImproperlyConfigured: a value is not of that type, or negative.
+        """
+        found: dict[str, Any] = {}
+        for attribute, default in vars(defaults).items():
+            name = f"NETRA_{attribute}"
+            if not attribute.isupper() or not self.text(name):
+                continue
+            if isinstance(default, bool):
+                found[name] = self.flag(name)
+            elif isinstance(default, int):
+                found[name] = self.integer(name, default)
+            elif isinstance(default, float):
+                found[name] = self.number(name, default)
+            elif isinstance(default, str):
+                found[name] = self.text(name)
+            elif isinstance(default, tuple | list):
+                found[name] = type(default)(self.items(name))
+        return found

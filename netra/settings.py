@@ -13,6 +13,7 @@ from netra.channel_layer import channel_layers
 from netra.database import database
 from netra.environment import Environment
 from netra.log_config import log_config
+from websocket_core.conf import Defaults as DeliveryDefaults
 
 env = Environment()
 
@@ -32,9 +33,9 @@ ALLOWED_HOSTS = env.items("ALLOWED_HOSTS", ("localhost", "127.0.0.1", "[::1]"))
 
 NETRA_EXECUTOR = env.choice("NETRA_EXECUTOR", "inline", ("inline", "procrastinate"))
 NETRA_AGENT_MODULES = env.items("NETRA_AGENT_MODULES")
-NETRA_ALLOWED_ORIGINS = env.items("NETRA_ALLOWED_ORIGINS")
-NETRA_DRAIN_SECONDS = env.number("NETRA_DRAIN_SECONDS", 10.0)
 NETRA_REDIS_URL = env.text("REDIS_URL")
+# Every bound of the delivery core: NETRA_DRAIN_SECONDS, NETRA_ALLOWED_ORIGINS, NETRA_MAX_CONNECTIONS_PER_USER, …
+globals().update(env.overrides(DeliveryDefaults))
 
 # Applications
 

@@ -1,0 +1,72 @@
+# Netra: `make run` serves it, `make test` tests it. Both set themselves up; `make help` lists the rest.
+
+VENV := .venv
+PY := $(VENV)/bin/python
+PORT ?= 8000
+HOST ?= 127.0.0.1
+ARGS ?=
+# The first Python on the path that is new enough; PYTHON=… names another.
+PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
+	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
+# Complete lock files need no resolver; hashes are checked, and the index is whatever pip is configured for.
+PIP_INSTALL := $(PY) -m pip install --quiet --disable-pip-version-check --no-input --no-deps --require-hashes
+UV_VERSION := 0.13.9
+UV_COMPILE := $(VENV)/bin/uv pip compile pyproject.toml --quiet --universal --fork-strategy fewest \
+	--python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links \
+	--custom-compile-command "make lock"
+
+.DEFAULT_GOAL := help
+.PHONY: help setup setup-dev run test lint format lock clean
+
+help:  ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+run: setup  ## set up, make development users, serve on 127.0.0.1:$PORT (8000)
+	@$(PY) manage.py dev_setup --url http://$(HOST):$(PORT)/
+	@exec $(PY) manage.py serve --host $(HOST) --port $(PORT)
+
+test: setup-dev  ## set up, run every test, print coverage (ARGS="…" goes to pytest)
+	@sh scripts/ensure-chromium.sh
+	$(PY) -m pytest --cov --cov-report=term $(ARGS)
+
+lint: setup-dev  ## style, types, import contracts, migrations, system checks
+	$(PY) -m ruff format --check
+	$(PY) -m ruff check
+	$(PY) -m mypy
+	$(VENV)/bin/lint-imports
+	$(PY) manage.py makemigrations --check --dry-run
+	$(PY) manage.py check --fail-level WARNING
+
+format: setup-dev  ## put the code into shape
+	$(PY) -m ruff format
+	$(PY) -m ruff check --fix
+
+lock: $(PY)  ## resolve pyproject.toml again into requirements/ (ARGS="--upgrade" for newer versions)
+	$(PY) -m pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
+	$(UV_COMPILE) --extra procrastinate --extra pydantic-ai $(ARGS) --output-file requirements/runtime.txt
+	$(UV_COMPILE) --all-extras --group dev --constraint requirements/runtime.txt $(ARGS) --output-file requirements/dev.txt
+
+clean:  ## remove the environment and caches, keep var/ (database, keys, users)
+	rm -rf $(VENV) .coverage .coverage.* .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache test-results
+
+setup: $(VENV)/.runtime  ## only make .venv with what running needs
+setup-dev: $(VENV)/.dev  ## only make .venv with what developing needs
+
+$(PY):
+	@if [ -z "$(PYTHON)" ]; then \
+		echo "Netra needs Python 3.11 or newer and found none. Install it, or name it: make run PYTHON=/path/to/python3" >&2; \
+		exit 1; fi
+	@echo "Making $(VENV) with $$($(PYTHON) --version)"
+	@$(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); \
+		echo "This Python cannot make virtual environments. On Debian and Ubuntu: apt-get install python3-venv" >&2; exit 1; }
+
+# Stamps: an environment is made once and again when its lock file changes.
+$(VENV)/.runtime: requirements/runtime.txt | $(PY)
+	@echo "Installing packages (once)"
+	@$(PIP_INSTALL) --requirement requirements/runtime.txt
+	@touch $@
+
+$(VENV)/.dev: requirements/dev.txt | $(PY)
+	@echo "Installing packages for development (once)"
+	@$(PIP_INSTALL) --requirement requirements/dev.txt
+	@touch $(VENV)/.runtime $@
