@@ -1,0 +1,177 @@
+/** Types of `netra-client.js`. The frames are those of Netra's wire protocol, version 1. */
+
+export type Json = null | boolean | number | string | Json[] | { [key: string]: Json };
+
+export type RunStatus = "queued" | "running" | "waiting" | "completed" | "failed" | "cancelled";
+export type ToolStatus = "ok" | "error" | "denied" | "cancelled";
+
+/** `data` of each journalled event. */
+export interface EventData {
+  agent_started: { agent_type: string; input: Json; request_id?: string };
+  agent_thinking: { delta: string; stream: string };
+  tool_executing: { tool_call_id: string; tool_name: string; arguments: Json };
+  tool_completed: {
+    tool_call_id: string;
+    tool_name: string;
+    status: ToolStatus;
+    result?: Json;
+    error?: string;
+    duration_ms: number;
+  };
+  agent_completed: { result: Json; usage?: Json; duration_ms: number };
+  agent_message: { message_id: string; delta: string };
+  agent_state: { state: Json };
+  approval_requested: {
+    approval_id: string;
+    tool_call_id: string | null;
+    tool_name: string | null;
+    arguments: Json;
+    message: string;
+    expires_at: string;
+  };
+  approval_resolved: { approval_id: string; approved: boolean; value: Json; by: "user" | "expired" | "cancelled" };
+  run_queued: { position: number; request_id?: string };
+  agent_failed: { code: string; message: string; retried_as?: string };
+  agent_cancelled: { reason: string };
+}
+
+/** A journalled event. `(thread_id, seq)` names it for ever. */
+export type NetraEvent = {
+  [Type in keyof EventData]: {
+    event_type: Type;
+    thread_id: string;
+    run_id: string;
+    seq: number;
+    /** UTC, six digits of a second. */
+    timestamp: string;
+    data: EventData[Type];
+  };
+}[keyof EventData];
+
+export interface ResumedFrame {
+  event_type: "resumed";
+  thread_id: string;
+  last_seq: number;
+  run_id: string | null;
+  run_status: RunStatus | null;
+  request_id?: string;
+}
+
+export interface ThreadSummary {
+  thread_id: string;
+  title: string;
+  last_seq: number;
+  active_run_id: string | null;
+  updated_at: string;
+}
+
+export interface SyncedFrame {
+  event_type: "synced";
+  threads: ThreadSummary[];
+  request_id?: string;
+}
+
+/** Any frame without a `seq`. */
+export interface ControlFrame {
+  event_type: string;
+  request_id?: string;
+  [field: string]: unknown;
+}
+
+export interface ClientStatus {
+  /** `stopped`: the server refuses us for good (see `code`); `closed`: `close()` was called. */
+  state: "idle" | "connecting" | "open" | "waiting" | "stopped" | "closed";
+  /** Attempts since the connection was last stable. */
+  attempt: number;
+  /** In `waiting`: when the next attempt is made, in milliseconds since the epoch. */
+  retryAt: number | null;
+  /** Why the last connection ended, where known: `draining`, `session_revoked`, `too_slow`, … */
+  code: string | null;
+  closeCode: number | null;
+  message: string | null;
+}
+
+export interface ClientOptions {
+  /** Default: `/ws` on the page's own host. */
+  url?: string;
+  /** Bearer token, or a function that gives a fresh one; without it (and without `ticket`) the session cookie counts. */
+  token?: string | (() => string | Promise<string>);
+  /** Gives a single-use ticket (`POST /api/tickets`) for every connection. */
+  ticket?: () => string | Promise<string>;
+  /** Where an earlier client stood: its `cursors`. */
+  cursors?: Record<string, number>;
+  /** Runs before every attempt. Throw a `NetraError("unauthenticated", …)` to stop, anything else to try later. */
+  beforeConnect?: () => void | Promise<void>;
+  /** Default: the global `WebSocket`. */
+  WebSocket?: unknown;
+  random?: () => number;
+  /** First and longest wait between attempts; each is half fixed, half random. */
+  backoffMs?: number;
+  maxBackoffMs?: number;
+  /** Added after `too_many_connections` and `flooding`. */
+  laterMs?: number;
+  /** A connection that lived this long resets the backoff. */
+  stableMs?: number;
+  /** Silence after which a sign of life is asked for, and how long it may take. */
+  keepAliveMs?: number;
+  pongMs?: number;
+  /** How long `sync`, `watch`, `authenticate` and `ping` wait for their answer. */
+  answerMs?: number;
+  /** Flow control: acknowledge after this much text or time, whichever comes first. */
+  ackBytes?: number;
+  ackMs?: number;
+}
+
+export interface ClientEvents {
+  /** Once for each (thread_id, seq), in order. `replayed`: it may have been seen before; trigger no effects. */
+  event: (event: NetraEvent, meta: { replayed: boolean }) => void;
+  status: (status: ClientStatus) => void;
+  /** What follows for this thread up to `to` is a replay. */
+  replaying: (replay: { threadId: string; from: number; to: number }) => void;
+  /** The replay of a thread is over. */
+  resumed: (frame: ResumedFrame) => void;
+  /** These events cannot be had any more (older than the server keeps them). */
+  gap: (gap: { threadId: string; from: number; to: number }) => void;
+  /** The thread is not the one we knew; it is sent from its beginning. Throw away what you have of it. */
+  reset: (reset: { threadId: string; lastSeq: number }) => void;
+  session_expiring: (frame: ControlFrame) => void;
+  /** Errors that answer no promise. */
+  error: (error: NetraError) => void;
+  /** Every frame without a `seq`. */
+  control: (frame: ControlFrame) => void;
+}
+
+export class NetraError extends Error {
+  constructor(code: string, message?: string, frame?: Partial<ControlFrame>);
+  /** An error code of the protocol, or `closed`, `disconnected`, `timeout`, `refused`, `unreachable`. */
+  readonly code: string;
+  readonly frame: Partial<ControlFrame>;
+  readonly incident: string | null;
+  readonly retryAfterMs: number | null;
+}
+
+export class NetraClient {
+  constructor(options?: ClientOptions);
+  readonly status: ClientStatus;
+  readonly cursors: Record<string, number>;
+  on<Type extends keyof ClientEvents>(type: Type, handler: ClientEvents[Type]): () => void;
+  connect(options?: { token?: ClientOptions["token"] }): void;
+  close(): void;
+  wake(): void;
+  start(
+    agentType: string,
+    input?: Json,
+    options?: { threadId?: string; runId?: string; ifBusy?: "enqueue" | "reject" | "cancel" },
+  ): Promise<NetraEvent | ControlFrame>;
+  stop(runId: string, reason?: string): Promise<NetraEvent>;
+  respond(runId: string, approvalId: string, approved: boolean, value?: Json): Promise<NetraEvent>;
+  resume(threadId: string, cursor?: number): Promise<ResumedFrame>;
+  resumeAll(cursors: Record<string, number>): void;
+  sync(options?: { limit?: number; before?: string }): Promise<SyncedFrame>;
+  watch(threads?: string[] | "*"): Promise<ControlFrame>;
+  authenticate(token: string): Promise<ControlFrame>;
+  ping(payload?: Json): Promise<ControlFrame>;
+}
+
+export function newId(): string;
+export function defaultUrl(location?: { protocol: string; host: string }): string;

@@ -1,0 +1,37 @@
+"""The browser's modules, tested where they need no browser: `node --test` over the files beside this one."""
+
+import os
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+HERE = Path(__file__).parent
+# The first release whose mocked timers include `Date`.
+OLDEST_NODE = (20, 4)
+
+
+def node() -> str:
+    """The node to use. Without one the tests are skipped, except in CI, where a skip would go unnoticed."""
+    found = shutil.which("node")
+    version = subprocess.run([found, "--version"], capture_output=True, text=True, check=True).stdout if found else ""
+    numbers = tuple(int(number) for number in re.findall(r"\d+", version)[:2])
+    if numbers >= OLDEST_NODE and found:
+        return found
+    problem = f"The JavaScript modules were NOT tested: node {'.'.join(map(str, OLDEST_NODE))} or newer is needed"
+    problem += f", found {version.strip()}." if found else ", none was found."
+    if os.environ.get("CI"):
+        pytest.fail(problem)
+    pytest.skip(problem)
+
+
+@pytest.mark.parametrize("file", sorted(HERE.glob("*.test.mjs")), ids=lambda file: file.name)
+def test_javascript__all_pass(file: Path) -> None:
+    """Every test of the file passes, and there are some."""
+    result = subprocess.run([node(), "--test", str(file)], capture_output=True, text=True, timeout=120, check=False)
+    assert result.returncode == 0, result.stdout + result.stderr
+    count = re.search(r"^# tests (\d+)$", result.stdout, re.MULTILINE) or re.search(r"ℹ tests (\d+)", result.stdout)
+    assert count, result.stdout
+    assert int(count[1]) > 0, result.stdout
