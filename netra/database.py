@@ -25,7 +25,7 @@ def database(url: str, *, default_file: Path, test_file: Path, pool_size: int) -
         ImproperlyConfigured: the URL cannot be read, or names neither PostgreSQL nor SQLite.
     """
     if not url:
-        default_file.parent.mkdir(parents=True, exist_ok=True)
+        default_file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         return _sqlite({"ENGINE": SQLITE, "NAME": str(default_file)}, test_file)
     try:
         settings = dict(dj_database_url.parse(url))

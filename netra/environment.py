@@ -102,7 +102,7 @@ class Environment:
         found: dict[str, Any] = {}
         for attribute, default in vars(defaults).items():
             name = f"NETRA_{attribute}"
-            if not attribute.isupper() or not self.text(name):
+            if not attribute.isupper() or attribute.startswith("_") or not self.text(name):
                 continue
             if isinstance(default, bool):
                 found[name] = self.flag(name)

@@ -33,9 +33,11 @@ def log_config(level: str, style: str) -> dict[str, Any]:
     )
     renderer: list[structlog.typing.Processor] = [structlog.stdlib.ProcessorFormatter.remove_processors_meta]
     if style == "json":
-        renderer += [structlog.processors.dict_tracebacks, structlog.processors.JSONRenderer()]
+        # Never the values of local variables: passwords and tokens are among them.
+        tracebacks = structlog.tracebacks.ExceptionDictTransformer(show_locals=False)
+        renderer += [structlog.processors.ExceptionRenderer(tracebacks), structlog.processors.JSONRenderer()]
     else:
-        renderer += [structlog.dev.ConsoleRenderer()]
+        renderer += [structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)]
     return {
         "version": 1,
         "disable_existing_loggers": False,
