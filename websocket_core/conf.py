@@ -5,6 +5,7 @@ A setting `NAME` is `NETRA_NAME` in Django's settings. Every bound of the system
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from django.conf import settings
@@ -49,9 +50,18 @@ class Defaults:
     DRAIN_SECONDS: float = 10.0
     DRAIN_SPREAD_MS: int = 4000  # clients are told to come back within this range
     RETENTION_DAYS: float = 30.0
+    # --- credentials
+    TOKEN_DAYS: float = 30.0  # a first-party token lives this long when nobody says otherwise
+    TICKET_SECONDS: int = 30
+    OIDC_KEYS_SECONDS: float = 600.0  # an issuer's keys are asked for again when they are older
+    OIDC_STALE_SECONDS: float = 3600.0  # for so long after that they still serve while the issuer cannot be reached
+    OIDC_REFETCH_SECONDS: float = 10.0  # tokens with unknown keys make us ask again at most this often
+    OIDC_TIMEOUT: float = 5.0  # of one answer of an issuer, to its last byte
+    OIDC_MAX_BYTES: int = 512 * 1024  # of one answer of an issuer
     # --- composition
     MANAGER_CLASS: str = "websocket_core.unified_manager.UnifiedWebSocketManager"
     ALLOWED_ORIGINS: tuple[str, ...] = ()
+    OIDC_ISSUERS: Mapping[str, Mapping[str, Any]] = {}  # see websocket_core.auth.oidc_config
 
 
 class Conf:

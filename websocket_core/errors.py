@@ -126,6 +126,22 @@ class Unauthenticated(ClientError):
     code = "unauthenticated"
 
 
+class TokenExpired(Unauthenticated):
+    """The credentials are past their end. Connect again with a fresh token, or log in again."""
+
+    code = "token_expired"
+
+
+class SessionRevoked(Unauthenticated):
+    """The credentials were withdrawn: logged out, password changed, token revoked or user deactivated. Log in again."""
+
+    code = "session_revoked"
+
+
+class OriginRefused(WebSocketCoreError, PermissionError):
+    """The handshake comes from a page or for a host that is not allowed; it is answered with HTTP 403."""
+
+
 class CursorExpired(ClientError):
     """The events after this cursor are older than the retention. Resume from first_seq - 1."""
 

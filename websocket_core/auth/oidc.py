@@ -1,0 +1,137 @@
+"""ID and access tokens of configured OpenID Connect issuers, as credentials.
+
+The user is `ALIAS:sub`: the same subject of two issuers is two users, and none of them can be a Django user, whose ids
+have no colon.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from datetime import UTC, datetime
+from hashlib import sha256
+from typing import Any
+
+import jwt
+from django.utils import timezone
+
+from websocket_core.auth.identity import Identity
+from websocket_core.auth.oidc_config import Issuer, issuers
+from websocket_core.auth.oidc_keys import Keyring, KeysUnavailable
+from websocket_core.errors import TokenExpired, Unauthenticated
+from websocket_core.ids import USER_LENGTH, UserID
+
+LEEWAY = 10  # seconds that an issuer's clock may be ahead; the end of a token is taken as it is
+# Types of tokens that name a user to us. A log-out notice is signed by the same issuer for the same audience.
+TOKEN_TYPES = frozenset({"jwt", "at+jwt", "application/at+jwt", "id+jwt"})
+REQUIRED = ["exp", "iss", "aud", "sub"]
+
+_keyrings: dict[Issuer, Keyring] = {}  # of the configured issuers
+
+
+async def identify(token: str) -> Identity:
+    """Who bears this token. Asks the issuer for its keys when needed, nothing else.
+
+    Raises:
+        Unauthenticated: not a token of a configured issuer, not for us, not valid yet, or badly signed.
+        TokenExpired: it was valid once.
+    """
+    header, claimed = _unverified(token)
+    algorithm, kid = header.get("alg"), header.get("kid")
+    if str(header.get("typ", "JWT")).lower() not in TOKEN_TYPES or not isinstance(kid, str | None):
+        raise Unauthenticated
+    for issuer in _configured():
+        # What the token claims only picks whose keys to try; they decide.
+        if issuer.issuer == claimed.get("iss") and algorithm in issuer.algorithms and _is_for(issuer, claimed):
+            return _identity(issuer, await _verified(token, issuer, kid, algorithm), token)
+    raise Unauthenticated
+
+
+def recheck(identities: Collection[Identity]) -> dict[str, type[Unauthenticated] | None]:
+    """For identities of kind `oidc`, by key: what is wrong by now, `None` for nothing."""
+    now, aliases = timezone.now(), {issuer.alias for issuer in issuers()}
+    verdicts: dict[str, type[Unauthenticated] | None] = {}
+    for identity in identities:
+        key, error = identity.credential[1], None
+        if key.partition(".")[0] not in aliases:
+            error = Unauthenticated
+        elif identity.expires_at is None or identity.expires_at <= now:
+            error = TokenExpired
+        verdicts[key] = error
+    return verdicts
+
+
+def _configured() -> tuple[Issuer, ...]:
+    wanted = issuers()
+    for gone in _keyrings.keys() - set(wanted):
+        _keyrings.pop(gone, None)
+    return wanted
+
+
+def _unverified(token: str) -> tuple[dict[str, Any], dict[str, Any]]:
+    try:
+        parts = jwt.decode_complete(token, options={"verify_signature": False})
+    except (jwt.PyJWTError, ValueError, TypeError, RecursionError):
+        raise Unauthenticated from None
+    return parts["header"], parts["payload"]
+
+
+def _is_for(issuer: Issuer, claims: dict[str, Any]) -> bool:
+    audience = claims.get("aud")
+    return any(name in issuer.audiences for name in (audience if isinstance(audience, list) else [audience]))
+
+
+async def _verified(token: str, issuer: Issuer, kid: str | None, algorithm: str) -> dict[str, Any]:
+    """The claims, once a key of the issuer fits. A key that nobody knows yet is asked for, once."""
+    keyring = _keyrings.setdefault(issuer, Keyring(issuer))
+    try:
+        for _ in range(2):
+            for public in await keyring.find(kid, algorithm):
+                try:
+                    return jwt.decode(
+                        token,
+                        key=public.key,
+                        algorithms=[algorithm],
+                        issuer=issuer.issuer,
+                        audience=issuer.audiences,
+                        leeway=LEEWAY,
+                        options={"require": REQUIRED},
+                    )
+                except jwt.InvalidSignatureError:
+                    if kid is not None and public.kid == kid:
+                        raise  # this key was meant, so the signature is wrong
+            if not await keyring.ask_again():
+                break
+    except jwt.ExpiredSignatureError:
+        raise TokenExpired from None
+    except (jwt.PyJWTError, ValueError, TypeError, OverflowError):
+        raise Unauthenticated from None
+    except KeysUnavailable:
+        raise Unauthenticated("The identity provider cannot be reached to check this token. Try again soon.") from None
+    raise Unauthenticated
+
+
+def _identity(issuer: Issuer, claims: dict[str, Any], token: str) -> Identity:
+    try:
+        expires_at = datetime.fromtimestamp(float(claims["exp"]), UTC)
+        user_id = subject_id(issuer.alias, claims["sub"])
+    except (ValueError, TypeError, OverflowError, OSError):
+        raise Unauthenticated from None
+    if expires_at <= datetime.now(UTC):
+        raise TokenExpired  # the leeway is for the beginning alone
+    return Identity(user_id, "oidc", f"{issuer.alias}.{sha256(token.encode()).hexdigest()[:32]}", expires_at)
+
+
+def subject_id(alias: str, subject: str) -> UserID:
+    """The user id of an issuer's subject: `ALIAS:sub`, or `ALIAS#` and a SHA-256 when that is too long for an id.
+
+    An alias holds neither `:` nor `#`, so no two subjects share an id.
+
+    Raises:
+        ValueError: the subject is empty or has control characters.
+    """
+    if not subject:
+        raise ValueError("a subject is at least one character")
+    plain = f"{alias}:{subject}"
+    if len(plain) <= USER_LENGTH:
+        return UserID(plain)
+    return UserID(f"{alias}#{sha256(subject.encode()).hexdigest()}")

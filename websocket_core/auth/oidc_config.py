@@ -1,0 +1,94 @@
+"""The OpenID Connect issuers whose tokens open connections: `NETRA_OIDC_ISSUERS`, read and judged.
+
+    {"corp": {"issuer": "https://id.example.com/realms/corp", "audience": "netra",
+              "jwks_url": "https://…", "algorithms": ["RS256"]}}
+
+`audience` is a text or a list. Without `jwks_url` it is found by discovery; without `algorithms` they are RS256, ES256.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlsplit
+
+from django.apps import AppConfig
+from django.core.checks import CheckMessage, Error, register
+from django.core.exceptions import ImproperlyConfigured
+
+from websocket_core.conf import conf
+
+# Signatures by key pairs only: with a shared-secret algorithm anybody who knows the public key could sign.
+ALGORITHMS = frozenset(f"{family}{bits}" for family in ("RS", "PS", "ES") for bits in (256, 384, 512)) | {"EdDSA"}
+DEFAULT_ALGORITHMS = ("RS256", "ES256")
+LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
+_ALIAS = re.compile(r"[A-Za-z0-9_-]{1,32}\Z")  # no colon: it parts the alias from the subject
+_KNOWN = frozenset({"issuer", "audience", "jwks_url", "algorithms"})
+
+
+@dataclass(frozen=True, slots=True)
+class Issuer:
+    """One identity provider, under the alias that its users' ids begin with."""
+
+    alias: str
+    issuer: str
+    audiences: tuple[str, ...]
+    jwks_url: str | None
+    algorithms: tuple[str, ...]
+
+
+def issuers() -> tuple[Issuer, ...]:
+    """The configured issuers.
+
+    Raises:
+        ImproperlyConfigured: a setting is wrong; the text names it and says what to write.
+    """
+    return tuple(_issuer(alias, entry) for alias, entry in conf.OIDC_ISSUERS.items())
+
+
+def _issuer(alias: str, entry: Mapping[str, Any]) -> Issuer:
+    where = f"NETRA_OIDC_ISSUERS[{alias!r}]"
+    if not _ALIAS.match(alias):
+        raise ImproperlyConfigured(f"{where}: an alias is 1 to 32 characters of A-Z a-z 0-9 _ -.")
+    if set(entry) - _KNOWN:
+        raise ImproperlyConfigured(f"{where}: write {{{', '.join(sorted(_KNOWN))}}} and nothing else.")
+    jwks_url = entry.get("jwks_url")
+    for name, url in (("issuer", entry.get("issuer")), ("jwks_url", jwks_url or "https://-")):
+        if not isinstance(url, str) or not is_safe_url(url):
+            raise ImproperlyConfigured(f"{where}: {name} must be an https:// URL (http:// for this machine only).")
+    audiences = _texts(entry.get("audience"))
+    if not audiences:
+        raise ImproperlyConfigured(f"{where}: audience must say whom the tokens are for, as a text or a list of texts.")
+    algorithms = _texts(entry.get("algorithms", DEFAULT_ALGORITHMS))
+    if not algorithms or not ALGORITHMS.issuperset(algorithms):
+        raise ImproperlyConfigured(f"{where}: algorithms must be some of {', '.join(sorted(ALGORITHMS))}.")
+    return Issuer(alias, entry["issuer"], audiences, jwks_url, algorithms)
+
+
+def _texts(value: object) -> tuple[str, ...]:
+    """A text or a list of texts as a tuple; empty when it is anything else."""
+    values = [value] if isinstance(value, str) else value
+    if not isinstance(values, Sequence) or not all(isinstance(text, str) and text for text in values):
+        return ()
+    return tuple(values)
+
+
+def is_safe_url(url: str) -> bool:
+    """Whether keys may be fetched from here: encrypted, or from this machine."""
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return False
+    return bool(parts.hostname) and (parts.scheme == "https" or (parts.scheme == "http" and parts.hostname in LOOPBACK))
+
+
+@register()
+def check_issuers(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[CheckMessage]:
+    """E010: every entry of NETRA_OIDC_ISSUERS must be complete and safe."""
+    try:
+        issuers()
+    except ImproperlyConfigured as error:
+        return [Error(str(error), hint="See docs, 'Log-in and tokens'.", id="websocket_core.E010")]
+    return []

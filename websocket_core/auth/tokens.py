@@ -1,0 +1,109 @@
+"""First-party bearer tokens: `netra_` and 256 random bits. The database keeps a digest, so reading it opens no door.
+
+A fast hash is right here: the input has 256 random bits, there is nothing to guess.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Collection, Iterable
+from datetime import timedelta
+from hashlib import sha256
+
+from django.utils import timezone
+
+from websocket_core.auth.accounts import chunks, is_inactive, users_by_id
+from websocket_core.auth.identity import Identity
+from websocket_core.conf import conf
+from websocket_core.errors import SessionRevoked, TokenExpired, Unauthenticated
+from websocket_core.ids import UserID
+from websocket_core.models import AccessToken
+
+PREFIX = "netra_"
+LABEL_LENGTH = 100
+
+
+def digest(text: str) -> str:
+    """What the database keeps of a token or ticket: SHA-256, hexadecimal."""
+    return sha256(text.encode(errors="surrogatepass")).hexdigest()
+
+
+def default_ttl() -> timedelta:
+    """How long a token lives when nobody says otherwise (`NETRA_TOKEN_DAYS`, 30)."""
+    return timedelta(days=conf.TOKEN_DAYS)
+
+
+def issue(user_id: str, ttl: timedelta | None = None, label: str = "") -> tuple[str, AccessToken]:
+    """Make a token for `user_id`, which need not be a Django user. The text is shown here and never again.
+
+    Args:
+        user_id: who the bearer will be.
+        ttl: how long it is valid; `None` means `default_ttl()`.
+        label: for people, to tell tokens apart; cut to 100 characters.
+
+    Raises:
+        ValueError: `user_id` is not legal or a deactivated user's, or `ttl` is not above zero, or too long.
+    """
+    owner = UserID(user_id)
+    if is_inactive(users_by_id([owner]).get(owner)):
+        raise ValueError("this user is deactivated; activate the user first")
+    ttl = default_ttl() if ttl is None else ttl
+    if ttl <= timedelta(0):
+        raise ValueError("a token must be valid for more than 0 seconds")
+    now = timezone.now()
+    try:
+        expires_at = now + ttl
+    except OverflowError:
+        raise ValueError("a token cannot be valid for longer than the calendar goes") from None
+    text = PREFIX + secrets.token_urlsafe(32)
+    token = AccessToken.objects.create(
+        user_id=owner, digest=digest(text), label=label[:LABEL_LENGTH], created_at=now, expires_at=expires_at
+    )
+    return text, token
+
+
+def revoke(token: AccessToken) -> None:
+    """End a token now; its sockets are told. Revoking twice changes nothing."""
+    if token.revoked_at is None:
+        token.revoked_at = timezone.now()
+        token.save(update_fields=["revoked_at"])
+
+
+def identify_first_party(text: str) -> Identity:
+    """The identity behind a first-party token. Reads the database.
+
+    Raises:
+        Unauthenticated: unknown, expired, revoked, or its user is deactivated.
+    """
+    token = AccessToken.objects.filter(digest=digest(text)).first()
+    if token is None:
+        raise Unauthenticated
+    error = _judge([token])[str(token.pk)]
+    if error is not None:
+        raise error
+    return Identity(UserID(token.user_id), "token", str(token.pk), token.expires_at)
+
+
+def recheck(identities: Collection[Identity]) -> dict[str, type[Unauthenticated] | None]:
+    """For identities of kind `token`, by key: what is wrong by now, `None` for nothing. A few queries for thousands."""
+    owners = {identity.credential[1]: str(identity.user_id) for identity in identities}
+    tokens: list[AccessToken] = []
+    for piece in chunks(owners):
+        tokens += AccessToken.objects.filter(pk__in=piece)
+    verdicts = _judge(token for token in tokens if token.user_id == owners[str(token.pk)])
+    return {key: verdicts.get(key, SessionRevoked) for key in owners}
+
+
+def _judge(tokens: Iterable[AccessToken]) -> dict[str, type[Unauthenticated] | None]:
+    """By the text of the primary key."""
+    tokens, now = list(tokens), timezone.now()
+    users = users_by_id(token.user_id for token in tokens)
+    verdicts: dict[str, type[Unauthenticated] | None] = {}
+    for token in tokens:
+        if token.revoked_at is not None or is_inactive(users.get(token.user_id)):
+            verdicts[str(token.pk)] = SessionRevoked
+        elif token.expires_at is not None and token.expires_at <= now:
+            verdicts[str(token.pk)] = TokenExpired
+        else:
+            verdicts[str(token.pk)] = None
+    return verdicts

@@ -1,0 +1,35 @@
+"""`manage.py issue_token USER_ID [--ttl SECONDS]`: print a bearer token, and nothing else."""
+
+from __future__ import annotations
+
+from argparse import ArgumentParser
+from datetime import timedelta
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError
+from django.db import DatabaseError
+
+from websocket_core.auth import tokens
+from websocket_core.conf import conf
+
+
+class Command(BaseCommand):
+    """Issues a first-party token for any user id; no user row is needed."""
+
+    help = "Print a bearer token for USER_ID and nothing else. It is shown only now; the database keeps a digest."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("user_id", metavar="USER_ID", help="who the bearer will be: 1 to 255 characters")
+        parser.add_argument(
+            "--ttl", type=float, metavar="SECONDS", help=f"for how long it is valid (default: {conf.TOKEN_DAYS:g} days)"
+        )
+        parser.add_argument("--label", default="manage.py issue_token", help="a note for people, shown in the admin")
+
+    def handle(self, *args: Any, user_id: str, ttl: float | None, label: str, **options: Any) -> None:
+        try:
+            text, _ = tokens.issue(user_id, None if ttl is None else timedelta(seconds=ttl), label)
+        except (ValueError, OverflowError) as error:
+            raise CommandError(f"No token was issued: {error}.") from None
+        except DatabaseError as error:
+            raise CommandError(f"No token was issued: {error}. Was `manage.py migrate` run?") from None
+        self.stdout.write(text)
