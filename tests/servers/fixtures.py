@@ -27,7 +27,7 @@ TEST_KEY = "tests-" + "k" * 50
 
 @pytest.fixture(scope="session")
 def redis_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """URL of a Valkey that all tests share; `redis_prefix` keeps them apart."""
+    """URL of a Valkey that all tests share; every installation has a `NETRA_REDIS_PREFIX` of its own."""
     if given := os.environ.get("REDIS_URL"):
         yield given
         return
@@ -100,7 +100,8 @@ def make_installation(tmp_path: Path, request: pytest.FixtureRequest) -> MakeIns
 
     def make(*, env: Mapping[str, str] | None = None) -> Installation:
         folder = tmp_path / f"installation-{len(made)}"
-        installation = Installation(folder, {"SECRET_KEY": TEST_KEY, **(env or {})})
+        defaults = {"SECRET_KEY": TEST_KEY, "NETRA_REDIS_PREFIX": f"test-{uuid.uuid4().hex}"}
+        installation = Installation(folder, {**defaults, **(env or {})})
         if "DATABASE_URL" in (env or {}):
             folder.mkdir()
             installation.manage("migrate", "--no-input", "-v", "0")
