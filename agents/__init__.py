@@ -1,0 +1,55 @@
+"""Agents: what an author writes, and how a run lives.
+
+    from agents import AgentContext, agent
+
+    @agent("weather", description="Looks the weather up")
+    async def weather(ctx: AgentContext, input: dict) -> dict: ...
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from agents.base import BaseAgent
+    from agents.context import AgentContext, Decision, Rest, SyncAgentContext
+    from agents.errors import AgentError, ToolDenied, ToolError, UnknownAgentError
+    from agents.registry import AgentRegistry, agent, register
+
+__all__ = [
+    "AgentContext",
+    "AgentError",
+    "AgentRegistry",
+    "BaseAgent",
+    "Decision",
+    "Rest",
+    "SyncAgentContext",
+    "ToolDenied",
+    "ToolError",
+    "UnknownAgentError",
+    "agent",
+    "register",
+]
+
+_HOMES = {
+    "AgentContext": "context",
+    "AgentError": "errors",
+    "AgentRegistry": "registry",
+    "BaseAgent": "base",
+    "Decision": "context",
+    "Rest": "context",
+    "SyncAgentContext": "sync_context",
+    "ToolDenied": "errors",
+    "ToolError": "errors",
+    "UnknownAgentError": "errors",
+    "agent": "registry",
+    "register": "registry",
+}
+
+
+def __getattr__(name: str) -> Any:
+    # Lazy: Django imports this package before the models that these modules need are loaded.
+    if name in _HOMES:
+        return getattr(import_module(f"agents.{_HOMES[name]}"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -198,3 +198,16 @@ def _decode_leniently(text: str) -> NoReturn:
 
 def _refuse(constant: str) -> NoReturn:
     raise ValueError(constant)
+
+
+def request_id_of(text: str) -> str | None:
+    """The `request_id` of a frame that is not going to be handled, where one can be read."""
+    try:
+        request_id = msgspec.json.decode(text, type=_OnlyRequestId).request_id
+    except (msgspec.MsgspecError, ValueError, RecursionError):
+        return None
+    return request_id if isinstance(request_id, str) and len(request_id) <= 128 else None
+
+
+class _OnlyRequestId(Struct):
+    request_id: Any = None

@@ -86,17 +86,19 @@ class Connection(models.Model):
     connection_id = models.CharField(max_length=128, primary_key=True)
     user_id = models.CharField(max_length=255)
     thread_id = models.CharField(max_length=128, blank=True)  # the thread it last worked in
-    process = models.ForeignKey(Process, models.CASCADE, related_name="connections", db_constraint=False)
+    process = models.ForeignKey(Process, models.CASCADE, related_name="connections", db_index=False, db_constraint=False)
     credential = models.CharField(max_length=16)  # "token", "oidc", "session", "ticket"
     client = models.CharField(max_length=200, blank=True)  # the User-Agent header
     connected_at = models.DateTimeField()
     last_seen_at = models.DateTimeField()
     disconnected_at = models.DateTimeField(null=True, blank=True)  # null while the socket is open
     close_code = models.PositiveIntegerField(null=True, blank=True)
+    close_requested_at = models.DateTimeField(null=True, blank=True)  # an operator wants it closed
 
     class Meta:
         indexes = [
             models.Index(fields=["user_id"], condition=Q(disconnected_at=None), name="connection_live_of_user"),
+            models.Index(fields=["process"], condition=Q(disconnected_at=None), name="connection_live_of_process"),
             models.Index(fields=["connected_at"], name="connection_connected"),
             models.Index(fields=["disconnected_at"], name="connection_disconnected"),
         ]

@@ -138,7 +138,8 @@ def _findings(manager: Any, name: str, member: Any, expected: _Method) -> list[s
         function: Any = getattr(manager, name)
         bound = True
     else:
-        function, bound = member, not inspect.isfunction(member) or name in getattr(manager, "__dict__", {})
+        own = {} if isinstance(manager, type) else getattr(manager, "__dict__", {})
+        function, bound = member, not inspect.isfunction(member) or name in own
     while isinstance(function, partial):
         function = function.func
     if not callable(function):

@@ -1,0 +1,38 @@
+"""The settings of runs and their defaults, as `NETRA_*` in Django's settings, read on access."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.conf import settings
+
+
+class Defaults:
+    """Defaults; the annotations are the types."""
+
+    EXECUTOR: str = "inline"  # or "procrastinate"
+    AGENT_TIMEOUT: float = 3600.0  # seconds a run may take, unless its agent says otherwise
+    RUNS_PER_USER: int = 100  # queued and running
+    LEASE_SECONDS: float = 15.0
+    HEARTBEAT_SECONDS: float = 5.0  # how often a lease is renewed
+    LOOK_SECONDS: float = 1.0  # how often a process looks for wishes (stop, decisions) it was not told of
+    SWEEP_SECONDS: float = 5.0  # how often a process looks for runs that nobody has any more
+    STOP_GRACE_SECONDS: float = 3.0  # an agent that swallows its cancellation is abandoned after this
+    APPROVAL_HOURS: float = 24.0
+    DELTA_SECONDS: float = 0.05  # deltas of one stream are written no more often than this
+    DELTA_CHARS: int = 4096  # or when so many characters wait
+    IN_FLIGHT: int = 64  # events of one run that may wait for their commit
+    HISTORY_RUNS: int = 100  # earlier runs that `ctx.history` holds
+    SYNC_THREADS: int = 32  # threads for sync agents and blocking tools
+    DRAIN_SECONDS: float = 10.0
+
+
+class Conf:
+    """Reads `NETRA_*` from Django's settings, with `Defaults` behind them."""
+
+    def __getattr__(self, name: str) -> Any:
+        default = getattr(Defaults, name)  # AttributeError: there is no such setting
+        return getattr(settings, f"NETRA_{name}", default)
+
+
+conf: Any = Conf()

@@ -1,0 +1,23 @@
+"""What an agent's author raises, and what the agents' room raises."""
+
+from __future__ import annotations
+
+from websocket_core.errors import UnknownAgent, WebSocketCoreError
+
+
+class AgentError(WebSocketCoreError):
+    """The run fails, and the person sees this text. Any other exception's text is never shown."""
+
+    code = "agent_error"
+
+
+class ToolError(WebSocketCoreError):
+    """The tool call fails, and the person sees this text. Raised inside `async with ctx.tool(...)`; caught outside, the run goes on."""
+
+
+class ToolDenied(WebSocketCoreError):
+    """A person denied the tool call. Catch it to go on without the tool; uncaught, the run fails."""
+
+
+class UnknownAgentError(UnknownAgent, LookupError):
+    """No agent of this name is registered. Names are listed by `agents.registry.catalogue()`."""

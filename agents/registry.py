@@ -1,0 +1,147 @@
+"""Which agents there are. The catalogue of agent classes is shared and only grows; a registry with a manager lives for one execution."""
+
+from __future__ import annotations
+
+import logging
+import re
+import threading
+from collections.abc import Callable
+from importlib import import_module
+from typing import Any, TypeVar
+
+from django.apps import apps
+from django.conf import settings
+from django.utils.module_loading import module_has_submodule
+
+from agents.base import BaseAgent, Body, OnLoss, make_agent
+from agents.errors import UnknownAgentError
+from websocket_core.protocols import WebSocketManagerProtocol, WebSocketManagerProtocolValidator
+
+log = logging.getLogger(__name__)
+
+F = TypeVar("F", bound=Body)
+_NAME = re.compile(r"[A-Za-z0-9_.:\-]{1,128}\Z")
+_classes: dict[str, type[BaseAgent]] = {}  # canonical names and aliases
+_discovered = False
+_lock = threading.RLock()
+
+
+def register(agent_class: type[BaseAgent]) -> type[BaseAgent]:
+    """Put an agent class in the catalogue.
+
+    Raises:
+        ValueError: its name is not legal, or taken by another agent.
+    """
+    with _lock:
+        for name in (agent_class.name, *agent_class.aliases):
+            if not _NAME.match(name):
+                raise ValueError(f"{name!r} is not a name for an agent: 1 to 128 characters of A-Z a-z 0-9 _ . : -")
+            known = _classes.get(name)
+            if known is not None and (known.__module__, known.__qualname__) != (agent_class.__module__, agent_class.__qualname__):
+                raise ValueError(f"the agent name {name!r} is taken by {known.__module__}; choose another one")
+            _classes[name] = agent_class
+    return agent_class
+
+
+def agent(
+    name: str,
+    *,
+    description: str = "",
+    aliases: tuple[str, ...] = (),
+    input_schema: dict[str, Any] | None = None,
+    on_loss: OnLoss = "fail",
+    timeout: float | None = None,
+) -> Callable[[F], F]:
+    """Make `function(ctx, input)` an agent. Sync functions work too: they get a thread and a blocking context.
+
+    Args:
+        name: what clients call it.
+        description: for people; default: the first line of the docstring.
+        aliases: other names it answers to.
+        input_schema: JSON Schema of `input`.
+        on_loss: "retry" starts a new run when the worker dies in the middle of one; only for agents whose tools may run twice.
+        timeout: seconds until the run fails with `timeout`.
+    """
+
+    def decorate(function: F) -> F:
+        register(
+            make_agent(
+                function,
+                name=name,
+                description=description,
+                aliases=aliases,
+                input_schema=input_schema,
+                on_loss=on_loss,
+                timeout=timeout,
+            )
+        )
+        return function
+
+    return decorate
+
+
+def discover() -> None:
+    """Import every installed app's `agents.py` and the modules of `NETRA_AGENT_MODULES`, once.
+
+    A module that cannot be imported takes only its own agents away: the log tells, the others run.
+    """
+    global _discovered
+    with _lock:
+        if _discovered:
+            return
+        _discovered = True
+        modules = ["agents.builtin"]
+        modules += [f"{config.name}.agents" for config in apps.get_app_configs() if config.module and module_has_submodule(config.module, "agents")]
+        modules += getattr(settings, "NETRA_AGENT_MODULES", ())
+        for module in modules:
+            try:
+                import_module(module)
+            except Exception:
+                log.exception("the agents of %s cannot be imported; they are not available", module)
+
+
+def find(name: str) -> type[BaseAgent]:
+    """The agent class of this name or alias.
+
+    Raises:
+        UnknownAgentError: there is none.
+    """
+    discover()
+    found = _classes.get(name)
+    if found is None:
+        raise UnknownAgentError(f"No agent is called {name!r:.140}.", field="agent_type")
+    return found
+
+
+def catalogue() -> list[type[BaseAgent]]:
+    """Every agent, by name."""
+    discover()
+    return sorted(set(_classes.values()), key=lambda kind: kind.name)
+
+
+class AgentRegistry:
+    """Makes agents that emit through one manager."""
+
+    def __init__(self) -> None:
+        self.websocket_manager: WebSocketManagerProtocol | None = None
+
+    def set_websocket_manager(self, manager: WebSocketManagerProtocol) -> None:
+        """Use this manager for the agents made from now on.
+
+        Raises:
+            ProtocolComplianceError: it does not follow `WebSocketManagerProtocol`.
+        """
+        WebSocketManagerProtocolValidator.require_protocol_compliance(manager)
+        self.websocket_manager = manager
+
+    def create_agent(self, agent_type: str) -> BaseAgent:
+        """An agent of this name or alias.
+
+        Raises:
+            UnknownAgentError: there is none (a `LookupError`).
+        """
+        return find(agent_type)(self.websocket_manager)
+
+    def list_agents(self) -> list[str]:
+        """Names of all agents."""
+        return [kind.name for kind in catalogue()]

@@ -1,0 +1,185 @@
+"""The events of one run: in order, in grammar, and not more of them than needed.
+
+The grammar holds whatever the agent's body does: an event that may not come raises in the body, and what is open at the end is closed by `closers`. Deltas are paced: the first goes
+out at once, then a stream is written at most every `DELTA_SECONDS`, and always before any other event of the run.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import deque
+from collections.abc import Mapping
+from typing import Any
+
+from agents.conf import conf
+from websocket_core import events
+from websocket_core.errors import LeaseLostError, RunOverError
+from websocket_core.events import RunGrammar
+from websocket_core.journal import get_journal
+from websocket_core.protocols import WebSocketManagerProtocol
+from websocket_core.unified_manager import UnifiedWebSocketManager
+
+Closer = tuple[str, dict[str, Any]]
+
+
+class RunEvents:
+    """Emits the events of one run through its manager.
+
+    Args:
+        manager: the run's manager. With Netra's own, events that need not be waited for are queued up to `IN_FLIGHT` deep; with any other
+            compliant one each is awaited.
+        grammar: what the run has had so far; a fresh one for a run that begins here.
+    """
+
+    def __init__(self, manager: WebSocketManagerProtocol, grammar: RunGrammar | None = None) -> None:
+        self.manager = manager
+        self.grammar = grammar or RunGrammar()
+        self.closed = False  # the run is over, or not ours any more
+        self.lost = False  # the lease was taken over
+        self._core = manager if isinstance(manager, UnifiedWebSocketManager) else None
+        self._in_flight: deque[asyncio.Future[Any]] = deque()
+        self._order = asyncio.Lock()
+        self._delta: tuple[str, str] | None = None  # (event type, stream) of the text that waits
+        self._text: list[str] = []
+        self._chars = 0
+        self._flushed_at = 0.0
+        self._timer: asyncio.TimerHandle | None = None
+
+    async def emit(self, event_type: str, data: Mapping[str, Any], *, wait: bool = False) -> None:
+        """Emit an event, after everything emitted before it.
+
+        Args:
+            wait: return only when it is committed: for what must be true before something happens (a tool that begins).
+
+        Raises:
+            ValueError: the data has no JSON form, or is too large. Nothing was emitted.
+            GrammarError: it may not come here.
+            RunOverError, LeaseLostError: the run is not ours (any more).
+        """
+        async with self._order:
+            await self._flush_delta()
+            await self._put(event_type, data, wait=wait)
+
+    async def delta(self, event_type: str, stream: str, text: str) -> None:
+        """Append text to a stream of the run."""
+        self._check()
+        if not text:
+            return
+        async with self._order:
+            if self._delta != (event_type, stream):
+                await self._flush_delta()
+                self._delta = (event_type, stream)
+            self._text.append(text)
+            self._chars += len(text)
+            wait = self._flushed_at + conf.DELTA_SECONDS - time.monotonic()
+            if wait <= 0 or self._chars >= conf.DELTA_CHARS:
+                await self._flush_delta()
+            elif self._timer is None:
+                self._timer = asyncio.get_running_loop().call_later(wait, self._on_timer)
+
+    async def settle(self) -> None:
+        """Wait until everything emitted is committed.
+
+        Raises:
+            RunOverError, LeaseLostError, JournalUnavailable: it was not.
+        """
+        async with self._order:
+            await self._flush_delta()
+        while self._in_flight:
+            await self._in_flight.popleft()
+
+    def close(self) -> None:
+        """Nothing is emitted any more; who tries is told that the run is over."""
+        self.closed = True
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        for future in self._in_flight:
+            future.add_done_callback(_forget_error)
+        self._in_flight.clear()
+
+    def closers(self, status: str, error: str) -> list[Closer]:
+        """The events that close what is open, before the terminal event."""
+        found: list[Closer] = [
+            ("approval_resolved", {"approval_id": approval_id, "approved": False, "value": None, "by": "cancelled"})
+            for approval_id in self.grammar.approvals
+        ]
+        found += [
+            (
+                "tool_completed",
+                {"tool_call_id": call_id, "tool_name": name, "status": status, "error": error, "duration_ms": 0},
+            )
+            for call_id, name in self.grammar.tools.items()
+        ]
+        return found
+
+    def _check(self) -> None:
+        if self.lost:
+            raise LeaseLostError()
+        if self.closed:
+            raise RunOverError()
+
+    async def _put(self, event_type: str, data: Mapping[str, Any], *, wait: bool) -> None:
+        self._check()
+        if self._core is None:
+            self.grammar.feed(event_type, data)
+            if not await self.manager.emit_critical_event(self.manager.user_context.user_id, event_type, data):
+                raise RunOverError()
+            return
+        operation = self._core.operation(event_type, data)  # raises before the grammar moves
+        self.grammar.feed(event_type, data)
+        future = await get_journal().admit(operation)
+        if wait:
+            await self._await(future)
+            return
+        self._in_flight.append(future)
+        while self._in_flight and (self._in_flight[0].done() or len(self._in_flight) > conf.IN_FLIGHT):
+            await self._await(self._in_flight.popleft())
+
+    async def _await(self, future: asyncio.Future[Any]) -> None:
+        try:
+            # Shielded: an agent that is cancelled while it waits has emitted its event all the same.
+            await asyncio.shield(future)
+        except LeaseLostError:
+            self.lost = True
+            raise
+
+    async def _flush_delta(self) -> None:
+        """Write the text that waits. Called with the order lock held."""
+        if self._delta is None:
+            return
+        event_type, stream = self._delta
+        text = "".join(self._text)
+        self._clear_delta()
+        if text:
+            await self._put(event_type, {"delta": text, events.STREAM_FIELD[event_type]: stream}, wait=False)
+
+    def _clear_delta(self) -> None:
+        self._delta = None
+        self._text = []
+        self._chars = 0
+        self._flushed_at = time.monotonic()
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def _on_timer(self) -> None:
+        """The stream's time has come. Posted without waiting for room: it is bounded by its pace."""
+        self._timer = None
+        if self._delta is None or self.closed or self._core is None or self._order.locked():
+            return  # locked: whoever holds the lock flushes, or the next event does
+        event_type, stream = self._delta
+        data = {"delta": "".join(self._text), events.STREAM_FIELD[event_type]: stream}
+        self._clear_delta()
+        try:
+            operation = self._core.operation(event_type, data)
+            self.grammar.feed(event_type, data)
+        except ValueError:
+            return  # unsendable text; the author hears of it where it is sent without pacing
+        self._in_flight.append(get_journal().post(operation))
+
+
+def _forget_error(future: asyncio.Future[Any]) -> None:
+    if not future.cancelled():
+        future.exception()

@@ -1,0 +1,169 @@
+"""What each action does. A handler only changes state or starts work; none waits for an agent."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from typing import TYPE_CHECKING, Any, Final
+
+from websocket_core import actions, auth, db, events, frames, journal_read
+from websocket_core.connection import WebSocketConnection
+from websocket_core.errors import CursorExpired, InvalidAction, InvalidCursor, Unauthenticated, UnknownAction
+from websocket_core.journal_read import Bounds
+from websocket_core.protocols import RunService, RunState
+
+if TYPE_CHECKING:
+    from websocket_core.consumer import NetraConsumer
+
+Handler = Callable[["NetraConsumer", WebSocketConnection, Any], Awaitable[None]]
+
+
+def _service(consumer: NetraConsumer) -> RunService:
+    if consumer.run_service is None:
+        raise UnknownAction("This server runs no agents.")
+    return consumer.run_service
+
+
+async def start_agent(consumer: NetraConsumer, connection: WebSocketConnection, action: actions.StartAgent) -> None:
+    """Start a run; one that is there already is answered with a replay from before its first event."""
+    given = action.input
+    outcome = await _service(consumer).start(
+        user_id=connection.user_id,
+        agent_type=action.agent_type,
+        thread_id=action.thread_id,
+        run_id=action.run_id,
+        input={} if given is None else {"message": given} if isinstance(given, str) else given,
+        if_busy=action.if_busy or "enqueue",
+        request_id=action.request_id,
+        connection_id=connection.connection_id,
+    )
+    assert consumer.manager is not None
+    consumer.manager.update_connection_thread(connection.connection_id, outcome.thread_id)
+    if outcome.existing:
+        cursor = None if outcome.first_seq is None else outcome.first_seq - 1
+        await _resume(consumer, connection, {outcome.thread_id: cursor}, action.request_id)
+    elif connection.delivery is not None:
+        connection.delivery.follow(outcome.thread_id)
+        connection.wake()
+
+
+async def stop_agent(consumer: NetraConsumer, connection: WebSocketConnection, action: actions.StopAgent) -> None:
+    """Ask a run to stop; `agent_cancelled` tells when it has."""
+    await _service(consumer).stop(user_id=connection.user_id, run_id=action.run_id, reason=action.reason)
+
+
+async def respond(consumer: NetraConsumer, connection: WebSocketConnection, action: actions.Respond) -> None:
+    """Decide an approval; `approval_resolved` tells everybody."""
+    await _service(consumer).respond(
+        user_id=connection.user_id, run_id=action.run_id, approval_id=action.approval_id, approved=action.approved, value=action.value
+    )
+
+
+async def resume(consumer: NetraConsumer, connection: WebSocketConnection, action: actions.Resume) -> None:
+    """Position the connection in threads."""
+    await _resume(consumer, connection, action.cursors, action.request_id)
+
+
+async def _resume(
+    consumer: NetraConsumer, connection: WebSocketConnection, cursors: Mapping[str, int | None], request_id: str | None
+) -> None:
+    """`None` as a cursor is the thread's head."""
+    # The states are read before the heads: a run that ends in between then ends, for the client, with the event that tells of it.
+    states = await consumer.run_service.thread_states(connection.user_id, list(cursors)) if consumer.run_service else {}
+    found = await db.read(journal_read.bounds, connection.user_id, list(cursors))
+    for thread_id, cursor in cursors.items():
+        bounds = found.get(thread_id, Bounds(1, 0))
+        _resume_thread(connection, thread_id, bounds.last_seq if cursor is None else cursor, bounds, states.get(thread_id, RunState()), request_id)
+    connection.wake()
+
+
+def _resume_thread(
+    connection: WebSocketConnection, thread_id: str, cursor: int, bounds: Bounds, state: RunState, request_id: str | None
+) -> None:
+    if cursor > bounds.last_seq:
+        error = InvalidCursor(thread_id=thread_id, last_seq=bounds.last_seq, request_id=request_id)
+        connection.control(frames.error_of(error))
+        return
+    if cursor < bounds.first_seq - 1:
+        expired = CursorExpired(thread_id=thread_id, first_seq=bounds.first_seq, request_id=request_id)
+        connection.control(frames.error_of(expired))
+        return
+
+    def replaying(from_seq: int, to_seq: int) -> str:
+        return frames.control("replaying", thread_id=thread_id, from_seq=from_seq, to_seq=to_seq, request_id=request_id)
+
+    def resumed(last_seq: int) -> str:
+        return frames.control(
+            "resumed", thread_id=thread_id, last_seq=last_seq, run_id=state.run_id, run_status=state.status, request_id=request_id
+        )
+
+    assert connection.delivery is not None
+    connection.delivery.resume(thread_id, cursor, bounds.last_seq, replaying, resumed)
+
+
+async def sync(consumer: NetraConsumer, connection: WebSocketConnection, action: actions.Sync) -> None:
+    """List the user's threads, newest first."""
+    threads = await db.read(journal_read.threads_of, connection.user_id, action.limit or 50, action.before)
+    states = (
+        await consumer.run_service.thread_states(connection.user_id, [thread["thread_id"] for thread in threads])
+        if consumer.run_service
+        else {}
+    )
+    for thread in threads:
+        state = states.get(thread["thread_id"], RunState())
+        thread["active_run_id"] = state.run_id if state.status in ("queued", "running", "waiting") else None
+        thread["updated_at"] = events.timestamp(thread["updated_at"])
+    connection.control(frames.control("synced", threads=threads, request_id=action.request_id))
+
+
+async def watch(consumer: NetraConsumer, connection: WebSocketConnection, action: actions.Watch) -> None:
+    """Limit live events to some threads."""
+    assert connection.delivery is not None
+    connection.delivery.watch(None if action.threads == "*" else action.threads)
+    watching = connection.delivery.watching
+    connection.control(frames.control("watching", threads="*" if watching is None else watching, request_id=action.request_id))
+
+
+async def ack(consumer: NetraConsumer, connection: WebSocketConnection, action: actions.Ack) -> None:
+    """What the client has processed."""
+    assert connection.delivery is not None
+    for thread_id, last_seq in connection.delivery.ack(action.cursors).items():
+        error = InvalidCursor(
+            "The ack is ahead of what was sent.", thread_id=thread_id, last_seq=last_seq, request_id=action.request_id
+        )
+        connection.control(frames.error_of(error))
+    connection.wake()
+
+
+async def authenticate(consumer: NetraConsumer, connection: WebSocketConnection, action: actions.Authenticate) -> None:
+    """A fresh token of the same user; another user's closes, garbage changes nothing."""
+    try:
+        identity = await auth.identify_token(action.token)
+    except Unauthenticated as error:
+        raise Unauthenticated(str(error)) from None
+    if identity.user_id != connection.user_id:
+        consumer.close(4401, "unauthenticated", "This token is another user's.", request_id=action.request_id)
+        return
+    connection.identity = identity
+    connection.expiry_announced = False
+    connection.control(frames.control("authenticated", expires_at=frames.moment(identity.expires_at), request_id=action.request_id))
+
+
+async def ping(consumer: NetraConsumer, connection: WebSocketConnection, action: actions.Ping) -> None:
+    """Is anybody there?"""
+    try:
+        connection.control(frames.control("pong", payload=action.payload, request_id=action.request_id))
+    except events.UnserialisableError as error:
+        raise InvalidAction("The payload is nested too deeply.", field="payload") from error
+
+
+ACTION_TABLE: Final[dict[type[actions.Action], Handler]] = {
+    actions.StartAgent: start_agent,
+    actions.StopAgent: stop_agent,
+    actions.Respond: respond,
+    actions.Resume: resume,
+    actions.Sync: sync,
+    actions.Watch: watch,
+    actions.Ack: ack,
+    actions.Authenticate: authenticate,
+    actions.Ping: ping,
+}

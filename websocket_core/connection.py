@@ -1,0 +1,260 @@
+"""One open socket: its delivery machine, and the tasks that obey it while there is something to do.
+
+An idle connection has no task of its own here; that keeps it small.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, Protocol
+
+from django.db import InterfaceError, OperationalError
+
+from websocket_core import db, frames, journal_read, metrics
+from websocket_core.conf import conf
+from websocket_core.delivery import Delivery, Locate, Read
+from websocket_core.groups import user_group
+from websocket_core.ids import ConnectionID, UserID, new_id
+
+if TYPE_CHECKING:
+    from websocket_core.auth import Identity
+
+log = logging.getLogger(__name__)
+
+
+class Transport(Protocol):
+    """Where a connection's frames go."""
+
+    async def send(self, texts: Sequence[str]) -> None:
+        """Send these frames, in order; returns when the transport can take more."""
+
+    async def close(self, code: int) -> None:
+        """Close with this code, after what was sent."""
+
+
+class BareTransport:
+    """Any websocket with an async `send(text)`."""
+
+    def __init__(self, websocket: Any) -> None:
+        self._websocket = websocket
+
+    async def send(self, texts: Sequence[str]) -> None:
+        for text in texts:
+            await self._websocket.send(text)
+
+    async def close(self, code: int) -> None:
+        close = getattr(self._websocket, "close", None)
+        result = close(code) if callable(close) else None
+        if asyncio.iscoroutine(result):
+            await result
+
+
+class WebSocketConnection:
+    """One open socket of one user.
+
+    Args:
+        user_id: whose it is.
+        transport: where its frames go.
+        identity: the credential that opened it; `None` for sockets added by code.
+        held: give out nothing until `release` (the server never speaks first).
+    """
+
+    def __init__(
+        self,
+        user_id: UserID,
+        transport: Transport,
+        *,
+        connection_id: str | None = None,
+        identity: Identity | None = None,
+        client: str = "",
+        held: bool = True,
+    ) -> None:
+        self.user_id = user_id
+        self.connection_id = ConnectionID(connection_id or new_id())
+        self.group = user_group(user_id)
+        self.identity = identity
+        self.client = client
+        self.thread_id = ""
+        self.connected_at = self.last_seen_at = datetime.now(UTC)
+        self.closed = False
+        self.close_code: int | None = None
+        self.earlier = 0  # connections the user had already when this one came
+        self.expiry_announced = False
+        self.delivery: Delivery | None = None
+        self._held = held
+        self._transport = transport
+        self._early: dict[str, int] = {}  # heads heard of before the delivery was there
+        self._oldest: datetime | None = None
+        self._writer: asyncio.Task[None] | None = None
+        self._reader: asyncio.Task[None] | None = None
+        self._hinted_at = 0.0
+        self._missed = self._healed = 0
+
+    # --- life
+
+    def begin(self, heads: Mapping[str, int], *, complete: bool, oldest: datetime | None) -> None:
+        """Delivery starts at these heads. `oldest`: threads that are not among them were last updated before."""
+        self._oldest = oldest
+        self.delivery = Delivery(
+            heads, complete=complete, max_buffer=conf.OUTBOX_CHARS, window=conf.WINDOW_CHARS, held=self._held
+        )
+        for thread_id, last_seq in self._early.items():
+            self.delivery.moved(thread_id, last_seq)
+        self._early.clear()
+        self.wake()
+
+    def release(self) -> None:
+        """The first action came, or its time is over: speak."""
+        if self._held:
+            self._held = False
+            if self.delivery is not None:
+                self.delivery.release()
+                self.wake()
+
+    async def stop(self) -> None:
+        """End the tasks; nothing is sent any more. Idempotent."""
+        self.closed = True
+        tasks = [task for task in (self._writer, self._reader) if task is not None and task is not asyncio.current_task()]
+        for task in tasks:
+            task.cancel()
+        if tasks:
+            await asyncio.wait(tasks)
+
+    async def close(self, code: int, error_code: str, message: str, **fields: Any) -> None:
+        """Say why in a last `error` frame, then close. Nothing of the user's goes out after that. Idempotent."""
+        if self.closed:
+            return
+        self.close_code = code
+        await self.stop()
+        metrics.sockets_closed.labels(str(code)).inc()
+        try:
+            async with asyncio.timeout(conf.STALL_SECONDS):
+                await self._transport.send([frames.error(error_code, message, **fields)])
+                await self._transport.close(code)
+        except TimeoutError:
+            log.info("connection %s did not take its close frame", self.connection_id)
+
+    # --- what happens
+
+    def hint(self, hints: Sequence[Any], at: float = 0.0) -> None:
+        """The doorbell rang: `[thread_id, first_seq, last_seq, frames]` each."""
+        delivery = self.delivery
+        if delivery is None:
+            for thread_id, _, last_seq, _ in hints:
+                self._early[thread_id] = max(last_seq, self._early.get(thread_id, 0))
+            return
+        for thread_id, first_seq, last_seq, texts in hints:
+            if texts:
+                delivery.hint(thread_id, first_seq, texts)
+            else:
+                delivery.moved(thread_id, last_seq)
+        if at and not self._hinted_at:
+            self._hinted_at = at
+        self.wake()
+
+    def moved(self, thread_id: str, last_seq: int) -> None:
+        """The watchdog saw this head."""
+        if self.delivery is None:
+            self._early[thread_id] = max(last_seq, self._early.get(thread_id, 0))
+        else:
+            self.delivery.moved(thread_id, last_seq)
+            self.wake()
+
+    def control(self, text: str) -> None:
+        """Send a control frame; it overtakes the events that wait."""
+        if self.delivery is not None and not self.closed:
+            self.delivery.control(text)
+            self.wake()
+
+    def seen(self) -> None:
+        """A frame came in."""
+        self.last_seen_at = datetime.now(UTC)
+
+    def announce_expiry(self) -> None:
+        """`session_expiring`, once per credential."""
+        if self.identity is not None and self.identity.expires_at is not None and not self._held:
+            self.expiry_announced = True
+            self.control(frames.control("session_expiring", expires_at=frames.moment(self.identity.expires_at)))
+
+    async def drained(self) -> None:
+        """Wait until everything that may be sent now has been handed to the transport."""
+        while self._writer is not None or self._reader is not None:
+            await asyncio.wait([task for task in (self._writer, self._reader) if task is not None])
+
+    # --- obeying the delivery
+
+    def wake(self) -> None:
+        """Start the writer if there may be something for it."""
+        if self._writer is None and not self.closed and self.delivery is not None and not self.delivery.idle:
+            self._writer = asyncio.get_running_loop().create_task(self._write())
+
+    async def _write(self) -> None:
+        delivery, transport, limit = self.delivery, self._transport, conf.SEND_CHARS
+        assert delivery is not None
+        try:
+            while True:
+                texts = delivery.take(limit)
+                if self._reader is None and (orders := delivery.reads()):
+                    self._reader = asyncio.get_running_loop().create_task(self._read(orders))
+                if not texts:
+                    break
+                await transport.send(texts)
+                metrics.frames_sent.inc(len(texts))
+            if self._hinted_at:
+                metrics.delivery_seconds.observe(max(0.0, time.time() - self._hinted_at))
+                self._hinted_at = 0.0
+        except asyncio.CancelledError:
+            raise
+        except Exception as error:
+            # The socket broke while we wrote; its own disconnect tells the rest. The journal keeps what it missed.
+            log.info("connection %s broke: %s", self.connection_id, type(error).__name__)
+            self.closed = True
+        finally:
+            self._writer = None
+            self._count()
+
+    async def _read(self, orders: Sequence[Read | Locate]) -> None:
+        delivery = self.delivery
+        assert delivery is not None
+        try:
+            for order in orders:
+                try:
+                    await self._obey(delivery, order)
+                except (OperationalError, InterfaceError):
+                    await asyncio.sleep(0.5)  # the database is away; nothing is lost, it comes later
+                    delivery.read_failed(order)
+        finally:
+            self._reader = None
+            self.wake()
+
+    async def _obey(self, delivery: Delivery, order: Read | Locate) -> None:
+        if isinstance(order, Locate):
+            before = self._oldest or self.connected_at
+            delivery.located(order.thread_id, await db.read(journal_read.head_before, self.user_id, order.thread_id, before))
+            return
+        page = await db.read(journal_read.read_after, self.user_id, order.thread_id, order.after, conf.PAGE_CHARS)
+        if delivery.page(order, page.frames, page.first_seq):
+            text = frames.error(
+                "cursor_expired",
+                "Events before first_seq are older than the retention; going on from there.",
+                thread_id=order.thread_id,
+                first_seq=page.first_seq,
+            )
+            delivery.control(text)
+
+    def _count(self) -> None:
+        delivery = self.delivery
+        if delivery is None:
+            return
+        if delivery.hints_missed > self._missed:
+            metrics.hints_missed.inc(delivery.hints_missed - self._missed)
+            self._missed = delivery.hints_missed
+        if delivery.healed > self._healed:
+            metrics.hints_healed.inc(delivery.healed - self._healed)
+            self._healed = delivery.healed
+        if delivery.stalled:
+            metrics.window_stalls.inc()

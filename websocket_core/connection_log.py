@@ -1,0 +1,131 @@
+"""The rows of connections, written in batches through the journal: 1,000 sockets that come and go in a second are a few statements."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import defaultdict
+from typing import TYPE_CHECKING, Any
+
+from websocket_core.journal import get_journal
+from websocket_core.journal_transaction import Operation, Transaction
+from websocket_core.models import Connection
+from websocket_core.process import this_process
+
+if TYPE_CHECKING:
+    from websocket_core.connection import WebSocketConnection
+
+
+class _WriteConnections(Operation):
+    """Writes whatever the log has gathered by the time the transaction begins."""
+
+    __slots__ = ("_log",)
+
+    def __init__(self, connection_log: ConnectionLog) -> None:
+        super().__init__(patient=True)
+        self._log = connection_log
+
+    def apply(self, transaction: Transaction) -> None:
+        batch = self._log.batch
+        if batch.opened:
+            Connection.objects.bulk_create(batch.opened, ignore_conflicts=True)
+        for thread_id, ids in batch.by_thread().items():
+            Connection.objects.filter(pk__in=ids).update(thread_id=thread_id)
+        for code, ids in batch.by_close().items():
+            Connection.objects.filter(pk__in=ids).update(disconnected_at=transaction.now, last_seen_at=transaction.now, close_code=code)
+
+
+class _Batch:
+    def __init__(self) -> None:
+        self.opened: list[Connection] = []
+        self.threads: dict[str, str] = {}
+        self.closed: dict[str, int | None] = {}
+
+    def __bool__(self) -> bool:
+        return bool(self.opened or self.threads or self.closed)
+
+    def by_thread(self) -> dict[str, list[str]]:
+        found = defaultdict(list)
+        for connection_id, thread_id in self.threads.items():
+            found[thread_id].append(connection_id)
+        return found
+
+    def by_close(self) -> dict[int | None, list[str]]:
+        found = defaultdict(list)
+        for connection_id, code in self.closed.items():
+            found[code].append(connection_id)
+        return found
+
+
+class ConnectionLog:
+    """Gathers what happens to connections; one write is under way at a time, the next one takes what has gathered meanwhile."""
+
+    def __init__(self) -> None:
+        self.batch = _Batch()  # being written
+        self._next = _Batch()
+        self._write: asyncio.Task[None] | None = None
+        self._waiters: list[asyncio.Future[None]] = []
+
+    async def opened(self, connection: WebSocketConnection) -> None:
+        """Record a new connection; returns when the row is committed."""
+        self._next.opened.append(
+            Connection(
+                connection_id=connection.connection_id,
+                user_id=connection.user_id,
+                thread_id=connection.thread_id,
+                process_id=this_process.process_id,
+                credential=connection.identity.kind if connection.identity else "code",
+                client=connection.client[:200],
+                connected_at=connection.connected_at,
+                last_seen_at=connection.last_seen_at,
+            )
+        )
+        future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._waiters.append(future)
+        self._start()
+        await future
+
+    def thread(self, connection_id: str, thread_id: str) -> None:
+        """Record in which thread a connection works."""
+        self._next.threads[connection_id] = thread_id
+        self._start()
+
+    def closed(self, connection_id: str, code: int | None) -> None:
+        """Record that a connection is gone."""
+        self._next.closed[connection_id] = code
+        self._start()
+
+    async def flush(self) -> None:
+        """Wait until everything recorded so far is written."""
+        while self._write is not None:
+            await asyncio.wait([self._write])
+
+    def _start(self) -> None:
+        if self._write is None:
+            self._write = asyncio.get_running_loop().create_task(self._work(), name="netra-connection-log")
+
+    async def _work(self) -> None:
+        try:
+            while self._next:
+                self.batch, self._next = self._next, _Batch()
+                waiters, self._waiters = self._waiters, []
+                error: Exception | None = None
+                try:
+                    await get_journal().submit(_WriteConnections(self))
+                except Exception as problem:
+                    error = problem
+                for waiter in waiters:
+                    _settle(waiter, error)
+        finally:
+            self._write = None
+            for waiter in self._waiters:
+                waiter.cancel()
+            self._waiters.clear()
+
+
+def _settle(waiter: asyncio.Future[Any], error: Exception | None) -> None:
+    if waiter.done():
+        return
+    if error is None:
+        waiter.set_result(None)
+    else:
+        waiter.set_exception(error)

@@ -1,0 +1,214 @@
+"""The WebSocket consumer: the handshake, a loop that reads actions, and the end. What an action means is in `action_table`; what is sent, in `connection`.
+
+It replaces Channels' dispatch loop: there every message hops to a thread, and a handler that waits keeps the next message waiting. Here handlers only change
+state or start work, so `stop_agent` and `ping` always overtake an agent.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any
+
+from channels.consumer import AsyncConsumer
+from django.db import InterfaceError, OperationalError
+
+from websocket_core import actions, auth, frames
+from websocket_core.action_table import ACTION_TABLE
+from websocket_core.conf import conf
+from websocket_core.connection import WebSocketConnection
+from websocket_core.context import UserExecutionContext
+from websocket_core.errors import ClientError, JournalUnavailable, Unauthenticated
+from websocket_core.ids import new_id
+from websocket_core.lifecycle import is_draining
+from websocket_core.limits import action_limiter
+from websocket_core.protocols import RunService
+from websocket_core.unified_manager import UnifiedWebSocketManager
+from websocket_core.websocket_manager import create_websocket_manager
+
+log = logging.getLogger(__name__)
+
+Receive = Callable[[], Awaitable[dict[str, Any]]]
+Send = Callable[[dict[str, Any]], Awaitable[None]]
+
+
+class AsgiTransport:
+    """Frames to an ASGI server: several at once where the server (`manage.py serve`) or the client (`netra.v1.batch`) can take them."""
+
+    __slots__ = ("_batch", "_many", "_send")
+
+    def __init__(self, send: Send, *, many: bool, batch: bool) -> None:
+        self._send, self._many, self._batch = send, many, batch
+
+    async def send(self, texts: Sequence[str]) -> None:
+        if self._batch and len(texts) > 1:
+            await self._send({"type": "websocket.send", "text": f"[{','.join(texts)}]"})
+        elif self._many:
+            await self._send({"type": "netra.frames", "texts": texts})
+        else:
+            for text in texts:
+                await self._send({"type": "websocket.send", "text": text})
+
+    async def close(self, code: int) -> None:
+        await self._send({"type": "websocket.close", "code": code})
+
+
+class NetraConsumer(AsyncConsumer):
+    """One WebSocket.
+
+    Args:
+        run_service: what clients may do with runs; injected by the composition root, so that the core never imports agents.
+    """
+
+    run_service: RunService | None = None
+
+    def __init__(self, run_service: RunService | None = None) -> None:
+        self.run_service = run_service or self.run_service
+        self.connection: WebSocketConnection | None = None
+        self.manager: UnifiedWebSocketManager | None = None
+        self._first_action: asyncio.TimerHandle | None = None
+        self._closing: asyncio.Task[None] | None = None
+        self._ignored = 0  # actions since the first rate_limited
+
+    async def __call__(self, scope: dict[str, Any], receive: Receive, send: Send) -> None:
+        """Serve one socket (ASGI)."""
+        self.scope = scope
+        await receive()  # websocket.connect
+        try:
+            identity = await auth.identify(scope)
+        except auth.OriginRefused:
+            await send({"type": "websocket.close"})  # before the accept: HTTP 403
+            return
+        except Unauthenticated as error:
+            await self._refuse(receive, send, 4401, error.code, str(error))
+            return
+        except (OperationalError, InterfaceError):
+            await self._refuse(receive, send, 1012, "draining", "The database cannot be reached right now. Try again.", retry_after_ms=2000)
+            return
+        if is_draining():
+            await self._refuse(receive, send, 1012, "draining", "This server is shutting down. Connect again.", retry_after_ms=500)
+            return
+        await self._serve(identity, receive, send)
+
+    async def _serve(self, identity: auth.Identity, receive: Receive, send: Send) -> None:
+        subprotocol = auth.chosen_subprotocol(self.scope.get("subprotocols", ()))
+        transport = AsgiTransport(
+            send, many="netra.frames" in (self.scope.get("extensions") or {}), batch=subprotocol == "netra.v1.batch"
+        )
+        client = next((value.decode("latin-1") for name, value in self.scope.get("headers", ()) if name == b"user-agent"), "")
+        self.connection = connection = WebSocketConnection(identity.user_id, transport, identity=identity, client=client)
+        # The connection's own context; runs have contexts of theirs.
+        self.manager = create_websocket_manager(
+            UserExecutionContext(identity.user_id, new_id(), new_id(), connection_id=connection.connection_id)
+        )
+        code: int | None = None
+        try:
+            try:
+                await self.manager.add_connection(self)
+            except (JournalUnavailable, OperationalError, InterfaceError):
+                await self._refuse(receive, send, 1012, "draining", "The database cannot be reached right now. Try again.", retry_after_ms=2000)
+                return
+            await send({"type": "websocket.accept", "subprotocol": subprotocol})
+            if connection.earlier >= conf.MAX_CONNECTIONS_PER_USER:
+                await connection.close(
+                    4409,
+                    "too_many_connections",
+                    f"You have {conf.MAX_CONNECTIONS_PER_USER} connections open. Close one, then connect again.",
+                    retry_after_ms=5000,
+                )
+            self._first_action = asyncio.get_running_loop().call_later(conf.FIRST_ACTION_SECONDS, self._speak)
+            code = await self._read(receive)
+        finally:
+            if self._first_action is not None:
+                self._first_action.cancel()
+            connection.close_code = connection.close_code or code
+            await self.manager.remove_connection(connection.connection_id)
+            if self._closing is not None:
+                await asyncio.wait([self._closing])
+
+    async def _read(self, receive: Receive) -> int | None:
+        """Read frames until the socket is gone; returns its close code."""
+        while True:
+            message = await receive()
+            if message["type"] == "websocket.receive":
+                await self._receive(message)
+            elif message["type"] == "websocket.disconnect":
+                code = message.get("code")
+                return code if isinstance(code, int) else None
+
+    async def _receive(self, message: dict[str, Any]) -> None:
+        connection = self.connection
+        assert connection is not None
+        if connection.closed:
+            return
+        text = message.get("text")
+        if text is None:
+            self.close(4400, "binary_frame", "Send text frames, not binary ones.")
+            return
+        if len(text) > conf.MAX_FRAME_BYTES or len(text) * 4 > conf.MAX_FRAME_BYTES < len(text.encode(errors="surrogatepass")):
+            self.close(4413, "frame_too_large", f"A frame may have {conf.MAX_FRAME_BYTES:,} bytes.")
+            return
+        connection.seen()
+        if self._limited(connection, text):
+            self._speak()
+            return
+        await self._act(connection, text)
+        self._speak()
+
+    async def _act(self, connection: WebSocketConnection, text: str) -> None:
+        """One action: decode, handle, answer what goes wrong."""
+        request_id: str | None = None
+        try:
+            action = actions.decode(text)
+            request_id = action.request_id
+            await ACTION_TABLE[type(action)](self, connection, action)
+        except ClientError as error:
+            connection.control(frames.error_of(error, request_id))
+        except (OperationalError, InterfaceError):
+            connection.control(frames.error_of(JournalUnavailable(), request_id))
+        except asyncio.CancelledError:
+            raise
+        except Exception as error:
+            connection.control(frames.internal_error(error, request_id))
+
+    def _limited(self, connection: WebSocketConnection, text: str) -> bool:
+        """Whether the user acts too fast; tells so, and closes who does not listen."""
+        retry_after_ms = action_limiter.take(connection.user_id)
+        if retry_after_ms is None:
+            self._ignored = 0
+            return False
+        self._ignored += 1
+        if self._ignored > conf.FLOODING_AFTER:
+            self.close(4429, "flooding", "Too many actions, in spite of rate_limited. Come back later.", retry_after_ms=5000)
+        else:
+            connection.control(
+                frames.error(
+                    "rate_limited",
+                    "Too many actions in a short time. Wait as long as retry_after_ms says.",
+                    retry_after_ms=retry_after_ms,
+                    request_id=actions.request_id_of(text),
+                )
+            )
+        return True
+
+    def _speak(self) -> None:
+        """The first action came, or its time is over."""
+        if self._first_action is not None:
+            self._first_action.cancel()
+            self._first_action = None
+            if self.connection is not None:
+                self.connection.release()
+
+    def close(self, code: int, error_code: str, message: str, **fields: Any) -> None:
+        """Close from within a handler, without waiting for a slow socket."""
+        if self.connection is not None and self._closing is None:
+            self._closing = asyncio.get_running_loop().create_task(self.connection.close(code, error_code, message, **fields))
+
+    async def _refuse(self, receive: Receive, send: Send, code: int, error_code: str, message: str, **fields: Any) -> None:
+        """Accept, say why in one frame, close: so that a browser can tell it from a network fault."""
+        await send({"type": "websocket.accept", "subprotocol": auth.chosen_subprotocol(self.scope.get("subprotocols", ()))})
+        await send({"type": "websocket.send", "text": frames.error(error_code, message, **fields)})
+        await send({"type": "websocket.close", "code": code})
+        while (await receive())["type"] != "websocket.disconnect":
+            pass

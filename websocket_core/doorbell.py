@@ -1,0 +1,90 @@
+"""The doorbell: one message per user and batch through the channel layer, carrying the frames as a hint.
+
+It may be lost, doubled or late: the journal is the truth, and every reader finds by itself what a lost ring would have told. So a failure is counted and forgotten,
+and a channel layer that hangs never holds up a commit.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections import deque
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from channels.layers import get_channel_layer
+
+from websocket_core import metrics
+from websocket_core.conf import conf
+from websocket_core.groups import user_group
+
+if TYPE_CHECKING:
+    from websocket_core.journal_transaction import ThreadRow
+
+log = logging.getLogger(__name__)
+
+EVENTS_MESSAGE = "netra.events"
+MAX_WAITING = 256  # rings waiting for a slow channel layer; past that the oldest are dropped, for they heal
+SEND_TIMEOUT = 5.0  # seconds
+
+
+class Doorbell:
+    """Sends group messages in order, from a task of its own that lives while there is something to send."""
+
+    def __init__(self) -> None:
+        self._waiting: deque[tuple[str, dict[str, Any]]] = deque()
+        self._task: asyncio.Task[None] | None = None
+        self._warned = False
+
+    def ring(self, written: Sequence[tuple[ThreadRow, int, str]]) -> None:
+        """Tell the users' connections of these events, committed together. Hints: `[thread_id, first_seq, last_seq, frames]`."""
+        hints: dict[str, dict[str, list[Any]]] = {}
+        for row, seq, frame in written:
+            threads = hints.setdefault(row.user_id, {})
+            hint = threads.get(row.thread_id)
+            if hint is None:
+                threads[row.thread_id] = [row.thread_id, seq, seq, [frame]]
+            else:
+                hint[2] = seq
+                hint[3].append(frame)
+        now = time.time()
+        for user_id, threads in hints.items():
+            message = list(threads.values())
+            chars = sum(len(frame) for hint in message for frame in hint[3])
+            if chars > conf.HINT_CHARS:
+                for hint in message:
+                    hint[3] = []  # too much to carry: only ring
+            self.send(user_group(user_id), {"type": EVENTS_MESSAGE, "hints": message, "at": now})
+
+    def send(self, group: str, message: dict[str, Any]) -> None:
+        """Queue a message to a group. It carries the group's name, since one channel of a process listens to many groups."""
+        message["group"] = group
+        self._waiting.append((group, message))
+        if len(self._waiting) > MAX_WAITING:
+            self._waiting.popleft()
+            metrics.rings_dropped.inc()
+        if self._task is None:
+            self._task = asyncio.get_running_loop().create_task(self._work(), name="netra-doorbell")
+
+    async def flush(self) -> None:
+        """Wait until everything queued so far is sent or given up."""
+        while self._task is not None:
+            await asyncio.wait([self._task])
+
+    async def _work(self) -> None:
+        layer = get_channel_layer()
+        try:
+            while self._waiting:
+                group, message = self._waiting.popleft()
+                try:
+                    async with asyncio.timeout(SEND_TIMEOUT):
+                        await layer.group_send(group, message)
+                    self._warned = False
+                except Exception as error:
+                    metrics.rings_failed.inc()
+                    if not self._warned:  # once per outage, not once per event
+                        self._warned = True
+                        log.warning("channel layer unavailable (%s: %s); connections read the journal instead", type(error).__name__, error)
+        finally:
+            self._task = None

@@ -1,0 +1,183 @@
+"""The local end of the channel layer: one channel of this process, member of the group of every user who has a connection here.
+
+Groups are keyed by user. A user with twenty tabs costs one message per batch and process, not twenty, and what arrives is handed to exactly the
+connections that joined under that group's name.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+from collections.abc import Iterator
+from typing import Any
+from weakref import WeakKeyDictionary
+
+from channels.layers import get_channel_layer
+
+from websocket_core import metrics
+from websocket_core.conf import conf
+from websocket_core.connection import WebSocketConnection
+from websocket_core.connection_log import ConnectionLog
+from websocket_core.doorbell import EVENTS_MESSAGE
+from websocket_core.lifecycle import lifecycle
+
+log = logging.getLogger(__name__)
+
+CONTROL_MESSAGE = "netra.control"  # {"text"}: a control frame for all connections of a user
+CREDENTIALS_MESSAGE = "netra.credentials"  # check this user's credentials now
+CLOSE_MESSAGE = "netra.close"  # look which connections an operator wants closed
+
+
+class _Member:
+    """The connections of one user, and whether this process's channel is in the user's group."""
+
+    __slots__ = ("connections", "joined", "lock")
+
+    def __init__(self) -> None:
+        self.connections: set[WebSocketConnection] = set()
+        self.joined = False
+        self.lock = asyncio.Lock()
+
+
+class Hub:
+    """The connections of this event loop, by group; hands on what the channel layer brings."""
+
+    def __init__(self) -> None:
+        from websocket_core.watchdog import Watchdog
+
+        self.log = ConnectionLog()
+        self._members: dict[str, _Member] = {}
+        self._channel = ""
+        self._starting = asyncio.Lock()
+        self._tasks: list[asyncio.Task[None]] = []
+        self._watchdog = Watchdog(self)
+
+    def __len__(self) -> int:
+        return sum(len(member.connections) for member in self._members.values())
+
+    def connections(self) -> Iterator[WebSocketConnection]:
+        """Every open connection of this loop."""
+        for member in list(self._members.values()):
+            yield from list(member.connections)
+
+    def of_group(self, group: str) -> list[WebSocketConnection]:
+        """The connections of one user."""
+        member = self._members.get(group)
+        return list(member.connections) if member else []
+
+    async def join(self, connection: WebSocketConnection) -> None:
+        """Hear the user's group from now on. A channel layer that is away does not refuse anybody: the watchdog delivers meanwhile."""
+        async with self._starting:
+            if not self._tasks:
+                await self._start()
+        member = self._members.setdefault(connection.group, _Member())
+        member.connections.add(connection)
+        metrics.connections.inc()
+        async with member.lock:
+            if not member.joined and member.connections:
+                await self._enter(connection.group, member)
+
+    async def leave(self, connection: WebSocketConnection) -> None:
+        """Forget a connection; the group is left with the user's last one, the tasks end with the hub's last one. Idempotent."""
+        member = self._members.get(connection.group)
+        if member is None or connection not in member.connections:
+            return
+        member.connections.discard(connection)
+        metrics.connections.dec()
+        async with member.lock:
+            if not member.connections and self._members.get(connection.group) is member:
+                if member.joined:
+                    member.joined = False
+                    try:
+                        async with asyncio.timeout(5):
+                            await get_channel_layer().group_discard(connection.group, self._channel)
+                    except Exception as error:
+                        log.debug("group_discard failed: %s", error)
+                if not member.connections:
+                    del self._members[connection.group]
+        if not self._members:
+            await self._stop()
+
+    async def rejoin(self) -> None:
+        """Enter the groups that could not be entered before."""
+        for group, member in list(self._members.items()):
+            if not member.joined:
+                async with member.lock:
+                    if not member.joined and member.connections:
+                        await self._enter(group, member)
+
+    async def drain(self) -> None:
+        """Tell every connection to come back elsewhere, spread over some seconds, and close it."""
+        spread = max(2000, conf.DRAIN_SPREAD_MS)
+        closing = [
+            connection.close(
+                1012, "draining", "This server is shutting down. Connect again, and resume.", retry_after_ms=random.randint(100, spread)
+            )
+            for connection in self.connections()
+        ]
+        await asyncio.gather(*closing, return_exceptions=True)
+
+    async def _enter(self, group: str, member: _Member) -> None:
+        try:
+            async with asyncio.timeout(5):
+                await get_channel_layer().group_add(group, self._channel)
+            member.joined = True
+        except Exception as error:
+            log.warning("channel layer unavailable (%s: %s); the watchdog delivers until it is back", type(error).__name__, error)
+
+    async def _start(self) -> None:
+        self._channel = await get_channel_layer().new_channel()
+        loop = asyncio.get_running_loop()
+        self._tasks = [loop.create_task(self._listen(), name="netra-hub"), loop.create_task(self._watchdog.run(), name="netra-watchdog")]
+
+    async def _stop(self) -> None:
+        tasks, self._tasks = self._tasks, []
+        for task in tasks:
+            if task is not asyncio.current_task():
+                task.cancel()
+        await asyncio.gather(*(task for task in tasks if task is not asyncio.current_task()), return_exceptions=True)
+        await self.log.flush()
+
+    async def _listen(self) -> None:
+        layer = get_channel_layer()
+        while True:
+            try:
+                message = await layer.receive(self._channel)
+            except asyncio.CancelledError:
+                raise
+            except Exception as error:
+                log.warning("channel layer unavailable (%s: %s)", type(error).__name__, error)
+                await asyncio.sleep(1)
+                continue
+            try:
+                self._deliver(message)
+            except Exception:
+                log.exception("a group message could not be delivered")
+
+    def _deliver(self, message: dict[str, Any]) -> None:
+        member = self._members.get(message["group"])
+        if member is None:
+            return
+        kind = message["type"]
+        if kind == EVENTS_MESSAGE:
+            for connection in member.connections:
+                connection.hint(message["hints"], message.get("at", 0.0))
+        elif kind == CONTROL_MESSAGE:
+            for connection in member.connections:
+                connection.control(message["text"])
+        elif kind in (CREDENTIALS_MESSAGE, CLOSE_MESSAGE):
+            self._watchdog.hurry()
+
+
+_hubs: WeakKeyDictionary[asyncio.AbstractEventLoop, Hub] = WeakKeyDictionary()
+
+
+def get_hub() -> Hub:
+    """The hub of the running event loop."""
+    loop = asyncio.get_running_loop()
+    hub = _hubs.get(loop)
+    if hub is None:
+        hub = _hubs[loop] = Hub()
+        lifecycle.on_drain("connections", 10, hub.drain)
+    return hub

@@ -1,0 +1,249 @@
+"""The journal: the one way events become true, and the only writer of what is delivered.
+
+Group commit without a timer: while one transaction is under way the next batch gathers. When idle, an event is committed at once; under load batches grow by themselves.
+One journal serves an event loop; the transactions of all loops of the process run in one thread (`db.writer`).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import logging
+import time
+from collections import deque
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Any, NamedTuple
+from weakref import WeakKeyDictionary
+
+from django.db import InterfaceError, OperationalError, transaction
+
+from websocket_core import db, metrics
+from websocket_core.conf import conf
+from websocket_core.doorbell import Doorbell
+from websocket_core.errors import JournalUnavailable, WebSocketCoreError
+from websocket_core.journal_transaction import Operation, Transaction
+from websocket_core.process import this_process
+
+log = logging.getLogger(__name__)
+
+OUTAGE = (OperationalError, InterfaceError)
+_batch_numbers = itertools.count(1)  # of this process; see models.Process.batch
+
+
+class _Entry(NamedTuple):
+    operation: Operation
+    future: asyncio.Future[Any]
+    deadline: float  # time.monotonic()
+
+
+class _Committed(NamedTuple):
+    """What a transaction brought: a result or an error per operation, and what the doorbell has to tell."""
+
+    results: list[Any]
+    transaction: Transaction
+
+
+class Journal:
+    """Takes operations, commits them in batches, tells the doorbell."""
+
+    def __init__(self) -> None:
+        self.doorbell = Doorbell()
+        self._loop = asyncio.get_running_loop()
+        self._queue: deque[_Entry] = deque()
+        self._chars = 0
+        self._task: asyncio.Task[None] | None = None
+        self._room: deque[asyncio.Future[None]] = deque()  # who waits for a place in the queue, in order
+
+    async def submit(self, operation: Operation) -> Any:
+        """Commit an operation and return its result.
+
+        Raises:
+            JournalUnavailable: the database was away for `JOURNAL_TIMEOUT` seconds; nothing was written.
+            Exception: whatever the operation raised; then it has written nothing.
+        """
+        if self._full:
+            await self._wait_for_room()
+        return await self.post(operation)
+
+    async def admit(self, operation: Operation) -> asyncio.Future[Any]:
+        """Queue an operation, waiting only for a place in the queue; the future is its commit."""
+        if self._full:
+            await self._wait_for_room()
+        return self.post(operation)
+
+    def post(self, operation: Operation) -> asyncio.Future[Any]:
+        """Queue an operation at once, whatever the queue's length: for those who cannot wait and are bounded by other means."""
+        future: asyncio.Future[Any] = self._loop.create_future()
+        self._queue.append(_Entry(operation, future, time.monotonic() + conf.JOURNAL_TIMEOUT))
+        self._chars += operation.size
+        if self._task is None:
+            self._task = self._loop.create_task(self._work(), name="netra-journal")
+        return future
+
+    async def flush(self) -> None:
+        """Wait until everything queued so far is committed (or has failed), and told."""
+        while self._task is not None:
+            await asyncio.wait([self._task])
+        await self.doorbell.flush()
+
+    @property
+    def backlog(self) -> int:
+        """Operations that wait for their commit."""
+        return len(self._queue)
+
+    @property
+    def _full(self) -> bool:
+        return len(self._queue) >= conf.JOURNAL_QUEUE or self._chars >= conf.JOURNAL_QUEUE_CHARS or bool(self._room)
+
+    async def _wait_for_room(self) -> None:
+        waiter: asyncio.Future[None] = self._loop.create_future()
+        self._room.append(waiter)
+        if not self._queue:
+            self._admit_waiters()
+        try:
+            await waiter
+        except asyncio.CancelledError:
+            if waiter.done() and not waiter.cancelled():
+                self._admit_waiters()  # our place goes to the next one
+            raise
+
+    def _admit_waiters(self) -> None:
+        places = conf.JOURNAL_QUEUE - len(self._queue)
+        while self._room and places > 0 and self._chars < conf.JOURNAL_QUEUE_CHARS:
+            waiter = self._room.popleft()
+            if not waiter.done():
+                waiter.set_result(None)
+                places -= 1
+
+    def _take_batch(self) -> list[_Entry]:
+        batch: list[_Entry] = []
+        chars, most, limit = 0, conf.JOURNAL_BATCH, conf.JOURNAL_BATCH_CHARS
+        queue = self._queue
+        while queue and len(batch) < most and chars < limit:
+            entry = queue.popleft()
+            chars += entry.operation.size
+            batch.append(entry)
+        self._chars -= chars
+        return batch
+
+    async def _work(self) -> None:
+        try:
+            while self._queue:
+                batch = self._take_batch()
+                try:
+                    await self._commit(batch)
+                except asyncio.CancelledError:
+                    for entry in batch:
+                        entry.future.cancel()
+                    raise
+                except Exception as error:  # a bug of ours; nobody may wait for ever because of it
+                    log.exception("the journal could not commit %d operations", len(batch))
+                    _settle(batch, [error] * len(batch))
+                self._admit_waiters()
+        finally:
+            self._task = None
+            if self._queue and not self._loop.is_closed():  # cancelled: nobody will come for the rest
+                for entry in self._queue:
+                    entry.future.cancel()
+                self._queue.clear()
+                self._chars = 0
+
+    async def _commit(self, batch: Sequence[_Entry]) -> None:
+        operations = [entry.operation for entry in batch]
+        number, attempt, pause, unclear = next(_batch_numbers), 0, 0.05, None
+        while True:
+            attempt += 1
+            began = time.perf_counter()
+            outcome = _Outcome()
+            try:
+                committed = await db.writer.call(_transact, operations, number, outcome, unclear)
+            except OUTAGE as error:
+                metrics.journal_retries.inc()
+                unclear = outcome.transaction or unclear  # the commit may have happened all the same
+                if attempt in (1, 5) or attempt % 30 == 0:
+                    log.warning("database unavailable, %d operations wait (%s: %s)", len(batch), type(error).__name__, str(error).strip())
+                batch, operations = _give_up(batch, unclear)
+                if not batch:
+                    return
+                await asyncio.sleep(pause)
+                pause = min(pause * 2, 1.0)
+            except Exception:
+                if len(batch) == 1:
+                    raise
+                # One operation spoils the transaction: each gets its own, so that only the culprit fails.
+                log.exception("a batch of %d operations failed; committing them one by one", len(batch))
+                for entry in batch:
+                    try:
+                        await self._commit([entry])
+                    except Exception as error:
+                        _settle([entry], [error])
+                return
+            else:
+                metrics.commit_seconds.observe(time.perf_counter() - began)
+                metrics.batches.inc()
+                metrics.batch_events.observe(len(committed.transaction.written))
+                metrics.events_appended.inc(len(committed.transaction.written))
+                self.doorbell.ring(committed.transaction.written)
+                for callback in committed.transaction.after_commit:
+                    callback()
+                _settle(batch, committed.results)
+                return
+
+
+class _Outcome:
+    """Lets the transaction leave its work behind when the commit itself breaks."""
+
+    def __init__(self) -> None:
+        self.transaction: _Committed | None = None
+
+
+def _transact(operations: Sequence[Operation], number: int, outcome: _Outcome, unclear: _Committed | None) -> _Committed:
+    """Runs in the writer's thread. Applies and commits; after an unclear commit it first looks whether that one happened."""
+    if unclear is not None and this_process.committed_batch() == number:
+        return unclear
+    results: list[Any] = []
+    with transaction.atomic():
+        work = Transaction()
+        work.lock(operations)
+        for operation in operations:
+            try:
+                results.append(operation.apply(work))
+            except WebSocketCoreError as error:
+                results.append(error)
+        work.flush()
+        this_process.beat(datetime.now(UTC), number)
+        outcome.transaction = _Committed(results, work)
+    return outcome.transaction
+
+
+def _give_up(batch: Sequence[_Entry], unclear: _Committed | None) -> tuple[Sequence[_Entry], list[Operation]]:
+    """Fail the operations whose time is over. Not while a commit is unclear: they may have happened."""
+    now = time.monotonic()
+    if unclear is None and any(entry.deadline < now and not entry.operation.patient for entry in batch):
+        late = [entry for entry in batch if entry.deadline < now and not entry.operation.patient]
+        _settle(late, [JournalUnavailable()] * len(late))
+        batch = [entry for entry in batch if entry not in late]
+    return batch, [entry.operation for entry in batch]
+
+
+def _settle(batch: Sequence[_Entry], results: Sequence[Any]) -> None:
+    for entry, result in zip(batch, results, strict=True):
+        if entry.future.done():
+            continue
+        if isinstance(result, BaseException):
+            entry.future.set_exception(result)
+        else:
+            entry.future.set_result(result)
+
+
+_journals: WeakKeyDictionary[asyncio.AbstractEventLoop, Journal] = WeakKeyDictionary()
+
+
+def get_journal() -> Journal:
+    """The journal of the running event loop."""
+    loop = asyncio.get_running_loop()
+    journal = _journals.get(loop)
+    if journal is None:
+        journal = _journals[loop] = Journal()
+    return journal

@@ -1,0 +1,116 @@
+"""Reading the journal. Synchronous functions for `db.read`; everything is looked up by user."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Any, NamedTuple
+
+from django.db import connection
+from django.utils import timezone
+
+from websocket_core.conf import conf
+from websocket_core.models import Connection, Thread
+
+
+class Page(NamedTuple):
+    """Frames of one thread after a cursor, contiguous; `first_seq` is the oldest event that retention has left."""
+
+    frames: list[str]
+    first_seq: int
+
+
+class Bounds(NamedTuple):
+    """Where a thread's events begin and end; `last_seq` is 0 for a thread that does not exist."""
+
+    first_seq: int
+    last_seq: int
+
+
+class Welcome(NamedTuple):
+    """What a new connection has to know."""
+
+    heads: dict[str, int]
+    complete: bool  # False: the user has more threads than `heads`; the others were last updated before `oldest`
+    oldest: datetime | None
+    earlier_connections: int  # live ones of this user, over all processes, that were there first
+
+
+def read_after(user_id: str, thread_id: str, after: int, limit_chars: int) -> Page:
+    """Events after `after`, at most `PAGE_EVENTS` of them and about `limit_chars` (one at least)."""
+    frames: list[str] = []
+    chars, expected = 0, after + 1
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT id, first_seq FROM websocket_core_thread WHERE user_id = %s AND thread_id = %s", [user_id, thread_id]
+        )
+        thread = cursor.fetchone()
+        if thread is None:
+            return Page([], 1)
+        cursor.execute(
+            "SELECT seq, frame FROM websocket_core_event WHERE thread_id = %s AND seq > %s ORDER BY seq LIMIT %s",
+            [thread[0], after, conf.PAGE_EVENTS],
+        )
+        for seq, frame in cursor:
+            if seq != expected or (frames and chars + len(frame) > limit_chars):
+                break
+            frames.append(frame)
+            chars += len(frame)
+            expected += 1
+    return Page(frames, thread[1])
+
+
+def bounds(user_id: str, thread_ids: Sequence[str]) -> dict[str, Bounds]:
+    """First and last event of the user's threads; those that do not exist are absent."""
+    rows = Thread.objects.filter(user_id=user_id, thread_id__in=thread_ids).values_list("thread_id", "first_seq", "last_seq")
+    return {thread_id: Bounds(first, last) for thread_id, first, last in rows}
+
+
+def welcome(user_id: str, connection_id: str) -> Welcome:
+    """Heads of the user's threads as they are now, and how many connections the user has already."""
+    limit = conf.HEADS
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT thread_id, last_seq, updated_at FROM websocket_core_thread WHERE user_id = %s ORDER BY updated_at DESC LIMIT %s",
+            [user_id, limit],
+        )
+        rows = cursor.fetchall()
+    heads = {row[0]: row[1] for row in rows}
+    oldest = Thread.objects.filter(user_id=user_id, thread_id=rows[-1][0]).values_list("updated_at", flat=True).first() if rows else None
+    return Welcome(heads, len(rows) < limit, oldest, earlier_connections(user_id, connection_id))
+
+
+def earlier_connections(user_id: str, connection_id: str) -> int:
+    """Live connections of the user that were there before this one. Those of a process without heartbeat do not count."""
+    alive = timezone.now() - timedelta(seconds=conf.PROCESS_TIMEOUT)
+    live = Connection.objects.filter(user_id=user_id, disconnected_at=None, process__heartbeat_at__gt=alive)
+    # Connection ids are UUIDv7: they sort by time, and by chance within a millisecond, the same for everybody who asks.
+    return live.filter(connection_id__lt=connection_id).count()
+
+
+def head_before(user_id: str, thread_id: str, moment: datetime) -> int:
+    """The head a thread had at `moment`."""
+    thread = Thread.objects.filter(user_id=user_id, thread_id=thread_id).first()
+    if thread is None:
+        return 0
+    newest = thread.events.filter(created_at__lte=moment).order_by("-seq").values_list("seq", flat=True).first()
+    return newest if newest is not None else thread.first_seq - 1
+
+
+def moved_since(moment: datetime) -> list[tuple[str, str, int]]:
+    """`(user_id, thread_id, last_seq)` of the threads that moved since `moment`: the watchdog's question."""
+    return list(Thread.objects.filter(updated_at__gt=moment).values_list("user_id", "thread_id", "last_seq"))
+
+
+def threads_of(user_id: str, limit: int, before: datetime | None) -> list[dict[str, Any]]:
+    """The user's threads, newest first, for `synced` (without the active run, which the run service knows)."""
+    threads = Thread.objects.filter(user_id=user_id, deleted_at=None)
+    if before is not None:
+        threads = threads.filter(updated_at__lt=before)
+    fields = ("thread_id", "title", "last_seq", "active_run_id", "updated_at")
+    return list(threads.order_by("-updated_at").values(*fields)[:limit])
+
+
+def cursors_of(cursors: Mapping[str, int], found: Mapping[str, Bounds]) -> dict[str, Bounds]:
+    """Bounds for every thread that a client named: one that does not exist is empty, whoever's it may be."""
+    return {thread_id: found.get(thread_id, Bounds(1, 0)) for thread_id in cursors}

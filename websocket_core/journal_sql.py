@@ -1,0 +1,143 @@
+"""The journal's statements, for SQLite and PostgreSQL.
+
+Written by hand because the ORM's object making costs two to three times as much as the rows themselves, and because few, large statements matter twice: every
+statement is a round trip on PostgreSQL, and on SQLite a moment in which the interpreter's lock is given away and has to be won back.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+from functools import lru_cache
+from typing import Any, NamedTuple, Protocol
+
+from django.db import connection
+
+THREAD_COLUMNS = "id, user_id, thread_id, title, last_seq, active_run_id, fence"
+EVENT_COLUMNS = "thread_id, seq, run_id, event_type, frame, created_at"
+
+EventRow = tuple[int, int, str, str, str]  # thread pk, seq, run_id, event_type, frame
+
+
+class HeadRow(NamedTuple):
+    """A thread's new head, as it is written back."""
+
+    pk: int
+    last_seq: int
+    active_run_id: str | None
+    fence: int
+
+
+class Statements(Protocol):
+    """What the journal does to the database, inside the caller's transaction."""
+
+    def lock_threads(self, keys: Sequence[tuple[str, str]]) -> list[tuple[Any, ...]]:
+        """Rows of `THREAD_COLUMNS` of these `(user_id, thread_id)`, locked in pk order, so that two writers never wait for each other."""
+
+    def insert_events(self, rows: Sequence[EventRow], now: datetime) -> None:
+        """Insert events."""
+
+    def write_heads(self, rows: Sequence[HeadRow], now: datetime) -> None:
+        """Write the threads' heads back; `now` becomes their `updated_at`."""
+
+
+def statements() -> Statements:
+    """The statements for the current thread's connection."""
+    return _POSTGRESQL if connection.vendor == "postgresql" else _SQLITE
+
+
+def _pieces(rows: Sequence[Any]) -> Iterator[Sequence[Any]]:
+    """Cut rows into pieces of a few sizes, so that the number of different statements (and thus of prepared ones) stays small."""
+    position = 0
+    for size in (256, 64, 16, 4, 1):
+        while len(rows) - position >= size:
+            yield rows[position : position + size]
+            position += size
+
+
+def _flat(rows: Sequence[Sequence[Any]]) -> list[Any]:
+    return [value for row in rows for value in row]
+
+
+class _SQLite:
+    """SQLite through its own cursor: Django's wrapper rewrites the placeholders of every call. The transaction is IMMEDIATE: it has the lock."""
+
+    def lock_threads(self, keys: Sequence[tuple[str, str]]) -> list[tuple[Any, ...]]:
+        rows: list[tuple[Any, ...]] = []
+        for piece in _pieces(keys):
+            rows += connection.connection.execute(_sqlite_select(len(piece)), _flat(piece)).fetchall()
+        return rows
+
+    def insert_events(self, rows: Sequence[EventRow], now: datetime) -> None:
+        created = (_sqlite_moment(now),)
+        for piece in _pieces(rows):
+            connection.connection.execute(_sqlite_insert(len(piece)), [value for row in piece for value in row + created])
+
+    def write_heads(self, rows: Sequence[HeadRow], now: datetime) -> None:
+        updated = _sqlite_moment(now)
+        for piece in _pieces(rows):
+            connection.connection.execute(_sqlite_update(len(piece)), [*_flat(piece), updated])
+
+
+def _sqlite_moment(now: datetime) -> str:
+    """As Django's SQLite backend stores a moment (UTC, without zone)."""
+    return str(now.replace(tzinfo=None))
+
+
+@lru_cache
+def _sqlite_select(count: int) -> str:
+    values = ",".join(["(?,?)"] * count)
+    return f"SELECT {THREAD_COLUMNS} FROM websocket_core_thread WHERE (user_id, thread_id) IN (VALUES {values})"
+
+
+@lru_cache
+def _sqlite_insert(count: int) -> str:
+    return f"INSERT INTO websocket_core_event ({EVENT_COLUMNS}) VALUES {','.join(['(?,?,?,?,?,?)'] * count)}"
+
+
+@lru_cache
+def _sqlite_update(count: int) -> str:
+    values = ",".join(["(?,?,?,?)"] * count)
+    return (
+        f"WITH head(id, last_seq, run, fence) AS (VALUES {values}) UPDATE websocket_core_thread "
+        f"SET last_seq = head.last_seq, active_run_id = head.run, fence = head.fence, updated_at = ?{count * 4 + 1} "
+        "FROM head WHERE websocket_core_thread.id = head.id"
+    )
+
+
+class _PostgreSQL:
+    """PostgreSQL takes whole columns as arrays: one statement and one plan for any number of rows."""
+
+    def lock_threads(self, keys: Sequence[tuple[str, str]]) -> list[tuple[Any, ...]]:
+        users, threads = zip(*keys, strict=True)
+        with connection.cursor() as cursor:
+            cursor.execute(
+                f"SELECT {THREAD_COLUMNS} FROM websocket_core_thread "
+                "WHERE (user_id, thread_id) IN (SELECT * FROM unnest(%s::varchar[], %s::varchar[])) ORDER BY id FOR UPDATE",
+                [list(users), list(threads)],
+            )
+            return cursor.fetchall()
+
+    def insert_events(self, rows: Sequence[EventRow], now: datetime) -> None:
+        columns = [list(column) for column in zip(*rows, strict=True)]
+        with connection.cursor() as cursor:
+            cursor.execute(
+                f"INSERT INTO websocket_core_event ({EVENT_COLUMNS}) SELECT e.*, %s::timestamptz "
+                "FROM unnest(%s::bigint[], %s::bigint[], %s::varchar[], %s::varchar[], %s::text[]) AS e",
+                [now, *columns],
+            )
+
+    def write_heads(self, rows: Sequence[HeadRow], now: datetime) -> None:
+        columns = [list(column) for column in zip(*rows, strict=True)]
+        with connection.cursor() as cursor:
+            cursor.execute(
+                "UPDATE websocket_core_thread SET last_seq = head.last_seq, active_run_id = head.run, fence = head.fence, "
+                "updated_at = %s::timestamptz "
+                "FROM unnest(%s::bigint[], %s::bigint[], %s::varchar[], %s::bigint[]) AS head(id, last_seq, run, fence) "
+                "WHERE websocket_core_thread.id = head.id",
+                [now, *columns],
+            )
+
+
+_SQLITE: Statements = _SQLite()
+_POSTGRESQL: Statements = _PostgreSQL()

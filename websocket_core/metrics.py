@@ -1,0 +1,29 @@
+"""What is counted while it runs, for Prometheus. No user ids in labels: they would be unbounded, and they are nobody's business."""
+
+from __future__ import annotations
+
+from prometheus_client import Counter, Gauge, Histogram
+
+events_appended = Counter("netra_events_appended", "Events committed to the journal by this process.")
+batches = Counter("netra_journal_batches", "Transactions committed by the journal.")
+batch_events = Histogram("netra_journal_batch_events", "Events per transaction.", buckets=(0, 1, 2, 5, 10, 20, 50, 100, 200, 500, 1000))
+commit_seconds = Histogram(
+    "netra_journal_commit_seconds", "Seconds a transaction took.", buckets=(0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.5, 1, 5)
+)
+journal_retries = Counter("netra_journal_retries", "Transactions tried again because the database was away.")
+journal_backlog = Gauge("netra_journal_backlog", "Operations waiting for their commit.")
+rings_failed = Counter("netra_rings_failed", "Group messages the channel layer refused.")
+rings_dropped = Counter("netra_rings_dropped", "Group messages given up because the channel layer was too slow.")
+connections = Gauge("netra_connections", "Open WebSockets of this process.")
+delivery_seconds = Histogram(
+    "netra_delivery_seconds",
+    "Seconds from an event's commit to its hand-over to a socket's transport.",
+    buckets=(0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.5, 1, 5, 30),
+)
+hints_missed = Counter("netra_hints_missed", "Gaps found in what the channel layer brought.")
+hints_healed = Counter("netra_hints_healed", "Gaps closed from the journal.")
+window_stalls = Counter("netra_window_stalls", "Times a connection had to wait for the client's ack.")
+frames_sent = Counter("netra_frames_sent", "Event frames handed to sockets.")
+sockets_closed = Counter("netra_sockets_closed", "WebSockets closed, by close code.", ["code"])
+errors_sent = Counter("netra_errors_sent", "Error frames sent, by code.", ["code"])
+protocol_compliant = Gauge("netra_manager_protocol_compliant", "1 when the configured manager follows WebSocketManagerProtocol.")

@@ -1,0 +1,113 @@
+"""The emitter: one method per event, with keyword arguments named as the wire's `data` fields. Thread and run come from the manager's context."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from websocket_core.ids import new_id
+from websocket_core.protocols import WebSocketManagerProtocol, WebSocketManagerProtocolValidator
+
+
+class UnifiedWebSocketEmitter:
+    """Emits the events of one run through a manager.
+
+    Every method returns what `emit_critical_event` does: `True` once committed, `False` when the run is over; and raises what it raises.
+
+    Args:
+        manager: any compliant manager.
+
+    Raises:
+        ProtocolComplianceError: the manager does not follow `WebSocketManagerProtocol`.
+    """
+
+    def __init__(self, manager: WebSocketManagerProtocol) -> None:
+        WebSocketManagerProtocolValidator.require_protocol_compliance(manager)
+        self.manager = manager
+
+    async def emit(self, event_type: str, /, **data: Any) -> bool:
+        """Any event, by its type; arguments that are `ABSENT` are left out."""
+        fields = {name: value for name, value in data.items() if value is not ABSENT}
+        return await self.manager.emit_critical_event(self.manager.user_context.user_id, event_type, fields)
+
+    async def emit_run_queued(self, *, position: int, request_id: str | Any = None) -> bool:
+        """The run waits behind `position` others."""
+        return await self.emit("run_queued", position=position, request_id=_present(request_id))
+
+    async def emit_agent_started(self, *, agent_type: str = "unknown", input: Any = None, request_id: str | None = None) -> bool:
+        """The run begins."""
+        given = {} if input is None else input
+        return await self.emit("agent_started", agent_type=agent_type, input=given, request_id=_present(request_id))
+
+    async def emit_agent_thinking(self, *, delta: str, stream: str | None = None) -> bool:
+        """Text to append to a thought."""
+        return await self.emit("agent_thinking", delta=delta, stream=stream or "thought")
+
+    async def emit_agent_message(self, *, delta: str, message_id: str | None = None) -> bool:
+        """Text to append to an answer; without `message_id` it is a message of its own."""
+        return await self.emit("agent_message", delta=delta, message_id=message_id or new_id())
+
+    async def emit_agent_state(self, *, state: Any) -> bool:
+        """Whatever the agent wants to show of itself."""
+        return await self.emit("agent_state", state=state)
+
+    async def emit_tool_executing(self, *, tool_call_id: str | None = None, tool_name: str, arguments: Any = None) -> bool:
+        """A tool call begins. Give `tool_call_id` when calls overlap; without one it is the tool's name."""
+        given = {} if arguments is None else arguments
+        return await self.emit("tool_executing", tool_call_id=tool_call_id or tool_name, tool_name=tool_name, arguments=given)
+
+    async def emit_tool_completed(
+        self,
+        *,
+        tool_call_id: str | None = None,
+        tool_name: str,
+        status: str = "ok",
+        result: Any = None,
+        error: str | None = None,
+        duration_ms: float = 0,
+    ) -> bool:
+        """A tool call is over: `ok` has a `result`, the other statuses an `error`."""
+        outcome = {"result": result} if status == "ok" and error is None else {"error": error or ""}
+        return await self.emit(
+            "tool_completed", tool_call_id=tool_call_id or tool_name, tool_name=tool_name, status=status, duration_ms=duration_ms, **outcome
+        )
+
+    async def emit_agent_completed(self, *, result: Any = None, usage: Any = None, duration_ms: float = 0) -> bool:
+        """The run ends well."""
+        return await self.emit("agent_completed", result=result, usage=_present(usage), duration_ms=duration_ms)
+
+    async def emit_approval_requested(
+        self, *, approval_id: str, tool_call_id: str, tool_name: str, arguments: Any, message: str, expires_at: str
+    ) -> bool:
+        """A person is asked."""
+        return await self.emit(
+            "approval_requested",
+            approval_id=approval_id,
+            tool_call_id=tool_call_id,
+            tool_name=tool_name,
+            arguments=arguments,
+            message=message,
+            expires_at=expires_at,
+        )
+
+    async def emit_approval_resolved(self, *, approval_id: str, approved: bool, value: Any = None, by: str = "user") -> bool:
+        """A person has answered, or the question is void."""
+        return await self.emit("approval_resolved", approval_id=approval_id, approved=approved, value=value, by=by)
+
+    async def emit_agent_failed(self, *, code: str = "agent_error", message: str, retried_as: str | None = None) -> bool:
+        """The run ends badly; `message` is for people."""
+        return await self.emit("agent_failed", code=code, message=message, retried_as=_present(retried_as))
+
+    async def emit_agent_cancelled(self, *, reason: str = "stopped") -> bool:
+        """The run was stopped."""
+        return await self.emit("agent_cancelled", reason=reason)
+
+
+class _Absent:
+    """Marks an optional field that is left out: the wire has absent fields, never null ones, where it says optional."""
+
+
+ABSENT = _Absent()
+
+
+def _present(value: Any) -> Any:
+    return ABSENT if value is None else value

@@ -1,0 +1,287 @@
+"""The manager: one user's connections and events, seen through one execution context.
+
+It holds nothing of anybody else and shares no mutable state with other managers. What it is asked about another user it refuses.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import logging
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from websocket_core import db, events, journal_read
+from websocket_core.connection import BareTransport, WebSocketConnection
+from websocket_core.context import UserExecutionContext
+from websocket_core.errors import LeaseLostError, RunOverError, UserIsolationError
+from websocket_core.groups import user_group
+from websocket_core.hub import CONTROL_MESSAGE, get_hub
+from websocket_core.ids import ConnectionID, ThreadID
+from websocket_core.journal import get_journal
+from websocket_core.journal_transaction import Append
+from websocket_core.models import Connection
+
+log = logging.getLogger(__name__)
+
+
+class UnifiedWebSocketManager:
+    """Connections and events of one user context.
+
+    Args:
+        user_context: whose manager it is.
+    """
+
+    def __init__(self, user_context: UserExecutionContext) -> None:
+        self.user_context = user_context
+        self._connections: dict[ConnectionID, WebSocketConnection] = {}
+        self._bare: dict[ConnectionID, Any] = {}  # websockets added by code, kept alive as long as they are connected
+
+    # --- connections
+
+    async def add_connection(self, connection: Any) -> ConnectionID:
+        """Register a connection and join the user's group.
+
+        Args:
+            connection: a consumer (anything with a `connection` attribute that is a `WebSocketConnection`), a `WebSocketConnection`, or any bare
+                websocket with an async `send(text)`. A bare one is sent events at once; the others speak after their first action.
+
+        Returns:
+            The connection's id; the same again for one that is registered already.
+
+        Raises:
+            TypeError: it is none of these.
+            UserIsolationError: it belongs to another user.
+        """
+        known = self.get_connection_id_by_websocket(connection)
+        if known is not None:
+            return known
+        wrapped, bare = self._wrap(connection)
+        self._check_user(wrapped.user_id)
+        hub = get_hub()
+        self._connections[wrapped.connection_id] = wrapped
+        if bare:
+            self._bare[wrapped.connection_id] = connection
+        try:
+            await hub.join(wrapped)
+            await self._welcome(wrapped, bare)
+        except BaseException:
+            self._forget(wrapped.connection_id)
+            await hub.leave(wrapped)
+            raise
+        return wrapped.connection_id
+
+    async def remove_connection(self, connection_id: str) -> None:
+        """Forget a connection and leave the group with the user's last one; idempotent."""
+        connection = self._forget(connection_id)
+        if connection is None:
+            return
+        await connection.stop()
+        hub = get_hub()
+        hub.log.closed(connection.connection_id, connection.close_code)
+        await hub.leave(connection)
+
+    def get_connection(self, connection_id: str) -> WebSocketConnection | None:
+        """The user's connection of this id that was added here, else `None`."""
+        return self._connections.get(connection_id)  # type: ignore[call-overload, no-any-return]
+
+    def get_user_connections(self, user_id: str) -> set[ConnectionID]:
+        """Ids of the user's connections that were added here.
+
+        Raises:
+            UserIsolationError: `user_id` is another user.
+        """
+        self._check_user(user_id)
+        return set(self._connections)
+
+    def is_connection_active(self, user_id: str) -> bool:
+        """Whether the user has an open connection here.
+
+        Raises:
+            UserIsolationError: `user_id` is another user.
+        """
+        self._check_user(user_id)
+        return any(not connection.closed for connection in self._connections.values())
+
+    def get_connection_id_by_websocket(self, websocket: Any) -> ConnectionID | None:
+        """The id under which a websocket (or consumer, or connection) was added here; `None` for a stranger. Never raises."""
+        for connection_id, connection in self._connections.items():
+            if connection is websocket or self._bare.get(connection_id, connection) is websocket:
+                return connection_id
+        # `vars`, not getattr: a stranger may have any attribute, a mock has every one.
+        inner = getattr(websocket, "__dict__", {}).get("connection") if not isinstance(websocket, type) else None
+        if isinstance(inner, WebSocketConnection) and self._connections.get(inner.connection_id) is inner:
+            return inner.connection_id
+        return None
+
+    def update_connection_thread(self, connection_id: str, thread_id: str) -> bool:
+        """Note in which thread a connection works. The row is written behind, with the next batch of connection rows.
+
+        Returns:
+            `False` for a connection that is not here.
+
+        Raises:
+            ValueError: `thread_id` is not a thread id.
+        """
+        connection = self._connections.get(connection_id)  # type: ignore[call-overload]
+        if connection is None:
+            return False
+        thread_id = ThreadID(thread_id)
+        if connection.thread_id == thread_id:
+            return True
+        connection.thread_id = thread_id
+        try:
+            asyncio.get_running_loop()
+        except RuntimeError:
+            Connection.objects.filter(pk=connection_id).update(thread_id=thread_id)  # no loop: nothing to hold up
+        else:
+            get_hub().log.thread(connection.connection_id, thread_id)
+        return True
+
+    def get_connection_health(self, user_id: str) -> dict[str, Any]:
+        """Numbers about the user's connections here.
+
+        Returns:
+            `user_id`, `active` (bool), `connections` (open ones), `waiting_chars` (characters not yet sent), `since` (ISO time of the
+            oldest, or `None`), `connection_ids` (sorted list).
+
+        Raises:
+            UserIsolationError: `user_id` is another user.
+        """
+        self._check_user(user_id)
+        alive = [connection for connection in self._connections.values() if not connection.closed]
+        return {
+            "user_id": str(user_id),
+            "active": bool(alive),
+            "connections": len(alive),
+            "waiting_chars": sum(connection.delivery.pending_chars for connection in alive if connection.delivery),
+            "since": min((connection.connected_at for connection in alive), default=None),
+            "connection_ids": sorted(connection.connection_id for connection in alive),
+        }
+
+    # --- sending
+
+    async def send_to_user(self, user_id: str, message: Mapping[str, Any]) -> bool:
+        """A control frame (flat, with `event_type`) to all of the user's live connections, in every process. Not journalled: who is away misses it.
+
+        Returns:
+            `True`: it is on its way.
+
+        Raises:
+            UserIsolationError: `user_id` is another user.
+            ValueError: the message has no `event_type`, or no JSON form.
+        """
+        self._check_user(user_id)
+        if not isinstance(message.get("event_type"), str):
+            raise ValueError("a control frame needs a string `event_type`")
+        get_journal().doorbell.send(user_group(self.user_context.user_id), {"type": CONTROL_MESSAGE, "text": events.encode(dict(message))})
+        return True
+
+    async def send_to_thread(self, thread_id: str, message: Mapping[str, Any]) -> bool:
+        """A control frame about one thread of the user to all of the user's live connections; `thread_id` is put in.
+
+        Returns:
+            `False` when the user has no such thread.
+        """
+        thread_id = ThreadID(thread_id)
+        if thread_id != self.user_context.thread_id:
+            found = await db.read(journal_read.bounds, self.user_context.user_id, [thread_id])
+            if thread_id not in found:
+                return False
+        return await self.send_to_user(self.user_context.user_id, {**message, "thread_id": thread_id})
+
+    async def emit_critical_event(self, user_id: str, event_type: str, data: Mapping[str, Any]) -> bool:
+        """Journal an event of this context's run.
+
+        Returns:
+            `True` once it is committed; `False` when the run is already over, or the lease was lost: nothing was written.
+
+        Raises:
+            UserIsolationError: `user_id` is another user.
+            ValueError: unknown `event_type`; `data` has no JSON form or is too large.
+            JournalUnavailable: the database was away for too long; nothing was written.
+        """
+        self._check_user(user_id)
+        operation = self.operation(event_type, data)
+        try:
+            seq = await get_journal().submit(operation)
+        except (RunOverError, LeaseLostError):
+            return False
+        if self._bare:
+            await self._deliver_to_bare(seq)
+        return True
+
+    def operation(self, event_type: str, data: Mapping[str, Any]) -> Append:
+        """The journal operation that appends this event to the context's run. For those who queue without waiting for the commit.
+
+        Raises:
+            ValueError: as `emit_critical_event`.
+        """
+        if event_type not in events.TYPES:
+            raise ValueError(f"unknown event type {event_type!r:.80}; known ones: {', '.join(sorted(events.TYPES))}")
+        context = self.user_context
+        if event_type == "agent_started":
+            data = {"agent_type": "unknown", "input": {}, **data}
+        field = events.STREAM_FIELD.get(event_type)
+        if field is not None and data.keys() == {"delta", field} and type(data["delta"]) is str and type(data[field]) is str:
+            delta, stream = data["delta"], data[field]
+            if len(delta) * 6 < events.conf.MAX_EVENT_BYTES // 2:
+                events.encode(delta)  # a lone surrogate must be the author's error, not the journal's
+                return Append(context.user_id, context.thread_id, context.run_id, context.fence, event_type, "", stream, delta)
+        text = events.encode(data if type(data) is dict else dict(data))
+        events.check_size(text, context.thread_id, context.run_id)
+        return Append(context.user_id, context.thread_id, context.run_id, context.fence, event_type, text)
+
+    # --- inside
+
+    def _check_user(self, user_id: str) -> None:
+        if user_id != self.user_context.user_id:
+            raise UserIsolationError()
+
+    def _wrap(self, connection: Any) -> tuple[WebSocketConnection, bool]:
+        if isinstance(connection, WebSocketConnection):
+            return connection, False
+        inner = getattr(connection, "__dict__", {}).get("connection")
+        if isinstance(inner, WebSocketConnection):
+            return inner, False
+        send = getattr(connection, "send", None)
+        if isinstance(connection, type) or not inspect.iscoroutinefunction(send):
+            raise TypeError(f"{type(connection).__name__} is no connection: it needs an async `send(text)`")
+        return WebSocketConnection(self.user_context.user_id, BareTransport(connection), held=False), True
+
+    async def _welcome(self, connection: WebSocketConnection, bare: bool) -> None:
+        """Start delivery at the heads of this moment. The group is joined already, so nothing falls between the two."""
+        hub = get_hub()
+        if not bare:
+            await hub.log.opened(connection)
+            found = await db.read(journal_read.welcome, connection.user_id, connection.connection_id)
+            connection.earlier = found.earlier_connections
+            connection.begin(found.heads, complete=found.complete, oldest=found.oldest)
+            return
+        try:
+            await hub.log.opened(connection)
+            found = await db.read(journal_read.welcome, connection.user_id, connection.connection_id)
+        except Exception as error:
+            # A socket that code adds is not refused for an absent database; each thread's start is found when it moves.
+            log.warning("connection %s starts without heads: %s: %s", connection.connection_id, type(error).__name__, error)
+            connection.begin({}, complete=False, oldest=datetime.now(UTC))
+        else:
+            connection.begin(found.heads, complete=found.complete, oldest=found.oldest)
+
+    async def _deliver_to_bare(self, seq: int) -> None:
+        """Sockets added by code get the event before `emit` returns; the ring that follows finds it sent."""
+        for connection_id in list(self._bare):
+            connection = self._connections[connection_id]
+            connection.moved(self.user_context.thread_id, seq)
+            try:
+                async with asyncio.timeout(1):
+                    await connection.drained()
+            except TimeoutError:
+                pass  # a slow socket does not hold the agent up; it gets the event when it can
+
+    def _forget(self, connection_id: str) -> WebSocketConnection | None:
+        self._bare.pop(connection_id, None)  # type: ignore[call-overload]
+        return self._connections.pop(connection_id, None)  # type: ignore[call-overload, no-any-return]
+
+

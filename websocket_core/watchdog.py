@@ -1,0 +1,145 @@
+"""What a process that has connections looks at again and again, in few queries: moved threads, credentials, operators' wishes, its own heartbeat.
+
+It heals what the channel layer lost: a last message, a dead Redis, a revocation that was never announced.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Collection
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
+
+from websocket_core import db, journal_read, metrics
+from websocket_core.auth import Identity, check
+from websocket_core.conf import conf
+from websocket_core.groups import user_group
+from websocket_core.journal import get_journal
+from websocket_core.models import Connection, Process
+from websocket_core.process import this_process
+
+if TYPE_CHECKING:
+    from websocket_core.connection import WebSocketConnection
+    from websocket_core.hub import Hub
+
+log = logging.getLogger(__name__)
+
+OVERLAP = timedelta(seconds=15)  # a commit may take that long after its timestamp was taken
+EXPIRY_CODE = 4401
+
+
+class Watchdog:
+    """Runs while its hub has connections."""
+
+    def __init__(self, hub: Hub) -> None:
+        self._hub = hub
+        self._hurry = asyncio.Event()
+        self._since = datetime.now(UTC)
+        self._checked = self._beat = 0.0
+
+    def hurry(self) -> None:
+        """Look now: somebody rang."""
+        self._checked = 0.0
+        self._hurry.set()
+
+    async def run(self) -> None:
+        """Look once per `WATCHDOG_SECONDS`; trouble with the database is logged once and waited out."""
+        self._since = datetime.now(UTC)
+        warned = False
+        while True:
+            try:
+                async with asyncio.timeout(conf.WATCHDOG_SECONDS):
+                    await self._hurry.wait()
+            except TimeoutError:
+                pass
+            self._hurry.clear()
+            try:
+                await self._look()
+                warned = False
+            except asyncio.CancelledError:
+                raise
+            except Exception as error:
+                if not warned:
+                    warned = True
+                    log.warning("watchdog: %s: %s", type(error).__name__, error)
+
+    async def _look(self) -> None:
+        now = time.monotonic()
+        metrics.journal_backlog.set(get_journal().backlog)
+        await self._expire()
+        if now - self._checked >= conf.CREDENTIAL_CHECK_SECONDS:
+            self._checked = now
+            await self._check_credentials()
+            await self._close_as_asked()
+        if now - self._beat >= conf.HEARTBEAT_SECONDS:
+            self._beat = now
+            await self._heartbeat()
+        await self._hub.rejoin()
+        await self._look_for_moved()
+
+    async def _look_for_moved(self) -> None:
+        started = datetime.now(UTC)
+        rows = await db.read(journal_read.moved_since, self._since - OVERLAP)
+        self._since = started
+        by_user: dict[str, list[tuple[str, int]]] = {}
+        for user_id, thread_id, last_seq in rows:
+            by_user.setdefault(user_id, []).append((thread_id, last_seq))
+        for user_id, threads in by_user.items():
+            for connection in self._hub.of_group(user_group(user_id)):
+                for thread_id, last_seq in threads:
+                    connection.moved(thread_id, last_seq)
+
+    async def _expire(self) -> None:
+        now = datetime.now(UTC)
+        warning = timedelta(seconds=conf.SESSION_WARNING_SECONDS)
+        for connection in self._hub.connections():
+            expires = connection.identity.expires_at if connection.identity else None
+            if expires is None:
+                continue
+            if expires <= now:
+                await _close(connection, "token_expired", "Your credentials have expired. Connect with new ones.")
+            elif not connection.expiry_announced and expires - now <= warning:
+                connection.announce_expiry()
+
+    async def _check_credentials(self) -> None:
+        connections = [connection for connection in self._hub.connections() if connection.identity is not None]
+        identities: Collection[Identity] = {connection.identity for connection in connections if connection.identity}
+        if not identities:
+            return
+        invalid = dict(await db.read(check, identities))
+        for connection in connections:
+            if connection.identity in invalid:
+                code = invalid[connection.identity]
+                await _close(connection, code, "Your session or token is no longer valid. Log in again.")
+
+    async def _close_as_asked(self) -> None:
+        wanted = set(await db.read(_close_requests))
+        for connection in self._hub.connections():
+            if connection.connection_id in wanted:
+                await connection.close(1012, "draining", "An operator closed this connection.", retry_after_ms=1000)
+
+    async def _heartbeat(self) -> None:
+        await db.writer.call(_beat_and_reap)
+
+
+async def _close(connection: WebSocketConnection, code: str, message: str) -> None:
+    await connection.close(EXPIRY_CODE, code, message)
+
+
+def _close_requests() -> list[str]:
+    mine = Connection.objects.filter(process_id=this_process.process_id, disconnected_at=None)
+    return list(mine.exclude(close_requested_at=None).values_list("pk", flat=True))
+
+
+def _beat_and_reap() -> None:
+    """This process lives; connections of processes that do not are gone."""
+    now = datetime.now(UTC)
+    this_process.beat(now)
+    dead = Process.objects.filter(heartbeat_at__lt=now - timedelta(seconds=conf.PROCESS_TIMEOUT), stopped_at=None)
+    for process_id in list(dead.values_list("pk", flat=True)):
+        Connection.objects.filter(process_id=process_id, disconnected_at=None).update(disconnected_at=now, close_code=1006)
+        Process.objects.filter(pk=process_id).update(stopped_at=now)
+
+
