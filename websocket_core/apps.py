@@ -6,7 +6,7 @@ from django.apps import AppConfig
 
 
 class WebsocketCoreConfig(AppConfig):
-    """Registers the system checks."""
+    """Registers the system checks and what ends credentials."""
 
     name = "websocket_core"
     verbose_name = "Netra delivery"
@@ -14,3 +14,6 @@ class WebsocketCoreConfig(AppConfig):
 
     def ready(self) -> None:
         from websocket_core import checks  # noqa: F401 - registering is the import's effect; models must be loaded
+        from websocket_core.auth import receivers
+
+        receivers.connect()

@@ -1,0 +1,77 @@
+"""What changes a user's credentials, heard through Django's signals and announced once it is committed.
+
+Bulk updates and raw SQL send no signals. They are noticed too, seconds later, when credentials are looked at again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from functools import partial
+from importlib import import_module
+from typing import Any
+
+from django.conf import settings
+from django.contrib.auth import SESSION_KEY, get_user_model, user_logged_out
+from django.contrib.auth.base_user import AbstractBaseUser
+from django.contrib.sessions.backends.db import SessionStore as DatabaseStore
+from django.contrib.sessions.base_session import AbstractBaseSession
+from django.db import models, transaction
+from django.db.models.signals import post_delete, post_save
+from django.utils import timezone
+
+from websocket_core.auth.announce import announce
+from websocket_core.models import AccessToken
+
+# Fields of a user whose change ends credentials. Saving others, such as `last_login` at every log-in, rings nobody.
+USER_FIELDS = frozenset({"password", "is_active"})
+# Django tells of a log-out just before it ends the session.
+LOGOUT_SECONDS = 0.5
+
+
+def connect() -> None:
+    """Connect the receivers. Called once, when all models are loaded."""
+    user_logged_out.connect(on_logged_out, dispatch_uid="netra.logged_out")
+    post_save.connect(on_user_saved, sender=get_user_model(), dispatch_uid="netra.user_saved")
+    post_delete.connect(on_user_deleted, sender=get_user_model(), dispatch_uid="netra.user_deleted")
+    post_save.connect(on_token_changed, sender=AccessToken, dispatch_uid="netra.token_saved")
+    post_delete.connect(on_token_changed, sender=AccessToken, dispatch_uid="netra.token_deleted")
+    store = import_module(settings.SESSION_ENGINE).SessionStore
+    if issubclass(store, DatabaseStore):
+        post_delete.connect(on_session_deleted, sender=store.get_model_class(), dispatch_uid="netra.session_deleted")
+
+
+def on_logged_out(user: AbstractBaseUser | None = None, **kwargs: Any) -> None:
+    """A session ends."""
+    if user is not None:
+        _announce(str(user.pk), after=LOGOUT_SECONDS)
+
+
+def on_session_deleted(instance: AbstractBaseSession, using: str, **kwargs: Any) -> None:
+    """A session has ended, by log-out or otherwise. Clearing away old ones tells nobody anything new."""
+    if instance.expire_date > timezone.now() and (user_id := instance.get_decoded().get(SESSION_KEY)):
+        _announce(user_id, using)
+
+
+def on_user_saved(
+    instance: models.Model, created: bool, using: str, update_fields: Collection[str] | None = None, **kwargs: Any
+) -> None:
+    """A password or the right to log in may have changed."""
+    if not created and (update_fields is None or USER_FIELDS.intersection(update_fields)):
+        _announce(str(instance.pk), using)
+
+
+def on_user_deleted(instance: models.Model, using: str, **kwargs: Any) -> None:
+    """A user is gone: tokens of this id would otherwise go on, since a token needs no user row."""
+    user_id = str(instance.pk)
+    AccessToken.objects.filter(user_id=user_id, revoked_at=None).update(revoked_at=timezone.now())
+    _announce(user_id, using)
+
+
+def on_token_changed(instance: AccessToken, using: str, created: bool = False, **kwargs: Any) -> None:
+    """A token was revoked, shortened or deleted."""
+    if not created:
+        _announce(instance.user_id, using)
+
+
+def _announce(user_id: str, using: str | None = None, after: float = 0.0) -> None:
+    transaction.on_commit(partial(announce, user_id, after=after), using=using, robust=True)
