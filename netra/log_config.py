@@ -4,6 +4,8 @@ from typing import Any
 
 import structlog
 
+from websocket_core.redaction import redact_line
+
 _SHARED: list[structlog.typing.Processor] = [
     structlog.contextvars.merge_contextvars,
     structlog.stdlib.add_logger_name,
@@ -38,6 +40,7 @@ def log_config(level: str, style: str) -> dict[str, Any]:
         renderer += [structlog.processors.ExceptionRenderer(tracebacks), structlog.processors.JSONRenderer()]
     else:
         renderer += [structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)]
+    renderer.append(redact_line)
     return {
         "version": 1,
         "disable_existing_loggers": False,

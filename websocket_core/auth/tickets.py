@@ -19,12 +19,13 @@ from websocket_core.conf import conf
 from websocket_core.errors import TokenExpired, Unauthenticated
 from websocket_core.models import Ticket
 
+PREFIX = "netra_once_"  # so that a ticket is recognised wherever it turns up
 PURGE = 100  # dead tickets that each new one takes along
 
 
 async def issue_ticket(identity: Identity) -> tuple[str, int]:
     """Make a ticket for the holder of `identity`: its text, and for how many seconds it is good."""
-    text = secrets.token_urlsafe(32)
+    text = PREFIX + secrets.token_urlsafe(32)
     # `read` repeats a call whose connection broke; _store can be repeated.
     await db.read(_store, text, identity.by_ticket())
     return text, conf.TICKET_SECONDS
