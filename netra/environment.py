@@ -4,6 +4,7 @@ An empty variable counts as absent, so that `NAME= make run` and compose files w
 Every mistake is an `ImproperlyConfigured` that names the variable and says what to write instead.
 """
 
+import json
 import os
 from collections.abc import Mapping
 from typing import Any
@@ -80,6 +81,21 @@ class Environment:
         found = [item.strip() for item in self.text(name).split(",")]
         return [item for item in found if item] or list(default)
 
+    def mapping(self, name: str) -> dict[str, Any]:
+        """Return a JSON object; an absent variable is an empty one.
+
+        Raises:
+            ImproperlyConfigured: it is no JSON object. The text never shows the value, which may hold secrets.
+        """
+        text = self.text(name)
+        try:
+            value = json.loads(text) if text else {}
+        except ValueError as error:
+            raise ImproperlyConfigured(f"{name} must be a JSON object: {error}.") from None
+        if not isinstance(value, dict):
+            raise ImproperlyConfigured(f"{name} must be a JSON object, for instance {{}}.")
+        return value
+
     def choice(self, name: str, default: str, allowed: tuple[str, ...]) -> str:
         """Return a variable that must be one of `allowed`.
 
@@ -114,4 +130,6 @@ class Environment:
                 found[name] = self.text(name)
             elif isinstance(default, tuple | list):
                 found[name] = type(default)(self.items(name))
+            elif isinstance(default, dict):
+                found[name] = self.mapping(name)
         return found

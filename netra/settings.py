@@ -13,6 +13,7 @@ from netra.channel_layer import channel_layers
 from netra.database import database
 from netra.environment import Environment
 from netra.log_config import log_config
+from netra.login_providers import login_origins, provider_apps
 from websocket_core.conf import Defaults as DeliveryDefaults
 
 env = Environment()
@@ -51,6 +52,9 @@ INSTALLED_APPS = [
     "django.contrib.messages",
     "whitenoise.runserver_nostatic",
     "django.contrib.staticfiles",
+    "allauth",
+    "allauth.account",
+    "allauth.socialaccount",
 ]
 
 MIDDLEWARE = [
@@ -63,6 +67,7 @@ MIDDLEWARE = [
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "allauth.account.middleware.AccountMiddleware",
 ]
 
 ROOT_URLCONF = "netra.urls"
@@ -95,6 +100,14 @@ DATABASES = {
     )
 }
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+CACHES = {
+    "default": {
+        # In the database, which every process has: log-in attempts are counted here. A migration makes the table.
+        "BACKEND": "django.core.cache.backends.db.DatabaseCache",
+        "LOCATION": "netra_cache",
+        "OPTIONS": {"MAX_ENTRIES": 100_000},
+    }
+}
 CHANNEL_LAYERS = channel_layers(NETRA_REDIS_URL, prefix=env.text("NETRA_REDIS_PREFIX", "netra"))
 
 # Static files: straight from the apps' folders, DEBUG or not, so there is no step to forget. Answers are
@@ -119,6 +132,28 @@ AUTH_PASSWORD_VALIDATORS = [
 LOGIN_URL = "/accounts/login/"
 LOGIN_REDIRECT_URL = "/"
 LOGOUT_REDIRECT_URL = "/"
+AUTHENTICATION_BACKENDS = [
+    "django.contrib.auth.backends.ModelBackend",
+    "allauth.account.auth_backends.AuthenticationBackend",
+]
+
+# Log-in of people (django-allauth): local accounts, and the providers that the environment names.
+
+SOCIALACCOUNT_PROVIDERS = env.mapping("SOCIALACCOUNT_PROVIDERS")  # see netra/login_providers.py
+INSTALLED_APPS += provider_apps(SOCIALACCOUNT_PROVIDERS)
+# Who gets an account: nobody, whom a configured provider vouches for, or everybody.
+NETRA_SIGN_UP = env.choice("NETRA_SIGN_UP", "providers", ("closed", "providers", "open"))
+ACCOUNT_ADAPTER = "netra.login_adapters.AccountAdapter"
+SOCIALACCOUNT_ADAPTER = "netra.login_adapters.SocialAccountAdapter"
+ACCOUNT_LOGIN_METHODS = {"username"}
+ACCOUNT_SIGNUP_FIELDS = ["username*", "email", "password1*", "password2*"]
+ACCOUNT_EMAIL_VERIFICATION = "none"  # Netra sends no mail; an address never decides who somebody is
+ACCOUNT_EMAIL_NOTIFICATIONS = False
+ACCOUNT_SESSION_REMEMBER = True
+# Attempts, counted over all processes; the last one is per account, however many addresses it is tried from.
+ACCOUNT_RATE_LIMITS = {"login": "300/m/ip", "login_failed": "10/m/ip,5/5m/key", "signup": "20/m/ip"}
+# Behind proxies of one's own: how many of them append to X-Forwarded-For. Else all clients look like one.
+ALLAUTH_TRUSTED_PROXY_COUNT = env.integer("NETRA_TRUSTED_PROXIES", 0)
 
 # Browsers. Strict as it stands; what needs https comes with NETRA_HTTPS.
 
@@ -133,6 +168,7 @@ SECURE_CROSS_ORIGIN_OPENER_POLICY = "same-origin"
 if env.flag("NETRA_TRUST_FORWARDED_PROTO"):
     # Only behind a proxy that sets or removes this header itself: else anybody could claim to come over https.
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
+ACCOUNT_DEFAULT_HTTP_PROTOCOL = "https" if HTTPS else "http"
 SESSION_COOKIE_SECURE = HTTPS
 SESSION_COOKIE_SAMESITE = "Lax"
 CSRF_COOKIE_SECURE = HTTPS
@@ -148,7 +184,7 @@ CONTENT_SECURITY_POLICY = {
         "font-src": ["'self'"],
         "connect-src": ["'self'"],
         "manifest-src": ["'self'"],
-        "form-action": ["'self'"],
+        "form-action": ["'self'", *login_origins(SOCIALACCOUNT_PROVIDERS), *env.items("NETRA_LOGIN_ORIGINS")],
         "base-uri": ["'none'"],
         "frame-ancestors": ["'none'"],
     },

@@ -1,8 +1,17 @@
 """HTTP routes of the project. WebSocket routes are in `websocket_core.routing`."""
 
+from allauth.account.decorators import secure_admin_login
 from django.contrib import admin
-from django.urls import URLPattern, URLResolver, path
+from django.urls import URLPattern, URLResolver, include, path, re_path
+
+from netra.login_pages import not_here
+
+# The admin's own log-in form does not count attempts; the project's does.
+admin.site.login = secure_admin_login(admin.site.login)  # type: ignore[method-assign]
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("admin/", admin.site.urls),
+    # Pages of django-allauth that send mail, which Netra does not.
+    re_path(r"^accounts/(?:email|confirm-email|password/reset|login/code)/", not_here),
+    path("accounts/", include("allauth.urls")),
 ]

@@ -1,0 +1,24 @@
+"""Who may make an account: nobody, those a configured provider vouches for, or everybody (`NETRA_SIGN_UP`)."""
+
+from typing import Any
+
+from allauth.account.adapter import DefaultAccountAdapter
+from allauth.socialaccount.adapter import DefaultSocialAccountAdapter
+from django.conf import settings
+from django.http import HttpRequest
+
+
+class AccountAdapter(DefaultAccountAdapter):
+    """Local accounts: made by an administrator, unless sign-up is open."""
+
+    def is_open_for_signup(self, request: HttpRequest) -> bool:
+        """Whether a stranger may make a local account."""
+        return bool(settings.NETRA_SIGN_UP == "open")
+
+
+class SocialAccountAdapter(DefaultSocialAccountAdapter):
+    """Accounts of people who log in through a configured provider."""
+
+    def is_open_for_signup(self, request: HttpRequest, sociallogin: Any) -> bool:
+        """Whether a provider's user who was never here gets an account."""
+        return settings.NETRA_SIGN_UP in ("providers", "open")

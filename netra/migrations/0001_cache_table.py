@@ -1,0 +1,21 @@
+"""The table behind Django's cache: counts of log-in attempts, shared by all processes, with nothing more to set up."""
+
+from typing import Any
+
+from django.core.management import call_command
+from django.db import migrations
+
+TABLE = "netra_cache"
+
+
+def create(apps: Any, schema_editor: Any) -> None:
+    call_command("createcachetable", TABLE, database=schema_editor.connection.alias, verbosity=0)
+
+
+def drop(apps: Any, schema_editor: Any) -> None:
+    schema_editor.execute(f"DROP TABLE {schema_editor.quote_name(TABLE)}")
+
+
+class Migration(migrations.Migration):
+    initial = True
+    operations = [migrations.RunPython(create, drop)]
