@@ -1,0 +1,93 @@
+"""`manage.py serve`: Netra's server."""
+
+from __future__ import annotations
+
+import logging
+import os
+import socket
+import sys
+from typing import Any
+
+from channels.layers import get_channel_layer
+from channels.routing import get_default_application
+from daphne.access import AccessLogGenerator
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.db import DatabaseError, connection
+from django.db.migrations.executor import MigrationExecutor
+
+from netra.server.asgi_server import NetraServer
+from netra.server.limits import Limits
+from netra.server.listening import CannotListenError, describe, descriptor, tcp, unix
+from netra.server.shutdown import exit_in_spite_of_threads
+from websocket_core import lifecycle
+
+log = logging.getLogger("netra.serve")
+
+
+class Command(BaseCommand):
+    help = "Serve Netra: HTTP and WebSockets, until SIGTERM or Ctrl-C."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("--host", default="127.0.0.1", help="name or address to listen on (%(default)s)")
+        parser.add_argument("--port", type=int, default=8000, help="port to listen on, 0 for a free one (%(default)s)")
+        parser.add_argument("--unix-socket", metavar="PATH", help="listen on this Unix socket instead")
+        parser.add_argument(
+            "--fd", type=int, metavar="N", help="listen on this open file instead (socket activation of systemd: 3)"
+        )
+        parser.add_argument("--access-log", action="store_true", help="write a line for every request and connection")
+        parser.add_argument(
+            "--proxy-headers",
+            action="store_true",
+            help="take the client's address from X-Forwarded-For; only behind a proxy that sets it",
+        )
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        listener = _listen(options)
+        address = describe(listener)
+
+        def on_ready() -> None:
+            layer = type(get_channel_layer()).__name__
+            log.info(
+                "Netra listens on %s (process %d, channel layer %s, database %s)",
+                *(address, os.getpid(), layer, connection.vendor),
+            )
+            server.loop.run_in_executor(None, _hint_at_migrations)
+
+        server = NetraServer(
+            get_default_application(),
+            [listener],
+            limits=Limits.from_settings(),
+            begin_drain=lifecycle.begin_drain,
+            drain=lifecycle.drain,
+            access_log=AccessLogGenerator(sys.stdout) if options["access_log"] else None,
+            proxy_headers=options["proxy_headers"],
+            on_ready=on_ready,
+        )
+        server.run()
+        if options["unix_socket"]:
+            os.unlink(options["unix_socket"])
+        log.info("Netra has ended")
+        exit_in_spite_of_threads()
+
+
+def _listen(options: dict[str, Any]) -> socket.socket:
+    try:
+        if options["fd"] is not None:
+            return descriptor(options["fd"])
+        if options["unix_socket"]:
+            return unix(options["unix_socket"])
+        return tcp(options["host"], options["port"])
+    except CannotListenError as error:
+        raise CommandError(str(error)) from error
+
+
+def _hint_at_migrations() -> None:
+    """Say so when the database is not up to date, or away. In a thread: it may take long to find out."""
+    try:
+        executor = MigrationExecutor(connection)
+        if executor.migration_plan(executor.loader.graph.leaf_nodes()):
+            log.warning("The database is not up to date: run manage.py migrate")
+    except DatabaseError as error:
+        log.warning("The database cannot be reached: %s", error)
+    finally:
+        connection.close()

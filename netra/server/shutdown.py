@@ -1,0 +1,116 @@
+"""From the first signal to the end of the process."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import signal
+import sys
+import threading
+import time
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from netra.server.asgi_server import NetraServer
+
+log = logging.getLogger(__name__)
+
+LOOK = 0.02  # seconds between two looks at who is still there
+CANCEL = 2.0  # seconds that what was cancelled may take to end
+
+
+class Shutdown:
+    """What a server does on SIGTERM and SIGINT.
+
+    First signal: not ready any more and no new WebSockets, but HTTP goes on, so that load balancers see that it is not
+    ready; then drain, close the WebSockets that are left with 1012, wait for the applications, stop. Second signal: the
+    process ends at once.
+    """
+
+    def __init__(
+        self, server: NetraServer, begin_drain: Callable[[], None], drain: Callable[[], Awaitable[None]]
+    ) -> None:
+        self._server = server
+        self._begin_drain = begin_drain
+        self._drain = drain
+        self._task: asyncio.Task[None] | None = None
+
+    def listen_for_signals(self) -> None:
+        """Take over SIGTERM and SIGINT. To be called in the main thread."""
+        for number in (signal.SIGTERM, signal.SIGINT):
+            self._server.loop.add_signal_handler(number, self.on_signal, number)
+
+    def on_signal(self, number: int) -> None:
+        """A signal has come."""
+        if self._task is not None:
+            log.warning("Second signal: ending at once")
+            logging.shutdown()
+            sys.stdout.flush()
+            os._exit(128 + number)
+        log.info("Shutting down")
+        self._server.draining = True
+        self._begin_drain()
+        self._task = self._server.loop.create_task(self._run())
+
+    async def _run(self) -> None:
+        try:
+            await self._end()
+        except Exception:
+            log.exception("The shutdown failed; ending all the same")
+        finally:
+            self._server.stop()
+
+    async def _end(self) -> None:
+        server, limits = self._server, self._server.limits
+        try:
+            async with asyncio.timeout(limits.drain):
+                await self._drain()
+        except TimeoutError:
+            log.error("Draining took longer than %s s and was given up", limits.drain)
+        except Exception:
+            log.exception("Draining failed")
+        for protocol in server.websockets():
+            protocol.close(1012)
+        deadline = time.monotonic() + limits.grace
+        await _until(lambda: not server.websockets(), deadline)
+        server.stop_listening()
+        await _until(lambda: not server.applications(), deadline)
+        left = server.applications()
+        if left:
+            log.warning("%d applications did not end in time; they are cancelled", len(left))
+        await _cancel(left)
+        await _until(lambda: not server.connections, time.monotonic() + LOOK)
+        await _cancel([task for task in asyncio.all_tasks() if task is not self._task])
+        await server.loop.shutdown_asyncgens()
+
+
+def exit_in_spite_of_threads(seconds: float = CANCEL) -> None:
+    """End this process with code 0 in so many seconds, should the interpreter still wait for threads by then.
+
+    To be called at the very end: Python waits for every thread of a pool, also for one in which somebody's code sleeps.
+    """
+
+    def end() -> None:
+        time.sleep(seconds)
+        names = [thread.name for thread in threading.enumerate() if thread.is_alive() and not thread.daemon]
+        log.warning("Ending although threads are busy: %s", ", ".join(names))
+        logging.shutdown()
+        sys.stdout.flush()
+        os._exit(0)
+
+    threading.Thread(target=end, name="netra-exit", daemon=True).start()
+
+
+async def _until(condition: Callable[[], bool], deadline: float) -> None:
+    # Nobody waits for these conditions but here, at the end of the process: not worth an event in every connection.
+    while not condition() and time.monotonic() < deadline:  # noqa: ASYNC110
+        await asyncio.sleep(LOOK)
+
+
+async def _cancel(tasks: list[asyncio.Task[None]]) -> None:
+    for task in tasks:
+        task.cancel()
+    if tasks:
+        await asyncio.wait(tasks, timeout=CANCEL)

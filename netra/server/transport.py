@@ -1,0 +1,158 @@
+"""Twisted's server transports, with what back-pressure needs: how much waits, what moves, and a way to wait for room.
+
+Everything here that reads private fields of Twisted is listed in `PRIVATE`; a test fails when one of them is gone.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from typing import Any
+
+from twisted.internet import tcp, unix
+from twisted.internet.abstract import FileDescriptor
+from twisted.internet.asyncioreactor import AsyncioSelectorReactor
+
+# (class, names that this module uses although they are not Twisted's public interface)
+PRIVATE: list[tuple[type, tuple[str, ...]]] = [
+    (FileDescriptor, ("dataBuffer", "offset", "doWrite", "startWriting", "writeSomeData")),
+    (AsyncioSelectorReactor, ("_readOrWrite", "_reschedule")),
+    (tcp.Port, ("_fromListeningDescriptor", "_preexistingSocket")),
+    (unix.Port, ("_fromListeningDescriptor",)),
+]
+PRIVATE_OF_INSTANCES = {
+    FileDescriptor: ("_tempDataLen",),
+    AsyncioSelectorReactor: ("_asyncioEventloop", "_writers", "_scheduledAt", "_timerHandle"),
+    unix.Port: ("_bindPath",),
+}
+
+
+class PromptTransport:
+    """A mixin in front of a Twisted stream transport.
+
+    It writes at the end of the loop's turn instead of asking the reactor to poll for writability first: a socket takes
+    data at once nearly always, and two changes of the poll set per write cost more than the write.
+    """
+
+    moved = 0
+    """Bytes that the kernel has taken so far."""
+
+    _flush_due = False
+    _released = False
+    _waiters: list[tuple[int, asyncio.Future[None]]] | None = None
+
+    # Twisted's
+    connected: int
+    dataBuffer: bytes  # noqa: N815
+    offset: int
+    reactor: Any
+    _tempDataLen: int  # noqa: N815
+
+    @property
+    def pending(self) -> int:
+        """Bytes that the kernel has not taken yet."""
+        return len(self.dataBuffer) - self.offset + self._tempDataLen
+
+    async def drained(self, low_water: int) -> None:
+        """Wait until no more than `low_water` bytes are pending, or the connection is gone or given up."""
+        while self.pending > low_water and self.connected and not self._released:
+            waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+            if self._waiters is None:
+                self._waiters = []
+            entry = (low_water, waiter)
+            self._waiters.append(entry)
+            try:
+                await waiter
+            finally:
+                if self._waiters and entry in self._waiters:
+                    self._waiters.remove(entry)
+
+    def release(self) -> None:
+        """Let go of everybody who waits in `drained`, now and later: the connection is given up."""
+        self._released = True
+        self._wake()
+
+    # --- Twisted's methods
+
+    def startWriting(self) -> None:  # noqa: N802
+        """There is something to write: do it at the end of this turn of the loop."""
+        if self._flush_due or self in self.reactor._writers:
+            return
+        self._flush_due = True
+        self.reactor._asyncioEventloop.call_soon(self._flush)
+
+    def _flush(self) -> None:
+        self._flush_due = False
+        if not self.connected:
+            return
+        self.reactor._readOrWrite(self, False)
+        if self.connected and self.pending:
+            super().startWriting()  # type: ignore[misc]  # the rest, when the socket is writable
+
+    def doWrite(self) -> Any:  # noqa: N802
+        """Write what the kernel takes, and wake who waited for that."""
+        result = super().doWrite()  # type: ignore[misc]
+        if self._waiters:
+            self._wake()
+        return result
+
+    def writeSomeData(self, data: bytes) -> Any:  # noqa: N802
+        """Write, and count."""
+        written = super().writeSomeData(data)  # type: ignore[misc]
+        if type(written) is int and written > 0:
+            self.moved += written
+        return written
+
+    def connectionLost(self, reason: Any) -> None:  # noqa: N802
+        """Nobody needs to wait any longer."""
+        super().connectionLost(reason)  # type: ignore[misc]
+        self._wake()
+
+    def _wake(self) -> None:
+        pending = self.pending if self.connected and not self._released else 0
+        for low_water, waiter in self._waiters or ():
+            if pending <= low_water and not waiter.done():
+                waiter.set_result(None)
+
+
+class TcpTransport(PromptTransport, tcp.Server):
+    """One TCP connection."""
+
+
+class UnixTransport(PromptTransport, unix.Server):
+    """One connection over a Unix socket."""
+
+
+class TcpPort(tcp.Port):
+    """A listening TCP socket."""
+
+    transport = TcpTransport
+
+
+class UnixPort(unix.Port):
+    """A listening Unix socket."""
+
+    transport = UnixTransport
+
+
+def start_listening(reactor: Any, listener: socket.socket, factory: Any, backlog: int) -> Any:
+    """Accept connections on a bound socket, which now belongs to the returned port.
+
+    Returns:
+        The Twisted port; it has `stopListening()`.
+    """
+    listener.setblocking(False)
+    port: Any
+    if listener.family == socket.AF_UNIX:
+        port = UnixPort._fromListeningDescriptor(reactor, listener.fileno(), factory)  # type: ignore[no-untyped-call]
+        port.backlog = backlog
+        # Twisted would make a socket file writable for everybody, and remove it at the end. The file is not its own.
+        port._bindPath = b"\0"
+    else:
+        listener.listen(backlog)
+        port = TcpPort._fromListeningDescriptor(  # type: ignore[no-untyped-call]
+            reactor, listener.fileno(), listener.family, factory
+        )
+    listener.close()  # Twisted has a duplicate of its own
+    port.startListening()
+    return port

@@ -1,0 +1,382 @@
+"""One WebSocket: Daphne's protocol with bounds in both directions, close codes that arrive, and a short way out."""
+
+from __future__ import annotations
+
+import json
+import logging
+import time
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from autobahn.websocket.protocol import TrafficStats
+from autobahn.websocket.types import ConnectionDeny
+from daphne.ws_protocol import WebSocketFactory
+from daphne.ws_protocol import WebSocketProtocol as DaphneWebSocketProtocol
+
+from netra.server.inbox import Inbox
+from websocket_core.framing import EXTENSION, server_binary_frame, server_frame, server_frames
+
+if TYPE_CHECKING:
+    from netra.server.asgi_server import NetraServer
+
+log = logging.getLogger(__name__)
+
+PIECE = 4096  # bytes given to Autobahn's parser at once, see _parse()
+EARLY = 64 * 1024  # bytes that may wait for the application to accept
+PING = b"\x89\x00"
+SENDABLE = {1000, 1001, 1003, *range(1007, 1015), *range(3000, 5000)}  # close codes that may be on the wire
+TOO_SLOW = server_frame(
+    json.dumps(
+        {
+            "event_type": "error",
+            "code": "too_slow",
+            "message": "This client took nothing for too long. Connect again, and resume.",
+        }
+    )
+)
+
+# Private or undocumented names of Daphne and Autobahn that this module uses; a test fails when one of them is gone.
+PRIVATE = [
+    *("CONFIG_ATTRS", "consumeData", "dropConnection", "onMessageBegin", "onMessageEnd", "onMessageFrameBegin"),
+    *("onMessageFrameData", "onMessageFrameEnd", "processData", "sendCloseFrame", "sendData", "succeedHandshake"),
+    *("_closeConnection", "_connectionMade", "_dataReceived", "_invalid_payload"),
+]
+PRIVATE_OF_INSTANCES = ["data", "failedByMe", "is_closed", "is_open", "state", "trafficStats", "wasNotCleanReason"]
+# What only the handshake needs. Dropped when it is over: with it, an idle connection costs half as much again.
+HANDSHAKE_ONLY = [
+    *("application_deferred", "clean_headers", "http_headers", "http_request_data", "http_request_host"),
+    *("http_request_params", "http_request_path", "http_request_uri", "http_response_data", "http_status_line"),
+    *("request", "send_queue", "utf8validator", "websocket_extensions", "websocket_origin", "websocket_protocols"),
+    *("_raw_query_string", "_transport_details", "_wskey"),
+]
+
+
+class WebSocketProtocol(DaphneWebSocketProtocol):
+    """One WebSocket connection, from the handshake to the end.
+
+    Towards the application it is an ASGI connection: `send` is its `send`, and its `receive` reads the inbox.
+    """
+
+    CONFIG_ATTRS: ClassVar[tuple[str, ...]] = ()  # class attributes instead: see protocol_class()
+    server: NetraServer
+    transport: Any
+    application_queue: Inbox
+
+    path = b""
+    client_addr: list[Any] | None = None
+    message_data: Any = None
+    disconnect_told = False  # the application has (or has in its inbox) its websocket.disconnect
+    asked = False  # the application was asked whether it accepts
+    heard = 0.0  # when the client last sent anything
+    pinged = 0.0
+    moved = 0  # what the transport had moved at `moved_at`
+    moved_at = 0.0
+    closed_at = 0.0
+    late_pong: bytes | None = None  # the answer to the last ping, until there is room for it
+    waiting = b""  # received, and not parsed yet
+
+    # --- life
+
+    def connectionMade(self) -> None:  # noqa: N802
+        """Start the handshake."""
+        # Daphne hands over the transport of an HTTP channel, which stays registered as its producer. It would stop
+        # reading whenever 64 KiB wait to be written, and live as long as the socket.
+        self.transport.unregisterProducer()
+        self.heard = self.pinged = self.moved_at = time.monotonic()
+        super().connectionMade()
+        self.trafficStats = STATISTICS
+
+    def onConnect(self, request: Any) -> Any:  # noqa: N802
+        """Ask the application whether it accepts. Returns a deferred of the subprotocol.
+
+        Raises:
+            ConnectionDeny: the server drains, or the request is none that ASGI could carry.
+        """
+        self.asked = True
+        server = self.factory.server_class
+        if server.draining:
+            raise _deny(503)
+        headers = request.headers
+        if not (all(map(str.isascii, headers)) and headers.get("sec-websocket-protocol", "").isascii()):
+            raise _deny(400)
+        return super().onConnect(request)
+
+    def onOpen(self) -> None:  # noqa: N802
+        """The application accepted."""
+        if self.server.action_logger:
+            self._log_action("connected")
+        for name in HANDSHAKE_ONLY:
+            self.__dict__.pop(name, None)
+        self.__dict__ = dict(self.__dict__)  # a dict never shrinks by itself
+        if self.waiting:
+            self.on_room()
+
+    def close(self, code: int, reason: str = "") -> None:
+        """Start to close: queue the close frame, tell the application, cut the connection after `Limits.cut`."""
+        if self.state == self.STATE_CONNECTING:
+            self.refuse(503 if code == 1012 else 403)
+            self._tell_disconnect(code)
+        else:
+            self.sendCloseFrame(code, _cut(reason) or None)
+
+    def sendCloseFrame(self, code: int | None = None, reasonUtf8: bytes | None = None, isReply: bool = False) -> None:  # noqa: N802, N803
+        """Queue a close frame: ours, the answer to the client's, or Autobahn's when the client broke a rule."""
+        super().sendCloseFrame(code, reasonUtf8, isReply)
+        self._tell_disconnect(code if code is not None else 1005)
+        # Read again, for the client's own close frame; what else comes is thrown away.
+        self.transport.resumeProducing()
+
+    def refuse(self, status: int) -> None:
+        """Answer the handshake with an HTTP status."""
+        deferred = self.__dict__.pop("handshake_deferred", None)
+        if deferred is not None:
+            deferred.errback(_deny(status))
+            self.server.log_action("websocket", "rejected", {"path": self.path.decode(), "client": self.client_addr})
+
+    def application_ended(self, error: BaseException | None) -> None:
+        """The application is over, although the connection is not."""
+        if self.state == self.STATE_CONNECTING:
+            self.refuse(403 if error is None else 500)
+        else:
+            self.close(1000 if error is None else 1011)
+
+    def onClose(self, wasClean: bool, code: int | None, reason: str | None) -> None:  # noqa: N802, N803
+        """The TCP connection is gone."""
+        if not self.asked or not hasattr(self, "server"):
+            return  # the handshake failed before there was an application
+        self._tell_disconnect(code if code is not None else 1005)
+        self.server.protocol_disconnected(self)
+        if self.server.action_logger:
+            self._log_action("disconnected")
+
+    def connectionLost(self, reason: Any = None) -> None:  # noqa: N802
+        """Twisted's end of the connection."""
+        super().connectionLost(reason)
+        self.is_closed = self.is_open = None  # they hold this protocol: a circle
+
+    def _tell_disconnect(self, code: int) -> None:
+        self.transport.release()
+        if not self.disconnect_told and hasattr(self, "application_queue"):
+            self.disconnect_told = True
+            self.application_queue.close({"type": "websocket.disconnect", "code": code})
+
+    def _closeConnection(self, abort: bool = False) -> None:  # noqa: N802
+        self.closed_at = time.monotonic()
+        super()._closeConnection(abort)
+
+    def _log_action(self, action: str) -> None:
+        client = ":".join(map(str, self.client_addr)) if self.client_addr else None
+        self.server.log_action("websocket", action, {"path": self.path.decode(), "client": client})
+
+    # --- from the client
+
+    def applicationCreateWorked(self, application_queue: Inbox | None) -> None:  # noqa: N802
+        """There is an application, and this is its inbox."""
+        if application_queue is not None:
+            super().applicationCreateWorked(application_queue)
+
+    def dataReceived(self, data: bytes) -> None:  # noqa: N802
+        """Bytes came in."""
+        self.heard = time.monotonic()
+        if self.state == self.STATE_CONNECTING and not self.asked:
+            self._dataReceived(data)
+            return
+        if self.state == self.STATE_CLOSED:
+            return
+        self.waiting = self.waiting + data if self.waiting else data
+        if self.state != self.STATE_CONNECTING:
+            self._parse()
+        elif len(self.waiting) > EARLY:
+            self.transport.pauseProducing()
+
+    def _parse(self) -> None:
+        """Let Autobahn parse what waits, until the application has enough to read.
+
+        In pieces: its parser cuts the front off its buffer for every frame, which costs the square of the buffer's
+        length when it is full of tiny frames.
+        """
+        data, at = self.waiting, 0
+        self.waiting = b""
+        if self.data:
+            self.consumeData()
+        while at < len(data) and not self.application_queue.full and self.state != self.STATE_CLOSED:
+            self._dataReceived(data[at : at + PIECE])
+            at += PIECE
+        if self.state != self.STATE_CLOSED:
+            self.waiting = data[at:]
+        if self.application_queue.full:
+            self.transport.pauseProducing()
+
+    def consumeData(self) -> None:  # noqa: N802
+        """Autobahn's loop over the frames in its buffer, which ends when the application has enough to read."""
+        if self.state == self.STATE_CONNECTING:
+            super().consumeData()
+            return
+        while self.state != self.STATE_CLOSED and not self.application_queue.full and self.processData():
+            pass
+
+    def on_room(self) -> None:
+        """The application has read enough: go on."""
+        if self.state == self.STATE_CONNECTING:
+            return
+        self.heard = time.monotonic()  # it had no chance before
+        self._parse()
+        if not self.application_queue.full:
+            self.transport.resumeProducing()
+
+    def onMessageBegin(self, isBinary: bool) -> None:  # noqa: N802, N803
+        """Collect a message in one buffer: a list of its fragments would grow with their number, not their size."""
+        self.message_is_binary = isBinary
+        self.message_data = bytearray()
+        self.message_data_total_length = 0
+
+    def onMessageFrameData(self, payload: bytes) -> None:  # noqa: N802
+        """A part of a message."""
+        if not self.failedByMe:
+            self.message_data += payload
+
+    def onMessageFrameEnd(self) -> None:  # noqa: N802
+        """A frame of a message is whole."""
+
+    def onMessageEnd(self) -> None:  # noqa: N802
+        """A message is whole."""
+        data, self.message_data = self.message_data, None
+        if self.failedByMe or self.disconnect_told:
+            return
+        if self.message_is_binary:
+            message = {"type": "websocket.receive", "bytes": bytes(data)}
+        else:
+            try:
+                message = {"type": "websocket.receive", "text": data.decode()}
+            except UnicodeDecodeError:
+                self._invalid_payload("a text message is not UTF-8")
+                return
+        self.application_queue.put_nowait(message, len(data))
+
+    def onPing(self, payload: bytes) -> None:  # noqa: N802
+        """Answer a ping; when the client does not read, only the last one, and later."""
+        if self.transport.pending > self.server.limits.low_water:
+            self.late_pong = payload
+        else:
+            self.sendPong(payload)
+
+    # --- from the application
+
+    async def send(self, message: dict[str, Any]) -> None:
+        """Take an ASGI message; wait while the client is behind. Messages to a closed connection are ignored.
+
+        Raises:
+            ValueError: the message makes no sense, or not now.
+        """
+        if self.disconnect_told or self.state == self.STATE_CLOSED:
+            return
+        kind = message["type"]
+        if kind == EXTENSION:
+            payload = message.get("payload")
+            self._write(server_frames(message["texts"]) if payload is None else payload)
+        elif kind == "websocket.send":
+            text = message.get("text")
+            if text is not None:
+                self._write(server_frame(text))
+            elif message.get("bytes") is not None:
+                self._write(server_binary_frame(message["bytes"]))
+            else:
+                raise ValueError("websocket.send needs 'text' or 'bytes'.")
+        elif kind == "websocket.accept":
+            self._accept(message.get("subprotocol"))
+        elif kind == "websocket.close":
+            code = message.get("code") or 1000
+            if code not in SENDABLE:
+                raise ValueError(f"{code} is not a code that a close frame may carry.")
+            self.close(code, message.get("reason") or "")
+        else:
+            raise ValueError(f"An application cannot send {kind!r} to a WebSocket.")
+        limits = self.server.limits
+        if self.transport.pending > limits.high_water:
+            await self.transport.drained(limits.low_water)
+
+    def _accept(self, subprotocol: str | None) -> None:
+        if self.state != self.STATE_CONNECTING:
+            raise ValueError("This WebSocket is accepted already.")
+        if subprotocol is not None and subprotocol not in self.websocket_protocols:
+            raise ValueError(f"The client did not offer the subprotocol {subprotocol!r}.")
+        self.serverAccept(subprotocol)
+
+    def _write(self, frames: bytes) -> None:
+        if self.state == self.STATE_CONNECTING:
+            raise ValueError("This WebSocket is not accepted yet.")
+        if self.state == self.STATE_OPEN:
+            self.transport.write(frames)
+
+    def sendData(self, data: bytes, sync: bool = False, chopsize: int | None = None) -> None:  # noqa: N802
+        """Write what Autobahn made (control frames, the handshake): its own way logs and counts every piece."""
+        self.transport.write(data)
+
+    # --- from the clock
+
+    def check_timeouts(self) -> None:
+        """Look at what takes too long. Called every `Limits.tick`."""
+        limits, now = self.server.limits, time.monotonic()
+        if self.state == self.STATE_OPEN:
+            pending = self.transport.pending
+            if not pending or self.transport.moved != self.moved:
+                self.moved, self.moved_at = self.transport.moved, now
+            if now - self.moved_at > limits.stall:
+                self.transport.write(TOO_SLOW)
+                self.close(4408)
+            elif now - self.heard > limits.silence and not self.application_queue.full:
+                self.wasNotCleanReason = "nothing was heard from the client"
+                self.dropConnection(abort=True)
+            else:
+                if now - self.pinged > limits.ping:
+                    self.pinged = now
+                    self.transport.write(PING)
+                if self.late_pong is not None and pending <= limits.low_water:
+                    payload, self.late_pong = self.late_pong, None
+                    self.sendPong(payload)
+        elif self.state == self.STATE_CONNECTING:
+            if now - self.moved_at > limits.handshake:
+                log.warning("The application did not accept a WebSocket in time: %s", self.path.decode())
+                self.refuse(503)
+        elif self.state == self.STATE_CLOSED and now - self.closed_at > limits.cut:
+            self.transport.abortConnection()  # it was to go when all is written, and the client does not read
+
+
+STATISTICS = TrafficStats()  # type: ignore[no-untyped-call]  # Autobahn counts; nobody reads it, so that one for all is enough
+
+
+def protocol_class(factory: WebSocketFactory) -> type[WebSocketProtocol]:
+    """Return the protocol with the factory's options as class attributes.
+
+    Autobahn copies some thirty of them to each connection, and formats them for its debug log.
+    """
+    options = {name: getattr(factory, name) for name in DaphneWebSocketProtocol.CONFIG_ATTRS}
+    options = {name: staticmethod(value) if callable(value) else value for name, value in options.items()}
+    return type("WebSocketProtocol", (WebSocketProtocol,), options)
+
+
+def make_factory(server: NetraServer) -> WebSocketFactory:
+    """Return the factory of a server's WebSockets."""
+    limits = server.limits
+    factory = WebSocketFactory(server, server=server.server_name)
+    factory.setProtocolOptions(
+        allowNullOrigin=True,  # origins are the application's to judge
+        openHandshakeTimeout=0,  # see check_timeouts()
+        closeHandshakeTimeout=limits.cut,
+        maxMessagePayloadSize=limits.message,
+        maxFramePayloadSize=limits.message,
+        failByDrop=False,  # say why with a close frame, 1009 for instance, instead of cutting the connection
+        utf8validateIncoming=False,  # Python validates when it decodes
+        perMessageCompressionAccept=lambda offers: None,
+    )
+    factory.protocol = protocol_class(factory)
+    return factory
+
+
+def _deny(status: int) -> ConnectionDeny:
+    return ConnectionDeny(status, HTTPStatus(status).phrase)  # type: ignore[no-untyped-call]
+
+
+def _cut(reason: str) -> bytes:
+    """Return a close reason of at most 123 bytes."""
+    return reason.encode()[:123].decode(errors="ignore").encode()
