@@ -100,7 +100,7 @@ export interface ClientOptions {
   ticket?: () => string | Promise<string>;
   /** Where an earlier client stood: its `cursors`. */
   cursors?: Record<string, number>;
-  /** Runs before every attempt. Throw a `NetraError("unauthenticated", …)` to stop, anything else to try later. */
+  /** Runs before every attempt. Throw a `NetraError` to stop for good, anything else to try later. */
   beforeConnect?: () => void | Promise<void>;
   /** Default: the global `WebSocket`. */
   WebSocket?: unknown;

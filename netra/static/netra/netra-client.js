@@ -25,11 +25,10 @@ const SUBPROTOCOLS = ["netra.v1.batch", "netra.v1"];
 const FINAL_CLOSES = new Set([4400, 4401, 4403, 4413]);
 /** "Later": too many connections, flooding. Coming back within a second would make it worse. */
 const LATER_CLOSES = new Set([4409, 4429]);
-/** The same, when a hook of the application says so by throwing a NetraError. */
-const FINAL_CODES = new Set(["unauthenticated", "token_expired", "session_revoked"]);
 /** Error frames that, without a request_id, announce a close and say why: reasons of close frames get lost. */
 const FAREWELLS = new Set([
-  "draining", "binary_frame", ...FINAL_CODES, "too_slow", "too_many_connections", "frame_too_large", "flooding",
+  "draining", "binary_frame", "unauthenticated", "token_expired", "session_revoked", "too_slow", "too_many_connections",
+  "frame_too_large", "flooding",
 ]);
 /** A resume refused with one of these may be asked again. */
 const PASSING_CODES = new Set(["rate_limited", "journal_unavailable", "internal"]);
@@ -256,8 +255,12 @@ export class NetraClient {
       socket = new this.#options.WebSocket(url, protocols);
     } catch (error) {
       if (life !== this.#life) return;
-      if (FINAL_CODES.has(error.code)) this.#end({ state: "stopped", code: error.code, closeCode: null, message: error.message });
-      else this.#retryLater({ code: error.code ?? "unreachable", message: error.message });
+      // A hook of the application says "never again" with a NetraError; anything else may be the network.
+      if (error instanceof NetraError) {
+        this.#end({ state: "stopped", code: error.code, closeCode: null, message: error.message });
+        return;
+      }
+      this.#retryLater({ code: "unreachable", message: error.message });
       return;
     }
     this.#socket = socket;

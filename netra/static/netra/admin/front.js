@@ -1,0 +1,78 @@
+/* Keeps the front page of the admin up to date: fetches its moving part again every few seconds, unless the page is hidden, paused, or
+   in use. Without this module the page shows the moment at which it was loaded. */
+
+const EVERY_MS = 5000;
+const SLOWEST_MS = 60000;
+const GIVE_UP_MS = 15000; // one fetch
+
+const live = document.querySelector("[data-netra-live]");
+const status = document.querySelector("[data-netra-status]");
+const button = document.querySelector("[data-netra-pause]");
+
+let timer = 0;
+let wait = EVERY_MS;
+let paused = false;
+let running = false;
+
+/** Replace the moving part, and give the focus back to the link that had it. */
+function show(html) {
+  const focused = live.contains(document.activeElement) ? document.activeElement.getAttribute("href") : null;
+  live.innerHTML = html;
+  if (focused !== null) {
+    const again = [...live.querySelectorAll("a")].find((link) => link.getAttribute("href") === focused);
+    if (again) again.focus({ preventScroll: true });
+  }
+}
+
+async function refresh() {
+  clearTimeout(timer);
+  if (running || paused || document.hidden) return;
+  running = true;
+  try {
+    const response = await fetch(live.dataset.netraLive, {
+      credentials: "same-origin",
+      redirect: "manual", // a redirect means the log-in page
+      signal: AbortSignal.timeout(GIVE_UP_MS),
+    });
+    if (response.type === "opaqueredirect" || response.status === 403) {
+      stop("You are logged out. Reload the page to log in again.");
+      return;
+    }
+    if (!response.ok) throw new Error(`status ${response.status}`);
+    const html = await response.text();
+    if (!paused) {
+      show(html);
+      say(`Updated every ${EVERY_MS / 1000} seconds.`);
+    }
+    wait = EVERY_MS;
+  } catch {
+    wait = Math.min(wait * 2, SLOWEST_MS);
+    say(`The server does not answer; these numbers are old. Next try in ${Math.round(wait / 1000)} s.`);
+  } finally {
+    running = false;
+    if (!paused) timer = setTimeout(refresh, wait);
+  }
+}
+
+function say(text) {
+  if (status.textContent !== text) status.textContent = text;
+}
+
+function stop(text) {
+  paused = true;
+  button.hidden = true;
+  say(text);
+}
+
+if (live && status && button) {
+  button.hidden = false;
+  button.addEventListener("click", () => {
+    paused = !paused;
+    button.textContent = paused ? "Go on" : "Pause";
+    say(paused ? "Paused." : "Updating …");
+    refresh();
+  });
+  document.addEventListener("visibilitychange", refresh);
+  status.textContent = `Updated every ${EVERY_MS / 1000} seconds.`;
+  timer = setTimeout(refresh, EVERY_MS);
+}
