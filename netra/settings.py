@@ -1,13 +1,14 @@
 """Settings from the environment. Without any variable: one process, SQLite, nothing to install.
 
-Every variable is described in README.md ("Settings"). Numbers that bound what the delivery core may use are in
-`websocket_core.conf`.
+Every variable is described in README.md ("Settings"). Numbers that bound what delivery and runs may use are in
+`websocket_core.conf` and `agents.conf`.
 """
 
 import os
 import tempfile
 from pathlib import Path
 
+from agents.conf import Defaults as RunDefaults
 from netra import secret_key
 from netra.channel_layer import channel_layers
 from netra.database import database
@@ -32,11 +33,11 @@ ALLOWED_HOSTS = env.items("ALLOWED_HOSTS", ("localhost", "127.0.0.1", "[::1]"))
 
 # What Netra itself reads
 
+# Every bound of delivery and of runs: NETRA_DRAIN_SECONDS, NETRA_MAX_CONNECTIONS_PER_USER, NETRA_AGENT_TIMEOUT, …
+globals().update(env.overrides(DeliveryDefaults) | env.overrides(RunDefaults))
 NETRA_EXECUTOR = env.choice("NETRA_EXECUTOR", "inline", ("inline", "procrastinate"))
 NETRA_AGENT_MODULES = env.items("NETRA_AGENT_MODULES")
 NETRA_REDIS_URL = env.text("REDIS_URL")
-# Every bound of the delivery core: NETRA_DRAIN_SECONDS, NETRA_ALLOWED_ORIGINS, NETRA_MAX_CONNECTIONS_PER_USER, …
-globals().update(env.overrides(DeliveryDefaults))
 
 # Applications
 

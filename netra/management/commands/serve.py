@@ -11,6 +11,7 @@ from typing import Any
 from channels.layers import get_channel_layer
 from channels.routing import get_default_application
 from daphne.access import AccessLogGenerator
+from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import DatabaseError, connection
 from django.db.migrations.executor import MigrationExecutor
@@ -51,6 +52,8 @@ class Command(BaseCommand):
                 "Netra listens on %s (process %d, channel layer %s, database %s)",
                 *(address, os.getpid(), layer, connection.vendor),
             )
+            if settings.NETRA_SECRET_KEY_GENERATED and not settings.DEBUG:
+                log.warning("SECRET_KEY is not set: Netra uses a key it made for itself. Set one in every deployment")
             server.loop.run_in_executor(None, _hint_at_migrations)
 
         server = NetraServer(
