@@ -17,6 +17,7 @@ from websocket_core import events
 from websocket_core.errors import LeaseLostError, RunOverError
 from websocket_core.events import RunGrammar
 from websocket_core.journal import get_journal
+from websocket_core.journal_transaction import Operation
 from websocket_core.protocols import WebSocketManagerProtocol
 from websocket_core.unified_manager import UnifiedWebSocketManager
 
@@ -60,6 +61,16 @@ class RunEvents:
         async with self._order:
             await self._flush_delta()
             await self._put(event_type, data, wait=wait)
+
+    async def emit_operation(self, event_type: str, data: Mapping[str, Any], operation: Operation) -> None:
+        """Emit an event through an operation that writes more than the event; returns when it is committed."""
+        async with self._order:
+            await self._flush_delta()
+            self._check()
+            events.encode(data)  # raises before anything moved
+            future = await get_journal().admit(operation)
+            await self._await(future)
+            self.grammar.feed(event_type, data)
 
     async def delta(self, event_type: str, stream: str, text: str) -> None:
         """Append text to a stream of the run."""

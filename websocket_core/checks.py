@@ -8,8 +8,10 @@ from typing import Any
 from django.apps import AppConfig
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, Warning, register
+from django.core.exceptions import ImproperlyConfigured
 from django.utils.module_loading import import_string
 
+from websocket_core import metrics
 from websocket_core.conf import conf
 from websocket_core.protocols import WebSocketManagerProtocolValidator
 
@@ -84,3 +86,16 @@ def _redis_settings(backend: str, config: dict[str, Any]) -> list[CheckMessage]:
             )
         )
     return found
+
+
+def refuse_unsafe_configuration() -> None:
+    """What a server calls before it serves, whatever started it.
+
+    Raises:
+        ImproperlyConfigured: one of this module's checks found an error.
+    """
+    found = [*manager_follows_protocol(None), *channel_layer_keeps_sockets(None)]
+    errors = [message for message in found if message.is_serious()]
+    metrics.protocol_compliant.set(0 if any(message.id == "websocket_core.E001" for message in errors) else 1)
+    if errors:
+        raise ImproperlyConfigured("\n".join(f"{message.id}: {message.msg} {message.hint or ''}" for message in errors))

@@ -51,7 +51,17 @@ class AsgiTransport:
                 await self._send({"type": "websocket.send", "text": text})
 
     async def close(self, code: int) -> None:
-        await self._send({"type": "websocket.close", "code": code})
+        await send_close(self._send, code)
+
+
+async def send_close(send: Send, code: int) -> None:
+    """Close with this code; where the server cannot send 1012 (plain `daphne`), with the other one that says: come back, and resume."""
+    try:
+        await send({"type": "websocket.close", "code": code})
+    except Exception:
+        if code != 1012:
+            raise
+        await send({"type": "websocket.close", "code": 4408})
 
 
 class NetraConsumer(AsyncConsumer):
@@ -209,6 +219,6 @@ class NetraConsumer(AsyncConsumer):
         """Accept, say why in one frame, close: so that a browser can tell it from a network fault."""
         await send({"type": "websocket.accept", "subprotocol": auth.chosen_subprotocol(self.scope.get("subprotocols", ()))})
         await send({"type": "websocket.send", "text": frames.error(error_code, message, **fields)})
-        await send({"type": "websocket.close", "code": code})
+        await send_close(send, code)
         while (await receive())["type"] != "websocket.disconnect":
             pass

@@ -10,7 +10,7 @@ import asyncio
 import logging
 import time
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from channels.layers import get_channel_layer
@@ -29,6 +29,30 @@ MAX_WAITING = 256  # rings waiting for a slow channel layer; past that the oldes
 SEND_TIMEOUT = 5.0  # seconds
 
 
+Written = tuple["ThreadRow", int, str]  # an event that was committed: its thread, seq, frame
+
+
+def hints_of(written: Sequence[Written]) -> Iterator[tuple[str, dict[str, Any]]]:
+    """The group messages that tell of these events: one per user. A hint is `[thread_id, first_seq, last_seq, frames]`."""
+    hints: dict[str, dict[str, list[Any]]] = {}
+    for row, seq, frame in written:
+        threads = hints.setdefault(row.user_id, {})
+        hint = threads.get(row.thread_id)
+        if hint is None:
+            threads[row.thread_id] = [row.thread_id, seq, seq, [frame]]
+        else:
+            hint[2] = seq
+            hint[3].append(frame)
+    now = time.time()
+    for user_id, threads in hints.items():
+        message = list(threads.values())
+        if sum(len(frame) for hint in message for frame in hint[3]) > conf.HINT_CHARS:
+            for hint in message:
+                hint[3] = []  # too much to carry: only ring
+        group = user_group(user_id)
+        yield group, {"type": EVENTS_MESSAGE, "group": group, "hints": message, "at": now}
+
+
 class Doorbell:
     """Sends group messages in order, from a task of its own that lives while there is something to send."""
 
@@ -37,25 +61,10 @@ class Doorbell:
         self._task: asyncio.Task[None] | None = None
         self._warned = False
 
-    def ring(self, written: Sequence[tuple[ThreadRow, int, str]]) -> None:
-        """Tell the users' connections of these events, committed together. Hints: `[thread_id, first_seq, last_seq, frames]`."""
-        hints: dict[str, dict[str, list[Any]]] = {}
-        for row, seq, frame in written:
-            threads = hints.setdefault(row.user_id, {})
-            hint = threads.get(row.thread_id)
-            if hint is None:
-                threads[row.thread_id] = [row.thread_id, seq, seq, [frame]]
-            else:
-                hint[2] = seq
-                hint[3].append(frame)
-        now = time.time()
-        for user_id, threads in hints.items():
-            message = list(threads.values())
-            chars = sum(len(frame) for hint in message for frame in hint[3])
-            if chars > conf.HINT_CHARS:
-                for hint in message:
-                    hint[3] = []  # too much to carry: only ring
-            self.send(user_group(user_id), {"type": EVENTS_MESSAGE, "hints": message, "at": now})
+    def ring(self, written: Sequence[Written]) -> None:
+        """Tell the users' connections of these events, committed together."""
+        for group, message in hints_of(written):
+            self.send(group, message)
 
     def send(self, group: str, message: dict[str, Any]) -> None:
         """Queue a message to a group. It carries the group's name, since one channel of a process listens to many groups."""

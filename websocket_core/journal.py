@@ -19,8 +19,9 @@ from weakref import WeakKeyDictionary
 from django.db import InterfaceError, OperationalError, transaction
 
 from websocket_core import db, metrics
+from websocket_core.announce import announce
 from websocket_core.conf import conf
-from websocket_core.doorbell import Doorbell
+from websocket_core.doorbell import Doorbell, hints_of
 from websocket_core.errors import JournalUnavailable, WebSocketCoreError
 from websocket_core.journal_transaction import Operation, Transaction
 from websocket_core.process import this_process
@@ -235,6 +236,24 @@ def _settle(batch: Sequence[_Entry], results: Sequence[Any]) -> None:
             entry.future.set_exception(result)
         else:
             entry.future.set_result(result)
+
+
+def commit_now(operation: Operation) -> Any:
+    """Commit one operation from synchronous code (the admin, commands), on the calling thread's own connection, and ring.
+
+    Raises:
+        WebSocketCoreError: what the operation raised; it has written nothing.
+    """
+    with transaction.atomic():
+        work = Transaction()
+        work.lock([operation])
+        result = operation.apply(work)
+        work.flush()
+    for group, message in hints_of(work.written):
+        announce(group, message)
+    if isinstance(result, Exception):
+        raise result
+    return result
 
 
 _journals: WeakKeyDictionary[asyncio.AbstractEventLoop, Journal] = WeakKeyDictionary()

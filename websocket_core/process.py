@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import os
 import socket
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 
+from websocket_core.conf import conf
 from websocket_core.ids import new_id
-from websocket_core.models import Process
+from websocket_core.models import Connection, Process
 
 
 class ThisProcess:
@@ -44,3 +45,13 @@ class ThisProcess:
 
 
 this_process = ThisProcess()
+
+
+def beat_and_reap() -> None:
+    """This process lives; the connections of processes that do not are gone."""
+    now = datetime.now(UTC)
+    this_process.beat(now)
+    dead = Process.objects.filter(heartbeat_at__lt=now - timedelta(seconds=conf.PROCESS_TIMEOUT), stopped_at=None)
+    for process_id in list(dead.values_list("pk", flat=True)):
+        Connection.objects.filter(process_id=process_id, disconnected_at=None).update(disconnected_at=now, close_code=1006)
+        Process.objects.filter(pk=process_id).update(stopped_at=now)

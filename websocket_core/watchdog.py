@@ -17,8 +17,8 @@ from websocket_core.auth import Identity, check
 from websocket_core.conf import conf
 from websocket_core.groups import user_group
 from websocket_core.journal import get_journal
-from websocket_core.models import Connection, Process
-from websocket_core.process import this_process
+from websocket_core.models import Connection
+from websocket_core.process import beat_and_reap, this_process
 
 if TYPE_CHECKING:
     from websocket_core.connection import WebSocketConnection
@@ -121,7 +121,7 @@ class Watchdog:
                 await connection.close(1012, "draining", "An operator closed this connection.", retry_after_ms=1000)
 
     async def _heartbeat(self) -> None:
-        await db.writer.call(_beat_and_reap)
+        await db.writer.call(beat_and_reap)
 
 
 async def _close(connection: WebSocketConnection, code: str, message: str) -> None:
@@ -131,15 +131,3 @@ async def _close(connection: WebSocketConnection, code: str, message: str) -> No
 def _close_requests() -> list[str]:
     mine = Connection.objects.filter(process_id=this_process.process_id, disconnected_at=None)
     return list(mine.exclude(close_requested_at=None).values_list("pk", flat=True))
-
-
-def _beat_and_reap() -> None:
-    """This process lives; connections of processes that do not are gone."""
-    now = datetime.now(UTC)
-    this_process.beat(now)
-    dead = Process.objects.filter(heartbeat_at__lt=now - timedelta(seconds=conf.PROCESS_TIMEOUT), stopped_at=None)
-    for process_id in list(dead.values_list("pk", flat=True)):
-        Connection.objects.filter(process_id=process_id, disconnected_at=None).update(disconnected_at=now, close_code=1006)
-        Process.objects.filter(pk=process_id).update(stopped_at=now)
-
-

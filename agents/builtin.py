@@ -1,0 +1,22 @@
+"""Agents that come with Netra. `test` runs the golden path in a moment, without any network; the demo is in `agents.demo`."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+from agents import demo  # noqa: F401 - registers itself
+from agents.context import AgentContext
+from agents.registry import agent
+
+
+@agent("test", aliases=("test_agent",), description="Shows the golden path: thinks, uses a tool, answers")
+async def test(ctx: AgentContext, input: Any) -> dict[str, Any]:
+    """All five critical events in well under a second; the answer repeats the question."""
+    message = input.get("message") if isinstance(input, dict) else None
+    await ctx.think("Reading the question. ")
+    async with ctx.tool("echo", {"text": message}) as call:
+        await asyncio.sleep(0.05)
+        call.result = {"text": message}
+    await ctx.say(f"You said: {message}" if isinstance(message, str) else "Everything works.")
+    return {"echo": input}

@@ -1,0 +1,1 @@
+"""The demo of the console (placeholder until its tools are registered below)."""

@@ -1,0 +1,219 @@
+"""One execution of an agent's body: it may do what it likes, the run ends properly all the same.
+
+Raises before the first event, in the middle of a tool, after returning; raises what is no `Exception`; returns what JSON cannot express or what is too large; swallows its cancellation; never returns:
+there is exactly one ending, and nothing of an exception's text in it unless the author meant it for the person.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+import logging
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any
+
+from agents.base import BaseAgent
+from agents.conf import conf
+from agents.context import AgentContext, Rest, RunInfo, blocking_threads
+from agents.errors import AgentError, ToolDenied, ToolError
+from agents.ledger import Event
+from agents.run_events import RunEvents
+from agents.sync_context import SyncAgentContext
+from websocket_core import events
+from websocket_core.errors import JournalUnavailable, LeaseLostError, RunOverError
+from websocket_core.ids import new_id
+from websocket_core.protocols import WebSocketManagerProtocol
+
+log = logging.getLogger(__name__)
+
+SERVER_STOPPED = "server_stopped"
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """How an execution ended: a terminal event, or rest, or nothing because the run is somebody else's by now."""
+
+    terminal: Event | None = None
+    open_status: str = "error"  # how open tool calls are closed
+    open_error: str = "The agent ended before this call was finished."
+    result: str = ""  # JSON
+    value: Any = None
+    error: BaseException | None = None
+    incident: str = ""
+    rest: bytes | None = None
+    lost: bool = False
+
+
+class Execution:
+    """Supervises one body.
+
+    Args:
+        agent: made for this execution.
+        context: its context.
+    """
+
+    def __init__(self, agent: BaseAgent, context: AgentContext) -> None:
+        self.agent, self.context = agent, context
+        self.abandoned: asyncio.Task[Any] | None = None  # a body that swallowed its cancellation
+        self._wish: tuple[str, str] | None = None
+        self._wished = asyncio.Event()
+        self._began = time.monotonic()
+
+    def stop(self, kind: str, reason: str = "") -> None:
+        """End it: `kind` is `stopped` (by the user, for `reason`), `server_stopped` or `lost` (the lease). The first wish counts, a lost lease always."""
+        if self._wish is None or kind == "lost":
+            self._wish = (kind, reason)
+            if kind == "lost":
+                self.context.events.lost = True
+        self._wished.set()
+
+    async def run(self, body: Callable[[], Awaitable[Any]]) -> Ending:
+        """Run the body to its ending."""
+        timeout = self.agent.timeout if self.agent.timeout is not None else conf.AGENT_TIMEOUT
+        name = f"netra-run {self.agent.name} {self.context.run_id}"
+        task = asyncio.create_task(_contained(body), name=name)
+        wished = asyncio.create_task(self._wished.wait())
+        try:
+            await asyncio.wait({task, wished}, timeout=timeout, return_when=asyncio.FIRST_COMPLETED)
+            if not task.done():
+                return await self._end_early(task, self._wish or ("timeout", f"{timeout:g}"))
+        except asyncio.CancelledError:
+            task.cancel()
+            raise
+        finally:
+            wished.cancel()
+        return await self._end_normally(task)
+
+    async def _end_early(self, task: asyncio.Task[Any], wish: tuple[str, str]) -> Ending:
+        self.context.cancel()
+        task.cancel()
+        await asyncio.wait({task}, timeout=conf.STOP_GRACE_SECONDS)
+        if not task.done():
+            log.warning("%s swallows its cancellation; it is abandoned, its run ends without it", task.get_name())
+            self.abandoned = task
+        try:
+            await self.context.events.settle()
+        except (LeaseLostError, RunOverError):
+            return Ending(lost=True)
+        except JournalUnavailable:
+            return self._failed("journal_unavailable", "The database was away for too long.")
+        finally:
+            self.context.events.close()
+        kind, reason = wish
+        if kind == "lost":
+            return Ending(lost=True)
+        if kind == "stopped":
+            return Ending(Event("agent_cancelled", {"reason": reason or "stopped"}), "cancelled", "Stopped.")
+        if kind == SERVER_STOPPED:
+            return self._failed(SERVER_STOPPED, "The server was shut down before the run could end. Start it again.", "Stopped.")
+        return self._failed("timeout", f"The agent took longer than {reason} seconds.", "The run's time was over.")
+
+    async def _end_normally(self, task: asyncio.Task[Any]) -> Ending:
+        outcome = task.result()
+        error = outcome.error if isinstance(outcome, _Raised) else None
+        try:
+            await self.context.events.settle()
+        except (LeaseLostError, RunOverError):
+            return Ending(lost=True)
+        except JournalUnavailable as problem:
+            error = error or problem
+        finally:
+            self.context.events.close()
+        if error is not None:
+            return self._ending_of(error)
+        if isinstance(outcome, Rest):
+            return Ending(rest=outcome.memory)
+        return self._completed(outcome)
+
+    def _completed(self, value: Any) -> Ending:
+        context = self.context
+        try:
+            result = events.encode(value)
+            data: dict[str, Any] = {"result": value, "duration_ms": self._duration()}
+            if context.usage is not None:
+                data["usage"] = context.usage
+            events.check_size(events.encode(data), context.thread_id, context.run_id)
+        except events.UnserialisableError as problem:
+            return self._incident("result_unserialisable", "The agent's result cannot be expressed as JSON.", problem)
+        except events.EventTooLargeError as problem:
+            return self._incident("result_too_large", "The agent's result is too large to be shown.", problem)
+        return Ending(Event("agent_completed", data), result=result, value=value)
+
+    def _ending_of(self, error: BaseException) -> Ending:
+        if isinstance(error, LeaseLostError | RunOverError):
+            return Ending(lost=True)
+        if isinstance(error, JournalUnavailable):
+            return self._failed("journal_unavailable", "The database was away for too long.")
+        if isinstance(error, AgentError | ToolError | ToolDenied) and str(error):
+            return self._failed("agent_error", str(error), error=error)
+        return self._incident("agent_error", "The agent failed.", error)
+
+    def _incident(self, code: str, message: str, error: BaseException) -> Ending:
+        """The log has it all under an incident id; the person gets the id."""
+        incident = new_id()
+        log.error("incident %s: agent %s, run %s", incident, self.agent.name, self.context.run_id, exc_info=error)
+        return self._failed(code, f"{message} Incident {incident}.", error=error, incident=incident)
+
+    def _failed(
+        self, code: str, message: str, open_error: str = "The run failed.", *, error: BaseException | None = None, incident: str = ""
+    ) -> Ending:
+        status = "cancelled" if code in (SERVER_STOPPED, "timeout") else "error"
+        return Ending(Event("agent_failed", {"code": code, "message": message}), status, open_error, error=error, incident=incident)
+
+    def _duration(self) -> float:
+        return round((time.monotonic() - self._began) * 1000, 3)
+
+
+@dataclass(frozen=True, slots=True)
+class _Raised:
+    error: BaseException
+
+
+async def _contained(body: Callable[[], Awaitable[Any]]) -> Any:
+    """The body's result, or what it raised as a value: `SystemExit` and the like would otherwise end the event loop, and with it everybody's runs."""
+    try:
+        return await body()
+    except BaseException as error:
+        return _Raised(error)
+
+
+def body_of(agent: BaseAgent, context: AgentContext, input: Any) -> Callable[[], Awaitable[Any]]:
+    """What starts the agent; a sync body gets a thread and a blocking context."""
+    if not agent.is_sync:
+        return lambda: agent.run(context, input)
+    loop = asyncio.get_running_loop()
+    function: Callable[..., Any] = agent.function  # type: ignore[attr-defined]  # made by `make_agent`
+    own = contextvars.copy_context()
+    blocking = SyncAgentContext(context, loop)
+
+    async def in_thread() -> Any:
+        return await loop.run_in_executor(blocking_threads(), lambda: own.run(function, blocking, input))
+
+    return in_thread
+
+
+async def execute_bare(agent: BaseAgent, manager: WebSocketManagerProtocol, input: Any) -> Any:
+    """Run an agent outside the runtime, with the whole golden path. See `BaseAgent.execute_with_websocket_events`."""
+    whose = manager.user_context
+    run_events = RunEvents(manager)
+    context = AgentContext(RunInfo(whose.user_id, whose.thread_id, whose.run_id), run_events)
+    started: dict[str, Any] = {"agent_type": agent.name, "input": input}
+    if whose.request_id is not None:
+        started["request_id"] = whose.request_id
+    await run_events.emit("agent_started", started, wait=True)
+    execution = Execution(agent, context)
+    ending = await execution.run(body_of(agent, context, input))
+    if ending.lost:
+        raise RunOverError()
+    if ending.terminal is None:
+        raise RuntimeError("this agent rests; it needs to be started through Netra (start_agent)")
+    for event in (*run_events.closers(ending.open_status, ending.open_error), ending.terminal):
+        if not await manager.emit_critical_event(whose.user_id, event[0], event[1]):
+            raise RunOverError()
+    if ending.error is not None:
+        raise ending.error
+    if ending.terminal.event_type != "agent_completed":
+        raise AgentError(ending.terminal.data.get("message", "The run was stopped."))
+    return ending.value

@@ -1,0 +1,37 @@
+"""Where runs are executed: a port with two ways behind it."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import TYPE_CHECKING, Protocol
+
+from agents.conf import conf
+
+if TYPE_CHECKING:
+    from agents.models import Run
+
+
+class Executor(Protocol):
+    """Decides who executes a run."""
+
+    claims_at_start: bool
+    """Whether the process that records a run executes it itself."""
+
+    def enqueue(self, run: Run) -> None:
+        """Let somebody execute a recorded run. Called inside the transaction that records it: both happen, or neither."""
+
+
+@lru_cache
+def _executor(name: str) -> Executor:
+    if name == "procrastinate":
+        from agents.executors.procrastinate import ProcrastinateExecutor  # an optional dependency
+
+        return ProcrastinateExecutor()
+    from agents.executors.inline import InlineExecutor
+
+    return InlineExecutor()
+
+
+def get_executor() -> Executor:
+    """The executor that `NETRA_EXECUTOR` names."""
+    return _executor(conf.EXECUTOR)

@@ -1,0 +1,17 @@
+"""Runs as tasks of the process that recorded them: nothing to set up, and nothing to wait for."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from agents.models import Run
+
+
+class InlineExecutor:
+    """Executes where the run was started. What another process left behind is taken over by the sweeper."""
+
+    claims_at_start = True
+
+    def enqueue(self, run: Run) -> None:
+        """Nothing to do: the row is enough, whoever frees the thread or sweeps takes it."""

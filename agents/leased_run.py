@@ -1,0 +1,40 @@
+"""What the context of a leased run needs from the runtime: approvals, and what is remembered."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from agents import run_reads
+from agents.context import Decision
+from agents.ledger import Lease, Remember, RequestApproval
+from agents.run_events import RunEvents
+from websocket_core import db
+from websocket_core.journal import get_journal
+
+WaitForDecision = Callable[[str, str], Awaitable[Decision]]
+
+
+class LeasedRun:
+    """The run's side of `agents.context.RunPort`."""
+
+    def __init__(self, lease: Lease, wait_for_decision: WaitForDecision) -> None:
+        self._lease, self._wait = lease, wait_for_decision
+
+    async def request_approval(self, events: RunEvents, data: dict[str, Any], expires_in: float) -> None:
+        """Record an approval together with its event, after everything the run has emitted before."""
+        operation = RequestApproval(self._lease, data, expires_in)
+        await events.emit_operation("approval_requested", data, operation)
+
+    async def decision(self, approval_id: str) -> Decision:
+        """Wait until the approval is decided."""
+        return await self._wait(self._lease.user_id, approval_id)
+
+    async def recall(self, key: str) -> bytes | None:
+        """What was remembered for the thread under this key."""
+        return await db.read(run_reads.memory, self._lease.user_id, self._lease.thread_id, key)
+
+    async def remember(self, key: str, data: bytes) -> None:
+        """Remember it for the thread."""
+        await asyncio.shield(get_journal().submit(Remember(self._lease, key, data)))

@@ -1,0 +1,104 @@
+"""What the runtime asks the database about runs. Synchronous functions for `db.read`; everything is looked up by user."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from typing import Any, NamedTuple
+
+import msgspec
+from django.db.models import Max
+
+from agents.conf import conf
+from agents.context import Decision, PastRun
+from agents.ledger import Lease
+from agents.models import ACTIVE, OPEN, Memory, Run
+from agents.models import Decision as DecisionRow
+from websocket_core.events import RunGrammar
+from websocket_core.models import Event
+from websocket_core.protocols import RunState
+
+
+class RunKey(NamedTuple):
+    """Where a run is, and how it stands."""
+
+    thread_id: str
+    status: str
+    first_seq: int | None
+
+
+def find_run(user_id: str, run_id: str) -> RunKey | None:
+    """The user's run of this id."""
+    row = Run.objects.filter(user_id=user_id, run_id=run_id).values_list("thread__thread_id", "status", "first_seq").first()
+    return None if row is None else RunKey(*row)
+
+
+def thread_states(user_id: str, thread_ids: Sequence[str]) -> dict[str, RunState]:
+    """The active, else the latest run of each of these threads."""
+    runs = Run.objects.filter(user_id=user_id, thread__thread_id__in=thread_ids)
+    newest = [row["newest"] for row in runs.values("thread").annotate(newest=Max("pk"))]
+    states = {
+        thread_id: RunState(run_id, status)
+        for thread_id, run_id, status in Run.objects.filter(pk__in=newest).values_list("thread__thread_id", "run_id", "status")
+    }
+    for thread_id, run_id, status in runs.filter(status__in=ACTIVE).values_list("thread__thread_id", "run_id", "status"):
+        states[thread_id] = RunState(run_id, status)
+    return states
+
+
+def history(lease: Lease) -> list[PastRun]:
+    """Earlier runs of the leased run's thread, oldest first."""
+    runs = Run.objects.filter(user_id=lease.user_id, thread__thread_id=lease.thread_id, pk__lt=lease.run_pk).exclude(status__in=OPEN)
+    rows = runs.order_by("-pk").values_list("run_id", "input", "result", "status")[: conf.HISTORY_RUNS]
+    return [
+        PastRun(run_id, msgspec.json.decode(given), msgspec.json.decode(result) if result else None, status)
+        for run_id, given, result, status in reversed(rows)
+    ]
+
+
+def grammar_so_far(lease: Lease) -> RunGrammar:
+    """The grammar's state after everything the journal has of a run that goes on."""
+    grammar = RunGrammar()
+    rows = Event.objects.filter(thread__user_id=lease.user_id, thread__thread_id=lease.thread_id, run_id=lease.run_id).order_by("seq")
+    for event_type, frame in rows.values_list("event_type", "frame"):
+        grammar.feed(event_type, msgspec.json.decode(frame)["data"])
+    return grammar
+
+
+def memory(user_id: str, thread_id: str, key: str) -> bytes | None:
+    """What was remembered for the thread."""
+    row = Memory.objects.filter(thread__user_id=user_id, thread__thread_id=thread_id, key=key).first()
+    return None if row is None else bytes(row.data)
+
+
+def decisions_of(run_pk: int) -> dict[str, Decision]:
+    """Every decision of a run, by tool call."""
+    rows = DecisionRow.objects.filter(approval__run_id=run_pk).select_related("approval")
+    return {row.approval.tool_call_id: _decision(row) for row in rows}
+
+
+def decisions(approvals: Collection[tuple[str, str]]) -> dict[tuple[str, str], Decision]:
+    """The decisions there are for these `(user_id, approval_id)`."""
+    ids = {approval_id for _, approval_id in approvals}
+    rows = DecisionRow.objects.filter(approval__approval_id__in=ids).select_related("approval")
+    found = {(row.approval.user_id, row.approval.approval_id): _decision(row) for row in rows}
+    return {key: decision for key, decision in found.items() if key in approvals}
+
+
+def _decision(row: DecisionRow) -> Decision:
+    return Decision(row.approved, msgspec.json.decode(row.value), row.by, row.approval.tool_call_id, row.approval.tool_name)
+
+
+class Wish(NamedTuple):
+    """What the database says about a run that a process holds."""
+
+    stop: bool
+    reason: str
+    worker_id: str
+    status: str
+
+
+def wishes(run_pks: Collection[int]) -> dict[int, Wish]:
+    """The wishes for these runs."""
+    fields = ("pk", "stop_requested_at", "stop_reason", "worker_id", "status")
+    rows: Any = Run.objects.filter(pk__in=run_pks).values_list(*fields)
+    return {pk: Wish(at is not None, reason, worker_id, status) for pk, at, reason, worker_id, status in rows}

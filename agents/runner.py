@@ -1,0 +1,265 @@
+"""The runs of this process: tasks that own their leases, outside of any consumer, so that they outlive the socket that started them."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Awaitable, Callable, Coroutine
+from datetime import UTC, datetime
+from typing import Any
+from weakref import WeakKeyDictionary
+
+from channels.layers import get_channel_layer
+
+from agents import run_reads
+from agents.conf import conf
+from agents.context import AgentContext, Decision, RunInfo
+from agents.errors import UnknownAgentError
+from agents.execution import SERVER_STOPPED, Ending, Execution, body_of
+from agents.leased_run import LeasedRun
+from agents.ledger import ClaimRun, Event, FinishRun, Lease, RestRun, now_plus_lease, rest_key
+from agents.models import ACTIVE, Run
+from agents.registry import AgentRegistry
+from agents.run_events import RunEvents
+from websocket_core import db
+from websocket_core.context import UserExecutionContext
+from websocket_core.errors import LeaseLostError
+from websocket_core.events import RunGrammar
+from websocket_core.ids import RunID, ThreadID, UserID
+from websocket_core.journal import get_journal
+from websocket_core.lifecycle import is_draining, lifecycle
+from websocket_core.process import this_process
+from websocket_core.websocket_manager import create_websocket_manager
+
+log = logging.getLogger(__name__)
+
+RUNNERS_GROUP = "netra.runners"
+LOOK_MESSAGE = "netra.look"  # somebody's wishes changed
+
+
+class Runner:
+    """Executes leased runs on this event loop, renews their leases, and passes wishes on to them."""
+
+    def __init__(self) -> None:
+        self._executions: dict[int, Execution] = {}
+        self._leases: dict[int, Lease] = {}
+        self._tasks: set[asyncio.Task[Any]] = set()
+        self._abandoned: set[asyncio.Task[Any]] = set()
+        self._waiting: dict[tuple[str, str], asyncio.Future[Decision]] = {}  # (user, approval) -> the body that waits
+        self._look_now = asyncio.Event()
+        self._keeper: asyncio.Task[None] | None = None
+        self._listener: asyncio.Task[None] | None = None
+
+    def __len__(self) -> int:
+        return len(self._leases)
+
+    def holds(self, run_pk: int) -> bool:
+        """Whether this process executes the run."""
+        return run_pk in self._leases
+
+    def spawn(self, coroutine: Coroutine[Any, Any, Any], name: str) -> asyncio.Task[Any]:
+        """A task that the runner owns: it is finished even when whoever asked for it goes away."""
+        task = asyncio.get_running_loop().create_task(coroutine, name=name)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return task
+
+    def execute(self, lease: Lease) -> asyncio.Task[Any]:
+        """Execute a leased run, and then whatever waits behind it in its thread."""
+        self._leases[lease.run_pk] = lease
+        if self._keeper is None:
+            self._keeper = asyncio.get_running_loop().create_task(self._keep(), name="netra-runner")
+            self._listener = asyncio.get_running_loop().create_task(self._listen(), name="netra-runner-listen")
+        return self.spawn(self._execute_all(lease), f"netra-lease {lease.run_id}")
+
+    def look(self) -> None:
+        """Somebody's wishes changed: look now."""
+        self._look_now.set()
+
+    async def wait_for_decision(self, user_id: str, approval_id: str) -> Decision:
+        """Wait until an approval is decided."""
+        key = (user_id, approval_id)
+        future = self._waiting[key] = asyncio.get_running_loop().create_future()
+        self.look()
+        try:
+            return await future
+        finally:
+            self._waiting.pop(key, None)
+
+    async def drain(self) -> None:
+        """Give the runs their time, then end what is left as `server_stopped`."""
+        deadline = time.monotonic() + conf.DRAIN_SECONDS
+        while self._tasks and time.monotonic() < deadline:
+            await asyncio.wait(set(self._tasks), timeout=deadline - time.monotonic())
+        for execution in list(self._executions.values()):
+            execution.stop(SERVER_STOPPED)
+        if self._tasks:
+            await asyncio.wait(set(self._tasks), timeout=conf.STOP_GRACE_SECONDS + 5)
+        for task in (*self._tasks, *self._abandoned):
+            task.cancel()
+        await get_journal().flush()
+
+    # --- one run after the other
+
+    async def _execute_all(self, lease: Lease) -> None:
+        following: Lease | None = lease
+        while following is not None:
+            current, following = following, None
+            self._leases[current.run_pk] = current
+            try:
+                following = await self._execute(current)
+            except LeaseLostError:
+                log.warning("run %s: the lease was lost; whoever took it has ended the run", current.run_id)
+            except Exception:
+                log.exception("run %s could not be executed; it ends as worker_lost", current.run_id)
+            finally:
+                self._leases.pop(current.run_pk, None)
+                self._executions.pop(current.run_pk, None)
+
+    async def _execute(self, lease: Lease) -> Lease | None:
+        journal = get_journal()
+        context = UserExecutionContext(lease.user_id, lease.thread_id, lease.run_id, request_id=lease.request_id, fence=lease.fence)
+        manager = create_websocket_manager(context)
+        registry = AgentRegistry()
+        registry.set_websocket_manager(manager)
+        try:
+            agent = registry.create_agent(lease.agent_type)
+        except UnknownAgentError:
+            log.error("run %s: this process knows no agent %s; is its module in NETRA_AGENT_MODULES?", lease.run_id, lease.agent_type)
+            failed = Event("agent_failed", {"code": "agent_error", "message": "This agent is not available."})
+            following: Lease | None = await journal.submit(FinishRun(lease, [], failed, take_next=not is_draining()))
+            return following
+        run_events = RunEvents(manager, await self._grammar(lease))
+        info = RunInfo(UserID(lease.user_id), ThreadID(lease.thread_id), RunID(lease.run_id), await db.read(run_reads.history, lease))
+        agent_context = AgentContext(info, run_events, LeasedRun(lease, self.wait_for_decision))
+        execution = self._executions[lease.run_pk] = Execution(agent, agent_context)
+        self.look()  # it may have been stopped already
+        body = body_of(agent, agent_context, lease.input)
+        if lease.resting:
+            memory = await db.read(run_reads.memory, lease.user_id, lease.thread_id, rest_key(lease.run_id)) or b""
+            decisions = await db.read(run_reads.decisions_of, lease.run_pk)
+            body = _proceed(agent.proceed, agent_context, memory, decisions)
+        ending = await execution.run(body)
+        if execution.abandoned is not None:
+            self._abandoned.add(execution.abandoned)
+            execution.abandoned.add_done_callback(self._abandoned.discard)
+        return await self._finish(lease, run_events, ending)
+
+    async def _grammar(self, lease: Lease) -> RunGrammar:
+        if lease.resting:
+            return await db.read(run_reads.grammar_so_far, lease)
+        grammar = RunGrammar()
+        grammar.feed("agent_started", {})
+        return grammar
+
+    async def _finish(self, lease: Lease, run_events: RunEvents, ending: Ending) -> Lease | None:
+        journal = get_journal()
+        if ending.lost:
+            raise LeaseLostError()
+        if ending.rest is not None:
+            if await journal.submit(RestRun(lease, ending.rest)):
+                again: Lease | None = await journal.submit(ClaimRun(lease.user_id, lease.thread_id, this_process.process_id))
+                return again
+            return None
+        assert ending.terminal is not None
+        closers = [Event(*closer) for closer in run_events.closers(ending.open_status, ending.open_error)]
+        finish = FinishRun(
+            lease, closers, ending.terminal, result=ending.result, incident=ending.incident, take_next=not is_draining()
+        )
+        following: Lease | None = await journal.submit(finish)
+        return following
+
+    # --- leases and wishes
+
+    async def _keep(self) -> None:
+        """Renew leases and look for wishes, while there are runs."""
+        renewed = 0.0
+        try:
+            while self._leases or self._tasks:
+                try:
+                    async with asyncio.timeout(conf.LOOK_SECONDS):
+                        await self._look_now.wait()
+                except TimeoutError:
+                    pass
+                self._look_now.clear()
+                try:
+                    if time.monotonic() - renewed >= conf.HEARTBEAT_SECONDS:
+                        renewed = time.monotonic()
+                        await db.writer.call(_renew, list(self._leases), this_process.process_id)
+                    await self._pass_wishes_on()
+                except Exception as error:
+                    log.warning("runner: %s: %s", type(error).__name__, error)
+        finally:
+            self._keeper = None
+            if self._listener is not None:
+                self._listener.cancel()
+                self._listener = None
+
+    async def _pass_wishes_on(self) -> None:
+        if self._executions:
+            found = await db.read(run_reads.wishes, list(self._executions))
+            for run_pk, execution in list(self._executions.items()):
+                wish = found.get(run_pk)
+                if wish is None or wish.status not in ACTIVE or wish.worker_id != this_process.process_id:
+                    if self._leases.get(run_pk) is not None and execution.context.events.closed is False:
+                        execution.stop("lost")
+                elif wish.stop:
+                    execution.stop("stopped", wish.reason)
+        if self._waiting:
+            for key, decision in (await db.read(run_reads.decisions, set(self._waiting))).items():
+                future = self._waiting.get(key)
+                if future is not None and not future.done():
+                    self._note_resolved(key)
+                    future.set_result(decision)
+
+    def _note_resolved(self, key: tuple[str, str]) -> None:
+        """The event was journalled by whoever decided; the run's own grammar has to know of it."""
+        for execution in self._executions.values():
+            if execution.context.user_id == key[0]:
+                execution.context.events.grammar.approvals.pop(key[1], None)
+
+    async def _listen(self) -> None:
+        """Hear the ring of other processes. A ring that is lost costs `LOOK_SECONDS`."""
+        layer = get_channel_layer()
+        try:
+            channel = await layer.new_channel()
+            await layer.group_add(RUNNERS_GROUP, channel)
+            try:
+                while True:
+                    await layer.receive(channel)
+                    self.look()
+            finally:
+                async with asyncio.timeout(2):
+                    await layer.group_discard(RUNNERS_GROUP, channel)
+        except asyncio.CancelledError:
+            raise
+        except Exception as error:
+            log.info("runner: the channel layer is away (%s); looking every %s s instead", type(error).__name__, conf.LOOK_SECONDS)
+
+
+def _proceed(
+    proceed: Callable[[AgentContext, bytes, dict[str, Decision]], Awaitable[Any]],
+    context: AgentContext,
+    memory: bytes,
+    decisions: dict[str, Decision],
+) -> Callable[[], Awaitable[Any]]:
+    return lambda: proceed(context, memory, decisions)
+
+
+def _renew(run_pks: list[int], worker_id: str) -> None:
+    now = datetime.now(UTC)
+    Run.objects.filter(pk__in=run_pks, worker_id=worker_id, status__in=ACTIVE, resting=False).update(lease_until=now_plus_lease(now))
+
+
+_runners: WeakKeyDictionary[asyncio.AbstractEventLoop, Runner] = WeakKeyDictionary()
+
+
+def get_runner() -> Runner:
+    """The runner of the running event loop."""
+    loop = asyncio.get_running_loop()
+    runner = _runners.get(loop)
+    if runner is None:
+        runner = _runners[loop] = Runner()
+        lifecycle.on_drain("runs", 20, runner.drain)
+    return runner

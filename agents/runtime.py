@@ -1,0 +1,184 @@
+"""The run service: what clients may do with runs (`websocket_core.protocols.RunService`).
+
+Work is recorded first and told afterwards; a client that goes away in the middle changes nothing, since what was begun is finished by tasks the runner owns.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from agents import run_reads
+from agents.executors import get_executor
+from agents.ledger import ClaimRun
+from agents.ledger_requests import DecideApproval, Decided, Started, StartRun, StopRun
+from agents.models import OPEN, Run
+from agents.registry import find
+from agents.runner import LOOK_MESSAGE, RUNNERS_GROUP, get_runner
+from websocket_core import db, events
+from websocket_core.announce import announce
+from websocket_core.errors import Draining, InvalidAction, NotFound, RunFinished, TooLarge
+from websocket_core.ids import RunID, ThreadID, new_id
+from websocket_core.journal import get_journal
+from websocket_core.lifecycle import is_draining
+from websocket_core.process import this_process
+from websocket_core.protocols import RunState, StartOutcome
+
+
+class RunRuntime:
+    """Records runs, and what people want of them."""
+
+    async def start(
+        self,
+        *,
+        user_id: str,
+        agent_type: str,
+        thread_id: str | None,
+        run_id: str | None,
+        input: Any,
+        if_busy: str,
+        request_id: str | None,
+        connection_id: str | None = None,
+    ) -> StartOutcome:
+        """Create a run, or find the one that has this id.
+
+        Raises:
+            UnknownAgentError, InvalidAction, TooLarge, ThreadBusy, RunLimit, Draining, JournalUnavailable: see the wire's error codes.
+        """
+        if run_id is not None:
+            found = await db.read(run_reads.find_run, user_id, run_id)
+            if found is not None:
+                if thread_id not in (None, found.thread_id):
+                    raise InvalidAction("This run_id belongs to another thread.", field="thread_id", run_id=run_id)
+                return StartOutcome(found.thread_id, run_id, existing=True, first_seq=found.first_seq)
+        if is_draining():
+            raise Draining(retry_after_ms=500)
+        name = find(agent_type).name
+        thread, run = ThreadID(thread_id or new_id()), RunID(run_id or new_id())
+        operation = StartRun(
+            user_id,
+            thread,
+            run,
+            thread_given=thread_id is not None,
+            agent_type=name,
+            input=_checked_input(input, name, request_id, thread, run),
+            if_busy=if_busy,
+            request_id=request_id,
+            worker_id=this_process.process_id,
+            executor=get_executor(),
+        )
+        return await asyncio.shield(get_runner().spawn(self._start(operation), f"netra-start {run}"))
+
+    async def _start(self, operation: StartRun) -> StartOutcome:
+        started: Started = await get_journal().submit(operation)
+        if started.lease is not None:
+            get_runner().execute(started.lease)
+        if started.stopped:
+            await self._tell_runners()
+        return started.outcome
+
+    async def stop(self, *, user_id: str, run_id: str, reason: str | None) -> None:
+        """Ask a run to stop.
+
+        Raises:
+            NotFound, RunFinished, JournalUnavailable.
+        """
+        found = await db.read(run_reads.find_run, user_id, run_id)
+        if found is None:
+            raise NotFound("There is no such run.", run_id=run_id)
+        if found.status not in OPEN:
+            raise RunFinished(run_id=run_id)
+        if await get_journal().submit(StopRun(user_id, found.thread_id, run_id, reason or "stopped")):
+            await self._tell_runners()
+
+    async def respond(self, *, user_id: str, run_id: str, approval_id: str, approved: bool, value: Any) -> None:
+        """Decide an approval.
+
+        Raises:
+            NotFound, AlreadyDecided, InvalidAction, JournalUnavailable.
+        """
+        found = await db.read(run_reads.find_run, user_id, run_id)
+        if found is None:
+            raise NotFound("There is no such approval.", run_id=run_id)
+        try:
+            events.check_size(events.encode({"value": value}), found.thread_id, run_id)
+        except events.UnserialisableError as error:
+            raise InvalidAction(str(error), field="value") from None
+        except events.EventTooLargeError as error:
+            raise TooLarge(str(error), field="value") from None
+        await self.decide(user_id, found.thread_id, run_id, approval_id, approved=approved, value=value, by="user")
+
+    async def decide(
+        self, user_id: str, thread_id: str, run_id: str, approval_id: str, *, approved: bool, value: Any, by: str
+    ) -> None:
+        """Decide an approval, whoever does it, and let its run go on."""
+        operation = DecideApproval(user_id, thread_id, run_id, approval_id, approved=approved, value=value, by=by)
+        try:
+            decided: Decided = await get_journal().submit(operation)
+        finally:
+            await self._tell_runners()
+        if decided.resting:
+            await self.proceed(user_id, thread_id)
+
+    async def proceed(self, user_id: str, thread_id: str) -> None:
+        """Let whatever can go on in a thread go on: here, or where the executor sends it."""
+        executor = get_executor()
+        if executor.claims_at_start:
+            lease = await get_journal().submit(ClaimRun(user_id, thread_id, this_process.process_id))
+            if lease is not None:
+                get_runner().execute(lease)
+            return
+        await db.writer.call(_enqueue_next, user_id, thread_id)
+
+    async def thread_states(self, user_id: str, thread_ids: Sequence[str]) -> Mapping[str, RunState]:
+        """The active, else the latest run of each of these threads."""
+        return await db.read(run_reads.thread_states, user_id, list(thread_ids))
+
+    async def _tell_runners(self) -> None:
+        get_runner().look()
+        get_journal().doorbell.send(RUNNERS_GROUP, {"type": LOOK_MESSAGE})
+
+
+def _checked_input(input: Any, agent_type: str, request_id: str | None, thread_id: str, run_id: str) -> str:
+    """The input as JSON.
+
+    Raises:
+        InvalidAction: it has no JSON form (nested too deeply).
+        TooLarge: `agent_started` would be larger than an event may be.
+    """
+    try:
+        text = events.encode(input)
+        events.check_size(events.encode({"agent_type": agent_type, "input": input, "request_id": request_id}), thread_id, run_id)
+    except events.UnserialisableError as error:
+        raise InvalidAction(str(error), field="input") from None
+    except events.EventTooLargeError as error:
+        raise TooLarge(str(error), field="input") from None
+    return text
+
+
+def _enqueue_next(user_id: str, thread_id: str) -> None:
+    runs = Run.objects.filter(user_id=user_id, thread__thread_id=thread_id, status__in=OPEN)
+    run = runs.filter(resting=True).first() or runs.filter(status="queued", thread__active_run_id=None).order_by("pk").first()
+    if run is not None:
+        get_executor().enqueue(run)
+
+
+def request_stop(run: Run, reason: str) -> bool:
+    """Ask a run to stop, from synchronous code (the admin).
+
+    Returns:
+        `False` when it was over already.
+    """
+    from agents.ledger_requests import StopRun as Stop
+    from websocket_core.journal import commit_now
+
+    if run.status not in OPEN:
+        return False
+    try:
+        told = commit_now(Stop(run.user_id, run.thread.thread_id, run.run_id, reason or "stopped"))
+    except RunFinished:
+        return False
+    if told:
+        announce(RUNNERS_GROUP, {"type": LOOK_MESSAGE})
+    return True

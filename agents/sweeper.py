@@ -1,0 +1,96 @@
+"""Looks, in every process, for runs that nobody has any more: their worker died, or the thread they waited in became free while nobody was there.
+
+A run whose lease ran out ends honestly; a run that had not started is taken over; a question nobody answered in time is void.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from datetime import UTC, datetime
+from weakref import WeakKeyDictionary
+
+from agents import ledger_requests
+from agents.conf import conf
+from agents.errors import UnknownAgentError
+from agents.executors import get_executor
+from agents.ledger_requests import ReapRun
+from agents.registry import find
+from agents.runtime import RunRuntime
+from websocket_core import db
+from websocket_core.errors import ClientError
+from websocket_core.journal import get_journal
+from websocket_core.lifecycle import is_draining, lifecycle
+from websocket_core.process import beat_and_reap
+
+log = logging.getLogger(__name__)
+
+
+class Sweeper:
+    """Sweeps every `SWEEP_SECONDS` as long as the process serves."""
+
+    def __init__(self, runtime: RunRuntime) -> None:
+        self._runtime = runtime
+        self._task: asyncio.Task[None] | None = None
+
+    def start(self) -> None:
+        """Begin, once per event loop."""
+        if self._task is None:
+            self._task = asyncio.get_running_loop().create_task(self._run(), name="netra-sweeper")
+            lifecycle.on_drain("sweeper", 15, self.stop)
+
+    async def stop(self) -> None:
+        """End the task."""
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.wait([self._task])
+
+    async def _run(self) -> None:
+        warned = False
+        while True:
+            try:
+                await self.sweep()
+                warned = False
+            except asyncio.CancelledError:
+                raise
+            except Exception as error:
+                if not warned:
+                    warned = True
+                    log.warning("sweeper: %s: %s", type(error).__name__, error)
+            await asyncio.sleep(conf.SWEEP_SECONDS)
+
+    async def sweep(self) -> None:
+        """Look once."""
+        await db.writer.call(beat_and_reap)
+        now = datetime.now(UTC)
+        for user_id, thread_id, run_pk, agent_type in await db.read(ledger_requests.stale_runs, now):
+            operation = ReapRun(user_id, thread_id, run_pk, retry=_retries(agent_type), executor=get_executor())
+            if await get_journal().submit(operation):
+                log.warning("run %s: its worker was lost", run_pk)
+                await self._runtime.proceed(user_id, thread_id)
+        for user_id, thread_id, run_id, approval_id in await db.read(ledger_requests.expired_approvals, now):
+            try:
+                await self._runtime.decide(user_id, thread_id, run_id, approval_id, approved=False, value=None, by="expired")
+            except ClientError:
+                continue  # decided in this very moment
+        if not is_draining():
+            for user_id, thread_id in await db.read(ledger_requests.orphaned_threads, now):
+                await self._runtime.proceed(user_id, thread_id)
+
+
+def _retries(agent_type: str) -> bool:
+    try:
+        return find(agent_type).on_loss == "retry"
+    except UnknownAgentError:
+        return False
+
+
+_sweepers: WeakKeyDictionary[asyncio.AbstractEventLoop, Sweeper] = WeakKeyDictionary()
+
+
+def get_sweeper(runtime: RunRuntime) -> Sweeper:
+    """The sweeper of the running event loop."""
+    loop = asyncio.get_running_loop()
+    if loop not in _sweepers:
+        _sweepers[loop] = Sweeper(runtime)
+    return _sweepers[loop]
