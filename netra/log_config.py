@@ -1,5 +1,6 @@
 """Logging: one JSON object a line (or coloured text), for structlog's loggers and everybody else's alike."""
 
+import sys
 from typing import Any
 
 import structlog
@@ -39,7 +40,9 @@ def log_config(level: str, style: str) -> dict[str, Any]:
         tracebacks = structlog.tracebacks.ExceptionDictTransformer(show_locals=False)
         renderer += [structlog.processors.ExceptionRenderer(tracebacks), structlog.processors.JSONRenderer()]
     else:
-        renderer += [structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)]
+        renderer += [
+            structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty(), exception_formatter=structlog.dev.plain_traceback)
+        ]
     renderer.append(redact_line)
     return {
         "version": 1,

@@ -12,8 +12,12 @@ hypothesis.settings.register_profile("default", deadline=None)  # a busy machine
 hypothesis.settings.register_profile("ci", deadline=None, derandomize=True, print_blob=True)
 hypothesis.settings.load_profile("ci" if os.environ.get("CI") == "true" else "default")
 
-# Fixtures of pytest-playwright whose use makes a test a browser test.
-BROWSER_FIXTURES = frozenset({"page", "context", "new_context", "browser", "playwright"})
+# Fixtures whose use marks a test (`-m "not postgres"` leaves its tests out).
+MARKING_FIXTURES = {
+    "browser": {"page", "context", "new_context", "browser", "playwright"},
+    "postgres": {"postgres", "postgres_url", "private_postgres"},
+    "redis": {"redis_url", "private_valkey"},
+}
 
 
 @pytest.hookimpl(trylast=True)
@@ -23,12 +27,13 @@ def pytest_configure() -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark browser tests and run them last.
+    """Mark tests by what they need, and run browser tests last.
 
     Playwright's event loop stays running in the main thread from its first use to the end of the session, where
     asyncio tests and Django's database would find it in their way.
     """
     for item in items:
-        if BROWSER_FIXTURES & set(getattr(item, "fixturenames", ())):
-            item.add_marker(pytest.mark.browser)
+        for marker, fixtures in MARKING_FIXTURES.items():
+            if fixtures & set(getattr(item, "fixturenames", ())):
+                item.add_marker(marker)
     items.sort(key=lambda item: item.get_closest_marker("browser") is not None)

@@ -26,7 +26,6 @@ def test_valkey__shared_and_private__are_two_servers(redis_url: str, private_val
     assert redis_url != private_valkey.url
 
 
-@pytest.mark.postgres
 def test_postgres__killed_and_started_again__kept_what_was_committed(private_postgres: PostgresServer) -> None:
     name = private_postgres.database()
     with psycopg.connect(private_postgres.url(name)) as connection:
@@ -40,7 +39,6 @@ def test_postgres__killed_and_started_again__kept_what_was_committed(private_pos
     assert private_postgres.stop() == 0
 
 
-@pytest.mark.postgres
 def test_postgres__two_databases__share_nothing(postgres_url: str, postgres: PostgresServer) -> None:
     other = postgres.database()
     with psycopg.connect(postgres_url) as connection:
