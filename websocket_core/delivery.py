@@ -1,0 +1,305 @@
+"""What one connection is sent, and when: the cursor logic of delivery. Pure: no I/O, no clock, no event loop.
+
+The channel layer is a doorbell that may lose, double, delay or reorder; the journal is the truth. `Delivery` turns
+hints into an outbox that holds, for each thread, exactly the events after the client's position, in order and without
+a gap. Whatever does not fit (a gap, a full outbox, a thread not watched) is only remembered as a number, and read from
+the journal when there is room for it.
+
+The driver calls the inputs as things happen; after each it sends what `take` gives and obeys what `reads` orders, until
+`idle`. Memory is bounded by `max_buffer`, 4 bytes for each event of a window, and a little for each thread. Control
+frames are not bounded here: a driver that stops reading actions while `control_chars` is large bounds them.
+"""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+
+from websocket_core.delivery_lane import Lane
+from websocket_core.delivery_orders import Locate, Orders, Read
+from websocket_core.delivery_outbox import Outbox
+from websocket_core.delivery_window import AckWindow
+
+__all__ = ["Delivery", "Locate", "Read"]
+
+
+class Delivery:
+    """The delivery of one connection.
+
+    Args:
+        heads: last seq of each of the user's threads at the handshake; their cursors. Copied.
+        complete: False when `heads` may miss threads; an unknown one is then located first. True: it begins at 0.
+        max_buffer: characters of events that may wait here; one larger event is allowed when nothing else waits.
+        window: characters of events that may be unacknowledged, once the client has acknowledged anything.
+        held: give out nothing until `release`; the server never speaks first.
+    """
+
+    __slots__ = (
+        "_complete",
+        "_heads",
+        "_held",
+        "_lanes",
+        "_orders",
+        "_outbox",
+        "_watch",
+        "_window",
+        "healed",
+        "hints_missed",
+    )
+
+    def __init__(
+        self, heads: Mapping[str, int], *, complete: bool = True, max_buffer: int, window: int, held: bool = True
+    ) -> None:
+        self._heads = dict(heads)  # threads that nothing has happened to yet: a lane is only made when something does
+        self._complete = complete
+        self._held = held
+        self._lanes: dict[str, Lane] = {}
+        self._watch: set[str] | None = None
+        self._window = AckWindow(window)
+        self._outbox = Outbox(max_buffer, self._window)
+        self._orders = Orders(max_buffer)
+        self.hints_missed = 0
+        """Gaps seen: hints that did not arrive, or not in time."""
+        self.healed = 0
+        """Gaps closed from the journal."""
+
+    def release(self) -> None:
+        """The client has spoken, or has had its time to: begin to give out. A `resume` that came first goes first."""
+        self._held = False
+
+    def hint(self, thread_id: str, first_seq: int, frames: Sequence[str]) -> None:
+        """Events `first_seq` and following of a thread are committed, and here they are, encoded.
+
+        Args:
+            frames: never changed here, and not kept; connections may share it.
+        """
+        lane = self._lanes.get(thread_id) or self._meet(thread_id)
+        known = lane.head
+        last = first_seq + len(frames) - 1
+        if last > known:
+            lane.head = last
+        was_live = lane.queued == known
+        if lane.open and last > lane.queued:
+            seen = lane.queued + 1 - first_seq
+            if seen >= 0:
+                self._outbox.put(lane, frames[seen:] if seen else frames, self._orders.keep_free)
+            elif was_live and frames:
+                self.hints_missed += 1
+                lane.gap_seen = True
+        if not was_live or lane.queued != lane.head:
+            self._orders.look_up(lane)
+
+    def moved(self, thread_id: str, last_seq: int, *, missed: bool = False) -> None:
+        """The head of a thread is at least `last_seq`.
+
+        Args:
+            missed: whoever says so believes that a hint was lost (the watchdog); counted when it is news here.
+        """
+        lane = self._lanes.get(thread_id)
+        if lane is None:
+            if last_seq <= self._heads.get(thread_id, 0):
+                return
+            lane = self._meet(thread_id)
+        if last_seq > lane.head:
+            if missed and lane.open and lane.queued == lane.head:
+                self.hints_missed += 1
+                lane.gap_seen = True
+            lane.head = last_seq
+            self._orders.look_up(lane)
+
+    def located(self, thread_id: str, head: int) -> None:
+        """The answer to a `Locate`; ignored when the thread has got a cursor meanwhile."""
+        lane = self._lanes.get(thread_id)
+        if lane is not None and not lane.located:
+            lane.located = True
+            lane.jump(head)
+            lane.open = lane.watched
+            self._orders.look_up(lane)
+
+    def resume(
+        self,
+        thread_id: str,
+        cursor: int,
+        last_seq: int,
+        replaying: Callable[[int, int], str],
+        resumed: Callable[[int], str],
+    ) -> None:
+        """Continue a thread after `cursor`, forwards or backwards, and watch it.
+
+        Args:
+            cursor: valid, that is: not behind the oldest event kept, not ahead of `last_seq`.
+            last_seq: the thread's head in the journal, just read.
+            replaying: makes the frame that announces a replay, from its first and its last seq.
+            resumed: makes the frame that answers this resume, from the last seq sent; called exactly once.
+        """
+        lane = self._lanes.get(thread_id) or self._meet(thread_id)
+        outbox = self._outbox
+        outbox.settle_late()
+        if lane.resumed is not None:
+            outbox.control(lane.end_replay())
+        self._take_back(lane)
+        # What was sent before no longer counts: a client that went back would never acknowledge it.
+        self._window.forget(thread_id)
+        to_seq = max(last_seq, lane.head, lane.high)
+        lane.jump(cursor)
+        lane.head = to_seq
+        lane.located = lane.open = True
+        if cursor < to_seq:
+            lane.replay_to = to_seq
+            lane.resumed = resumed
+            outbox.control(replaying(cursor + 1, to_seq))
+        else:
+            outbox.control(resumed(cursor))
+        self._orders.look_up(lane)
+        self.follow(thread_id)
+
+    def watch(self, threads: Iterable[str] | None) -> None:
+        """Let only these threads flow (None: all); the others are paused and go on from their cursors later."""
+        self._watch = None if threads is None else set(threads)
+        for lane in self._lanes.values():
+            self._set_watched(lane, self._watches(lane.thread_id))
+
+    def follow(self, thread_id: str) -> None:
+        """Add a thread to those watched."""
+        if self._watch is not None and thread_id not in self._watch:
+            self._watch.add(thread_id)
+            lane = self._lanes.get(thread_id)
+            if lane is not None:
+                self._set_watched(lane, watched=True)
+
+    def ack(self, cursors: Mapping[str, int]) -> dict[str, int]:
+        """The client has everything that it was sent of these threads up to these numbers.
+
+        Returns:
+            those ahead of what was sent, each with the last seq sent; they change nothing.
+        """
+        invalid: dict[str, int] = {}
+        for thread_id, seq in cursors.items():
+            lane = self._lanes.get(thread_id)
+            high = self._heads.get(thread_id, 0) if lane is None else lane.high
+            if seq > high:
+                invalid[thread_id] = high
+            else:
+                self._window.engage()
+                self._window.ack(thread_id, seq)
+        return invalid
+
+    def control(self, text: str) -> None:
+        """Send a control frame: after the control frames that wait, before every event that waits."""
+        self._outbox.control(text)
+
+    def page(self, read: Read, frames: Sequence[str], first_seq: int | None = None) -> bool:
+        """The answer to a `Read`: the events `read.after + 1` and following, or none when there are none.
+
+        Args:
+            first_seq: the oldest seq kept, when the events asked for are pruned; `frames` is empty then.
+
+        Returns:
+            True when pruned events were skipped, so that the client must be told (`cursor_expired`).
+        """
+        lane = self._orders.answered(read)
+        if lane is None:
+            return False
+        skipped = hungry = False
+        fresh = frames[lane.queued - read.after :]
+        if fresh:
+            lane.head = max(lane.head, read.after + len(frames))
+            hungry = not self._outbox.put(lane, fresh)
+        elif not frames and lane.queued == read.after:
+            skipped = self._find_nothing(lane, first_seq)
+        if lane.gap_seen and lane.queued >= lane.head:
+            self.healed += 1
+        self._orders.look_up(lane)
+        if hungry:
+            self._orders.starve(lane, len(fresh[0]))
+        return skipped
+
+    def read_failed(self, order: Read | Locate) -> None:
+        """An order could not be carried out; the next `reads` gives it again, if it is still wanted."""
+        lane: Lane | None
+        if isinstance(order, Locate):
+            lane = self._lanes.get(order.thread_id)
+            if lane is not None:
+                lane.locating = False
+        else:
+            lane = self._orders.answered(order)
+        if lane is not None:
+            self._orders.look_up(lane)
+
+    def take(self, max_chars: int) -> list[str]:
+        """The next frames to send, in order, control frames first: up to `max_chars`, but one if any may go."""
+        if self._held:
+            return []
+        frames = self._outbox.take(max_chars)
+        self._orders.look_up_drained()
+        return frames
+
+    def reads(self) -> list[Read | Locate]:
+        """The orders not given out yet; at most one `Read` is in flight at any time."""
+        return [] if self._held else self._orders.give(self._outbox.used)
+
+    @property
+    def idle(self) -> bool:
+        """True when `take` and `reads` would both give nothing."""
+        return self._held or (self._outbox.empty and not self._orders.due(self._outbox.used))
+
+    @property
+    def stalled(self) -> bool:
+        """True while events wait for the client to acknowledge others."""
+        return not self._held and self._outbox.stalled
+
+    @property
+    def watching(self) -> list[str] | None:
+        """The threads watched, sorted; None for all."""
+        return None if self._watch is None else sorted(self._watch)
+
+    @property
+    def pending_chars(self) -> int:
+        """Characters that wait to be taken, of events and control frames."""
+        return self._outbox.used + self._outbox.control_chars
+
+    @property
+    def control_chars(self) -> int:
+        """Characters of control frames that wait to be taken."""
+        return self._outbox.control_chars
+
+    def cursor(self, thread_id: str) -> int:
+        """The client's position in a thread: the last seq given out, or the one it starts after."""
+        lane = self._lanes.get(thread_id)
+        return self._heads.get(thread_id, 0) if lane is None else lane.sent
+
+    def _meet(self, thread_id: str) -> Lane:
+        """The lane of a thread that something happens to for the first time."""
+        head = self._heads.pop(thread_id, None)
+        located = self._complete or head is not None
+        lane = Lane(thread_id, head or 0, located=located, watched=self._watches(thread_id))
+        self._lanes[thread_id] = lane
+        return lane
+
+    def _watches(self, thread_id: str) -> bool:
+        return self._watch is None or thread_id in self._watch
+
+    def _set_watched(self, lane: Lane, watched: bool) -> None:
+        if watched != lane.watched:
+            lane.watched = watched
+            lane.open = watched and lane.located
+            if not watched:
+                self._take_back(lane)
+            self._orders.look_up(lane)
+
+    def _take_back(self, lane: Lane) -> None:
+        """Forget what was queued and not given out, and what a read in flight would bring."""
+        self._outbox.take_back(lane)
+        self._orders.outdate(lane)
+
+    def _find_nothing(self, lane: Lane, first_seq: int | None) -> bool:
+        """The journal has nothing after the queue; True when that is because events are pruned, which are skipped."""
+        skipped = first_seq is not None and first_seq > lane.queued + 1
+        if first_seq is not None and skipped:
+            if lane.frames:  # what waits goes first; then the journal is asked again
+                self._orders.drain_first(lane)
+                return False
+            lane.jump(first_seq - 1)
+        elif lane.head <= self._orders.known_head:  # else something was committed after the journal was read
+            lane.head = lane.queued
+            lane.replay_to = min(lane.replay_to, lane.queued)
+        if lane.replayed:
+            self._outbox.control_late(lane.end_replay())  # after the `cursor_expired` that the driver sends now
+        return skipped

@@ -1,0 +1,119 @@
+"""The flow-control window of one connection: what was sent and is not acknowledged yet. Pure: no I/O, no clock."""
+
+from array import array
+from collections.abc import Sequence
+
+# A run of this many frames is closed and a new one begun, so that dropping acknowledged frames never moves much memory.
+_RUN_FRAMES = 1024
+
+
+class _Run:
+    """The lengths of frames sent one after the other, with consecutive numbers; 4 bytes a frame."""
+
+    __slots__ = ("first", "lengths", "start")
+
+    def __init__(self, first: int, frames: Sequence[str]) -> None:
+        self.first = first  # seq of the oldest frame that still counts
+        self.start = 0  # its place in lengths
+        self.lengths = array("I", map(len, frames))
+
+    @property
+    def next_seq(self) -> int:
+        return self.first + len(self.lengths) - self.start
+
+    def drop(self, count: int) -> int:
+        """Drop the oldest `count` frames; returns their characters."""
+        end = self.start + count
+        chars = sum(self.lengths[self.start : end])
+        self.start = end
+        self.first += count
+        return chars
+
+
+class AckWindow:
+    """Counts the characters a client was sent and has not acknowledged.
+
+    Until `engage` nothing is limited and only about the last `size` characters are remembered, so that a client which
+    never acknowledges costs a bounded amount and one that begins late finds the window where it belongs.
+    """
+
+    __slots__ = ("_engaged", "_keep", "_runs", "_size", "outstanding")
+
+    def __init__(self, size: int) -> None:
+        self._size = size
+        self._keep = size + size // 4  # forgetting in strides is cheaper than frame by frame
+        self._engaged = False
+        self._runs: dict[str, list[_Run]] = {}
+        self.outstanding = 0
+        """Characters sent and neither acknowledged nor forgotten."""
+
+    @property
+    def engaged(self) -> bool:
+        """True once the client takes part in flow control."""
+        return self._engaged
+
+    def engage(self) -> None:
+        """Limit from now on what may be outstanding."""
+        self._engaged = True
+
+    def allows(self, chars: int) -> bool:
+        """May a frame (or a run of frames) of this many characters go now?"""
+        return not self._engaged or self.outstanding + chars <= self._size
+
+    def allows_first(self, chars: int) -> bool:
+        """The same for one frame, which may be larger than the whole window when nothing is outstanding."""
+        return not self.outstanding or self.allows(chars)
+
+    def room(self, most: int) -> int:
+        """How many of `most` characters may go now."""
+        return min(most, max(0, self._size - self.outstanding)) if self._engaged else most
+
+    def sent(self, thread_id: str, first_seq: int, frames: Sequence[str], chars: int) -> None:
+        """Frames of a thread, numbered from `first_seq`, of `chars` characters together, were given out.
+
+        Numbers of a thread only grow between two calls of `forget` for it.
+        """
+        runs = self._runs.get(thread_id)
+        if runs is None:
+            self._runs[thread_id] = [_Run(first_seq, frames)]
+        else:
+            run = runs[-1]
+            if run.next_seq == first_seq and len(run.lengths) < _RUN_FRAMES:
+                run.lengths.extend(map(len, frames))
+            else:
+                runs.append(_Run(first_seq, frames))
+        self.outstanding += chars
+        if not self._engaged and self.outstanding > self._keep:
+            self._forget_oldest()
+
+    def ack(self, thread_id: str, seq: int) -> None:
+        """Everything sent of the thread up to and including `seq` has arrived."""
+        runs = self._runs.get(thread_id)
+        if runs is None:
+            return
+        while runs and runs[0].first <= seq:
+            run = runs[0]
+            self.outstanding -= run.drop(min(seq + 1, run.next_seq) - run.first)
+            if run.start == len(run.lengths):
+                del runs[0]
+        if not runs:
+            del self._runs[thread_id]
+
+    def forget(self, thread_id: str) -> None:
+        """What was sent of the thread no longer counts: its client has named another position."""
+        for run in self._runs.pop(thread_id, ()):
+            self.outstanding -= run.drop(len(run.lengths) - run.start)
+
+    def _forget_oldest(self) -> None:
+        """Forget the oldest frames, thread by thread, as long as a whole window stays remembered."""
+        for thread_id in list(self._runs):
+            runs = self._runs[thread_id]
+            while runs:
+                run = runs[0]
+                while run.start < len(run.lengths):
+                    oldest = run.lengths[run.start]
+                    if self.outstanding - oldest < self._size:
+                        return
+                    self.outstanding -= run.drop(1)
+                del runs[0]
+            del self._runs[thread_id]
