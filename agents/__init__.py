@@ -1,9 +1,9 @@
 """Agents: what an author writes, and how a run lives.
 
-    from agents import AgentContext, agent
+from agents import AgentContext, agent
 
-    @agent("weather", description="Looks the weather up")
-    async def weather(ctx: AgentContext, input: dict) -> dict: ...
+@agent("weather", description="Looks the weather up")
+async def weather(ctx: AgentContext, input: dict) -> dict: ...
 """
 
 from __future__ import annotations
@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from agents.base import BaseAgent
-    from agents.context import AgentContext, Decision, Rest, SyncAgentContext
+    from agents.context import AgentContext, Decision, Rest
     from agents.errors import AgentError, ToolDenied, ToolError, UnknownAgentError
     from agents.registry import AgentRegistry, agent, register
+    from agents.sync_context import SyncAgentContext
 
 __all__ = [
     "AgentContext",

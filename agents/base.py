@@ -15,7 +15,8 @@ class BaseAgent:
     """One agent, made for one execution. Functions become agents by `@agent`; a class of your own overrides `run`.
 
     Args:
-        manager: where the events of `execute_with_websocket_events` go; agents started by clients are given theirs by the runtime.
+        manager: where the events of `execute_with_websocket_events` go; agents started by clients are given theirs by
+            the runtime.
     """
 
     name: ClassVar[str] = ""
@@ -45,7 +46,9 @@ class BaseAgent:
             memory: what `Rest` carried.
             decisions: `agents.context.Decision` by `tool_call_id`.
         """
-        raise NotImplementedError(f"{type(self).__name__} rests, but has no `async def proceed(self, ctx, memory, decisions)`")
+        raise NotImplementedError(
+            f"{type(self).__name__} rests, but has no `async def proceed(self, ctx, memory, decisions)`"
+        )
 
     async def execute_with_websocket_events(self, input: Any = None) -> Any:
         """Run the agent outside the runtime and emit the whole golden path through the manager.
@@ -63,7 +66,9 @@ class BaseAgent:
         from agents.execution import execute_bare  # it runs agents, and so knows this class
 
         if self.manager is None:
-            raise RuntimeError("this agent has no manager: call AgentRegistry.set_websocket_manager(manager) before create_agent")
+            raise RuntimeError(
+                "this agent has no manager: call AgentRegistry.set_websocket_manager(manager) before create_agent"
+            )
         return await execute_bare(self, self.manager, normalise_input(input))
 
 

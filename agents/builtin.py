@@ -1,4 +1,7 @@
-"""Agents that come with Netra. `test` runs the golden path in a moment, without any network; the demo is in `agents.demo`."""
+"""Agents that come with Netra.
+
+`test` runs the golden path in a moment, without any network; the demo is in `agents.demo`.
+"""
 
 from __future__ import annotations
 

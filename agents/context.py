@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import time
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any, Protocol, Self, TypeVar
@@ -47,7 +47,8 @@ class Decision:
 @dataclass(frozen=True, slots=True)
 class Rest:
     """Returned by a body that waits for decisions without holding a process: the run rests in the database, and
-    `BaseAgent.proceed` goes on when every approval it asked for (`ctx.request_approval`) is decided, in whatever process.
+    `BaseAgent.proceed` goes on when every approval it asked for (`ctx.request_approval`) is decided, in whatever
+    process.
 
     Args:
         memory: what `proceed` needs to go on.
@@ -147,7 +148,8 @@ class AgentContext:
         """A tool call: `async with ctx.tool("search", {"q": q}) as call: call.result = await search(q)`.
 
         Args:
-            approval: the decision that was asked for it: its `tool_call_id` is carried on; when it was denied, the pair of events
+            approval: the decision that was asked for it: its `tool_call_id` is carried on; when it was denied, the
+                pair of events
                 says `denied` and `ToolDenied` is raised.
         """
         self._thought = None
@@ -163,7 +165,8 @@ class AgentContext:
         tool_call_id: str | None = None,
         expires_in: float | None = None,
     ) -> Decision:
-        """Ask the person and wait for the answer. The waiting holds this process; see `Rest` for agents that need not wait.
+        """Ask the person and wait for the answer. The waiting holds this process; see `Rest` for agents that need not
+        wait.
 
         Args:
             message: the question.
@@ -186,7 +189,9 @@ class AgentContext:
     ) -> str:
         """Ask the person without waiting; for bodies that return `Rest`. Returns the approval's id."""
         if self._port is None:
-            raise RuntimeError("approvals need a run that was started through Netra (start_agent), so that somebody can answer")
+            raise RuntimeError(
+                "approvals need a run that was started through Netra (start_agent), so that somebody can answer"
+            )
         self._thought = None
         approval_id = new_id()
         data = {
@@ -196,7 +201,9 @@ class AgentContext:
             "arguments": {} if arguments is None else arguments,
             "message": message,
         }
-        await self._port.request_approval(self.events, data, conf.APPROVAL_HOURS * 3600 if expires_in is None else expires_in)
+        await self._port.request_approval(
+            self.events, data, conf.APPROVAL_HOURS * 3600 if expires_in is None else expires_in
+        )
         return approval_id
 
     def report_usage(self, usage: Mapping[str, Any]) -> None:
@@ -244,7 +251,9 @@ class ToolCall:
         result: set it inside the block; shown with status `ok`.
     """
 
-    def __init__(self, events: RunEvents, name: str, arguments: Any, tool_call_id: str, approval: Decision | None) -> None:
+    def __init__(
+        self, events: RunEvents, name: str, arguments: Any, tool_call_id: str, approval: Decision | None
+    ) -> None:
         self.result: Any = None
         self.name, self.arguments, self.tool_call_id = name, arguments, tool_call_id
         self._events = events
@@ -292,5 +301,3 @@ class ToolCall:
             data["error"] = error or ""
         data["duration_ms"] = round((time.monotonic() - self._began) * 1000, 3)
         await self._events.emit("tool_completed", data)
-
-

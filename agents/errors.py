@@ -12,7 +12,10 @@ class AgentError(WebSocketCoreError):
 
 
 class ToolError(WebSocketCoreError):
-    """The tool call fails, and the person sees this text. Raised inside `async with ctx.tool(...)`; caught outside, the run goes on."""
+    """The tool call fails, and the person sees this text.
+
+    Raised inside `async with ctx.tool(...)`; caught outside, the run goes on.
+    """
 
 
 class ToolDenied(WebSocketCoreError):

@@ -1,6 +1,7 @@
 """One execution of an agent's body: it may do what it likes, the run ends properly all the same.
 
-Raises before the first event, in the middle of a tool, after returning; raises what is no `Exception`; returns what JSON cannot express or what is too large; swallows its cancellation; never returns:
+Raises before the first event, in the middle of a tool, after returning; raises what is no `Exception`; returns what
+JSON cannot express or what is too large; swallows its cancellation; never returns:
 there is exactly one ending, and nothing of an exception's text in it unless the author meant it for the person.
 """
 
@@ -62,7 +63,11 @@ class Execution:
         self._began = time.monotonic()
 
     def stop(self, kind: str, reason: str = "") -> None:
-        """End it: `kind` is `stopped` (by the user, for `reason`), `server_stopped` or `lost` (the lease). The first wish counts, a lost lease always."""
+        """End it.
+
+        `kind` is `stopped` (by the user, for `reason`), `server_stopped` or `lost` (the lease). The first wish
+        counts, a lost lease always.
+        """
         if self._wish is None or kind == "lost":
             self._wish = (kind, reason)
             if kind == "lost":
@@ -107,7 +112,9 @@ class Execution:
         if kind == "stopped":
             return Ending(Event("agent_cancelled", {"reason": reason or "stopped"}), "cancelled", "Stopped.")
         if kind == SERVER_STOPPED:
-            return self._failed(SERVER_STOPPED, "The server was shut down before the run could end. Start it again.", "Stopped.")
+            return self._failed(
+                SERVER_STOPPED, "The server was shut down before the run could end. Start it again.", "Stopped."
+            )
         return self._failed("timeout", f"The agent took longer than {reason} seconds.", "The run's time was over.")
 
     async def _end_normally(self, task: asyncio.Task[Any]) -> Ending:
@@ -157,10 +164,22 @@ class Execution:
         return self._failed(code, f"{message} Incident {incident}.", error=error, incident=incident)
 
     def _failed(
-        self, code: str, message: str, open_error: str = "The run failed.", *, error: BaseException | None = None, incident: str = ""
+        self,
+        code: str,
+        message: str,
+        open_error: str = "The run failed.",
+        *,
+        error: BaseException | None = None,
+        incident: str = "",
     ) -> Ending:
         status = "cancelled" if code in (SERVER_STOPPED, "timeout") else "error"
-        return Ending(Event("agent_failed", {"code": code, "message": message}), status, open_error, error=error, incident=incident)
+        return Ending(
+            Event("agent_failed", {"code": code, "message": message}),
+            status,
+            open_error,
+            error=error,
+            incident=incident,
+        )
 
     def _duration(self) -> float:
         return round((time.monotonic() - self._began) * 1000, 3)
@@ -172,10 +191,13 @@ class _Raised:
 
 
 async def _contained(body: Callable[[], Awaitable[Any]]) -> Any:
-    """The body's result, or what it raised as a value: `SystemExit` and the like would otherwise end the event loop, and with it everybody's runs."""
+    """The body's result, or what it raised as a value.
+
+    `SystemExit` and the like would otherwise end the event loop, and with it everybody's runs.
+    """
     try:
         return await body()
-    except BaseException as error:
+    except BaseException as error:  # noqa: BLE001 - it becomes the value of the ending
         return _Raised(error)
 
 

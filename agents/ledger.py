@@ -1,4 +1,5 @@
-"""The ledger of runs: operations that move a run's state together with the event that tells of it, in one transaction of the journal.
+"""The ledger of runs: operations that move a run's state together with the event that tells of it, in one transaction
+of the journal.
 
 Every operation locks the run's thread first, so two of them never meet in one run. They raise before they write.
 """
@@ -58,7 +59,9 @@ class RunOperation(Operation):
 
     __slots__ = ("key",)
 
-    def __init__(self, user_id: str, thread_id: str, *, creates: bool = False, patient: bool = False, size: int = 1024) -> None:
+    def __init__(
+        self, user_id: str, thread_id: str, *, creates: bool = False, patient: bool = False, size: int = 1024
+    ) -> None:
         super().__init__(((user_id, thread_id),), creates=creates, patient=patient, size=size)
         self.key = (user_id, thread_id)
 
@@ -94,7 +97,15 @@ def claim(transaction: Transaction, row: ThreadRow, run: Run, worker_id: str) ->
             changes["first_seq"] = seq
     Run.objects.filter(pk=run.pk).update(**changes)
     return Lease(
-        run.pk, row.user_id, row.thread_id, run.run_id, run.agent_type, value, row.fence, run.request_id or None, resting=resting
+        run.pk,
+        row.user_id,
+        row.thread_id,
+        run.run_id,
+        run.agent_type,
+        value,
+        row.fence,
+        run.request_id or None,
+        resting=resting,
     )
 
 
@@ -199,7 +210,14 @@ class FinishRun(RunOperation):
     __slots__ = ("closers", "incident", "lease", "result", "take_next", "terminal")
 
     def __init__(
-        self, lease: Lease, closers: Sequence[Event], terminal: Event, *, result: str = "", incident: str = "", take_next: bool
+        self,
+        lease: Lease,
+        closers: Sequence[Event],
+        terminal: Event,
+        *,
+        result: str = "",
+        incident: str = "",
+        take_next: bool,
     ) -> None:
         super().__init__(lease.user_id, lease.thread_id, patient=True, size=len(result) + 1024)
         self.lease, self.closers, self.terminal = lease, closers, terminal
@@ -266,7 +284,9 @@ class RestRun(RunOperation):
         row.fence += 1
         row.dirty = True
         remember(transaction, row, rest_key(self.lease.run_id), self.memory)
-        Run.objects.filter(pk=self.lease.run_pk).update(resting=True, status=RunStatus.WAITING, lease_until=None, worker_id="")
+        Run.objects.filter(pk=self.lease.run_pk).update(
+            resting=True, status=RunStatus.WAITING, lease_until=None, worker_id=""
+        )
         return not Approval.objects.filter(run_id=self.lease.run_pk, decision=None).exists()
 
 
@@ -294,5 +314,3 @@ class Remember(RunOperation):
         if row.fence != self.lease.fence or row.active_run_id != self.lease.run_id:
             raise LeaseLostError()
         remember(transaction, row, self.name, self.data)
-
-

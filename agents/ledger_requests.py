@@ -1,4 +1,7 @@
-"""What people and the housekeeping ask of runs, as operations of the journal: start, stop, decide, and end what nobody holds any more."""
+"""What people and the housekeeping ask of runs, as operations of the journal.
+
+Start, stop, decide, and end what nobody holds any more.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +15,6 @@ from agents.conf import conf
 from agents.executors import Executor
 from agents.ledger import Event, Lease, RunOperation, append, claim, decide_row, end
 from agents.models import OPEN, Approval, Decision, Run, RunStatus
-
 from websocket_core.errors import AlreadyDecided, InvalidAction, NotFound, RunFinished, RunLimit, ThreadBusy
 from websocket_core.ids import new_id
 from websocket_core.journal_transaction import ThreadRow, Transaction
@@ -69,7 +71,10 @@ class StartRun(RunOperation):
             active = next((run for run in ahead if run.status != RunStatus.QUEUED), ahead[0])
             raise ThreadBusy(thread_id=self.key[1], run_id=self.run_id, active_run_id=active.run_id)
         if Run.objects.filter(user_id=user_id, status__in=OPEN).count() >= conf.RUNS_PER_USER:
-            raise RunLimit(f"You have {conf.RUNS_PER_USER} runs queued and running. Wait for one to end, or stop one.", run_id=self.run_id)
+            raise RunLimit(
+                f"You have {conf.RUNS_PER_USER} runs queued and running. Wait for one to end, or stop one.",
+                run_id=self.run_id,
+            )
         stopped = False
         if ahead and self.if_busy == "cancel":
             ahead, stopped = self._replace(transaction, row, ahead)
@@ -103,7 +108,13 @@ class StartRun(RunOperation):
             if run.status == RunStatus.QUEUED:
                 cancel_queued(transaction, row, run, "replaced")
             elif run.resting:
-                end(transaction, row, run, open_ends(transaction, row, run, "cancelled"), Event("agent_cancelled", {"reason": "replaced"}))
+                end(
+                    transaction,
+                    row,
+                    run,
+                    open_ends(transaction, row, run, "cancelled"),
+                    Event("agent_cancelled", {"reason": "replaced"}),
+                )
             else:
                 request_stop(transaction, run, "replaced")
                 active.append(run)
@@ -155,7 +166,9 @@ def open_ends(transaction: Transaction, row: ThreadRow, run: Run, status: str, e
     """Closing events for what the journal has open of a run whose process cannot tell any more."""
     transaction.flush_events()
     kinds = ("tool_executing", "tool_completed", "approval_requested", "approval_resolved")
-    found = EventModel.objects.filter(thread_id=row.pk, run_id=run.run_id, event_type__in=kinds, seq__gte=run.first_seq or 0)
+    found = EventModel.objects.filter(
+        thread_id=row.pk, run_id=run.run_id, event_type__in=kinds, seq__gte=run.first_seq or 0
+    )
     tools: dict[str, str] = {}
     approvals: dict[str, None] = {}
     for event_type, frame in found.order_by("seq").values_list("event_type", "frame"):
@@ -173,7 +186,10 @@ def open_ends(transaction: Transaction, row: ThreadRow, run: Run, status: str, e
         for approval_id in approvals
     ]
     return closers + [
-        Event("tool_completed", {"tool_call_id": call_id, "tool_name": name, "status": status, "error": error, "duration_ms": 0})
+        Event(
+            "tool_completed",
+            {"tool_call_id": call_id, "tool_name": name, "status": status, "error": error, "duration_ms": 0},
+        )
         for call_id, name in tools.items()
     ]
 
@@ -206,7 +222,13 @@ class StopRun(RunOperation):
             cancel_queued(transaction, row, run, self.reason)
             return False
         if run.resting:
-            end(transaction, row, run, open_ends(transaction, row, run, "cancelled"), Event("agent_cancelled", {"reason": self.reason}))
+            end(
+                transaction,
+                row,
+                run,
+                open_ends(transaction, row, run, "cancelled"),
+                Event("agent_cancelled", {"reason": self.reason}),
+            )
             return False
         request_stop(transaction, run, self.reason)
         return True
@@ -227,7 +249,9 @@ class DecideApproval(RunOperation):
 
     __slots__ = ("approval_id", "approved", "by", "run_id", "value")
 
-    def __init__(self, user_id: str, thread_id: str, run_id: str, approval_id: str, *, approved: bool, value: Any, by: str) -> None:
+    def __init__(
+        self, user_id: str, thread_id: str, run_id: str, approval_id: str, *, approved: bool, value: Any, by: str
+    ) -> None:
         super().__init__(user_id, thread_id)
         self.run_id, self.approval_id, self.approved, self.value, self.by = run_id, approval_id, approved, value, by
 
@@ -235,14 +259,17 @@ class DecideApproval(RunOperation):
         missing = NotFound("There is no such approval.", run_id=self.run_id)
         row = transaction.rows.get(self.key)
         approval = (
-            Approval.objects.select_related("run").filter(user_id=self.key[0], approval_id=self.approval_id, run__run_id=self.run_id).first()
+            Approval.objects.select_related("run")
+            .filter(user_id=self.key[0], approval_id=self.approval_id, run__run_id=self.run_id)
+            .first()
         )
         if row is None or approval is None or approval.run.thread_id != row.pk:
             raise missing
         decision = Decision.objects.filter(pk=approval.pk).first()
         if decision is not None:
             raise AlreadyDecided(
-                run_id=self.run_id, decision={"approved": decision.approved, "value": msgspec.json.decode(decision.value)}
+                run_id=self.run_id,
+                decision={"approved": decision.approved, "value": msgspec.json.decode(decision.value)},
             )
         if self.by == "user" and approval.expires_at <= transaction.now:
             expired = DecideApproval(*self.key, self.run_id, self.approval_id, approved=False, value=None, by="expired")
@@ -255,14 +282,17 @@ class DecideApproval(RunOperation):
             Run.objects.filter(pk=approval.run_id, status=RunStatus.WAITING).update(status=RunStatus.RUNNING)
         return Decided(approval.run_id, approval.run.resting and not more)
 
-    def _resolve(self, transaction: Transaction, row: ThreadRow, approval: Approval, *, approved: bool, value: Any, by: str) -> None:
+    def _resolve(
+        self, transaction: Transaction, row: ThreadRow, approval: Approval, *, approved: bool, value: Any, by: str
+    ) -> None:
         data = {"approval_id": self.approval_id, "approved": approved, "value": value, "by": by}
         decide_row(transaction, self.key[0], data)
         append(transaction, row, self.run_id, Event("approval_resolved", data))
 
 
 class ReapRun(RunOperation):
-    """End a run whose lease ran out: `agent_failed` `worker_lost`, or what its user had wished. Result: whether it was so.
+    """End a run whose lease ran out: `agent_failed` `worker_lost`, or what its user had wished. Result: whether it
+    was so.
 
     Args:
         retry: start a new run in its place.
@@ -277,15 +307,26 @@ class ReapRun(RunOperation):
     def apply(self, transaction: Transaction) -> bool:
         row = transaction.thread(self.key)
         run = Run.objects.filter(pk=self.run_pk).first()
-        if run is None or run.lease_until is None or run.lease_until > transaction.now or row.active_run_id != run.run_id:
+        if (
+            run is None
+            or run.lease_until is None
+            or run.lease_until > transaction.now
+            or row.active_run_id != run.run_id
+        ):
             return False
         closers = open_ends(transaction, row, run, "cancelled", "The worker was lost.")
         if run.stop_requested_at is not None:
             end(transaction, row, run, closers, Event("agent_cancelled", {"reason": run.stop_reason or "stopped"}))
             return True
-        data = {"code": "worker_lost", "message": "The process that ran the agent was lost. Nothing it did can be repeated by itself; start again."}
+        data = {
+            "code": "worker_lost",
+            "message": "The process that ran the agent was lost. Nothing is repeated by itself; start again.",
+        }
         if self.retry:
-            data |= {"message": "The process that ran the agent was lost; a new run was started.", "retried_as": new_id()}
+            data |= {
+                "message": "The process that ran the agent was lost; a new run was started.",
+                "retried_as": new_id(),
+            }
         end(transaction, row, run, closers, Event("agent_failed", data))
         if self.retry:
             again = Run.objects.create(
@@ -308,11 +349,19 @@ def stale_runs(now: Any) -> list[tuple[str, str, int, str]]:
 
 
 def orphaned_threads(now: Any) -> list[tuple[str, str]]:
-    """Threads with something to do and nobody who does it: queued runs behind nothing, resting runs with every decision."""
+    """Threads with something to do and nobody who does it.
+
+    Queued runs behind nothing, resting runs with every decision.
+    """
     before = now - timedelta(seconds=2 * conf.SWEEP_SECONDS)
-    queued = Run.objects.filter(status=RunStatus.QUEUED, thread__active_run_id=None, created_at__lt=before, thread__updated_at__lt=before)
+    queued = Run.objects.filter(
+        status=RunStatus.QUEUED, thread__active_run_id=None, created_at__lt=before, thread__updated_at__lt=before
+    )
     resting = Run.objects.filter(status=RunStatus.WAITING, resting=True).exclude(approvals__decision=None)
-    found = {*queued.values_list("user_id", "thread__thread_id")[:200], *resting.values_list("user_id", "thread__thread_id")[:200]}
+    found = {
+        *queued.values_list("user_id", "thread__thread_id")[:200],
+        *resting.values_list("user_id", "thread__thread_id")[:200],
+    }
     return sorted(found)
 
 
@@ -320,5 +369,3 @@ def expired_approvals(now: Any) -> list[tuple[str, str, str, str]]:
     """`(user_id, thread_id, run_id, approval_id)` of approvals nobody decided in time."""
     rows = Approval.objects.filter(Q(expires_at__lte=now), decision=None, run__status__in=OPEN)
     return list(rows.values_list("user_id", "run__thread__thread_id", "run__run_id", "approval_id")[:200])
-
-

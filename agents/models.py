@@ -54,7 +54,9 @@ class Run(models.Model):
     class Meta:
         constraints = [
             models.UniqueConstraint(fields=["user_id", "run_id"], name="run_of_user"),
-            models.UniqueConstraint(fields=["thread"], condition=Q(status__in=ACTIVE), name="one_active_run_per_thread"),
+            models.UniqueConstraint(
+                fields=["thread"], condition=Q(status__in=ACTIVE), name="one_active_run_per_thread"
+            ),
         ]
         indexes = [
             models.Index(fields=["user_id"], condition=Q(status__in=OPEN), name="run_open_of_user"),
@@ -75,7 +77,9 @@ class Approval(models.Model):
     tool_call_id = models.CharField(max_length=128)
     tool_name = models.CharField(max_length=255)
     arguments = models.TextField()  # JSON
-    arguments_digest = models.CharField(max_length=64)  # SHA-256 of tool name and arguments: what was approved is what runs
+    arguments_digest = models.CharField(
+        max_length=64
+    )  # SHA-256 of tool name and arguments: what was approved is what runs
     message = models.TextField(blank=True)
     created_at = models.DateTimeField()
     expires_at = models.DateTimeField(db_index=True)

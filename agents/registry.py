@@ -1,4 +1,7 @@
-"""Which agents there are. The catalogue of agent classes is shared and only grows; a registry with a manager lives for one execution."""
+"""Which agents there are.
+
+The catalogue of agent classes is shared and only grows; a registry with a manager lives for one execution.
+"""
 
 from __future__ import annotations
 
@@ -37,7 +40,10 @@ def register(agent_class: type[BaseAgent]) -> type[BaseAgent]:
             if not _NAME.match(name):
                 raise ValueError(f"{name!r} is not a name for an agent: 1 to 128 characters of A-Z a-z 0-9 _ . : -")
             known = _classes.get(name)
-            if known is not None and (known.__module__, known.__qualname__) != (agent_class.__module__, agent_class.__qualname__):
+            if known is not None and (known.__module__, known.__qualname__) != (
+                agent_class.__module__,
+                agent_class.__qualname__,
+            ):
                 raise ValueError(f"the agent name {name!r} is taken by {known.__module__}; choose another one")
             _classes[name] = agent_class
     return agent_class
@@ -59,7 +65,8 @@ def agent(
         description: for people; default: the first line of the docstring.
         aliases: other names it answers to.
         input_schema: JSON Schema of `input`.
-        on_loss: "retry" starts a new run when the worker dies in the middle of one; only for agents whose tools may run twice.
+        on_loss: "retry" starts a new run when the worker dies in the middle of one; only for agents whose tools may
+            run twice.
         timeout: seconds until the run fails with `timeout`.
     """
 
@@ -91,7 +98,11 @@ def discover() -> None:
             return
         _discovered = True
         modules = ["agents.builtin"]
-        modules += [f"{config.name}.agents" for config in apps.get_app_configs() if config.module and module_has_submodule(config.module, "agents")]
+        modules += [
+            f"{config.name}.agents"
+            for config in apps.get_app_configs()
+            if config.module and module_has_submodule(config.module, "agents")
+        ]
         modules += getattr(settings, "NETRA_AGENT_MODULES", ())
         for module in modules:
             try:

@@ -1,6 +1,7 @@
 """The events of one run: in order, in grammar, and not more of them than needed.
 
-The grammar holds whatever the agent's body does: an event that may not come raises in the body, and what is open at the end is closed by `closers`. Deltas are paced: the first goes
+The grammar holds whatever the agent's body does: an event that may not come raises in the body, and what is open at
+the end is closed by `closers`. Deltas are paced: the first goes
 out at once, then a stream is written at most every `DELTA_SECONDS`, and always before any other event of the run.
 """
 
@@ -28,7 +29,8 @@ class RunEvents:
     """Emits the events of one run through its manager.
 
     Args:
-        manager: the run's manager. With Netra's own, events that need not be waited for are queued up to `IN_FLIGHT` deep; with any other
+        manager: the run's manager. With Netra's own, events that need not be waited for are queued up to `IN_FLIGHT`
+            deep; with any other
             compliant one each is awaited.
         grammar: what the run has had so far; a fresh one for a run that begins here.
     """

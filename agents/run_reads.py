@@ -1,4 +1,7 @@
-"""What the runtime asks the database about runs. Synchronous functions for `db.read`; everything is looked up by user."""
+"""What the runtime asks the database about runs.
+
+Synchronous functions for `db.read`; everything is looked up by user.
+"""
 
 from __future__ import annotations
 
@@ -28,7 +31,11 @@ class RunKey(NamedTuple):
 
 def find_run(user_id: str, run_id: str) -> RunKey | None:
     """The user's run of this id."""
-    row = Run.objects.filter(user_id=user_id, run_id=run_id).values_list("thread__thread_id", "status", "first_seq").first()
+    row = (
+        Run.objects.filter(user_id=user_id, run_id=run_id)
+        .values_list("thread__thread_id", "status", "first_seq")
+        .first()
+    )
     return None if row is None else RunKey(*row)
 
 
@@ -38,16 +45,22 @@ def thread_states(user_id: str, thread_ids: Sequence[str]) -> dict[str, RunState
     newest = [row["newest"] for row in runs.values("thread").annotate(newest=Max("pk"))]
     states = {
         thread_id: RunState(run_id, status)
-        for thread_id, run_id, status in Run.objects.filter(pk__in=newest).values_list("thread__thread_id", "run_id", "status")
+        for thread_id, run_id, status in Run.objects.filter(pk__in=newest).values_list(
+            "thread__thread_id", "run_id", "status"
+        )
     }
-    for thread_id, run_id, status in runs.filter(status__in=ACTIVE).values_list("thread__thread_id", "run_id", "status"):
+    for thread_id, run_id, status in runs.filter(status__in=ACTIVE).values_list(
+        "thread__thread_id", "run_id", "status"
+    ):
         states[thread_id] = RunState(run_id, status)
     return states
 
 
 def history(lease: Lease) -> list[PastRun]:
     """Earlier runs of the leased run's thread, oldest first."""
-    runs = Run.objects.filter(user_id=lease.user_id, thread__thread_id=lease.thread_id, pk__lt=lease.run_pk).exclude(status__in=OPEN)
+    runs = Run.objects.filter(user_id=lease.user_id, thread__thread_id=lease.thread_id, pk__lt=lease.run_pk).exclude(
+        status__in=OPEN
+    )
     rows = runs.order_by("-pk").values_list("run_id", "input", "result", "status")[: conf.HISTORY_RUNS]
     return [
         PastRun(run_id, msgspec.json.decode(given), msgspec.json.decode(result) if result else None, status)
@@ -58,7 +71,9 @@ def history(lease: Lease) -> list[PastRun]:
 def grammar_so_far(lease: Lease) -> RunGrammar:
     """The grammar's state after everything the journal has of a run that goes on."""
     grammar = RunGrammar()
-    rows = Event.objects.filter(thread__user_id=lease.user_id, thread__thread_id=lease.thread_id, run_id=lease.run_id).order_by("seq")
+    rows = Event.objects.filter(
+        thread__user_id=lease.user_id, thread__thread_id=lease.thread_id, run_id=lease.run_id
+    ).order_by("seq")
     for event_type, frame in rows.values_list("event_type", "frame"):
         grammar.feed(event_type, msgspec.json.decode(frame)["data"])
     return grammar
@@ -85,7 +100,9 @@ def decisions(approvals: Collection[tuple[str, str]]) -> dict[tuple[str, str], D
 
 
 def _decision(row: DecisionRow) -> Decision:
-    return Decision(row.approved, msgspec.json.decode(row.value), row.by, row.approval.tool_call_id, row.approval.tool_name)
+    return Decision(
+        row.approved, msgspec.json.decode(row.value), row.by, row.approval.tool_call_id, row.approval.tool_name
+    )
 
 
 class Wish(NamedTuple):

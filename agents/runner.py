@@ -1,4 +1,7 @@
-"""The runs of this process: tasks that own their leases, outside of any consumer, so that they outlive the socket that started them."""
+"""The runs of this process.
+
+Tasks that own their leases, outside of any consumer, so that they outlive the socket that started them.
+"""
 
 from __future__ import annotations
 
@@ -80,7 +83,8 @@ class Runner:
     async def wait_for_decision(self, user_id: str, approval_id: str) -> Decision:
         """Wait until an approval is decided."""
         key = (user_id, approval_id)
-        future = self._waiting[key] = asyncio.get_running_loop().create_future()
+        future: asyncio.Future[Decision] = asyncio.get_running_loop().create_future()
+        self._waiting[key] = future
         self.look()
         try:
             return await future
@@ -119,19 +123,30 @@ class Runner:
 
     async def _execute(self, lease: Lease) -> Lease | None:
         journal = get_journal()
-        context = UserExecutionContext(lease.user_id, lease.thread_id, lease.run_id, request_id=lease.request_id, fence=lease.fence)
+        context = UserExecutionContext(
+            lease.user_id, lease.thread_id, lease.run_id, request_id=lease.request_id, fence=lease.fence
+        )
         manager = create_websocket_manager(context)
         registry = AgentRegistry()
         registry.set_websocket_manager(manager)
         try:
             agent = registry.create_agent(lease.agent_type)
         except UnknownAgentError:
-            log.error("run %s: this process knows no agent %s; is its module in NETRA_AGENT_MODULES?", lease.run_id, lease.agent_type)
+            log.error(
+                "run %s: this process knows no agent %s; is its module in NETRA_AGENT_MODULES?",
+                lease.run_id,
+                lease.agent_type,
+            )
             failed = Event("agent_failed", {"code": "agent_error", "message": "This agent is not available."})
             following: Lease | None = await journal.submit(FinishRun(lease, [], failed, take_next=not is_draining()))
             return following
         run_events = RunEvents(manager, await self._grammar(lease))
-        info = RunInfo(UserID(lease.user_id), ThreadID(lease.thread_id), RunID(lease.run_id), await db.read(run_reads.history, lease))
+        info = RunInfo(
+            UserID(lease.user_id),
+            ThreadID(lease.thread_id),
+            RunID(lease.run_id),
+            await db.read(run_reads.history, lease),
+        )
         agent_context = AgentContext(info, run_events, LeasedRun(lease, self.wait_for_decision))
         execution = self._executions[lease.run_pk] = Execution(agent, agent_context)
         self.look()  # it may have been stopped already
@@ -159,7 +174,9 @@ class Runner:
             raise LeaseLostError()
         if ending.rest is not None:
             if await journal.submit(RestRun(lease, ending.rest)):
-                again: Lease | None = await journal.submit(ClaimRun(lease.user_id, lease.thread_id, this_process.process_id))
+                again: Lease | None = await journal.submit(
+                    ClaimRun(lease.user_id, lease.thread_id, this_process.process_id)
+                )
                 return again
             return None
         assert ending.terminal is not None
@@ -188,7 +205,7 @@ class Runner:
                         renewed = time.monotonic()
                         await db.writer.call(_renew, list(self._leases), this_process.process_id)
                     await self._pass_wishes_on()
-                except Exception as error:
+                except Exception as error:  # noqa: BLE001 - trouble of the database or the layer is waited out
                     log.warning("runner: %s: %s", type(error).__name__, error)
         finally:
             self._keeper = None
@@ -234,8 +251,12 @@ class Runner:
                     await layer.group_discard(RUNNERS_GROUP, channel)
         except asyncio.CancelledError:
             raise
-        except Exception as error:
-            log.info("runner: the channel layer is away (%s); looking every %s s instead", type(error).__name__, conf.LOOK_SECONDS)
+        except Exception as error:  # noqa: BLE001 - trouble of the database or the layer is waited out
+            log.info(
+                "runner: the channel layer is away (%s); looking every %s s instead",
+                type(error).__name__,
+                conf.LOOK_SECONDS,
+            )
 
 
 def _proceed(
@@ -249,7 +270,9 @@ def _proceed(
 
 def _renew(run_pks: list[int], worker_id: str) -> None:
     now = datetime.now(UTC)
-    Run.objects.filter(pk__in=run_pks, worker_id=worker_id, status__in=ACTIVE, resting=False).update(lease_until=now_plus_lease(now))
+    Run.objects.filter(pk__in=run_pks, worker_id=worker_id, status__in=ACTIVE, resting=False).update(
+        lease_until=now_plus_lease(now)
+    )
 
 
 _runners: WeakKeyDictionary[asyncio.AbstractEventLoop, Runner] = WeakKeyDictionary()

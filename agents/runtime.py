@@ -1,6 +1,7 @@
 """The run service: what clients may do with runs (`websocket_core.protocols.RunService`).
 
-Work is recorded first and told afterwards; a client that goes away in the middle changes nothing, since what was begun is finished by tasks the runner owns.
+Work is recorded first and told afterwards; a client that goes away in the middle changes nothing, since what was
+begun is finished by tasks the runner owns.
 """
 
 from __future__ import annotations
@@ -44,7 +45,8 @@ class RunRuntime:
         """Create a run, or find the one that has this id.
 
         Raises:
-            UnknownAgentError, InvalidAction, TooLarge, ThreadBusy, RunLimit, Draining, JournalUnavailable: see the wire's error codes.
+            UnknownAgentError, InvalidAction, TooLarge, ThreadBusy, RunLimit, Draining, JournalUnavailable: see the
+            wire's error codes.
         """
         if run_id is not None:
             found = await db.read(run_reads.find_run, user_id, run_id)
@@ -149,7 +151,9 @@ def _checked_input(input: Any, agent_type: str, request_id: str | None, thread_i
     """
     try:
         text = events.encode(input)
-        events.check_size(events.encode({"agent_type": agent_type, "input": input, "request_id": request_id}), thread_id, run_id)
+        events.check_size(
+            events.encode({"agent_type": agent_type, "input": input, "request_id": request_id}), thread_id, run_id
+        )
     except events.UnserialisableError as error:
         raise InvalidAction(str(error), field="input") from None
     except events.EventTooLargeError as error:
@@ -159,7 +163,10 @@ def _checked_input(input: Any, agent_type: str, request_id: str | None, thread_i
 
 def _enqueue_next(user_id: str, thread_id: str) -> None:
     runs = Run.objects.filter(user_id=user_id, thread__thread_id=thread_id, status__in=OPEN)
-    run = runs.filter(resting=True).first() or runs.filter(status="queued", thread__active_run_id=None).order_by("pk").first()
+    run = (
+        runs.filter(resting=True).first()
+        or runs.filter(status="queued", thread__active_run_id=None).order_by("pk").first()
+    )
     if run is not None:
         get_executor().enqueue(run)
 

@@ -1,6 +1,8 @@
-"""Looks, in every process, for runs that nobody has any more: their worker died, or the thread they waited in became free while nobody was there.
+"""Looks, in every process, for runs that nobody has any more: their worker died, or the thread they waited in became
+free while nobody was there.
 
-A run whose lease ran out ends honestly; a run that had not started is taken over; a question nobody answered in time is void.
+A run whose lease ran out ends honestly; a run that had not started is taken over; a question nobody answered in time
+is void.
 """
 
 from __future__ import annotations
@@ -53,7 +55,7 @@ class Sweeper:
                 warned = False
             except asyncio.CancelledError:
                 raise
-            except Exception as error:
+            except Exception as error:  # noqa: BLE001 - waited out, the next sweep comes
                 if not warned:
                     warned = True
                     log.warning("sweeper: %s: %s", type(error).__name__, error)
@@ -70,7 +72,9 @@ class Sweeper:
                 await self._runtime.proceed(user_id, thread_id)
         for user_id, thread_id, run_id, approval_id in await db.read(ledger_requests.expired_approvals, now):
             try:
-                await self._runtime.decide(user_id, thread_id, run_id, approval_id, approved=False, value=None, by="expired")
+                await self._runtime.decide(
+                    user_id, thread_id, run_id, approval_id, approved=False, value=None, by="expired"
+                )
             except ClientError:
                 continue  # decided in this very moment
         if not is_draining():

@@ -1,4 +1,7 @@
-"""The context of sync agents: the same methods, blocking. The body runs in a thread of its own; the events go out from the event loop."""
+"""The context of sync agents.
+
+The same methods, blocking. The body runs in a thread of its own; the events go out from the event loop.
+"""
 
 from __future__ import annotations
 
@@ -62,7 +65,9 @@ class SyncAgentContext:
         self, name: str, arguments: Any = None, *, tool_call_id: str | None = None, approval: Decision | None = None
     ) -> SyncToolCall:
         """See `AgentContext.tool`."""
-        return SyncToolCall(self._context.tool(name, arguments, tool_call_id=tool_call_id, approval=approval), self._bridge)
+        return SyncToolCall(
+            self._context.tool(name, arguments, tool_call_id=tool_call_id, approval=approval), self._bridge
+        )
 
     def approve(self, message: str, **options: Any) -> Decision:
         """See `AgentContext.approve`."""

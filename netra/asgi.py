@@ -1,4 +1,7 @@
-"""The composition root: HTTP goes to Django, WebSockets to the consumer with the run service, and housekeeping begins with the first call."""
+"""The composition root.
+
+HTTP goes to Django, WebSockets to the consumer with the run service, and housekeeping begins with the first call.
+"""
 
 from __future__ import annotations
 

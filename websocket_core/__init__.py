@@ -24,7 +24,7 @@ _NAMES = {
     "create_websocket_manager": "websocket_manager",
 }
 
-__all__ = sorted(_NAMES)  # noqa: PLE0605 - a list of the keys above
+__all__ = sorted(_NAMES)
 
 
 def __getattr__(name: str) -> Any:

@@ -54,7 +54,11 @@ async def stop_agent(consumer: NetraConsumer, connection: WebSocketConnection, a
 async def respond(consumer: NetraConsumer, connection: WebSocketConnection, action: actions.Respond) -> None:
     """Decide an approval; `approval_resolved` tells everybody."""
     await _service(consumer).respond(
-        user_id=connection.user_id, run_id=action.run_id, approval_id=action.approval_id, approved=action.approved, value=action.value
+        user_id=connection.user_id,
+        run_id=action.run_id,
+        approval_id=action.approval_id,
+        approved=action.approved,
+        value=action.value,
     )
 
 
@@ -67,17 +71,30 @@ async def _resume(
     consumer: NetraConsumer, connection: WebSocketConnection, cursors: Mapping[str, int | None], request_id: str | None
 ) -> None:
     """`None` as a cursor is the thread's head."""
-    # The states are read before the heads: a run that ends in between then ends, for the client, with the event that tells of it.
+    # The states are read before the heads: a run that ends in between then ends, for the client, with the event that
+    # tells of it.
     states = await consumer.run_service.thread_states(connection.user_id, list(cursors)) if consumer.run_service else {}
     found = await db.read(journal_read.bounds, connection.user_id, list(cursors))
     for thread_id, cursor in cursors.items():
         bounds = found.get(thread_id, Bounds(1, 0))
-        _resume_thread(connection, thread_id, bounds.last_seq if cursor is None else cursor, bounds, states.get(thread_id, RunState()), request_id)
+        _resume_thread(
+            connection,
+            thread_id,
+            bounds.last_seq if cursor is None else cursor,
+            bounds,
+            states.get(thread_id, RunState()),
+            request_id,
+        )
     connection.wake()
 
 
 def _resume_thread(
-    connection: WebSocketConnection, thread_id: str, cursor: int, bounds: Bounds, state: RunState, request_id: str | None
+    connection: WebSocketConnection,
+    thread_id: str,
+    cursor: int,
+    bounds: Bounds,
+    state: RunState,
+    request_id: str | None,
 ) -> None:
     if cursor > bounds.last_seq:
         error = InvalidCursor(thread_id=thread_id, last_seq=bounds.last_seq, request_id=request_id)
@@ -93,7 +110,12 @@ def _resume_thread(
 
     def resumed(last_seq: int) -> str:
         return frames.control(
-            "resumed", thread_id=thread_id, last_seq=last_seq, run_id=state.run_id, run_status=state.status, request_id=request_id
+            "resumed",
+            thread_id=thread_id,
+            last_seq=last_seq,
+            run_id=state.run_id,
+            run_status=state.status,
+            request_id=request_id,
         )
 
     assert connection.delivery is not None
@@ -120,7 +142,9 @@ async def watch(consumer: NetraConsumer, connection: WebSocketConnection, action
     assert connection.delivery is not None
     connection.delivery.watch(None if action.threads == "*" else action.threads)
     watching = connection.delivery.watching
-    connection.control(frames.control("watching", threads="*" if watching is None else watching, request_id=action.request_id))
+    connection.control(
+        frames.control("watching", threads="*" if watching is None else watching, request_id=action.request_id)
+    )
 
 
 async def ack(consumer: NetraConsumer, connection: WebSocketConnection, action: actions.Ack) -> None:
@@ -145,7 +169,9 @@ async def authenticate(consumer: NetraConsumer, connection: WebSocketConnection,
         return
     connection.identity = identity
     connection.expiry_announced = False
-    connection.control(frames.control("authenticated", expires_at=frames.moment(identity.expires_at), request_id=action.request_id))
+    connection.control(
+        frames.control("authenticated", expires_at=frames.moment(identity.expires_at), request_id=action.request_id)
+    )
 
 
 async def ping(consumer: NetraConsumer, connection: WebSocketConnection, action: actions.Ping) -> None:

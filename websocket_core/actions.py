@@ -19,7 +19,7 @@ Name = Annotated[str, Meta(pattern=r"^[A-Za-z0-9_.:\-]{1,128}\Z")]
 Cursor = Annotated[int, Meta(ge=0)]
 
 
-class Action(Struct, kw_only=True, frozen=True):
+class Action(Struct, kw_only=True):
     """Base of the actions; `request_id` is echoed in every answer."""
 
     action: ClassVar[str]
@@ -188,7 +188,11 @@ def _decode_leniently(text: str) -> NoReturn:
         raise InvalidJSON() from None
     if isinstance(message, dict):
         request_id = message.get("request_id")
-        known = request_id if isinstance(request_id, str) and len(request_id) <= 128 and not _SURROGATE.search(request_id) else None
+        known = (
+            request_id
+            if isinstance(request_id, str) and len(request_id) <= 128 and not _SURROGATE.search(request_id)
+            else None
+        )
         for field, value in message.items():
             if _SURROGATE.search(json.dumps({field: value}, ensure_ascii=False)):
                 shown = None if _SURROGATE.search(field) else field

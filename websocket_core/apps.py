@@ -13,6 +13,7 @@ class WebsocketCoreConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
+        """Register the checks."""
         from websocket_core import checks  # noqa: F401 - registering is the import's effect; models must be loaded
         from websocket_core.auth import receivers
 

@@ -1,4 +1,7 @@
-"""System checks: a configuration known to lose events or to kill connections is refused before the first one is open."""
+"""System checks.
+
+A configuration known to lose events or to kill connections is refused before the first one is open.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +10,8 @@ from typing import Any
 
 from django.apps import AppConfig
 from django.conf import settings
-from django.core.checks import CheckMessage, Error, Warning, register
+from django.core.checks import CheckMessage, Error, register
+from django.core.checks import Warning as CheckWarning
 from django.core.exceptions import ImproperlyConfigured
 from django.utils.module_loading import import_string
 
@@ -25,7 +29,13 @@ def manager_follows_protocol(app_configs: Sequence[AppConfig] | None, **kwargs: 
     try:
         manager_class = import_string(conf.MANAGER_CLASS)
     except ImportError as error:
-        return [Error(f"NETRA_MANAGER_CLASS cannot be imported: {error}", hint="Name a class by its dotted path.", id="websocket_core.E001")]
+        return [
+            Error(
+                f"NETRA_MANAGER_CLASS cannot be imported: {error}",
+                hint="Name a class by its dotted path.",
+                id="websocket_core.E001",
+            )
+        ]
     result = WebSocketManagerProtocolValidator.validate_manager_protocol(manager_class)
     return [
         Error(
@@ -54,7 +64,7 @@ def channel_layer_keeps_sockets(app_configs: Sequence[AppConfig] | None, **kwarg
         found += _redis_settings(backend, layer.get("CONFIG", {}))
     elif backend == STOCK_MEMORY_LAYER:
         found.append(
-            Warning(
+            CheckWarning(
                 "Channels' in-memory layer costs the square of the connections and can silently forget one of them.",
                 hint="Use websocket_core.layers.InProcessChannelLayer for one process, Redis for several.",
                 id="websocket_core.W001",
@@ -68,7 +78,9 @@ def _redis_settings(backend: str, config: dict[str, Any]) -> list[CheckMessage]:
 
     found = list[CheckMessage]()
     hosts = config.get("hosts", [])
-    unbounded = hosts and all(isinstance(host, dict) and "socket_timeout" in host and "max_connections" in host for host in hosts)
+    unbounded = hosts and all(
+        isinstance(host, dict) and "socket_timeout" in host and "max_connections" in host for host in hosts
+    )
     if int(redis.__version__.split(".")[0]) >= 8 and not unbounded:
         found.append(
             Error(
@@ -79,8 +91,9 @@ def _redis_settings(backend: str, config: dict[str, Any]) -> list[CheckMessage]:
         )
     if backend == CORE_LAYER:
         found.append(
-            Warning(
-                "The core Redis layer drops messages of all users of a process when one user is busy, and a Redis restart closes all sockets.",
+            CheckWarning(
+                "The core Redis layer drops messages of all users of a process when one is busy, and a Redis "
+                "restart closes all sockets.",
                 hint="Use channels_redis.pubsub.RedisPubSubChannelLayer: it lost nothing and is about six times faster.",
                 id="websocket_core.W002",
             )

@@ -43,10 +43,12 @@ class BareTransport:
         self._websocket = websocket
 
     async def send(self, texts: Sequence[str]) -> None:
+        """See `Transport`."""
         for text in texts:
             await self._websocket.send(text)
 
     async def close(self, code: int) -> None:
+        """See `Transport`."""
         close = getattr(self._websocket, "close", None)
         result = close(code) if callable(close) else None
         if asyncio.iscoroutine(result):
@@ -118,7 +120,9 @@ class WebSocketConnection:
     async def stop(self) -> None:
         """End the tasks; nothing is sent any more. Idempotent."""
         self.closed = True
-        tasks = [task for task in (self._writer, self._reader) if task is not None and task is not asyncio.current_task()]
+        tasks = [
+            task for task in (self._writer, self._reader) if task is not None and task is not asyncio.current_task()
+        ]
         for task in tasks:
             task.cancel()
         if tasks:
@@ -209,7 +213,7 @@ class WebSocketConnection:
                 self._hinted_at = 0.0
         except asyncio.CancelledError:
             raise
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - whatever a broken socket raises
             # The socket broke while we wrote; its own disconnect tells the rest. The journal keeps what it missed.
             log.info("connection %s broke: %s", self.connection_id, type(error).__name__)
             self.closed = True
@@ -234,7 +238,9 @@ class WebSocketConnection:
     async def _obey(self, delivery: Delivery, order: Read | Locate) -> None:
         if isinstance(order, Locate):
             before = self._oldest or self.connected_at
-            delivery.located(order.thread_id, await db.read(journal_read.head_before, self.user_id, order.thread_id, before))
+            delivery.located(
+                order.thread_id, await db.read(journal_read.head_before, self.user_id, order.thread_id, before)
+            )
             return
         page = await db.read(journal_read.read_after, self.user_id, order.thread_id, order.after, conf.PAGE_CHARS)
         if delivery.page(order, page.frames, page.first_seq):

@@ -1,4 +1,7 @@
-"""The rows of connections, written in batches through the journal: 1,000 sockets that come and go in a second are a few statements."""
+"""The rows of connections, written in batches through the journal.
+
+1,000 sockets that come and go in a second are a few statements.
+"""
 
 from __future__ import annotations
 
@@ -31,7 +34,9 @@ class _WriteConnections(Operation):
         for thread_id, ids in batch.by_thread().items():
             Connection.objects.filter(pk__in=ids).update(thread_id=thread_id)
         for code, ids in batch.by_close().items():
-            Connection.objects.filter(pk__in=ids).update(disconnected_at=transaction.now, last_seen_at=transaction.now, close_code=code)
+            Connection.objects.filter(pk__in=ids).update(
+                disconnected_at=transaction.now, last_seen_at=transaction.now, close_code=code
+            )
 
 
 class _Batch:
@@ -57,7 +62,10 @@ class _Batch:
 
 
 class ConnectionLog:
-    """Gathers what happens to connections; one write is under way at a time, the next one takes what has gathered meanwhile."""
+    """Gathers what happens to connections.
+
+    One write is under way at a time, the next one takes what has gathered meanwhile.
+    """
 
     def __init__(self) -> None:
         self.batch = _Batch()  # being written
@@ -111,7 +119,7 @@ class ConnectionLog:
                 error: Exception | None = None
                 try:
                     await get_journal().submit(_WriteConnections(self))
-                except Exception as problem:
+                except Exception as problem:  # noqa: BLE001 - handed to those who wait
                     error = problem
                 for waiter in waiters:
                     _settle(waiter, error)

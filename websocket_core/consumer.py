@@ -1,6 +1,8 @@
-"""The WebSocket consumer: the handshake, a loop that reads actions, and the end. What an action means is in `action_table`; what is sent, in `connection`.
+"""The WebSocket consumer: the handshake, a loop that reads actions, and the end. What an action means is in
+`action_table`; what is sent, in `connection`.
 
-It replaces Channels' dispatch loop: there every message hops to a thread, and a handler that waits keeps the next message waiting. Here handlers only change
+It replaces Channels' dispatch loop: there every message hops to a thread, and a handler that waits keeps the next
+message waiting. Here handlers only change
 state or start work, so `stop_agent` and `ping` always overtake an agent.
 """
 
@@ -34,7 +36,10 @@ Send = Callable[[dict[str, Any]], Awaitable[None]]
 
 
 class AsgiTransport:
-    """Frames to an ASGI server: several at once where the server (`manage.py serve`) or the client (`netra.v1.batch`) can take them."""
+    """Frames to an ASGI server.
+
+    Several at once where the server (`manage.py serve`) or the client (`netra.v1.batch`) can take them.
+    """
 
     __slots__ = ("_batch", "_many", "_send")
 
@@ -42,6 +47,7 @@ class AsgiTransport:
         self._send, self._many, self._batch = send, many, batch
 
     async def send(self, texts: Sequence[str]) -> None:
+        """See `Transport`."""
         if self._batch and len(texts) > 1:
             await self._send({"type": "websocket.send", "text": f"[{','.join(texts)}]"})
         elif self._many:
@@ -51,11 +57,15 @@ class AsgiTransport:
                 await self._send({"type": "websocket.send", "text": text})
 
     async def close(self, code: int) -> None:
+        """See `Transport`."""
         await send_close(self._send, code)
 
 
 async def send_close(send: Send, code: int) -> None:
-    """Close with this code; where the server cannot send 1012 (plain `daphne`), with the other one that says: come back, and resume."""
+    """Close with this code.
+
+    Where the server cannot send 1012 (plain `daphne`), with the other one that says: come back, and resume.
+    """
     try:
         await send({"type": "websocket.close", "code": code})
     except Exception:
@@ -68,7 +78,8 @@ class NetraConsumer(AsyncConsumer):
     """One WebSocket.
 
     Args:
-        run_service: what clients may do with runs; injected by the composition root, so that the core never imports agents.
+        run_service: what clients may do with runs; injected by the composition root, so that the core never imports
+            agents.
     """
 
     run_service: RunService | None = None
@@ -94,10 +105,19 @@ class NetraConsumer(AsyncConsumer):
             await self._refuse(receive, send, 4401, error.code, str(error))
             return
         except (OperationalError, InterfaceError):
-            await self._refuse(receive, send, 1012, "draining", "The database cannot be reached right now. Try again.", retry_after_ms=2000)
+            await self._refuse(
+                receive,
+                send,
+                1012,
+                "draining",
+                "The database cannot be reached right now. Try again.",
+                retry_after_ms=2000,
+            )
             return
         if is_draining():
-            await self._refuse(receive, send, 1012, "draining", "This server is shutting down. Connect again.", retry_after_ms=500)
+            await self._refuse(
+                receive, send, 1012, "draining", "This server is shutting down. Connect again.", retry_after_ms=500
+            )
             return
         await self._serve(identity, receive, send)
 
@@ -106,8 +126,12 @@ class NetraConsumer(AsyncConsumer):
         transport = AsgiTransport(
             send, many="netra.frames" in (self.scope.get("extensions") or {}), batch=subprotocol == "netra.v1.batch"
         )
-        client = next((value.decode("latin-1") for name, value in self.scope.get("headers", ()) if name == b"user-agent"), "")
-        self.connection = connection = WebSocketConnection(identity.user_id, transport, identity=identity, client=client)
+        client = next(
+            (value.decode("latin-1") for name, value in self.scope.get("headers", ()) if name == b"user-agent"), ""
+        )
+        self.connection = connection = WebSocketConnection(
+            identity.user_id, transport, identity=identity, client=client
+        )
         # The connection's own context; runs have contexts of theirs.
         self.manager = create_websocket_manager(
             UserExecutionContext(identity.user_id, new_id(), new_id(), connection_id=connection.connection_id)
@@ -117,7 +141,14 @@ class NetraConsumer(AsyncConsumer):
             try:
                 await self.manager.add_connection(self)
             except (JournalUnavailable, OperationalError, InterfaceError):
-                await self._refuse(receive, send, 1012, "draining", "The database cannot be reached right now. Try again.", retry_after_ms=2000)
+                await self._refuse(
+                    receive,
+                    send,
+                    1012,
+                    "draining",
+                    "The database cannot be reached right now. Try again.",
+                    retry_after_ms=2000,
+                )
                 return
             await send({"type": "websocket.accept", "subprotocol": subprotocol})
             if connection.earlier >= conf.MAX_CONNECTIONS_PER_USER:
@@ -156,7 +187,9 @@ class NetraConsumer(AsyncConsumer):
         if text is None:
             self.close(4400, "binary_frame", "Send text frames, not binary ones.")
             return
-        if len(text) > conf.MAX_FRAME_BYTES or len(text) * 4 > conf.MAX_FRAME_BYTES < len(text.encode(errors="surrogatepass")):
+        if len(text) > conf.MAX_FRAME_BYTES or len(text) * 4 > conf.MAX_FRAME_BYTES < len(
+            text.encode(errors="surrogatepass")
+        ):
             self.close(4413, "frame_too_large", f"A frame may have {conf.MAX_FRAME_BYTES:,} bytes.")
             return
         connection.seen()
@@ -179,7 +212,7 @@ class NetraConsumer(AsyncConsumer):
             connection.control(frames.error_of(JournalUnavailable(), request_id))
         except asyncio.CancelledError:
             raise
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - answered with an incident id
             connection.control(frames.internal_error(error, request_id))
 
     def _limited(self, connection: WebSocketConnection, text: str) -> bool:
@@ -190,7 +223,9 @@ class NetraConsumer(AsyncConsumer):
             return False
         self._ignored += 1
         if self._ignored > conf.FLOODING_AFTER:
-            self.close(4429, "flooding", "Too many actions, in spite of rate_limited. Come back later.", retry_after_ms=5000)
+            self.close(
+                4429, "flooding", "Too many actions, in spite of rate_limited. Come back later.", retry_after_ms=5000
+            )
         else:
             connection.control(
                 frames.error(
@@ -213,11 +248,17 @@ class NetraConsumer(AsyncConsumer):
     def close(self, code: int, error_code: str, message: str, **fields: Any) -> None:
         """Close from within a handler, without waiting for a slow socket."""
         if self.connection is not None and self._closing is None:
-            self._closing = asyncio.get_running_loop().create_task(self.connection.close(code, error_code, message, **fields))
+            self._closing = asyncio.get_running_loop().create_task(
+                self.connection.close(code, error_code, message, **fields)
+            )
 
-    async def _refuse(self, receive: Receive, send: Send, code: int, error_code: str, message: str, **fields: Any) -> None:
+    async def _refuse(
+        self, receive: Receive, send: Send, code: int, error_code: str, message: str, **fields: Any
+    ) -> None:
         """Accept, say why in one frame, close: so that a browser can tell it from a network fault."""
-        await send({"type": "websocket.accept", "subprotocol": auth.chosen_subprotocol(self.scope.get("subprotocols", ()))})
+        await send(
+            {"type": "websocket.accept", "subprotocol": auth.chosen_subprotocol(self.scope.get("subprotocols", ()))}
+        )
         await send({"type": "websocket.send", "text": frames.error(error_code, message, **fields)})
         await send_close(send, code)
         while (await receive())["type"] != "websocket.disconnect":

@@ -1,7 +1,9 @@
 """The one crossing into threads for database work.
 
-Channels' own bridge sends every call through one shared thread, where a slow query of one user stalls everybody, and hops to it for every message. Here
-readers have a small pool and the journal's writer one thread of its own; each thread keeps its connection, closes it when it is unusable, and gives it back
+Channels' own bridge sends every call through one shared thread, where a slow query of one user stalls everybody, and
+hops to it for every message. Here
+readers have a small pool and the journal's writer one thread of its own; each thread keeps its connection, closes it
+when it is unusable, and gives it back
 when the process ends or a test asks for it.
 """
 
@@ -79,7 +81,10 @@ writer = DatabaseThreads("netra-write", lambda: 1)
 
 
 async def read(function: Callable[..., T], *args: Any) -> T:
-    """Run a reading function in a database thread. A connection that broke while idle is replaced and the call repeated once."""
+    """Run a reading function in a database thread.
+
+    A connection that broke while idle is replaced and the call repeated once.
+    """
     try:
         return await readers.call(function, *args)
     except (OperationalError, InterfaceError):

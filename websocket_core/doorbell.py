@@ -1,6 +1,7 @@
 """The doorbell: one message per user and batch through the channel layer, carrying the frames as a hint.
 
-It may be lost, doubled or late: the journal is the truth, and every reader finds by itself what a lost ring would have told. So a failure is counted and forgotten,
+It may be lost, doubled or late: the journal is the truth, and every reader finds by itself what a lost ring would
+have told. So a failure is counted and forgotten,
 and a channel layer that hangs never holds up a commit.
 """
 
@@ -33,7 +34,10 @@ Written = tuple["ThreadRow", int, str]  # an event that was committed: its threa
 
 
 def hints_of(written: Sequence[Written]) -> Iterator[tuple[str, dict[str, Any]]]:
-    """The group messages that tell of these events: one per user. A hint is `[thread_id, first_seq, last_seq, frames]`."""
+    """The group messages that tell of these events.
+
+    One per user. A hint is `[thread_id, first_seq, last_seq, frames]`.
+    """
     hints: dict[str, dict[str, list[Any]]] = {}
     for row, seq, frame in written:
         threads = hints.setdefault(row.user_id, {})
@@ -67,7 +71,10 @@ class Doorbell:
             self.send(group, message)
 
     def send(self, group: str, message: dict[str, Any]) -> None:
-        """Queue a message to a group. It carries the group's name, since one channel of a process listens to many groups."""
+        """Queue a message to a group.
+
+        It carries the group's name, since one channel of a process listens to many groups.
+        """
         message["group"] = group
         self._waiting.append((group, message))
         if len(self._waiting) > MAX_WAITING:
@@ -90,10 +97,14 @@ class Doorbell:
                     async with asyncio.timeout(SEND_TIMEOUT):
                         await layer.group_send(group, message)
                     self._warned = False
-                except Exception as error:
+                except Exception as error:  # noqa: BLE001 - counted and forgotten: the doorbell is not the truth
                     metrics.rings_failed.inc()
                     if not self._warned:  # once per outage, not once per event
                         self._warned = True
-                        log.warning("channel layer unavailable (%s: %s); connections read the journal instead", type(error).__name__, error)
+                        log.warning(
+                            "channel layer unavailable (%s: %s); connections read the journal instead",
+                            type(error).__name__,
+                            error,
+                        )
         finally:
             self._task = None

@@ -64,7 +64,8 @@ def encode(value: Any) -> str:
     Dates, UUIDs, enumerations, decimals, dataclasses and msgspec structs are written as msgspec does.
 
     Raises:
-        UnserialisableError: it holds something JSON has no form for: NaN, a set, bytes, a lone surrogate, an object of an
+        UnserialisableError: it holds something JSON has no form for: NaN, a set, bytes, a lone surrogate, an object
+        of an
             unknown class, or a structure without end.
     """
     try:
@@ -75,7 +76,10 @@ def encode(value: Any) -> str:
 
 
 def _check(value: Any) -> None:
-    """Refuse what the encoder would write as something else: NaN as null, sets as lists, bytes as base64, number keys as text."""
+    """Refuse what the encoder would write as something else.
+
+    NaN as null, sets as lists, bytes as base64, number keys as text.
+    """
     kind = type(value)
     if kind is str or kind is int or kind is bool or value is None:
         return
@@ -108,7 +112,8 @@ def timestamp(moment: datetime) -> str:
 def frame(event_type: str, thread_id: str, run_id: str, seq: int, stamp: str, data: str) -> str:
     """The final text of an event. Ids and types need no escaping: their alphabets have nothing to escape."""
     return (
-        f'{{"event_type":"{event_type}","thread_id":"{thread_id}","run_id":"{run_id}","seq":{seq},"timestamp":"{stamp}","data":{data}}}'
+        f'{{"event_type":"{event_type}","thread_id":"{thread_id}","run_id":"{run_id}",'
+        f'"seq":{seq},"timestamp":"{stamp}","data":{data}}}'
     )
 
 
@@ -127,14 +132,18 @@ def check_size(data: str, thread_id: str, run_id: str) -> None:
         return
     size += len(data.encode()) - len(data)
     if size > limit:
-        raise EventTooLargeError(f"the event has {size:,} bytes; at most {limit:,} are allowed. Store large data elsewhere and send a link")
+        raise EventTooLargeError(
+            f"the event has {size:,} bytes; at most {limit:,} are allowed. Store large data elsewhere and send a link"
+        )
 
 
 class RunGrammar:
     """Legal order of one run's events (wire protocol, "Grammar of every run").
 
-    `run_queued? agent_started (thinking | message | state | tool pair | approval pair)* terminal`; a run stopped while queued has
-    `run_queued agent_cancelled`. It knows the open tool calls and approvals, which is what must be closed before the end.
+    `run_queued? agent_started (thinking | message | state | tool pair | approval pair)* terminal`; a run stopped
+    while queued has
+    `run_queued agent_cancelled`. It knows the open tool calls and approvals, which is what must be closed before the
+    end.
     """
 
     __slots__ = ("approvals", "over", "queued", "started", "tools")
@@ -166,7 +175,9 @@ class RunGrammar:
             raise GrammarError(f"{event_type} before agent_started")
         elif event_type in TERMINAL:
             if self.tools or self.approvals:
-                raise GrammarError(f"{event_type} while tool calls or approvals are open: {[*self.tools, *self.approvals]}")
+                raise GrammarError(
+                    f"{event_type} while tool calls or approvals are open: {[*self.tools, *self.approvals]}"
+                )
             self.over = True
         else:
             self._feed_pair(event_type, data)

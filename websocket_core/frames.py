@@ -1,4 +1,7 @@
-"""Control frames: flat JSON objects with `event_type`, without `seq` and `data` (wire protocol, "Server → client: control frames")."""
+"""Control frames.
+
+Flat JSON objects with `event_type`, without `seq` and `data` (wire protocol, "Server → client: control frames").
+"""
 
 from __future__ import annotations
 
@@ -24,7 +27,9 @@ def control(event_type: str, *, request_id: str | None = None, **fields: Any) ->
 def error(code: str, message: str, **fields: Any) -> str:
     """The text of an `error` frame; fields that are `None` are left out."""
     metrics.errors_sent.labels(code).inc()
-    return events.encode({"event_type": "error", "code": code, "message": message, **{k: v for k, v in fields.items() if v is not None}})
+    return events.encode(
+        {"event_type": "error", "code": code, "message": message, **{k: v for k, v in fields.items() if v is not None}}
+    )
 
 
 def error_of(problem: WebSocketCoreError, request_id: str | None = None) -> str:
@@ -33,7 +38,10 @@ def error_of(problem: WebSocketCoreError, request_id: str | None = None) -> str:
 
 
 def internal_error(problem: BaseException, request_id: str | None = None) -> str:
-    """The `error` frame for what a client cannot cause: nothing of the exception but an incident id, under which the log has it all."""
+    """The `error` frame for what a client cannot cause.
+
+    Nothing of the exception but an incident id, under which the log has it all.
+    """
     incident = new_id()
     log.error("incident %s", incident, exc_info=problem)
     return error(

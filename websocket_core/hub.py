@@ -1,6 +1,8 @@
-"""The local end of the channel layer: one channel of this process, member of the group of every user who has a connection here.
+"""The local end of the channel layer: one channel of this process, member of the group of every user who has a
+connection here.
 
-Groups are keyed by user. A user with twenty tabs costs one message per batch and process, not twenty, and what arrives is handed to exactly the
+Groups are keyed by user. A user with twenty tabs costs one message per batch and process, not twenty, and what
+arrives is handed to exactly the
 connections that joined under that group's name.
 """
 
@@ -67,11 +69,14 @@ class Hub:
         return list(member.connections) if member else []
 
     async def join(self, connection: WebSocketConnection) -> None:
-        """Hear the user's group from now on. A channel layer that is away does not refuse anybody: the watchdog delivers meanwhile."""
+        """Hear the user's group from now on.
+
+        A channel layer that is away does not refuse anybody: the watchdog delivers meanwhile.
+        """
         async with self._starting:
             if not self._tasks:
                 await self._start()
-        member = self._members.setdefault(connection.group, _Member())
+            member = self._members.setdefault(connection.group, _Member())
         member.connections.add(connection)
         metrics.connections.inc()
         async with member.lock:
@@ -79,7 +84,10 @@ class Hub:
                 await self._enter(connection.group, member)
 
     async def leave(self, connection: WebSocketConnection) -> None:
-        """Forget a connection; the group is left with the user's last one, the tasks end with the hub's last one. Idempotent."""
+        """Forget a connection.
+
+        The group is left with the user's last one, the tasks end with the hub's last one. Idempotent.
+        """
         member = self._members.get(connection.group)
         if member is None or connection not in member.connections:
             return
@@ -92,27 +100,30 @@ class Hub:
                     try:
                         async with asyncio.timeout(5):
                             await get_channel_layer().group_discard(connection.group, self._channel)
-                    except Exception as error:
+                    except Exception as error:  # noqa: BLE001 - a channel layer that is away refuses nobody
                         log.debug("group_discard failed: %s", error)
                 if not member.connections:
                     del self._members[connection.group]
-        if not self._members:
-            await self._stop()
+        async with self._starting:
+            if not self._members:
+                await self._stop()
 
     async def rejoin(self) -> None:
         """Enter the groups that could not be entered before."""
         for group, member in list(self._members.items()):
-            if not member.joined:
-                async with member.lock:
-                    if not member.joined and member.connections:
-                        await self._enter(group, member)
+            async with member.lock:
+                if not member.joined and member.connections:
+                    await self._enter(group, member)
 
     async def drain(self) -> None:
         """Tell every connection to come back elsewhere, spread over some seconds, and close it."""
         spread = max(2000, conf.DRAIN_SPREAD_MS)
         closing = [
             connection.close(
-                1012, "draining", "This server is shutting down. Connect again, and resume.", retry_after_ms=random.randint(100, spread)
+                1012,
+                "draining",
+                "This server is shutting down. Connect again, and resume.",
+                retry_after_ms=random.randint(100, spread),
             )
             for connection in self.connections()
         ]
@@ -123,13 +134,20 @@ class Hub:
             async with asyncio.timeout(5):
                 await get_channel_layer().group_add(group, self._channel)
             member.joined = True
-        except Exception as error:
-            log.warning("channel layer unavailable (%s: %s); the watchdog delivers until it is back", type(error).__name__, error)
+        except Exception as error:  # noqa: BLE001 - a channel layer that is away refuses nobody
+            log.warning(
+                "channel layer unavailable (%s: %s); the watchdog delivers until it is back",
+                type(error).__name__,
+                error,
+            )
 
     async def _start(self) -> None:
         self._channel = await get_channel_layer().new_channel()
         loop = asyncio.get_running_loop()
-        self._tasks = [loop.create_task(self._listen(), name="netra-hub"), loop.create_task(self._watchdog.run(), name="netra-watchdog")]
+        self._tasks = [
+            loop.create_task(self._listen(), name="netra-hub"),
+            loop.create_task(self._watchdog.run(), name="netra-watchdog"),
+        ]
 
     async def _stop(self) -> None:
         tasks, self._tasks = self._tasks, []
@@ -146,7 +164,7 @@ class Hub:
                 message = await layer.receive(self._channel)
             except asyncio.CancelledError:
                 raise
-            except Exception as error:
+            except Exception as error:  # noqa: BLE001 - a channel layer that is away refuses nobody
                 log.warning("channel layer unavailable (%s: %s)", type(error).__name__, error)
                 await asyncio.sleep(1)
                 continue

@@ -1,6 +1,7 @@
 """The identifiers of Netra: plain strings, told apart by their types.
 
-A client names threads, runs and approvals, so their alphabet is small (wire protocol, "Identity"). A user id is opaque: it comes from an identity
+A client names threads, runs and approvals, so their alphabet is small (wire protocol, "Identity"). A user id is
+opaque: it comes from an identity
 provider and is compared byte for byte, never folded, trimmed or normalised.
 """
 
@@ -17,7 +18,7 @@ NAME_LENGTH = 128  # characters of a thread, run, approval or connection id
 USER_LENGTH = 255  # characters of a user id
 
 # \Z and not $: a trailing newline must not pass.
-_NAME = re.compile(r"[A-Za-z0-9_.:\-]{1,%d}\Z" % NAME_LENGTH)
+_NAME = re.compile(rf"[A-Za-z0-9_.:\-]{{1,{NAME_LENGTH}}}\Z")
 
 
 class Identifier(str):
@@ -55,12 +56,14 @@ class UserID(Identifier):
 
     @classmethod
     def is_valid(cls, value: str) -> bool:
+        """Whether `value` is 1 to 255 characters without control characters."""
         # Category C* has control characters, lone surrogates and unassigned ones; only the first two can do harm
         # (logs, encodings), so format characters and private use stay legal: ids are opaque.
         return 1 <= len(value) <= USER_LENGTH and not any(unicodedata.category(c) in ("Cc", "Cs") for c in value)
 
     @classmethod
     def rule(cls) -> str:
+        """The rule in words."""
         return f"1 to {USER_LENGTH} characters without control characters"
 
 
@@ -89,8 +92,17 @@ class ConnectionID(Identifier):
 
 
 def new_id() -> str:
-    """A UUIDv7 (RFC 9562): sorts by creation time, so index pages stay warm; 74 random bits, so it cannot be guessed."""
+    """A UUIDv7 (RFC 9562).
+
+    Sorts by creation time, so index pages stay warm; 74 random bits, so it cannot be guessed.
+    """
     milliseconds = time.time_ns() // 1_000_000
     random = int.from_bytes(os.urandom(10))
-    value = (milliseconds & 0xFFFFFFFFFFFF) << 80 | 0x7 << 76 | (random >> 68 & 0xFFF) << 64 | 0b10 << 62 | random & (1 << 62) - 1
+    value = (
+        (milliseconds & 0xFFFFFFFFFFFF) << 80
+        | 0x7 << 76
+        | (random >> 68 & 0xFFF) << 64
+        | 0b10 << 62
+        | random & (1 << 62) - 1
+    )
     return str(UUID(int=value))

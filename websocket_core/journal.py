@@ -1,6 +1,7 @@
 """The journal: the one way events become true, and the only writer of what is delivered.
 
-Group commit without a timer: while one transaction is under way the next batch gathers. When idle, an event is committed at once; under load batches grow by themselves.
+Group commit without a timer: while one transaction is under way the next batch gathers. When idle, an event is
+committed at once; under load batches grow by themselves.
 One journal serves an event loop; the transactions of all loops of the process run in one thread (`db.writer`).
 """
 
@@ -74,7 +75,10 @@ class Journal:
         return self.post(operation)
 
     def post(self, operation: Operation) -> asyncio.Future[Any]:
-        """Queue an operation at once, whatever the queue's length: for those who cannot wait and are bounded by other means."""
+        """Queue an operation at once, whatever the queue's length.
+
+        For those who cannot wait and are bounded by other means.
+        """
         future: asyncio.Future[Any] = self._loop.create_future()
         self._queue.append(_Entry(operation, future, time.monotonic() + conf.JOURNAL_TIMEOUT))
         self._chars += operation.size
@@ -163,7 +167,12 @@ class Journal:
                 metrics.journal_retries.inc()
                 unclear = outcome.transaction or unclear  # the commit may have happened all the same
                 if attempt in (1, 5) or attempt % 30 == 0:
-                    log.warning("database unavailable, %d operations wait (%s: %s)", len(batch), type(error).__name__, str(error).strip())
+                    log.warning(
+                        "database unavailable, %d operations wait (%s: %s)",
+                        len(batch),
+                        type(error).__name__,
+                        str(error).strip(),
+                    )
                 batch, operations = _give_up(batch, unclear)
                 if not batch:
                     return
@@ -177,7 +186,7 @@ class Journal:
                 for entry in batch:
                     try:
                         await self._commit([entry])
-                    except Exception as error:
+                    except Exception as error:  # noqa: BLE001 - handed to those who wait
                         _settle([entry], [error])
                 return
             else:
@@ -199,8 +208,13 @@ class _Outcome:
         self.transaction: _Committed | None = None
 
 
-def _transact(operations: Sequence[Operation], number: int, outcome: _Outcome, unclear: _Committed | None) -> _Committed:
-    """Runs in the writer's thread. Applies and commits; after an unclear commit it first looks whether that one happened."""
+def _transact(
+    operations: Sequence[Operation], number: int, outcome: _Outcome, unclear: _Committed | None
+) -> _Committed:
+    """Runs in the writer's thread.
+
+    Applies and commits; after an unclear commit it first looks whether that one happened.
+    """
     if unclear is not None and this_process.committed_batch() == number:
         return unclear
     results: list[Any] = []
@@ -239,7 +253,8 @@ def _settle(batch: Sequence[_Entry], results: Sequence[Any]) -> None:
 
 
 def commit_now(operation: Operation) -> Any:
-    """Commit one operation from synchronous code (the admin, commands), on the calling thread's own connection, and ring.
+    """Commit one operation from synchronous code (the admin, commands), on the calling thread's own connection, and
+    ring.
 
     Raises:
         WebSocketCoreError: what the operation raised; it has written nothing.

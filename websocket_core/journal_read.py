@@ -42,7 +42,8 @@ def read_after(user_id: str, thread_id: str, after: int, limit_chars: int) -> Pa
     chars, expected = 0, after + 1
     with connection.cursor() as cursor:
         cursor.execute(
-            "SELECT id, first_seq FROM websocket_core_thread WHERE user_id = %s AND thread_id = %s", [user_id, thread_id]
+            "SELECT id, first_seq FROM websocket_core_thread WHERE user_id = %s AND thread_id = %s",
+            [user_id, thread_id],
         )
         thread = cursor.fetchone()
         if thread is None:
@@ -62,7 +63,9 @@ def read_after(user_id: str, thread_id: str, after: int, limit_chars: int) -> Pa
 
 def bounds(user_id: str, thread_ids: Sequence[str]) -> dict[str, Bounds]:
     """First and last event of the user's threads; those that do not exist are absent."""
-    rows = Thread.objects.filter(user_id=user_id, thread_id__in=thread_ids).values_list("thread_id", "first_seq", "last_seq")
+    rows = Thread.objects.filter(user_id=user_id, thread_id__in=thread_ids).values_list(
+        "thread_id", "first_seq", "last_seq"
+    )
     return {thread_id: Bounds(first, last) for thread_id, first, last in rows}
 
 
@@ -71,17 +74,25 @@ def welcome(user_id: str, connection_id: str) -> Welcome:
     limit = conf.HEADS
     with connection.cursor() as cursor:
         cursor.execute(
-            "SELECT thread_id, last_seq, updated_at FROM websocket_core_thread WHERE user_id = %s ORDER BY updated_at DESC LIMIT %s",
+            "SELECT thread_id, last_seq, updated_at FROM websocket_core_thread "
+            "WHERE user_id = %s ORDER BY updated_at DESC LIMIT %s",
             [user_id, limit],
         )
         rows = cursor.fetchall()
     heads = {row[0]: row[1] for row in rows}
-    oldest = Thread.objects.filter(user_id=user_id, thread_id=rows[-1][0]).values_list("updated_at", flat=True).first() if rows else None
+    oldest = (
+        Thread.objects.filter(user_id=user_id, thread_id=rows[-1][0]).values_list("updated_at", flat=True).first()
+        if rows
+        else None
+    )
     return Welcome(heads, len(rows) < limit, oldest, earlier_connections(user_id, connection_id))
 
 
 def earlier_connections(user_id: str, connection_id: str) -> int:
-    """Live connections of the user that were there before this one. Those of a process without heartbeat do not count."""
+    """Live connections of the user that were there before this one.
+
+    Those of a process without heartbeat do not count.
+    """
     alive = timezone.now() - timedelta(seconds=conf.PROCESS_TIMEOUT)
     live = Connection.objects.filter(user_id=user_id, disconnected_at=None, process__heartbeat_at__gt=alive)
     # Connection ids are UUIDv7: they sort by time, and by chance within a millisecond, the same for everybody who asks.

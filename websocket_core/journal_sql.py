@@ -1,7 +1,9 @@
 """The journal's statements, for SQLite and PostgreSQL.
 
-Written by hand because the ORM's object making costs two to three times as much as the rows themselves, and because few, large statements matter twice: every
-statement is a round trip on PostgreSQL, and on SQLite a moment in which the interpreter's lock is given away and has to be won back.
+Written by hand because the ORM's object making costs two to three times as much as the rows themselves, and because
+few, large statements matter twice: every
+statement is a round trip on PostgreSQL, and on SQLite a moment in which the interpreter's lock is given away and has
+to be won back.
 """
 
 from __future__ import annotations
@@ -32,7 +34,9 @@ class Statements(Protocol):
     """What the journal does to the database, inside the caller's transaction."""
 
     def lock_threads(self, keys: Sequence[tuple[str, str]]) -> list[tuple[Any, ...]]:
-        """Rows of `THREAD_COLUMNS` of these `(user_id, thread_id)`, locked in pk order, so that two writers never wait for each other."""
+        """Rows of `THREAD_COLUMNS` of these `(user_id, thread_id)`, locked in pk order, so that two writers never
+        wait for each other.
+        """
 
     def insert_events(self, rows: Sequence[EventRow], now: datetime) -> None:
         """Insert events."""
@@ -47,7 +51,9 @@ def statements() -> Statements:
 
 
 def _pieces(rows: Sequence[Any]) -> Iterator[Sequence[Any]]:
-    """Cut rows into pieces of a few sizes, so that the number of different statements (and thus of prepared ones) stays small."""
+    """Cut rows into pieces of a few sizes, so that the number of different statements (and thus of prepared ones)
+    stays small.
+    """
     position = 0
     for size in (256, 64, 16, 4, 1):
         while len(rows) - position >= size:
@@ -60,7 +66,10 @@ def _flat(rows: Sequence[Sequence[Any]]) -> list[Any]:
 
 
 class _SQLite:
-    """SQLite through its own cursor: Django's wrapper rewrites the placeholders of every call. The transaction is IMMEDIATE: it has the lock."""
+    """SQLite through its own cursor.
+
+    Django's wrapper rewrites the placeholders of every call. The transaction is IMMEDIATE: it has the lock.
+    """
 
     def lock_threads(self, keys: Sequence[tuple[str, str]]) -> list[tuple[Any, ...]]:
         rows: list[tuple[Any, ...]] = []
@@ -71,7 +80,9 @@ class _SQLite:
     def insert_events(self, rows: Sequence[EventRow], now: datetime) -> None:
         created = (_sqlite_moment(now),)
         for piece in _pieces(rows):
-            connection.connection.execute(_sqlite_insert(len(piece)), [value for row in piece for value in row + created])
+            connection.connection.execute(
+                _sqlite_insert(len(piece)), [value for row in piece for value in row + created]
+            )
 
     def write_heads(self, rows: Sequence[HeadRow], now: datetime) -> None:
         updated = _sqlite_moment(now)
@@ -113,10 +124,12 @@ class _PostgreSQL:
         with connection.cursor() as cursor:
             cursor.execute(
                 f"SELECT {THREAD_COLUMNS} FROM websocket_core_thread "
-                "WHERE (user_id, thread_id) IN (SELECT * FROM unnest(%s::varchar[], %s::varchar[])) ORDER BY id FOR UPDATE",
+                "WHERE (user_id, thread_id) IN (SELECT * FROM unnest(%s::varchar[], %s::varchar[])) "
+                "ORDER BY id FOR UPDATE",
                 [list(users), list(threads)],
             )
-            return cursor.fetchall()
+            rows: list[tuple[Any, ...]] = cursor.fetchall()
+            return rows
 
     def insert_events(self, rows: Sequence[EventRow], now: datetime) -> None:
         columns = [list(column) for column in zip(*rows, strict=True)]
@@ -131,10 +144,10 @@ class _PostgreSQL:
         columns = [list(column) for column in zip(*rows, strict=True)]
         with connection.cursor() as cursor:
             cursor.execute(
-                "UPDATE websocket_core_thread SET last_seq = head.last_seq, active_run_id = head.run, fence = head.fence, "
-                "updated_at = %s::timestamptz "
-                "FROM unnest(%s::bigint[], %s::bigint[], %s::varchar[], %s::bigint[]) AS head(id, last_seq, run, fence) "
-                "WHERE websocket_core_thread.id = head.id",
+                "UPDATE websocket_core_thread SET last_seq = head.last_seq, active_run_id = head.run, "
+                "fence = head.fence, updated_at = %s::timestamptz "
+                "FROM unnest(%s::bigint[], %s::bigint[], %s::varchar[], %s::bigint[]) "
+                "AS head(id, last_seq, run, fence) WHERE websocket_core_thread.id = head.id",
                 [now, *columns],
             )
 

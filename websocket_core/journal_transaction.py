@@ -1,7 +1,9 @@
 """One transaction of the journal: operations of many runs, applied together.
 
-Everything that must be true together is written together: the events, the head of their thread, and the state of their run. An operation sees the
-threads it named, locked; it raises before it writes, so that a refused operation leaves nothing behind for the others of its batch.
+Everything that must be true together is written together: the events, the head of their thread, and the state of
+their run. An operation sees the
+threads it named, locked; it raises before it writes, so that a refused operation leaves nothing behind for the others
+of its batch.
 """
 
 from __future__ import annotations
@@ -25,22 +27,29 @@ class ThreadRow:
 
     __slots__ = ("active_run_id", "dirty", "fence", "last_seq", "pk", "tail", "thread_id", "title", "user_id")
 
-    def __init__(self, pk: int, user_id: str, thread_id: str, title: str, last_seq: int, active_run_id: str | None, fence: int) -> None:
+    def __init__(
+        self, pk: int, user_id: str, thread_id: str, title: str, last_seq: int, active_run_id: str | None, fence: int
+    ) -> None:
         self.pk, self.user_id, self.thread_id, self.title = pk, user_id, thread_id, title
         self.last_seq, self.active_run_id, self.fence = last_seq, active_run_id, fence
         self.dirty = False
-        self.tail: tuple[int, str, str, str] | None = None  # (index of the last event, run, stream, its text) when that was a delta
+        self.tail: tuple[int, str, str, str] | None = (
+            None  # (index of the last event, run, stream, its text) when that was a delta
+        )
 
 
 class Operation:
     """Something to do in one of the journal's transactions.
 
-    `threads` names the threads it needs, `creates` whether missing ones are made. `apply` returns the result that the submitter gets.
+    `threads` names the threads it needs, `creates` whether missing ones are made. `apply` returns the result that the
+    submitter gets.
     """
 
     __slots__ = ("creates", "patient", "size", "threads")
 
-    def __init__(self, threads: Sequence[ThreadKey] = (), *, creates: bool = False, patient: bool = False, size: int = 256) -> None:
+    def __init__(
+        self, threads: Sequence[ThreadKey] = (), *, creates: bool = False, patient: bool = False, size: int = 256
+    ) -> None:
         self.threads = threads
         self.creates = creates
         self.patient = patient  # waits for the database as long as the process lives
@@ -119,7 +128,10 @@ class Transaction:
         self._load(list(wanted))
         if missing := [key for key, creates in wanted.items() if creates and key not in self.rows]:
             Thread.objects.bulk_create(
-                [Thread(user_id=user, thread_id=thread, created_at=self.now, updated_at=self.now) for user, thread in missing],
+                [
+                    Thread(user_id=user, thread_id=thread, created_at=self.now, updated_at=self.now)
+                    for user, thread in missing
+                ],
                 ignore_conflicts=True,
             )
             self._load(missing)
@@ -153,7 +165,9 @@ class Transaction:
         return seq
 
     def append_delta(self, row: ThreadRow, run_id: str, event_type: str, stream: str, delta: str) -> int:
-        """Append to the event before it, when that is a delta of the same stream in this transaction, else as an event of its own."""
+        """Append to the event before it, when that is a delta of the same stream in this transaction, else as an
+        event of its own.
+        """
         tail = row.tail
         if tail is not None and tail[1] == run_id and tail[2] == stream and len(tail[3]) + len(delta) <= JOIN_LIMIT:
             index, delta = tail[0], tail[3] + delta
@@ -178,9 +192,14 @@ class Transaction:
         return False
 
     def flush(self) -> None:
-        """Write events and heads. Called once at the end; operations that read event rows call `flush_events` before."""
+        """Write events and heads.
+
+        Called once at the end; operations that read event rows call `flush_events` before.
+        """
         self.flush_events()
-        if heads := [HeadRow(row.pk, row.last_seq, row.active_run_id, row.fence) for row in self.rows.values() if row.dirty]:
+        if heads := [
+            HeadRow(row.pk, row.last_seq, row.active_run_id, row.fence) for row in self.rows.values() if row.dirty
+        ]:
             self._sql.write_heads(heads, self.now)
 
     def flush_events(self) -> None:

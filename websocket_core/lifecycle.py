@@ -1,4 +1,6 @@
-"""Is this process on its way out? One flag that readiness, the consumer and the runtime look at, and what is to be done then, in order."""
+"""Is this process on its way out? One flag that readiness, the consumer and the runtime look at, and what is to be
+done then, in order.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +15,8 @@ DrainStep = Callable[[], Awaitable[None]]
 class Lifecycle:
     """Whether the process drains, and the steps of draining.
 
-    The steps are registered by those who own something that must end well (connections, runs, the journal) with the place at which they come;
+    The steps are registered by those who own something that must end well (connections, runs, the journal) with the
+    place at which they come;
     the server that got the signal runs them.
     """
 

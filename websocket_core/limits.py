@@ -1,6 +1,7 @@
 """How fast a user may act, over all sockets of this process.
 
-A token bucket that is full again is as good as none, so it is forgotten: memory stays with those who act. It outlives the socket, so that reconnecting does not
+A token bucket that is full again is as good as none, so it is forgotten: memory stays with those who act. It outlives
+the socket, so that reconnecting does not
 help.
 """
 
@@ -31,7 +32,8 @@ class ActionLimiter:
             `None` when it may go on, else the milliseconds after which to try again.
         """
         now = self._clock()
-        rate, burst = conf.ACTIONS_PER_SECOND, conf.ACTIONS_BURST
+        rate: float = conf.ACTIONS_PER_SECOND
+        burst: int = conf.ACTIONS_BURST
         full_at = max(self._empty_until.get(user_id, now), now) + 1 / rate
         if full_at - now > burst / rate:
             return max(1, round((full_at - now - burst / rate) * 1000))

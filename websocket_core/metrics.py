@@ -1,4 +1,7 @@
-"""What is counted while it runs, for Prometheus. No user ids in labels: they would be unbounded, and they are nobody's business."""
+"""What is counted while it runs, for Prometheus.
+
+No user ids in labels: they would be unbounded, and they are nobody's business.
+"""
 
 from __future__ import annotations
 
@@ -6,9 +9,13 @@ from prometheus_client import Counter, Gauge, Histogram
 
 events_appended = Counter("netra_events_appended", "Events committed to the journal by this process.")
 batches = Counter("netra_journal_batches", "Transactions committed by the journal.")
-batch_events = Histogram("netra_journal_batch_events", "Events per transaction.", buckets=(0, 1, 2, 5, 10, 20, 50, 100, 200, 500, 1000))
+batch_events = Histogram(
+    "netra_journal_batch_events", "Events per transaction.", buckets=(0, 1, 2, 5, 10, 20, 50, 100, 200, 500, 1000)
+)
 commit_seconds = Histogram(
-    "netra_journal_commit_seconds", "Seconds a transaction took.", buckets=(0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.5, 1, 5)
+    "netra_journal_commit_seconds",
+    "Seconds a transaction took.",
+    buckets=(0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.5, 1, 5),
 )
 journal_retries = Counter("netra_journal_retries", "Transactions tried again because the database was away.")
 journal_backlog = Gauge("netra_journal_backlog", "Operations waiting for their commit.")
@@ -26,4 +33,6 @@ window_stalls = Counter("netra_window_stalls", "Times a connection had to wait f
 frames_sent = Counter("netra_frames_sent", "Event frames handed to sockets.")
 sockets_closed = Counter("netra_sockets_closed", "WebSockets closed, by close code.", ["code"])
 errors_sent = Counter("netra_errors_sent", "Error frames sent, by code.", ["code"])
-protocol_compliant = Gauge("netra_manager_protocol_compliant", "1 when the configured manager follows WebSocketManagerProtocol.")
+protocol_compliant = Gauge(
+    "netra_manager_protocol_compliant", "1 when the configured manager follows WebSocketManagerProtocol."
+)

@@ -1,6 +1,8 @@
-"""What the core keeps: threads, their events, connections, server processes, and the credentials that open a connection.
+"""What the core keeps: threads, their events, connections, server processes, and the credentials that open a
+connection.
 
-Events are written by `websocket_core.journal` alone. Everything is found by `(user_id, name)`: a name alone means nothing.
+Events are written by `websocket_core.journal` alone. Everything is found by `(user_id, name)`: a name alone means
+nothing.
 """
 
 from __future__ import annotations
@@ -21,7 +23,8 @@ class Process(models.Model):
     started_at = models.DateTimeField()
     heartbeat_at = models.DateTimeField(db_index=True)
     stopped_at = models.DateTimeField(null=True, blank=True)
-    # Number of the newest batch this process has committed: after a commit whose outcome is unknown (the connection broke
+    # Number of the newest batch this process has committed: after a commit whose outcome is unknown (the connection
+    # broke
     # meanwhile) this row tells whether it happened, so that no event is written twice.
     batch = models.BigIntegerField(default=0)
 
@@ -40,7 +43,8 @@ class Thread(models.Model):
     title = models.CharField(max_length=200, blank=True)
     last_seq = models.BigIntegerField(default=0)
     first_seq = models.BigIntegerField(default=1)  # oldest event that retention has left
-    active_run_id = models.CharField(max_length=128, null=True, blank=True)  # the leased run; at most one  # noqa: DJ001
+    # The leased run; at most one. Null, not empty: it is compared in SQL.
+    active_run_id = models.CharField(max_length=128, null=True, blank=True)  # noqa: DJ001
     fence = models.BigIntegerField(default=0)  # fencing token of its lease; grows with every lease
     created_at = models.DateTimeField()
     updated_at = models.DateTimeField()
@@ -60,7 +64,8 @@ class Thread(models.Model):
 class Event(models.Model):
     """One journalled event: the final encoded frame, exactly as it is sent, every time."""
 
-    # No foreign key constraint: only the journal inserts, holding the thread's row; the check would cost as much as the insert.
+    # No foreign key constraint: only the journal inserts, holding the thread's row; the check would cost as much as
+    # the insert.
     thread = models.ForeignKey(Thread, models.CASCADE, related_name="events", db_index=False, db_constraint=False)
     seq = models.BigIntegerField()
     run_id = models.CharField(max_length=128)
@@ -72,7 +77,9 @@ class Event(models.Model):
         constraints = [
             models.UniqueConstraint(fields=["thread", "seq"], name="event_seq"),
             models.UniqueConstraint(
-                fields=["thread", "run_id"], condition=Q(event_type__in=TERMINAL_TYPES), name="one_terminal_event_per_run"
+                fields=["thread", "run_id"],
+                condition=Q(event_type__in=TERMINAL_TYPES),
+                name="one_terminal_event_per_run",
             ),
         ]
 
@@ -86,7 +93,9 @@ class Connection(models.Model):
     connection_id = models.CharField(max_length=128, primary_key=True)
     user_id = models.CharField(max_length=255)
     thread_id = models.CharField(max_length=128, blank=True)  # the thread it last worked in
-    process = models.ForeignKey(Process, models.CASCADE, related_name="connections", db_index=False, db_constraint=False)
+    process = models.ForeignKey(
+        Process, models.CASCADE, related_name="connections", db_index=False, db_constraint=False
+    )
     credential = models.CharField(max_length=16)  # "token", "oidc", "session", "ticket"
     client = models.CharField(max_length=200, blank=True)  # the User-Agent header
     connected_at = models.DateTimeField()

@@ -53,5 +53,7 @@ def beat_and_reap() -> None:
     this_process.beat(now)
     dead = Process.objects.filter(heartbeat_at__lt=now - timedelta(seconds=conf.PROCESS_TIMEOUT), stopped_at=None)
     for process_id in list(dead.values_list("pk", flat=True)):
-        Connection.objects.filter(process_id=process_id, disconnected_at=None).update(disconnected_at=now, close_code=1006)
+        Connection.objects.filter(process_id=process_id, disconnected_at=None).update(
+            disconnected_at=now, close_code=1006
+        )
         Process.objects.filter(pk=process_id).update(stopped_at=now)

@@ -1,4 +1,7 @@
-"""The contracts between the rooms: what a manager must offer, how that is checked, and the ports the core calls upward through."""
+"""The contracts between the rooms.
+
+What a manager must offer, how that is checked, and the ports the core calls upward through.
+"""
 
 from __future__ import annotations
 
@@ -77,7 +80,8 @@ _compliant_classes: set[type] = set()
 class WebSocketManagerProtocolValidator:
     """Judges whether an object, or a class, follows `WebSocketManagerProtocol`.
 
-    `isinstance` with a runtime-checkable protocol only looks for names: it accepts a sync method of the wrong arity where an async
+    `isinstance` with a runtime-checkable protocol only looks for names: it accepts a sync method of the wrong arity
+    where an async
     one is needed. Here presence, coroutine-ness and parameter names count.
     """
 
@@ -86,7 +90,8 @@ class WebSocketManagerProtocolValidator:
         """Judge a manager or a manager class.
 
         Returns:
-            `compliant` (bool), `missing_methods` and `invalid_signatures` (lists of strings, each naming the method and saying in
+            `compliant` (bool), `missing_methods` and `invalid_signatures` (lists of strings, each naming the method
+            and saying in
             words what is wrong), `manager_type` (str).
         """
         missing: list[str] = []
@@ -121,15 +126,19 @@ class WebSocketManagerProtocolValidator:
         result = WebSocketManagerProtocolValidator.validate_manager_protocol(manager)
         if not result["compliant"]:
             findings = "; ".join(result["missing_methods"] + result["invalid_signatures"])
-            raise ProtocolComplianceError(f"{result['manager_type']} does not follow WebSocketManagerProtocol: {findings}")
+            raise ProtocolComplianceError(
+                f"{result['manager_type']} does not follow WebSocketManagerProtocol: {findings}"
+            )
         if not vars_touch_protocol(manager):
             _compliant_classes.add(kind)
 
 
 def vars_touch_protocol(manager: Any) -> bool:
-    """Whether an instance overrides protocol methods by attributes of its own, so that its class does not speak for it."""
+    """Whether an instance overrides protocol methods by attributes of its own, so that its class does not speak
+    for it.
+    """
     own = getattr(manager, "__dict__", None)
-    return not isinstance(manager, type) and bool(own) and any(name in PROTOCOL_METHODS for name in own)
+    return not isinstance(manager, type) and any(name in PROTOCOL_METHODS for name in own or ())
 
 
 def _findings(manager: Any, name: str, member: Any, expected: _Method) -> list[str]:
@@ -146,7 +155,11 @@ def _findings(manager: Any, name: str, member: Any, expected: _Method) -> list[s
         return [f"is {type(function).__name__}, not a method"]
     findings = []
     if (inspect.iscoroutinefunction(function) or _async_call(function)) != expected.is_async:
-        findings.append("must be `async def`" if expected.is_async else "must be a plain `def`: callers use its result without await")
+        findings.append(
+            "must be `async def`"
+            if expected.is_async
+            else "must be a plain `def`: callers use its result without await"
+        )
     try:
         parameters = list(inspect.signature(function).parameters.values())
     except (TypeError, ValueError):
@@ -166,7 +179,8 @@ def _findings(manager: Any, name: str, member: Any, expected: _Method) -> list[s
 
 
 def _async_call(function: Any) -> bool:
-    return inspect.iscoroutinefunction(getattr(function, "__call__", None))  # noqa: B004 - objects with an async __call__
+    """Objects with an async `__call__`: mocks, wrappers."""
+    return inspect.iscoroutinefunction(getattr(type(function), "__call__", None))  # noqa: B004
 
 
 # --- ports: the core calls the agents' room only through these -------------------------------------------------------

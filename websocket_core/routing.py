@@ -19,4 +19,5 @@ async def no_such_endpoint(scope: Any, receive: Any, send: Any) -> None:
 def websocket_urlpatterns(run_service: RunService | None = None) -> list[Any]:
     """`/ws` and `/ws/`, served by the consumer with this run service; everything else is refused."""
     consumer: Any = NetraConsumer.as_asgi(run_service=run_service)
-    return [re_path(r"^ws/?\Z", consumer), re_path(r"", no_such_endpoint)]
+    refused: Any = no_such_endpoint
+    return [re_path(r"^ws/?\Z", consumer), re_path(r"", refused)]

@@ -1,4 +1,8 @@
-"""The emitter: one method per event, with keyword arguments named as the wire's `data` fields. Thread and run come from the manager's context."""
+"""The emitter.
+
+One method per event, with keyword arguments named as the wire's `data` fields. Thread and run come from the manager's
+context.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +15,8 @@ from websocket_core.protocols import WebSocketManagerProtocol, WebSocketManagerP
 class UnifiedWebSocketEmitter:
     """Emits the events of one run through a manager.
 
-    Every method returns what `emit_critical_event` does: `True` once committed, `False` when the run is over; and raises what it raises.
+    Every method returns what `emit_critical_event` does: `True` once committed, `False` when the run is over; and
+    raises what it raises.
 
     Args:
         manager: any compliant manager.
@@ -33,7 +38,9 @@ class UnifiedWebSocketEmitter:
         """The run waits behind `position` others."""
         return await self.emit("run_queued", position=position, request_id=_present(request_id))
 
-    async def emit_agent_started(self, *, agent_type: str = "unknown", input: Any = None, request_id: str | None = None) -> bool:
+    async def emit_agent_started(
+        self, *, agent_type: str = "unknown", input: Any = None, request_id: str | None = None
+    ) -> bool:
         """The run begins."""
         given = {} if input is None else input
         return await self.emit("agent_started", agent_type=agent_type, input=given, request_id=_present(request_id))
@@ -50,10 +57,14 @@ class UnifiedWebSocketEmitter:
         """Whatever the agent wants to show of itself."""
         return await self.emit("agent_state", state=state)
 
-    async def emit_tool_executing(self, *, tool_call_id: str | None = None, tool_name: str, arguments: Any = None) -> bool:
+    async def emit_tool_executing(
+        self, *, tool_call_id: str | None = None, tool_name: str, arguments: Any = None
+    ) -> bool:
         """A tool call begins. Give `tool_call_id` when calls overlap; without one it is the tool's name."""
         given = {} if arguments is None else arguments
-        return await self.emit("tool_executing", tool_call_id=tool_call_id or tool_name, tool_name=tool_name, arguments=given)
+        return await self.emit(
+            "tool_executing", tool_call_id=tool_call_id or tool_name, tool_name=tool_name, arguments=given
+        )
 
     async def emit_tool_completed(
         self,
@@ -68,7 +79,12 @@ class UnifiedWebSocketEmitter:
         """A tool call is over: `ok` has a `result`, the other statuses an `error`."""
         outcome = {"result": result} if status == "ok" and error is None else {"error": error or ""}
         return await self.emit(
-            "tool_completed", tool_call_id=tool_call_id or tool_name, tool_name=tool_name, status=status, duration_ms=duration_ms, **outcome
+            "tool_completed",
+            tool_call_id=tool_call_id or tool_name,
+            tool_name=tool_name,
+            status=status,
+            duration_ms=duration_ms,
+            **outcome,
         )
 
     async def emit_agent_completed(self, *, result: Any = None, usage: Any = None, duration_ms: float = 0) -> bool:
@@ -89,11 +105,15 @@ class UnifiedWebSocketEmitter:
             expires_at=expires_at,
         )
 
-    async def emit_approval_resolved(self, *, approval_id: str, approved: bool, value: Any = None, by: str = "user") -> bool:
+    async def emit_approval_resolved(
+        self, *, approval_id: str, approved: bool, value: Any = None, by: str = "user"
+    ) -> bool:
         """A person has answered, or the question is void."""
         return await self.emit("approval_resolved", approval_id=approval_id, approved=approved, value=value, by=by)
 
-    async def emit_agent_failed(self, *, code: str = "agent_error", message: str, retried_as: str | None = None) -> bool:
+    async def emit_agent_failed(
+        self, *, code: str = "agent_error", message: str, retried_as: str | None = None
+    ) -> bool:
         """The run ends badly; `message` is for people."""
         return await self.emit("agent_failed", code=code, message=message, retried_as=_present(retried_as))
 

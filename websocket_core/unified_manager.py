@@ -1,6 +1,7 @@
 """The manager: one user's connections and events, seen through one execution context.
 
-It holds nothing of anybody else and shares no mutable state with other managers. What it is asked about another user it refuses.
+It holds nothing of anybody else and shares no mutable state with other managers. What it is asked about another user
+it refuses.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from websocket_core import db, events, journal_read
+from websocket_core.conf import conf
 from websocket_core.connection import BareTransport, WebSocketConnection
 from websocket_core.context import UserExecutionContext
 from websocket_core.errors import LeaseLostError, RunOverError, UserIsolationError
@@ -44,8 +46,10 @@ class UnifiedWebSocketManager:
         """Register a connection and join the user's group.
 
         Args:
-            connection: a consumer (anything with a `connection` attribute that is a `WebSocketConnection`), a `WebSocketConnection`, or any bare
-                websocket with an async `send(text)`. A bare one is sent events at once; the others speak after their first action.
+            connection: a consumer (anything with a `connection` attribute that is a `WebSocketConnection`), a
+                `WebSocketConnection`, or any bare
+                websocket with an async `send(text)`. A bare one is sent events at once; the others speak after their
+                first action.
 
         Returns:
             The connection's id; the same again for one that is registered already.
@@ -105,7 +109,10 @@ class UnifiedWebSocketManager:
         return any(not connection.closed for connection in self._connections.values())
 
     def get_connection_id_by_websocket(self, websocket: Any) -> ConnectionID | None:
-        """The id under which a websocket (or consumer, or connection) was added here; `None` for a stranger. Never raises."""
+        """The id under which a websocket (or consumer, or connection) was added here.
+
+        `None` for a stranger. Never raises.
+        """
         for connection_id, connection in self._connections.items():
             if connection is websocket or self._bare.get(connection_id, connection) is websocket:
                 return connection_id
@@ -143,7 +150,8 @@ class UnifiedWebSocketManager:
         """Numbers about the user's connections here.
 
         Returns:
-            `user_id`, `active` (bool), `connections` (open ones), `waiting_chars` (characters not yet sent), `since` (ISO time of the
+            `user_id`, `active` (bool), `connections` (open ones), `waiting_chars` (characters not yet sent), `since`
+            (ISO time of the
             oldest, or `None`), `connection_ids` (sorted list).
 
         Raises:
@@ -163,7 +171,8 @@ class UnifiedWebSocketManager:
     # --- sending
 
     async def send_to_user(self, user_id: str, message: Mapping[str, Any]) -> bool:
-        """A control frame (flat, with `event_type`) to all of the user's live connections, in every process. Not journalled: who is away misses it.
+        """A control frame (flat, with `event_type`) to all of the user's live connections, in every process. Not
+        journalled: who is away misses it.
 
         Returns:
             `True`: it is on its way.
@@ -175,7 +184,9 @@ class UnifiedWebSocketManager:
         self._check_user(user_id)
         if not isinstance(message.get("event_type"), str):
             raise ValueError("a control frame needs a string `event_type`")
-        get_journal().doorbell.send(user_group(self.user_context.user_id), {"type": CONTROL_MESSAGE, "text": events.encode(dict(message))})
+        get_journal().doorbell.send(
+            user_group(self.user_context.user_id), {"type": CONTROL_MESSAGE, "text": events.encode(dict(message))}
+        )
         return True
 
     async def send_to_thread(self, thread_id: str, message: Mapping[str, Any]) -> bool:
@@ -195,7 +206,8 @@ class UnifiedWebSocketManager:
         """Journal an event of this context's run.
 
         Returns:
-            `True` once it is committed; `False` when the run is already over, or the lease was lost: nothing was written.
+            `True` once it is committed; `False` when the run is already over, or the lease was lost: nothing was
+            written.
 
         Raises:
             UserIsolationError: `user_id` is another user.
@@ -213,7 +225,8 @@ class UnifiedWebSocketManager:
         return True
 
     def operation(self, event_type: str, data: Mapping[str, Any]) -> Append:
-        """The journal operation that appends this event to the context's run. For those who queue without waiting for the commit.
+        """The journal operation that appends this event to the context's run. For those who queue without waiting for
+        the commit.
 
         Raises:
             ValueError: as `emit_critical_event`.
@@ -224,11 +237,18 @@ class UnifiedWebSocketManager:
         if event_type == "agent_started":
             data = {"agent_type": "unknown", "input": {}, **data}
         field = events.STREAM_FIELD.get(event_type)
-        if field is not None and data.keys() == {"delta", field} and type(data["delta"]) is str and type(data[field]) is str:
+        if (
+            field is not None
+            and data.keys() == {"delta", field}
+            and type(data["delta"]) is str
+            and type(data[field]) is str
+        ):
             delta, stream = data["delta"], data[field]
-            if len(delta) * 6 < events.conf.MAX_EVENT_BYTES // 2:
+            if len(delta) * 6 < conf.MAX_EVENT_BYTES // 2:
                 events.encode(delta)  # a lone surrogate must be the author's error, not the journal's
-                return Append(context.user_id, context.thread_id, context.run_id, context.fence, event_type, "", stream, delta)
+                return Append(
+                    context.user_id, context.thread_id, context.run_id, context.fence, event_type, "", stream, delta
+                )
         text = events.encode(data if type(data) is dict else dict(data))
         events.check_size(text, context.thread_id, context.run_id)
         return Append(context.user_id, context.thread_id, context.run_id, context.fence, event_type, text)
@@ -262,9 +282,11 @@ class UnifiedWebSocketManager:
         try:
             await hub.log.opened(connection)
             found = await db.read(journal_read.welcome, connection.user_id, connection.connection_id)
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - whatever the database raises
             # A socket that code adds is not refused for an absent database; each thread's start is found when it moves.
-            log.warning("connection %s starts without heads: %s: %s", connection.connection_id, type(error).__name__, error)
+            log.warning(
+                "connection %s starts without heads: %s: %s", connection.connection_id, type(error).__name__, error
+            )
             connection.begin({}, complete=False, oldest=datetime.now(UTC))
         else:
             connection.begin(found.heads, complete=found.complete, oldest=found.oldest)
@@ -283,5 +305,3 @@ class UnifiedWebSocketManager:
     def _forget(self, connection_id: str) -> WebSocketConnection | None:
         self._bare.pop(connection_id, None)  # type: ignore[call-overload]
         return self._connections.pop(connection_id, None)  # type: ignore[call-overload, no-any-return]
-
-

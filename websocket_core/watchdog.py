@@ -1,4 +1,5 @@
-"""What a process that has connections looks at again and again, in few queries: moved threads, credentials, operators' wishes, its own heartbeat.
+"""What a process that has connections looks at again and again, in few queries: moved threads, credentials,
+operators' wishes, its own heartbeat.
 
 It heals what the channel layer lost: a last message, a dead Redis, a revocation that was never announced.
 """
@@ -60,7 +61,7 @@ class Watchdog:
                 warned = False
             except asyncio.CancelledError:
                 raise
-            except Exception as error:
+            except Exception as error:  # noqa: BLE001 - waited out, the next look comes
                 if not warned:
                     warned = True
                     log.warning("watchdog: %s: %s", type(error).__name__, error)

@@ -15,16 +15,19 @@ WebSocketManager = UnifiedWebSocketManager
 
 
 def create_websocket_manager(user_context: UserExecutionContext) -> UnifiedWebSocketManager:
-    """A manager for one user context. Synchronous and without I/O, inside and outside an event loop; every call makes a new one.
+    """A manager for one user context. Synchronous and without I/O, inside and outside an event loop; every call makes
+    a new one.
 
     Raises:
         TypeError: `user_context` is not a `UserExecutionContext`.
         ValueError: one of its ids is not legal (raised where the context is made).
-        ProtocolComplianceError: the configured class (`NETRA_MANAGER_CLASS`) does not follow `WebSocketManagerProtocol`.
+        ProtocolComplianceError: the configured class (`NETRA_MANAGER_CLASS`) does not follow
+        `WebSocketManagerProtocol`.
     """
     if not isinstance(user_context, UserExecutionContext):
         raise TypeError(
-            f"create_websocket_manager takes a UserExecutionContext(user_id, thread_id, run_id), not {type(user_context).__name__}"
+            "create_websocket_manager takes a UserExecutionContext(user_id, thread_id, run_id), "
+            f"not {type(user_context).__name__}"
         )
     manager = _manager_class(conf.MANAGER_CLASS)(user_context)
     WebSocketManagerProtocolValidator.require_protocol_compliance(manager)

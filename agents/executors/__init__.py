@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
+from functools import cache
 from typing import TYPE_CHECKING, Protocol
 
 from agents.conf import conf
@@ -18,10 +18,13 @@ class Executor(Protocol):
     """Whether the process that records a run executes it itself."""
 
     def enqueue(self, run: Run) -> None:
-        """Let somebody execute a recorded run. Called inside the transaction that records it: both happen, or neither."""
+        """Let somebody execute a recorded run.
+
+        Called inside the transaction that records it: both happen, or neither.
+        """
 
 
-@lru_cache
+@cache
 def _executor(name: str) -> Executor:
     if name == "procrastinate":
         from agents.executors.procrastinate import ProcrastinateExecutor  # an optional dependency
