@@ -85,7 +85,7 @@ def judge(session_keys: Collection[str]) -> dict[str, Verdict]:
 
     The backend must be configured, the user there and active, the password the one the session began with.
     """
-    contents = {key: (data, end) for key, data, end in _load(key for key in session_keys if len(key) >= MIN_KEY)}
+    contents = {key: (data, end) for key, data, end in _load(filter(_is_possible, session_keys))}
     users = _users(data for data, _ in contents.values() if _names_user(data))
     now = timezone.now()
     verdicts: dict[str, Verdict] = dict.fromkeys(session_keys, Missing)
@@ -100,6 +100,11 @@ def judge(session_keys: Collection[str]) -> dict[str, Verdict]:
         else:
             verdicts[key] = LiveSession(user, expires_at)
     return verdicts
+
+
+def _is_possible(session_key: str) -> bool:
+    """Whether Django can have given this key out. PostgreSQL does not even take the question for a NUL."""
+    return len(session_key) >= MIN_KEY and session_key.isascii() and session_key.isprintable()
 
 
 def _names_user(data: dict[str, Any]) -> bool:

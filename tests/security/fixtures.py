@@ -1,0 +1,40 @@
+"""Fixtures of identity tests; import the ones a module uses, or its `conftest.py` does."""
+
+from collections.abc import Iterator
+from importlib import import_module
+
+import pytest
+from django.conf import settings
+from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_KEY
+from django.contrib.auth.models import User
+from security.issuer import Issuer
+
+from websocket_core import db
+from websocket_core.auth.announce import announcer
+
+
+@pytest.fixture
+def issuer() -> Iterator[Issuer]:
+    """A running issuer with one RSA key."""
+    issuer = Issuer()
+    issuer.start()
+    yield issuer
+    issuer.stop()
+
+
+@pytest.fixture(autouse=True)
+def no_threads_left() -> Iterator[None]:
+    """End the threads of the database and of rings with the test that made them."""
+    yield
+    announcer.close()
+    db.close_all()
+
+
+def log_in(user: User) -> str:
+    """A session of this user, as the log-in page makes it: its key."""
+    session = import_module(settings.SESSION_ENGINE).SessionStore()
+    session[SESSION_KEY] = str(user.pk)
+    session[BACKEND_SESSION_KEY] = settings.AUTHENTICATION_BACKENDS[0]
+    session[HASH_SESSION_KEY] = user.get_session_auth_hash()
+    session.save()
+    return str(session.session_key)
