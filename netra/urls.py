@@ -4,12 +4,15 @@ from allauth.account.decorators import secure_admin_login
 from django.contrib import admin
 from django.urls import URLPattern, URLResolver, include, path, re_path
 
+from netra import views
 from netra.login_pages import not_here
 
 # The admin's own log-in form does not count attempts; the project's does.
 admin.site.login = secure_admin_login(admin.site.login)  # type: ignore[method-assign]
 
 urlpatterns: list[URLPattern | URLResolver] = [
+    path("", views.console, name="console"),
+    path("console/bootstrap.json", views.bootstrap, name="console-bootstrap"),
     path("admin/", admin.site.urls),
     # Pages of django-allauth that send mail, which Netra does not.
     re_path(r"^accounts/(?:email|confirm-email|password/reset|login/code)/", not_here),

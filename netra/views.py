@@ -54,7 +54,7 @@ def _bootstrap(request: HttpRequest) -> dict[str, object]:
         "urls": {
             "bootstrap": reverse("console-bootstrap"),
             "login": resolve_url(settings.LOGIN_URL),
-            "logout": reverse("logout"),
+            "logout": reverse("account_logout"),
         },
     }
 

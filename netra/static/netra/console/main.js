@@ -29,7 +29,7 @@ class Console {
   constructor(boot) {
     this.boot = boot;
     this.threads = new Map();
-    this.dirty = new Set();
+    this.dirty = new Set(); // runs to draw again; null: all
     this.decisions = new Map(); // approvals decided on this page
     this.route = null;
     this.wide = matchMedia("(min-width: 80rem)");
@@ -92,9 +92,7 @@ class Console {
       const mine = this.decisions.get(event.data.approval_id) === event.data.approved;
       run.stepAt(event.seq).where = mine ? "here" : "elsewhere";
     }
-    if (thread && thread === this.open) {
-      if (run) this.dirty.add(run);
-    }
+    if (run && thread === this.open) this.dirty?.add(run);
     if (!replayed) this.#announceEvent(event, run);
     this.#scheduleDraw();
   }

@@ -8,6 +8,8 @@ import { Timeline } from "./timeline.js";
 import { RUN_STATUS, failureTitle, stoppedBy } from "./words.js";
 
 const LONG_QUESTION = 600;
+// A failure whose cause is only in the log names it at its end.
+const WITH_INCIDENT = /^(.*?)\s*Incident (\S+?)\.?$/s;
 
 export class RunCard {
   /** `actions`: select(run, step, how), respond(run, step, approved), stop(run), agentLabel(name), now(). */
@@ -117,10 +119,11 @@ export class RunCard {
   }
 
   #failure() {
-    const { code, message, incident, retried_as: retriedAs } = this.run.failure;
+    const { code, message, retried_as: retriedAs } = this.run.failure;
+    const [, text, incident] = WITH_INCIDENT.exec(message) ?? [null, message, null];
     return h("div", { class: "failure" },
       h("p", { class: "title" }, icon("warning"), failureTitle(code)),
-      message && h("p", { dir: "auto" }, message),
+      h("p", { dir: "auto" }, text),
       incident && h("p", { class: "incident" }, "Incident ", h("code", {}, incident), copyButton(incident),
         h("span", { class: "quiet" }, "Give this to whoever runs the server: it finds the cause in the log.")),
       retriedAs && h("p", {}, "It was started again as ",
@@ -142,8 +145,8 @@ export class RunCard {
 
   #drawFoot(now) {
     const { run } = this;
-    const parts = [];
-    if (run.isOver || run.status === "running" || run.status === "waiting") parts.push(RUN_STATUS[run.status]);
+    this.foot.hidden = run.startedAt === null && !run.isOver;
+    const parts = [RUN_STATUS[run.status]];
     if (run.stopping && !run.isOver) parts[0] = "Stopping…";
     if (run.startedAt !== null) parts.push(duration(run.durationMs ?? (run.endedAt ?? now) - run.startedAt));
     const used = tokens(run.usage);
@@ -155,7 +158,6 @@ export class RunCard {
       this.footText = h("button", { type: "button", class: "link", onclick: () => this.actions.select(run, null, {}) });
       this.foot.append(h("span", { class: "dot", "aria-hidden": "true" }), this.footText);
     }
-    this.foot.hidden = !parts.length;
     setText(this.footText, text);
     setAttribute(this.footText, "title", `Run ${run.id}, ${number(run.eventCount)} events. Press for details.`);
   }

@@ -35,7 +35,7 @@ class ToolView {
     setText(this.name, step.name);
     setText(this.args, oneLine(step.arguments));
     setText(this.verdict, TOOL_STATUS[step.status] ?? step.status);
-    this.error.hidden = !step.error;
+    this.error.hidden = step.status !== "error" || !step.error; // stopped and denied say all in one word
     setText(this.error, step.error ?? "");
     this.tick(now, longest);
   }

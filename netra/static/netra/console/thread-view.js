@@ -33,7 +33,9 @@ export class ThreadView {
     this.cards.clear();
     this.cardsElement.replaceChildren();
     this.from = null; // index of the oldest run that is shown
-    this.following = true;
+    this.following = Boolean(thread);
+    this.scroller.scrollTop = 0;
+    this.toEnd.hidden = true;
     this.showProgress(null);
   }
 

@@ -3,13 +3,13 @@
 import { duration } from "./format.js";
 
 const FAILURES = {
-  agent_error: "The agent failed",
-  timeout: "The agent took too long and was ended",
-  result_unserialisable: "The agent finished, but its result could not be sent",
-  result_too_large: "The agent finished, but its result is too large to send",
-  worker_lost: "The process this run was in is gone",
-  server_stopped: "The server was stopped before the run was over",
-  journal_unavailable: "The run could not be written down any more and was ended",
+  agent_error: "Failed",
+  timeout: "Took too long",
+  result_unserialisable: "The result could not be sent",
+  result_too_large: "The result is too large",
+  worker_lost: "The process it ran in is gone",
+  server_stopped: "The server was stopped",
+  journal_unavailable: "It could not be written down any more",
 };
 
 const ERRORS = {
