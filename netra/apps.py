@@ -1,6 +1,7 @@
 """The project as a Django app, so that its commands, templates, static files and checks are found."""
 
 from django.apps import AppConfig
+from django.contrib.admin.apps import AdminConfig
 
 
 class NetraConfig(AppConfig):
@@ -12,3 +13,9 @@ class NetraConfig(AppConfig):
     def ready(self) -> None:
         """Import the checks, which register themselves."""
         from netra import checks  # noqa: F401
+
+
+class NetraAdminConfig(AdminConfig):
+    """Django's admin, with the site of `netra.admin_site` as the default one."""
+
+    default_site = "netra.admin_site.NetraAdminSite"

@@ -46,7 +46,7 @@ INSTALLED_APPS = [
     "agents.apps.AgentsConfig",
     "websocket_core.apps.WebsocketCoreConfig",
     "channels",
-    "django.contrib.admin",
+    "netra.apps.NetraAdminConfig",  # django.contrib.admin with a front page of our own
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.sessions",

@@ -1,0 +1,148 @@
+"""Approvals: who was asked what, and who decided when."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from django.contrib import admin
+from django.db.models import Q, QuerySet
+from django.http import HttpRequest
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+
+from agents.models import OPEN, Approval, Decision
+from websocket_core.admin import json_text, links, moments
+from websocket_core.admin.filters import ChoiceFilter, GivenFilter, IndexedUserFilter, row_number
+from websocket_core.admin.moments import column
+from websocket_core.admin.read_only import ReadOnlyAdmin
+
+DATES = ("created_at", "expires_at")
+MOMENTS = tuple(column(name) for name in DATES)
+BY = {"user": "the user", "expired": "nobody in time", "cancelled": "the end of the run"}
+
+
+def verdict(approval: Approval) -> SafeString:
+    """How it was decided, by whom and when."""
+    decision = _decision(approval)
+    if decision is None:
+        word = "waiting" if approval.run.status in OPEN else "undecided"
+        return format_html('<span class="netra-state is-{}">{}</span>', word, word)
+    word = "approved" if decision.approved else ("denied" if decision.by == "user" else decision.by)
+    return format_html(
+        '<span class="netra-state is-{}">{}</span> <span class="quiet">by {}, {}</span>',
+        word,
+        word,
+        BY.get(decision.by, decision.by),
+        moments.show(decision.decided_at),
+    )
+
+
+def _decision(approval: Approval) -> Decision | None:
+    return getattr(approval, "decision", None)
+
+
+class VerdictFilter(ChoiceFilter):
+    """How it was decided."""
+
+    title = "decision"
+    parameter_name = "decision"
+    options: ClassVar = {
+        "waiting": ("Waiting", Q(decision=None, run__status__in=OPEN)),
+        "approved": ("Approved", Q(decision__approved=True)),
+        "denied": ("Denied", Q(decision__approved=False, decision__by="user")),
+        "expired": ("Expired", Q(decision__by="expired")),
+        "cancelled": ("Cancelled with its run", Q(decision__by="cancelled")),
+    }
+
+
+class RunRowFilter(GivenFilter):
+    """Approvals of one run, by the run's row."""
+
+    title = "run"
+    parameter_name = "run"
+    field = "run"
+    indexed = True
+
+    def condition(self, value: str) -> Q:
+        """The approvals of this run."""
+        return Q(run=row_number(value))
+
+
+@admin.register(Approval)
+class ApprovalAdmin(ReadOnlyAdmin):
+    """The newest first."""
+
+    name_field = "approval_id"
+    prefix_fields = ("user_id", "approval_id")
+    equal_fields = ("tool_name", "run__run_id")
+    list_display = (
+        "tool_name",
+        "message_start",
+        "verdict",
+        "user",
+        "run_link",
+        *(column(name, short=True) for name in DATES),
+    )
+    list_filter = (VerdictFilter, IndexedUserFilter, RunRowFilter)
+    list_select_related = ("run", "decision")
+    search_fields = ("approval_id",)
+    search_help_text = "An approval id or a user id, whole or its beginning; or a whole tool name or run id."
+    fieldsets = (
+        (None, {"fields": ("tool_name", "message", "verdict", "user_page", "run_link", "thread_link")}),
+        ("What was asked for", {"fields": ("pretty_arguments", "tool_call_id", "arguments_digest")}),
+        ("Answer", {"fields": ("decided_by", "decided_at", "pretty_value")}),
+        ("When", {"fields": (*MOMENTS, "approval_id")}),
+    )
+    readonly_fields = (
+        *("verdict", "user_page", "run_link", "thread_link", "pretty_arguments"),
+        *("decided_by", "decided_at", "pretty_value", *MOMENTS),
+    )
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Approval]:
+        """With the run and its thread, which every page names."""
+        return super().get_queryset(request).select_related("decision", "run__thread")
+
+    @admin.display(description="Decision")
+    def verdict(self, row: Approval) -> SafeString:
+        """How it was decided, by whom and when."""
+        return verdict(row)
+
+    @admin.display(description="Message")
+    def message_start(self, row: Approval) -> str:
+        """The question."""
+        return json_text.one_line(row.message, 90) or "-"
+
+    @admin.display(description="Run")
+    def run_link(self, row: Approval) -> SafeString | str:
+        """The run that asked."""
+        return links.object_link(row.run, f"{row.run.agent_type} {links.tail(row.run.run_id)}")
+
+    @admin.display(description="Thread")
+    def thread_link(self, row: Approval) -> SafeString | str:
+        """The thread it was asked in."""
+        return links.object_link(row.run.thread, links.cut(str(row.run.thread)))
+
+    @admin.display(description="Arguments")
+    def pretty_arguments(self, row: Approval) -> SafeString | str:
+        """What the tool would get."""
+        return json_text.block(row.arguments)
+
+    @admin.display(description="Decided by")
+    def decided_by(self, row: Approval) -> str:
+        """Who answered."""
+        decision = _decision(row)
+        if decision is None:
+            return "-"
+        return f"user {row.user_id}" if decision.by == "user" else BY.get(decision.by, decision.by)
+
+    @admin.display(description="Decided at")
+    def decided_at(self, row: Approval) -> SafeString | str:
+        """When it was answered."""
+        decision = _decision(row)
+        return moments.show(decision.decided_at) if decision else "-"
+
+    @admin.display(description="Value")
+    def pretty_value(self, row: Approval) -> SafeString | str:
+        """What the person added to the answer."""
+        decision = _decision(row)
+        return json_text.block(decision.value) if decision else "-"

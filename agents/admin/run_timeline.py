@@ -1,0 +1,107 @@
+"""The picture of a run, and its steps as a table, from what the journal holds of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from django.utils.html import format_html, format_html_join
+from django.utils.safestring import SafeString, mark_safe
+
+from agents.models import OPEN, Run
+from agents.timeline import Step, Timeline, draw, duration, read_step, timeline
+from agents.timeline.svg import outcome_word, span_title
+from websocket_core.admin import links
+from websocket_core.models import Event
+
+PAGE = 250  # events read at a time: a frame may have 256 KiB
+MOST_EVENTS = 5_000
+MOST_CHARS = 16 * 1024 * 1024
+MOST_ROWS = 200  # of the table
+
+
+@dataclass(frozen=True, slots=True)
+class RunTimeline:
+    """A run's timeline and where each of its events is shown."""
+
+    timeline: Timeline
+    pages: dict[int, str]
+
+    def picture(self) -> SafeString:
+        """The SVG."""
+        svg = draw(self.timeline, link=self.pages.get, name="run-timeline")
+        # Safe: `draw` escapes every text it is given.
+        return format_html('<div class="netra-timeline" tabindex="-1">{}</div>', mark_safe(svg))  # noqa: S308
+
+    def table(self) -> SafeString | str:
+        """The same in rows, for those who would rather read, and to get at steps too small to hit."""
+        spans = self.timeline.spans
+        if not spans:
+            return "-"
+        rows = format_html_join(
+            "",
+            '<tr><th scope="row">{}</th><td>{}</td><td class="is-{}">{}</td><td>{}</td><td>+{}</td></tr>',
+            (
+                (
+                    links.link(self.pages.get(span.seq), span.label, title=span_title(span)),
+                    span.kind.capitalize(),
+                    span.outcome,
+                    outcome_word(span),
+                    duration(span.seconds),
+                    duration(span.start),
+                )
+                for span in spans[:MOST_ROWS]
+            ),
+        )
+        more = f"The first {MOST_ROWS} of {len(spans):,} steps." if len(spans) > MOST_ROWS else ""
+        return format_html(
+            '<table class="netra-steps"><thead><tr><th scope="col">Step</th><th scope="col">Kind</th>'
+            '<th scope="col">Outcome</th><th scope="col">Took</th><th scope="col">Began</th></tr></thead>'
+            "<tbody>{}</tbody></table>{}",
+            rows,
+            more,
+        )
+
+
+def of_run(run: Run) -> RunTimeline:
+    """Read a run's events, up to `MOST_EVENTS` and `MOST_CHARS` of them."""
+    reader = _Reader(run)
+    steps = list(reader)
+    found = timeline(
+        steps,
+        begin=run.created_at,
+        now=datetime.now(UTC),
+        over=run.status not in OPEN,
+        partial=reader.partial,
+    )
+    return RunTimeline(found, reader.pages)
+
+
+class _Reader:
+    def __init__(self, run: Run) -> None:
+        self.run = run
+        self.partial = False
+        self.pages: dict[int, str] = {}
+
+    def __iter__(self) -> Iterator[Step]:
+        if self.run.first_seq is None:
+            return
+        events = Event.objects.filter(thread=self.run.thread_id, run_id=self.run.run_id)
+        if self.run.last_seq is not None:
+            events = events.filter(seq__lte=self.run.last_seq)
+        after, count, chars = self.run.first_seq - 1, 0, 0
+        while True:
+            page = list(events.filter(seq__gt=after).order_by("seq").values_list("pk", "seq", "frame")[:PAGE])
+            for pk, seq, frame in page:
+                count, chars = count + 1, chars + len(frame)
+                if count > MOST_EVENTS or chars > MOST_CHARS:
+                    self.partial = True
+                    return
+                step = read_step(frame)
+                if step is not None:
+                    self.pages[seq] = links.page_url(Event, pk)
+                    yield step
+            if len(page) < PAGE:
+                return
+            after = page[-1][1]

@@ -1,0 +1,22 @@
+"""Lengths of time in words."""
+
+from __future__ import annotations
+
+
+def duration(seconds: float) -> str:
+    """A length of time as short as it stays useful: `350 ms`, `1.2 s`, `2 min 5 s`, `3 h 12 min`, `2 d 3 h`.
+
+    Args:
+        seconds: the length in seconds; negative ones count as none.
+    """
+    seconds = max(0.0, seconds)
+    if seconds < 0.9995:
+        return f"{seconds * 1000:.0f} ms"
+    if seconds < 59.95:
+        return f"{seconds:.1f} s"
+    whole = round(seconds)
+    for size, unit, below, below_unit in ((86_400, "d", 3_600, "h"), (3_600, "h", 60, "min"), (60, "min", 1, "s")):
+        if whole >= size:
+            rest = whole % size // below
+            return f"{whole // size} {unit}" + (f" {rest} {below_unit}" if rest else "")
+    return f"{whole} s"

@@ -1,0 +1,155 @@
+"""Django's change list over keyset pages: the same look, filters and search, and no COUNT."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, cast
+
+from django.contrib.admin.options import IncorrectLookupParameters
+from django.contrib.admin.views.main import ChangeList
+from django.core.paginator import Paginator
+from django.db.models import QuerySet
+from django.http import HttpRequest
+
+from websocket_core.admin.calendar import Period, choices
+from websocket_core.admin.filters import Filter
+from websocket_core.admin.keyset import Cursor, KeysetList, Page
+
+if TYPE_CHECKING:
+    from websocket_core.admin.read_only import ReadOnlyAdmin
+
+OLDER, NEWER, PERIOD, EVERYTHING = "older", "newer", "on", "everything"
+
+
+class KeysetChangeList(ChangeList):
+    """A change list whose pages are found by key.
+
+    Its model admin is a `ReadOnlyAdmin`, which says how the list is ordered and which searches an index answers.
+    """
+
+    page: Page
+    period: Period | None = None
+
+    def get_queryset(self, request: HttpRequest, exclude_parameters: list[str | None] | None = None) -> QuerySet[Any]:
+        """Everything that was asked for, and beside it (`indexed`) as much of it as an index answers."""
+        # A position belongs to one order and one set of filters: links that change those must not carry it on.
+        for name in (OLDER, NEWER):
+            self.params.pop(name, None)
+            self.filter_params.pop(name, None)
+        admin = self._admin
+        try:
+            self.period = Period.parse(request.GET[PERIOD]) if PERIOD in request.GET else None
+        except ValueError as error:
+            raise IncorrectLookupParameters(str(error)) from error
+        found = super().get_queryset(request, exclude_parameters)
+        exact = admin.exact_matches(request, self.query) if self.query else None
+        if exact is not None:
+            self.bounded = False
+            self.indexed = self.apply_select_related(exact)
+            return self.indexed.order_by("-pk")
+        self.indexed = self.root_queryset
+        self.bounded = bool(self.query)
+        for spec in cast("list[Filter]", self.filter_specs):
+            if not spec.is_active:
+                continue
+            if spec.indexed:
+                narrowed = spec.queryset(request, self.indexed)
+                self.indexed = self.indexed if narrowed is None else narrowed
+            else:
+                self.bounded = True
+        if self.period is not None:
+            when = admin.period_condition(self.period, self.params)
+            self.indexed, found = self.indexed.filter(when), found.filter(when)
+        self.bounded = self.bounded and not (admin.may_search_everything and EVERYTHING in request.GET)
+        return found
+
+    def get_filters_params(self, params: dict[str, Any] | None = None) -> dict[str, Any]:
+        """What the filters get of the query string."""
+        found = super().get_filters_params(params)
+        return {name: value for name, value in found.items() if name not in (PERIOD, EVERYTHING)}
+
+    def get_results(self, request: HttpRequest) -> None:
+        """Read one page."""
+        admin = self._admin
+        stretches = admin.get_stretches(self)
+        rows = KeysetList(
+            self.indexed, self.queryset, stretches, self.list_per_page, admin.search_bound if self.bounded else None
+        )
+        try:
+            if OLDER in request.GET:
+                self.page = rows.older(Cursor.decode(request.GET[OLDER], self.model, stretches))
+            elif NEWER in request.GET:
+                self.page = rows.newer(Cursor.decode(request.GET[NEWER], self.model, stretches))
+            else:
+                self.page = rows.first()
+        except ValueError as error:
+            raise IncorrectLookupParameters(str(error)) from error
+        admin.prepare_rows(self.page.rows)
+        self.result_list = self.page.rows
+        self.result_count = self.full_result_count = len(self.page.rows)
+        self.show_full_result_count = False
+        self.show_admin_actions = bool(self.page.rows)
+        self.can_show_all = self.multi_page = False
+        self.paginator = Paginator(self.page.rows, self.list_per_page)
+
+    @property
+    def is_narrowed(self) -> bool:
+        """Whether something was searched or filtered for."""
+        return bool(self.query or self.has_active_filters or self.period)
+
+    @property
+    def newest_url(self) -> str | None:
+        """The first page, unless this is it."""
+        return self.get_query_string() if self.page.newer else None
+
+    @property
+    def newer_url(self) -> str | None:
+        """The page of newer rows."""
+        return self.get_query_string({NEWER: self.page.newer.encode()}) if self.page.newer else None
+
+    @property
+    def older_url(self) -> str | None:
+        """The page of older rows."""
+        return self.get_query_string({OLDER: self.page.older.encode()}) if self.page.older else None
+
+    @property
+    def everything_url(self) -> str | None:
+        """The same search without a bound, where the table is small enough to be read whole."""
+        if not (self.bounded and self.page.stopped and self._admin.may_search_everything):
+            return None
+        return self.get_query_string({EVERYTHING: "1"})
+
+    @property
+    def without_search_url(self) -> str:
+        """The same list without the search."""
+        return self.get_query_string(remove=["q", EVERYTHING])
+
+    @property
+    def search_bound(self) -> int:
+        """Rows that were looked at for this page at most."""
+        return self._admin.search_bound
+
+    @property
+    def about_total(self) -> int | None:
+        """About how many rows there are in all, where that is known without counting."""
+        return None if self.is_narrowed else self._admin.about_total()
+
+    def calendar(self) -> dict[str, Any] | None:
+        """Choices for the date line above the list, as `admin/date_hierarchy.html` wants them."""
+        span = self._admin.time_span(self.root_queryset)
+        if span is None:
+            return None
+        found: list[dict[str, str]] = [
+            {"link": self.get_query_string({PERIOD: str(period)}), "title": period.title}
+            for period in choices(*span, within=self.period)
+        ]
+        back = None
+        if self.period is not None:
+            parent = self.period.parent
+            title = parent.title if parent else "All dates"
+            back = {"link": self.get_query_string({PERIOD: str(parent) if parent else None}), "title": title}
+            found = found or [{"title": self.period.title}]
+        return {"show": True, "back": back, "choices": found}
+
+    @property
+    def _admin(self) -> ReadOnlyAdmin:
+        return cast("ReadOnlyAdmin", self.model_admin)

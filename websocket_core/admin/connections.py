@@ -1,0 +1,193 @@
+"""Sockets, open and past."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, ClassVar
+
+from django.contrib import admin
+from django.db.models import Q, QuerySet
+from django.http import HttpRequest, HttpResponse
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+
+from websocket_core.admin import confirm, links
+from websocket_core.admin.change_list import KeysetChangeList
+from websocket_core.admin.filters import ChoiceFilter, GivenFilter, UserFilter
+from websocket_core.admin.keyset import Stretch
+from websocket_core.admin.moments import column
+from websocket_core.admin.read_only import ReadOnlyAdmin, log_action
+from websocket_core.models import Connection
+
+LIVE = Stretch("connected_at", Q(disconnected_at=None))
+CLOSED = Stretch("disconnected_at", Q(disconnected_at__isnull=False))
+
+MOMENTS = tuple(column(name) for name in ("connected_at", "last_seen_at", "close_requested_at", "disconnected_at"))
+CLOSE_CODES = {
+    1000: "closed by the client",
+    1001: "page left",
+    1002: "protocol error",
+    1005: "closed by the client, no code",
+    1006: "connection lost",
+    1007: "invalid text",
+    1009: "message too big",
+    1011: "server error",
+    1012: "server restart",
+    4400: "binary frame",
+    4401: "credentials ended",
+    4408: "too slow",
+    4409: "too many connections",
+    4413: "frame too large",
+    4429: "flooding",
+}
+
+
+class StateFilter(ChoiceFilter):
+    """Open or past; the index on `disconnected_at` answers it."""
+
+    title = "state"
+    parameter_name = "state"
+    indexed = True
+    options: ClassVar = {"live": ("Live", LIVE.where), "closed": ("Closed", CLOSED.where)}
+
+
+class CredentialFilter(ChoiceFilter):
+    """How the user was recognised."""
+
+    title = "credential"
+    parameter_name = "credential"
+    options: ClassVar = {
+        kind: (label, Q(credential=kind))
+        for kind, label in (
+            ("session", "Session cookie"),
+            ("token", "Access token"),
+            ("oidc", "OIDC token"),
+            ("ticket", "Ticket"),
+        )
+    }
+
+
+class CloseCodeFilter(ChoiceFilter):
+    """Why it ended."""
+
+    title = "how it ended"
+    parameter_name = "end"
+    options: ClassVar = {
+        "client": ("By the client", Q(close_code__in=(1000, 1001, 1005))),
+        "lost": ("Connection lost (1006)", Q(close_code=1006)),
+        "restart": ("Server restart (1012)", Q(close_code=1012)),
+        "credentials": ("Credentials ended (4401)", Q(close_code=4401)),
+        "slow": ("Too slow (4408)", Q(close_code=4408)),
+        "limit": ("A limit (4409, 4413, 4429)", Q(close_code__in=(4409, 4413, 4429))),
+        "error": ("An error", Q(close_code__in=(1002, 1003, 1007, 1009, 1011, 4400))),
+    }
+
+
+class ProcessFilter(GivenFilter):
+    """Sockets of one server process."""
+
+    title = "server process"
+    parameter_name = "process"
+    field = "process_id"
+
+
+class ThreadNameFilter(GivenFilter):
+    """Sockets that last worked in the thread of this name; together with the user filter, in one thread."""
+
+    title = "thread"
+    parameter_name = "thread"
+    field = "thread_id"
+
+
+@admin.register(Connection)
+class ConnectionAdmin(ReadOnlyAdmin):
+    """Live ones first, the newest first; then the past ones, the last closed first."""
+
+    stretches = (LIVE, CLOSED)
+    period_field = "connected_at"
+    prefix_fields = ("connection_id", "user_id")
+    equal_fields = ("thread_id",)
+    list_display = (
+        *("connection", "state", "user", "thread", "server"),
+        *(column("connected_at", "Since", short=True), column("last_seen_at", "Last seen", short=True)),
+    )
+    list_filter = (StateFilter, CredentialFilter, CloseCodeFilter, UserFilter, ProcessFilter, ThreadNameFilter)
+    list_select_related = ("process",)
+    search_fields = ("connection_id",)
+    search_help_text = "A connection id or a user id, whole or its beginning; or a whole thread id."
+    actions = ("disconnect",)
+    fieldsets = (
+        (None, {"fields": ("state", "user_page", "thread", "server", "credential", "client")}),
+        ("When", {"fields": (*MOMENTS, "code")}),
+        ("Identity", {"fields": ("connection_id",)}),
+    )
+    readonly_fields = ("state", "user_page", "thread", "server", "code", *MOMENTS)
+
+    def get_stretches(self, changelist: KeysetChangeList) -> Sequence[Stretch]:
+        """Only one of the stretches when only open or only past sockets are wanted."""
+        state = changelist.params.get("state")
+        if changelist.period is None and state in ("live", "closed"):
+            return (LIVE,) if state == "live" else (CLOSED,)
+        return super().get_stretches(changelist)
+
+    def exact_matches(self, request: HttpRequest, term: str) -> QuerySet[Any] | None:
+        """The connection of this id."""
+        rows = self.get_queryset(request).filter(pk=term.strip())
+        return rows if rows.exists() else None
+
+    @admin.display(description="Connection")
+    def connection(self, row: Connection) -> SafeString:
+        """The id, shortened."""
+        return links.name(row.connection_id)
+
+    @admin.display(description="State")
+    def state(self, row: Connection) -> SafeString:
+        """A word, and a dot for the eye; for past ones the close code."""
+        if row.disconnected_at is not None:
+            return format_html(
+                '<span class="netra-state is-over" title="{}">closed</span> <span class="quiet">{}</span>',
+                self.code(row),
+                row.close_code or "",
+            )
+        word = "live" if row.close_requested_at is None else "closing"
+        return format_html('<span class="netra-state is-live">{}</span>', word)
+
+    @admin.display(description="Thread")
+    def thread(self, row: Connection) -> SafeString | str:
+        """The thread it last worked in."""
+        return links.thread(row.user_id, row.thread_id)
+
+    @admin.display(description="Server process")
+    def server(self, row: Connection) -> SafeString | str:
+        """The process that holds the socket."""
+        process = row.process
+        return links.object_link(process, f"{process.host}:{process.pid}")
+
+    @admin.display(description="Close code")
+    def code(self, row: Connection) -> str:
+        """The close code in words."""
+        if row.close_code is None:
+            return "-"
+        meaning = CLOSE_CODES.get(row.close_code)
+        return f"{row.close_code} {meaning}" if meaning else str(row.close_code)
+
+    def offers(self, action: str, row: Connection) -> bool:
+        """Only open sockets can be closed."""
+        return row.disconnected_at is None
+
+    @admin.action(description="Disconnect selected connections", permissions=["act"])
+    def disconnect(self, request: HttpRequest, rows: QuerySet[Any]) -> HttpResponse | None:
+        """Ask the processes that hold these sockets to close them."""
+        from websocket_core.disconnect import request_disconnect
+
+        live = list(rows.filter(disconnected_at=None)[: confirm.MOST_ROWS])
+        asked = request_disconnect([row.connection_id for row in live])
+        log_action(self, request, live, "Disconnected.")
+        if asked:
+            noun = "connection is" if asked == 1 else "connections are"
+            self.message_user(request, f"{asked} {noun} being closed. Runs go on; clients may come back.", "success")
+        else:
+            self.message_user(request, "None of the selected connections is open any more.", "warning")
+        return confirm.back(request)
+
+    disconnect.button = "Disconnect"  # type: ignore[attr-defined]

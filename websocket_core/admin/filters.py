@@ -1,0 +1,102 @@
+"""List filters that say whether an index answers them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any, ClassVar
+
+from django.contrib.admin import ModelAdmin, SimpleListFilter
+from django.contrib.admin.options import IncorrectLookupParameters
+from django.db.models import Q, QuerySet
+from django.http import HttpRequest
+
+
+class Filter(SimpleListFilter):
+    """Base of the filters here.
+
+    Attributes:
+        indexed: an index answers it together with the order of the list, so it needs no bound.
+    """
+
+    indexed: bool = False
+
+    @property
+    def is_active(self) -> bool:
+        """Whether the query string holds a value for it."""
+        return self.value() is not None
+
+
+class ChoiceFilter(Filter):
+    """A fixed set of choices.
+
+    Attributes:
+        options: for each value in the query string, what it is called and what it means.
+    """
+
+    options: ClassVar[Mapping[str, tuple[str, Q]]]
+
+    def lookups(self, request: HttpRequest, model_admin: ModelAdmin[Any]) -> Iterable[tuple[str, str]]:
+        """The choices, in the order of `options`."""
+        return [(value, label) for value, (label, _) in self.options.items()]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        """The rows that the chosen option means."""
+        value = self.value()
+        if value is None:
+            return queryset
+        if value not in self.options:
+            raise IncorrectLookupParameters(f"{self.parameter_name} has no option {value!r:.40}")
+        return queryset.filter(self.options[value][1])
+
+
+class GivenFilter(Filter):
+    """A filter without choices to offer: links set it, the sidebar shows it as long as it is set and takes it away.
+
+    Attributes:
+        field: the field that must have exactly the value.
+    """
+
+    field: ClassVar[str]
+
+    def lookups(self, request: HttpRequest, model_admin: ModelAdmin[Any]) -> Iterable[tuple[str, str]]:
+        """The value in the query string, if there is one."""
+        value = self.value()
+        return [] if value is None else [(value, self.label(value))]
+
+    def label(self, value: str) -> str:
+        """How the value is shown."""
+        return value
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        """The rows that have the value."""
+        value = self.value()
+        return queryset if value is None else queryset.filter(self.condition(value))
+
+    def condition(self, value: str) -> Q:
+        """What the value means."""
+        return Q(**{self.field: value})
+
+
+class UserFilter(GivenFilter):
+    """Rows of one user, by user id."""
+
+    title = "user"
+    parameter_name = "user"
+    field = "user_id"
+
+
+class IndexedUserFilter(UserFilter):
+    """The same where an index begins with the user id."""
+
+    indexed = True
+
+
+def row_number(text: str) -> int:
+    """A whole number out of a query string.
+
+    Raises:
+        IncorrectLookupParameters: it is none, or none that a row can have.
+    """
+    if text.isascii() and text.isdigit() and len(text) < 19:
+        return int(text)
+    raise IncorrectLookupParameters(f"{text!r:.40} is not a number")

@@ -1,0 +1,129 @@
+"""Links between the pages of the admin.
+
+Pages of rooms above this one are named by their URL names, and left out where they are not installed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from contextlib import suppress
+from typing import Any
+from urllib.parse import urlencode
+
+from django.contrib.admin.utils import quote
+from django.contrib.auth.models import AbstractBaseUser
+from django.db.models import Model
+from django.urls import NoReverseMatch, reverse
+from django.utils.html import format_html, format_html_join
+from django.utils.safestring import SafeString
+
+SHOWN = 40  # characters of a title or a user id in a list
+TAIL = 8  # characters of another id
+
+USER_LISTS = (
+    ("connections", "websocket_core_connection"),
+    ("threads", "websocket_core_thread"),
+    ("runs", "agents_run"),
+    ("approvals", "agents_approval"),
+    ("access tokens", "websocket_core_accesstoken"),
+)
+
+
+def query(**values: Any) -> str:
+    """A query string."""
+    return urlencode(values)
+
+
+def page_url(model: type[Model], pk: Any) -> str:
+    """Where the page of a row is."""
+    return reverse(f"admin:{model._meta.app_label}_{model._meta.model_name}_change", args=(quote(pk),))
+
+
+def url(name: str, **values: Any) -> str | None:
+    """An admin URL by its name, with a query; `None` when it is not installed."""
+    try:
+        found = reverse(f"admin:{name}")
+    except NoReverseMatch:
+        return None
+    return f"{found}?{urlencode(values)}" if values else found
+
+
+def link(target: str | None, text: SafeString | str, *, title: str = "") -> SafeString | str:
+    """A link, or only its text when there is no target."""
+    if target is None:
+        return text
+    if not title:
+        return format_html('<a href="{}">{}</a>', target, text)
+    return format_html('<a href="{}" title="{}">{}</a>', target, title, text)
+
+
+def object_link(row: Model, text: SafeString | str | None = None) -> SafeString | str:
+    """A link to the page of a row."""
+    return link(page_url(type(row), row.pk), str(row) if text is None else text)
+
+
+def short(text: str) -> str:
+    """A text as it is shown in lists: the beginning of a long one."""
+    return text if len(text) <= SHOWN else text[: SHOWN - 1] + "…"
+
+
+def cut(text: str) -> SafeString:
+    """A text that may be long: the style sheet cuts it to the column, the whole is in the tooltip."""
+    return format_html('<span class="netra-cut" title="{}">{}</span>', text, short(text))
+
+
+def tail(text: str) -> str:
+    """An id as it is shown in lists: the end of a long one, since ids made one after the other begin alike."""
+    return text if len(text) <= TAIL + 4 else "…" + text[-TAIL:]
+
+
+def name(text: str) -> SafeString:
+    """An id, shortened; the whole is in the tooltip."""
+    return format_html('<span class="netra-id" title="{}">{}</span>', text, tail(text))
+
+
+def thread(user_id: str, thread_id: str, text: str | None = None) -> SafeString | str:
+    """A link to a thread by the ids that clients know."""
+    if not thread_id:
+        return "-"
+    target = url("websocket_core_thread_by_id", user=user_id, id=thread_id)
+    return link(target, tail(thread_id) if text is None else short(text), title=thread_id)
+
+
+def run(user_id: str, run_id: str | None, text: str | None = None) -> SafeString | str:
+    """A link to a run by the ids that clients know."""
+    if not run_id:
+        return "-"
+    target = url("agents_run_by_id", user=user_id, id=run_id)
+    return link(target, tail(run_id) if text is None else short(text), title=run_id)
+
+
+def person(user_id: str, user: AbstractBaseUser | None) -> SafeString | str:
+    """A user id, and the Django user's name when it is one's."""
+    if user is None:
+        return cut(user_id)
+    return format_html('{} <span class="quiet">{}</span>', cut(user.get_username()), cut(user_id))
+
+
+def account(user_id: str, user: AbstractBaseUser | None) -> SafeString | str:
+    """The same on a page, whole, leading to the Django user's page."""
+    if user is None:
+        return user_id
+    meta = user._meta
+    target = None
+    with suppress(NoReverseMatch):  # the project need not show its users in the admin
+        target = page_url(type(user), user.pk)
+    return format_html(
+        '{} <span class="quiet">{} {}</span>', link(target, user.get_username()), meta.verbose_name, user_id
+    )
+
+
+def row_of_links(targets: Iterable[tuple[str, str | None]]) -> SafeString:
+    """Several links in a row: what each says and where it leads; those that lead nowhere are left out."""
+    found = [(target, text) for text, target in targets if target]
+    return format_html('<span class="netra-links">{}</span>', format_html_join(" · ", '<a href="{}">{}</a>', found))
+
+
+def lists_of_user(user_id: str) -> SafeString:
+    """Links to everything of a user."""
+    return row_of_links((text, url(f"{name}_changelist", user=user_id)) for text, name in USER_LISTS)

@@ -1,0 +1,209 @@
+"""What every list and page of Netra in the admin has in common: nothing can be edited, and no list is too long."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from django.contrib import admin
+from django.contrib.admin.utils import unquote
+from django.contrib.admin.views.main import ChangeList
+from django.db.models import Model, Q, QuerySet
+from django.http import HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
+from django.shortcuts import redirect
+from django.urls import URLPattern, path, reverse
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+
+from websocket_core.admin import links
+from websocket_core.admin.calendar import Period
+from websocket_core.admin.change_list import KeysetChangeList
+from websocket_core.admin.keyset import Stretch
+from websocket_core.auth.accounts import users_by_id
+
+if TYPE_CHECKING:
+    _ModelAdmin = admin.ModelAdmin[Any]
+else:
+    _ModelAdmin = admin.ModelAdmin
+
+PAGE = 50
+
+
+class ReadOnlyAdmin(_ModelAdmin):
+    """Shows rows that only Netra itself writes. Who may view may look; who may change may use the actions.
+
+    Attributes:
+        stretches: the order of the list.
+        search_bound: rows a search or an unindexed filter looks at for one page.
+        may_search_everything: a search may be repeated without the bound. Not for tables that grow with every event.
+        period_field: the indexed date field by which the list can be drilled down; `None`: not by date.
+        name_field: the field that holds the name clients use; with the user id it finds a row (`by-id/`).
+        prefix_fields: a search finds rows in which one of these begins with the term.
+        equal_fields: a search finds rows in which one of these is the term.
+    """
+
+    stretches: ClassVar[Sequence[Stretch]] = (Stretch("id"),)
+    search_bound: ClassVar[int] = 100_000
+    may_search_everything: ClassVar[bool] = True
+    period_field: ClassVar[str | None] = None
+    name_field: ClassVar[str | None] = None
+    prefix_fields: ClassVar[Sequence[str]] = ()
+    equal_fields: ClassVar[Sequence[str]] = ()
+
+    list_per_page = PAGE
+    show_full_result_count = False
+    show_facets = admin.ShowFacets.NEVER  # a facet is a COUNT for every choice
+    sortable_by = ()  # the order is the index's
+    change_list_template = "admin/websocket_core/change_list.html"
+
+    class Media:
+        css: ClassVar = {"all": ["websocket_core/admin.css"]}
+
+    # --- permissions
+
+    def has_add_permission(self, request: HttpRequest, *args: Any) -> bool:
+        """Nobody adds rows here."""
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        """Nobody edits rows here."""
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        """Nobody deletes rows here."""
+        return False
+
+    def has_act_permission(self, request: HttpRequest) -> bool:
+        """Whether this person may use the actions: Django's permission to change rows of this model."""
+        user = request.user
+        return bool(user.is_active and user.has_perm(f"{self.opts.app_label}.change_{self.opts.model_name}"))
+
+    # --- the list
+
+    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
+        """Keyset pages."""
+        return KeysetChangeList
+
+    def get_stretches(self, changelist: KeysetChangeList) -> Sequence[Stretch]:
+        """The order of the list; an admin may choose it by what was filtered for."""
+        if changelist.period is not None and self.period_field is not None:
+            return (Stretch(self.period_field),)
+        return self.stretches
+
+    def period_condition(self, period: Period, params: Mapping[str, str]) -> Q:
+        """The rows of a year, month, day or hour; `params` is the list's query string."""
+        if self.period_field is None:
+            return Q()
+        return Q(**{f"{self.period_field}__gte": period.start, f"{self.period_field}__lt": period.end})
+
+    def time_span(self, rows: QuerySet[Any]) -> tuple[datetime, datetime] | None:
+        """The dates of the first and the last row; `None` when there are no rows or no dates to drill down by."""
+        if self.period_field is None:
+            return None
+        dates = rows.order_by().values_list(self.period_field, flat=True)
+        first, last = dates.order_by(self.period_field).first(), dates.order_by(f"-{self.period_field}").first()
+        return (first, last) if first is not None and last is not None else None
+
+    def about_total(self) -> int | None:
+        """About how many rows there are, if that can be known without counting."""
+        return None
+
+    def prepare_rows(self, rows: list[Any]) -> None:
+        """Look up for a whole page what its cells need: here, the Django users behind the user ids."""
+        users = users_by_id(user_id for row in rows if (user_id := self.owner(row)) is not None)
+        for row in rows:
+            row.account = users.get(self.owner(row) or "")
+
+    def owner(self, row: Any) -> str | None:
+        """The user id of a row."""
+        return getattr(row, "user_id", None)
+
+    # --- search
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
+    ) -> tuple[QuerySet[Any], bool]:
+        """Rows that have the term, whole or as a beginning, in one of the fields for it."""
+        term = search_term.strip()
+        if not term:
+            return queryset, False
+        condition = Q()
+        for name in self.prefix_fields:
+            condition |= Q(**{f"{name}__startswith": term})
+        for name in self.equal_fields:
+            condition |= Q(**{name: term})
+        return queryset.filter(condition), False
+
+    def exact_matches(self, request: HttpRequest, term: str) -> QuerySet[Any] | None:
+        """Rows that an index finds by the term alone, however old they are; `None` when there are none."""
+        return None
+
+    # --- pages
+
+    @admin.display(description="User")
+    def user(self, row: Any) -> SafeString | str:
+        """In lists: who it is, leading to the rows of the same user."""
+        user_id = self.owner(row)
+        if user_id is None:
+            return "-"
+        return format_html(
+            '<a href="?{}">{}</a>', links.query(user=user_id), links.person(user_id, getattr(row, "account", None))
+        )
+
+    @admin.display(description="User")
+    def user_page(self, row: Any) -> SafeString | str:
+        """On pages: who it is, leading to everything of the same user."""
+        user_id = self.owner(row)
+        if user_id is None:
+            return "-"
+        account = users_by_id([user_id]).get(user_id)
+        return format_html(
+            '<span class="netra-user">{}</span> {}', links.account(user_id, account), links.lists_of_user(user_id)
+        )
+
+    def get_urls(self) -> list[URLPattern]:
+        """Django's, and one that finds a row by the ids that clients know."""
+        if self.name_field is None:
+            return super().get_urls()
+        name = f"{self.opts.app_label}_{self.opts.model_name}_by_id"
+        view: Callable[..., HttpResponseBase] = self.admin_site.admin_view(self.by_id_view)
+        return [path("by-id/", view, name=name), *super().get_urls()]
+
+    def by_id_view(self, request: HttpRequest) -> HttpResponse:
+        """Lead to the row of this `user` and `id`, or to the list when there is none."""
+        wanted = {"user_id": request.GET.get("user", ""), f"{self.name_field}": request.GET.get("id", "")}
+        pk = self.model._default_manager.filter(**wanted).values_list("pk", flat=True).first()
+        if pk is not None:
+            return redirect(links.page_url(self.model, pk))
+        self.message_user(request, f"There is no such {self.opts.verbose_name} any more.", "warning")
+        listing = reverse(f"admin:{self.opts.app_label}_{self.opts.model_name}_changelist")
+        return redirect(f"{listing}?{links.query(user=request.GET.get('user', ''))}")
+
+    def offers(self, action: str, row: Any) -> bool:
+        """Whether an action would change anything about a row, so that its page has a button for it."""
+        return True
+
+    def changeform_view(
+        self,
+        request: HttpRequest,
+        object_id: str | None = None,
+        form_url: str = "",
+        extra_context: dict[str, Any] | None = None,
+    ) -> Any:
+        """A page, with the actions of the list as buttons."""
+        row = self.get_object(request, unquote(object_id)) if object_id is not None else None
+        buttons = [
+            {"name": name, "label": getattr(action[0], "button", action[2])}
+            for name, action in self.get_actions(request).items()
+            if action is not None and row is not None and self.offers(name, row)
+        ]
+        context = {"action_buttons": buttons, **(extra_context or {})}
+        return super().changeform_view(request, object_id, form_url, context)
+
+
+def log_action(model_admin: _ModelAdmin, request: HttpRequest, rows: Iterable[Model], message: str) -> None:
+    """Write into Django's admin log who did what."""
+    for row in rows:
+        model_admin.log_change(request, row, message)

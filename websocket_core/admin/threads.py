@@ -1,0 +1,77 @@
+"""Conversations."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import ClassVar
+
+from django.contrib import admin
+from django.db.models import Q
+from django.utils.safestring import SafeString
+
+from websocket_core.admin import links
+from websocket_core.admin.filters import ChoiceFilter, IndexedUserFilter
+from websocket_core.admin.keyset import Stretch
+from websocket_core.admin.moments import column
+from websocket_core.admin.read_only import ReadOnlyAdmin
+from websocket_core.models import Thread
+
+MOMENTS = tuple(column(name) for name in ("created_at", "updated_at", "deleted_at"))
+
+
+class ActivityFilter(ChoiceFilter):
+    """Whether something runs in it, and whether its user has deleted it."""
+
+    title = "state"
+    parameter_name = "state"
+    options: ClassVar = {
+        "active": ("A run is active", Q(active_run_id__isnull=False)),
+        "idle": ("Idle", Q(active_run_id=None, deleted_at=None)),
+        "deleted": ("Deleted", Q(deleted_at__isnull=False)),
+    }
+
+
+@admin.register(Thread)
+class ThreadAdmin(ReadOnlyAdmin):
+    """The last moved first."""
+
+    stretches: ClassVar[Sequence[Stretch]] = (Stretch("updated_at"),)
+    period_field = "updated_at"
+    name_field = "thread_id"
+    prefix_fields = ("user_id", "thread_id")
+    list_display = ("__str__", "user", "name", "events", "active_run", column("updated_at", short=True))
+    list_filter = (ActivityFilter, IndexedUserFilter)
+    search_fields = ("thread_id",)
+    search_help_text = "A thread id or a user id, whole or its beginning."
+    fieldsets = (
+        (None, {"fields": ("title", "user_page", "thread_id", "active_run", "see")}),
+        ("Journal", {"fields": ("events", "first_seq", "last_seq", "fence")}),
+        ("When", {"fields": MOMENTS}),
+    )
+    readonly_fields = ("user_page", "active_run", "see", "events", *MOMENTS)
+
+    @admin.display(description="Thread id")
+    def name(self, row: Thread) -> SafeString:
+        """The id, shortened."""
+        return links.name(row.thread_id)
+
+    @admin.display(description="Events")
+    def events(self, row: Thread) -> SafeString | str:
+        """How many there are, leading to them."""
+        count = max(0, row.last_seq - row.first_seq + 1)
+        return links.link(links.url("websocket_core_event_changelist", thread=row.pk), f"{count:,}") if count else "0"
+
+    @admin.display(description="Active run")
+    def active_run(self, row: Thread) -> SafeString | str:
+        """The run that holds the thread."""
+        return links.run(row.user_id, row.active_run_id)
+
+    @admin.display(description="See")
+    def see(self, row: Thread) -> SafeString:
+        """Leads to its runs, events and connections."""
+        targets = (
+            ("runs", links.url("agents_run_changelist", thread=row.pk)),
+            ("events", links.url("websocket_core_event_changelist", thread=row.pk)),
+            ("connections", links.url("websocket_core_connection_changelist", user=row.user_id, thread=row.thread_id)),
+        )
+        return links.row_of_links(targets)
