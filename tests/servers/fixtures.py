@@ -129,7 +129,7 @@ class StartServer(Protocol):
 def start_server(make_installation: MakeInstallation) -> Iterator[StartServer]:
     """Function that starts a real server; without `installation`, on one of its own with `env` as its environment.
 
-    Servers that still run when the test is over are killed; their logs are shown when it failed.
+    Servers that still run when the test is over are ended; their logs are shown when it failed.
     """
     started: list[NetraServer] = []
 
@@ -146,7 +146,7 @@ def start_server(make_installation: MakeInstallation) -> Iterator[StartServer]:
 
     yield start
     for server in started:
-        server.kill()
+        server.end()
         print(f"--- {' '.join(server.command[1:])} ---\n{server.tail()}")  # noqa: T201 - pytest shows it on failure
 
 
