@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.conf import settings
+from websocket_core.settings_reader import SettingsReader
 
 
 class Defaults:
@@ -25,14 +25,8 @@ class Defaults:
     HISTORY_RUNS: int = 100  # earlier runs that `ctx.history` holds
     SYNC_THREADS: int = 32  # threads for sync agents and blocking tools
     DRAIN_SECONDS: float = 10.0
+    DEMO_PACE: float = 1.0  # how slowly the demo works, for people to watch: 2 is twice as slow, 0 as fast as it can
+    MODEL: str = ""  # a model for the demo, as Pydantic AI names them; without one it follows a script
 
 
-class Conf:
-    """Reads `NETRA_*` from Django's settings, with `Defaults` behind them."""
-
-    def __getattr__(self, name: str) -> Any:
-        default = getattr(Defaults, name)  # AttributeError: there is no such setting
-        return getattr(settings, f"NETRA_{name}", default)
-
-
-conf: Any = Conf()
+conf: Any = SettingsReader(Defaults)

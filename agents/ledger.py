@@ -14,7 +14,9 @@ from typing import Any, NamedTuple
 
 import msgspec
 
+from agents import ledger_sql
 from agents.conf import conf
+from agents.ledger_sql import RunRow
 from agents.models import Approval, Decision, Memory, Run, RunStatus
 from websocket_core import events
 from websocket_core.errors import LeaseLostError
@@ -45,8 +47,10 @@ class Lease:
     agent_type: str
     input: Any
     fence: int
+    worker_id: str
     request_id: str | None = None
     resting: bool = False  # it goes on after resting, instead of starting
+    alone: bool = False  # the thread has had nothing before: there is no history to load
 
 
 def now_plus_lease(now: datetime) -> datetime:
@@ -71,7 +75,7 @@ def append(transaction: Transaction, row: ThreadRow, run_id: str, event: Event) 
     return transaction.append(row, run_id, event.event_type, events.encode(event.data))
 
 
-def claim(transaction: Transaction, row: ThreadRow, run: Run, worker_id: str) -> Lease:
+def claim(transaction: Transaction, row: ThreadRow, run: RunRow, worker_id: str) -> Lease:
     """Give the run to a worker: a new fencing token, the thread's only active place, `agent_started`.
 
     A resting run goes on instead, without a second `agent_started`.
@@ -79,23 +83,21 @@ def claim(transaction: Transaction, row: ThreadRow, run: Run, worker_id: str) ->
     row.fence += 1
     row.active_run_id = run.run_id
     row.dirty = True
+    alone = row.last_seq == 0
     value = msgspec.json.decode(run.input)
-    resting = run.resting
-    changes: dict[str, Any] = {
-        "status": RunStatus.RUNNING,
-        "worker_id": worker_id,
-        "lease_until": now_plus_lease(transaction.now),
-        "resting": False,
-    }
-    if not resting:
+    seq = None
+    if not run.resting:
         data = {"agent_type": run.agent_type, "input": value}
         if run.request_id:
             data["request_id"] = run.request_id
         seq = append(transaction, row, run.run_id, Event("agent_started", data))
-        changes["started_at"] = transaction.now
-        if run.first_seq is None:
-            changes["first_seq"] = seq
-    Run.objects.filter(pk=run.pk).update(**changes)
+    ledger_sql.mark_running(
+        run.pk,
+        worker_id=worker_id,
+        lease_until=now_plus_lease(transaction.now),
+        started_at=None if run.resting else transaction.now,
+        seq=seq,
+    )
     return Lease(
         run.pk,
         row.user_id,
@@ -104,22 +106,23 @@ def claim(transaction: Transaction, row: ThreadRow, run: Run, worker_id: str) ->
         run.agent_type,
         value,
         row.fence,
+        worker_id,
         run.request_id or None,
-        resting=resting,
+        resting=bool(run.resting),
+        alone=alone,
     )
 
 
-def next_queued(row: ThreadRow) -> Run | None:
+def next_queued(row: ThreadRow) -> RunRow | None:
     """The run that is next in the thread, when its place is free."""
-    if row.active_run_id is not None:
-        return None
-    return Run.objects.filter(thread_id=row.pk, status=RunStatus.QUEUED).order_by("pk").first()
+    return None if row.active_run_id is not None else ledger_sql.next_queued(row.pk)
 
 
 def end(
     transaction: Transaction,
     row: ThreadRow,
-    run: Run,
+    run_pk: int,
+    run_id: str,
     closers: Sequence[Event],
     terminal: Event,
     *,
@@ -128,24 +131,23 @@ def end(
 ) -> None:
     """Close what is open, append the terminal event, free the thread's place. The caller has checked that it may."""
     for event in closers:
-        append(transaction, row, run.run_id, event)
+        append(transaction, row, run_id, event)
         if event.event_type == "approval_resolved":
-            decide_row(transaction, run.user_id, event.data)
-    seq = append(transaction, row, run.run_id, terminal)
-    Run.objects.filter(pk=run.pk).update(
+            decide_row(transaction, row.user_id, event.data)
+    seq = append(transaction, row, run_id, terminal)
+    reason = terminal.data.get("reason")
+    ledger_sql.mark_ended(
+        run_pk,
         status=TERMINAL_STATUS[terminal.event_type],
-        last_seq=seq,
-        first_seq=run.first_seq if run.first_seq is not None else seq,
+        seq=seq,
         result=result,
         code=terminal.data.get("code", ""),
         incident=incident,
-        stop_reason=terminal.data.get("reason", run.stop_reason)[:1024],
+        stop_reason=None if reason is None else reason[:1024],
         retried_as=terminal.data.get("retried_as", ""),
-        lease_until=None,
-        resting=False,
-        finished_at=transaction.now,
+        now=transaction.now,
     )
-    if row.active_run_id == run.run_id:
+    if row.active_run_id == run_id:
         row.active_run_id = None
         row.fence += 1  # whoever still holds the old token writes nothing any more
         row.dirty = True
@@ -171,6 +173,29 @@ def digest(tool_name: str, arguments: str) -> str:
     return hashlib.sha256(f"{tool_name}\0{arguments}".encode()).hexdigest()
 
 
+def _rested(row: ThreadRow) -> RunRow | None:
+    """The thread's resting run, when every decision it waited for is there."""
+    run = Run.objects.filter(thread_id=row.pk, resting=True, status=RunStatus.WAITING).first()
+    if run is None or run.approvals.filter(decision=None).exists():
+        return None
+    return row_of(run)
+
+
+def row_of(run: Run) -> RunRow:
+    """A run as the ledger's statements see it."""
+    return RunRow(
+        run.pk,
+        run.run_id,
+        run.thread_id,
+        run.status,
+        run.first_seq,
+        run.resting,
+        run.agent_type,
+        run.input,
+        run.request_id,
+    )
+
+
 class ClaimRun(RunOperation):
     """Take a run that waits: a given one, or whichever is next in the thread.
 
@@ -187,13 +212,7 @@ class ClaimRun(RunOperation):
         row = transaction.rows.get(self.key)
         if row is None:
             return None
-        run: Run | None
-        if row.active_run_id is not None:  # only a resting run whose decisions are all there can be taken then
-            run = Run.objects.filter(thread_id=row.pk, resting=True, status=RunStatus.WAITING).first()
-            if run is None or run.approvals.filter(decision=None).exists():
-                return None
-        else:
-            run = next_queued(row)
+        run = next_queued(row) if row.active_run_id is None else _rested(row)
         if run is None or (self.run_id is not None and run.run_id != self.run_id):
             return None
         return claim(transaction, row, run, self.worker_id)
@@ -227,12 +246,18 @@ class FinishRun(RunOperation):
         row = transaction.thread(self.key)
         if row.fence != self.lease.fence or row.active_run_id != self.lease.run_id:
             raise LeaseLostError()
-        run = Run.objects.get(pk=self.lease.run_pk)
-        end(transaction, row, run, self.closers, self.terminal, result=self.result, incident=self.incident)
-        following = next_queued(row)
-        if following is None or not self.take_next:
-            return None
-        return claim(transaction, row, following, run.worker_id)
+        end(
+            transaction,
+            row,
+            self.lease.run_pk,
+            self.lease.run_id,
+            self.closers,
+            self.terminal,
+            result=self.result,
+            incident=self.incident,
+        )
+        following = next_queued(row) if self.take_next else None
+        return None if following is None else claim(transaction, row, following, self.lease.worker_id)
 
 
 class RequestApproval(RunOperation):

@@ -11,9 +11,11 @@ from typing import Any, NamedTuple
 import msgspec
 from django.db.models import Q
 
+from agents import ledger_sql
 from agents.conf import conf
 from agents.executors import Executor
-from agents.ledger import Event, Lease, RunOperation, append, claim, decide_row, end
+from agents.ledger import Event, Lease, RunOperation, append, claim, decide_row, end, row_of
+from agents.ledger_sql import RunRow
 from agents.models import OPEN, Approval, Decision, Run, RunStatus
 from websocket_core.errors import AlreadyDecided, InvalidAction, NotFound, RunFinished, RunLimit, ThreadBusy
 from websocket_core.ids import new_id
@@ -62,69 +64,66 @@ class StartRun(RunOperation):
     def apply(self, transaction: Transaction) -> Started:
         user_id = self.key[0]
         row = transaction.thread(self.key)
-        existing = Run.objects.select_related("thread").filter(user_id=user_id, run_id=self.run_id).first()
-        if existing is not None:
+        known = ledger_sql.run_and_open_runs(user_id, self.run_id)
+        if any(run.run_id == self.run_id for run in known):
+            existing = Run.objects.select_related("thread").get(user_id=user_id, run_id=self.run_id)
             return Started(existing_outcome(existing, self.key[1] if self.thread_given else None))
-        # A run id that a bare manager has used already has events in this thread, too.
-        ahead = list(Run.objects.filter(thread_id=row.pk, status__in=OPEN).order_by("pk"))
+        ahead = [run for run in known if run.thread_pk == row.pk]
         if ahead and self.if_busy == "reject":
             active = next((run for run in ahead if run.status != RunStatus.QUEUED), ahead[0])
             raise ThreadBusy(thread_id=self.key[1], run_id=self.run_id, active_run_id=active.run_id)
-        if Run.objects.filter(user_id=user_id, status__in=OPEN).count() >= conf.RUNS_PER_USER:
+        if len(known) >= conf.RUNS_PER_USER:
             raise RunLimit(
-                f"You have {conf.RUNS_PER_USER} runs queued and running. Wait for one to end, or stop one.",
-                run_id=self.run_id,
+                f"You have {len(known)} runs queued and running. Wait for one to end, or stop one.", run_id=self.run_id
             )
         stopped = False
         if ahead and self.if_busy == "cancel":
             ahead, stopped = self._replace(transaction, row, ahead)
-        run = Run.objects.create(
+        self._note_thread(transaction, row)
+        pk = ledger_sql.insert_queued(
             user_id=user_id,
             run_id=self.run_id,
-            thread_id=row.pk,
+            thread_pk=row.pk,
             agent_type=self.agent_type,
             input=self.input,
             request_id=self.request_id or "",
-            created_at=transaction.now,
+            now=transaction.now,
         )
-        self._note_thread(transaction, row)
         outcome = StartOutcome(self.key[1], self.run_id, existing=False, first_seq=None)
         if ahead:
             data: dict[str, Any] = {"position": len(ahead)}
             if self.request_id is not None:
                 data["request_id"] = self.request_id
             seq = append(transaction, row, self.run_id, Event("run_queued", data))
-            Run.objects.filter(pk=run.pk).update(first_seq=seq)
+            Run.objects.filter(pk=pk).update(first_seq=seq)
             return Started(outcome, stopped=stopped)
         if self.executor.claims_at_start:
+            status = RunStatus.QUEUED
+            request_id = self.request_id or ""
+            run = RunRow(pk, self.run_id, row.pk, status, None, False, self.agent_type, self.input, request_id)
             return Started(outcome, claim(transaction, row, run, self.worker_id))
-        self.executor.enqueue(run)
+        self.executor.enqueue(Run.objects.get(pk=pk))
         return Started(outcome)
 
-    def _replace(self, transaction: Transaction, row: ThreadRow, ahead: list[Run]) -> tuple[list[Run], bool]:
+    def _replace(self, transaction: Transaction, row: ThreadRow, ahead: list[RunRow]) -> tuple[list[RunRow], bool]:
         """`if_busy: cancel`: queued runs end here, the active one is asked to stop. Returns who is still ahead."""
-        active: list[Run] = []
+        active: list[RunRow] = []
         for run in ahead:
             if run.status == RunStatus.QUEUED:
                 cancel_queued(transaction, row, run, "replaced")
             elif run.resting:
-                end(
-                    transaction,
-                    row,
-                    run,
-                    open_ends(transaction, row, run, "cancelled"),
-                    Event("agent_cancelled", {"reason": "replaced"}),
-                )
+                end_resting(transaction, row, run, "replaced")
             else:
-                request_stop(transaction, run, "replaced")
+                request_stop(transaction, run.pk, "replaced")
                 active.append(run)
         return active, bool(active)
 
     def _note_thread(self, transaction: Transaction, row: ThreadRow) -> None:
-        changes: dict[str, Any] = {"updated_at": transaction.now}
-        if not row.title:
-            changes["title"] = title_of(msgspec.json.decode(self.input), self.agent_type)
-        Thread.objects.filter(pk=row.pk).update(deleted_at=None, **changes)
+        """A thread's title is its first input; a deleted thread that is used again is there again."""
+        if row.title and not row.deleted:
+            return
+        title = row.title or title_of(msgspec.json.decode(self.input), self.agent_type)
+        Thread.objects.filter(pk=row.pk).update(title=title, deleted_at=None)
 
 
 def title_of(input: Any, agent_type: str) -> str:
@@ -148,21 +147,28 @@ def existing_outcome(run: Run, thread_id: str | None) -> StartOutcome:
     return StartOutcome(run.thread.thread_id, run.run_id, existing=True, first_seq=run.first_seq)
 
 
-def request_stop(transaction: Transaction, run: Run, reason: str) -> None:
+def request_stop(transaction: Transaction, run_pk: int, reason: str) -> None:
     """Mark the wish; the worker sees it. The first wish counts."""
-    if run.stop_requested_at is None:
-        Run.objects.filter(pk=run.pk).update(stop_requested_at=transaction.now, stop_reason=reason)
+    Run.objects.filter(pk=run_pk, stop_requested_at=None).update(stop_requested_at=transaction.now, stop_reason=reason)
 
 
-def cancel_queued(transaction: Transaction, row: ThreadRow, run: Run, reason: str) -> None:
+def cancel_queued(transaction: Transaction, row: ThreadRow, run: RunRow, reason: str) -> None:
     """End a run that has not started: `run_queued agent_cancelled`."""
     if run.first_seq is None:
-        run.first_seq = append(transaction, row, run.run_id, Event("run_queued", {"position": 1}))
-        Run.objects.filter(pk=run.pk).update(first_seq=run.first_seq)
-    end(transaction, row, run, [], Event("agent_cancelled", {"reason": reason}))
+        seq = append(transaction, row, run.run_id, Event("run_queued", {"position": 1}))
+        Run.objects.filter(pk=run.pk).update(first_seq=seq)
+    end(transaction, row, run.pk, run.run_id, [], Event("agent_cancelled", {"reason": reason}))
 
 
-def open_ends(transaction: Transaction, row: ThreadRow, run: Run, status: str, error: str = "Stopped.") -> list[Event]:
+def end_resting(transaction: Transaction, row: ThreadRow, run: RunRow, reason: str) -> None:
+    """End a run that rests: nobody holds it, so whoever wants it ended does it."""
+    closers = open_ends(transaction, row, run, "cancelled")
+    end(transaction, row, run.pk, run.run_id, closers, Event("agent_cancelled", {"reason": reason}))
+
+
+def open_ends(
+    transaction: Transaction, row: ThreadRow, run: RunRow, status: str, error: str = "Stopped."
+) -> list[Event]:
     """Closing events for what the journal has open of a run whose process cannot tell any more."""
     transaction.flush_events()
     kinds = ("tool_executing", "tool_completed", "approval_requested", "approval_resolved")
@@ -219,18 +225,12 @@ class StopRun(RunOperation):
         if run.status not in OPEN:
             raise RunFinished(run_id=self.run_id)
         if run.status == RunStatus.QUEUED:
-            cancel_queued(transaction, row, run, self.reason)
+            cancel_queued(transaction, row, row_of(run), self.reason)
             return False
         if run.resting:
-            end(
-                transaction,
-                row,
-                run,
-                open_ends(transaction, row, run, "cancelled"),
-                Event("agent_cancelled", {"reason": self.reason}),
-            )
+            end_resting(transaction, row, row_of(run), self.reason)
             return False
-        request_stop(transaction, run, self.reason)
+        request_stop(transaction, run.pk, self.reason)
         return True
 
 
@@ -314,9 +314,10 @@ class ReapRun(RunOperation):
             or row.active_run_id != run.run_id
         ):
             return False
-        closers = open_ends(transaction, row, run, "cancelled", "The worker was lost.")
+        closers = open_ends(transaction, row, row_of(run), "cancelled", "The worker was lost.")
         if run.stop_requested_at is not None:
-            end(transaction, row, run, closers, Event("agent_cancelled", {"reason": run.stop_reason or "stopped"}))
+            stopped = Event("agent_cancelled", {"reason": run.stop_reason or "stopped"})
+            end(transaction, row, run.pk, run.run_id, closers, stopped)
             return True
         data = {
             "code": "worker_lost",
@@ -327,7 +328,7 @@ class ReapRun(RunOperation):
                 "message": "The process that ran the agent was lost; a new run was started.",
                 "retried_as": new_id(),
             }
-        end(transaction, row, run, closers, Event("agent_failed", data))
+        end(transaction, row, run.pk, run.run_id, closers, Event("agent_failed", data))
         if self.retry:
             again = Run.objects.create(
                 user_id=run.user_id,

@@ -17,7 +17,7 @@ from agents.conf import conf
 from websocket_core import events
 from websocket_core.errors import LeaseLostError, RunOverError
 from websocket_core.events import RunGrammar
-from websocket_core.journal import get_journal
+from websocket_core.journal import Journal, get_journal
 from websocket_core.journal_transaction import Operation
 from websocket_core.protocols import WebSocketManagerProtocol
 from websocket_core.unified_manager import UnifiedWebSocketManager
@@ -60,6 +60,11 @@ class RunEvents:
             GrammarError: it may not come here.
             RunOverError, LeaseLostError: the run is not ours (any more).
         """
+        if not wait and self._delta is None and self._core is not None and not self._order.locked():
+            journal = get_journal()
+            if len(self._in_flight) < conf.IN_FLIGHT and not journal.full:
+                self._post(journal, event_type, data)  # the hot path: nothing to wait for
+                return
         async with self._order:
             await self._flush_delta()
             await self._put(event_type, data, wait=wait)
@@ -140,15 +145,31 @@ class RunEvents:
             if not await self.manager.emit_critical_event(self.manager.user_context.user_id, event_type, data):
                 raise RunOverError()
             return
+        journal = get_journal()
+        if journal.full:
+            await journal.room()
+        future = self._post(journal, event_type, data)
+        if wait:
+            self._in_flight.pop()
+            await self._await(future)
+        while len(self._in_flight) > conf.IN_FLIGHT:
+            await self._await(self._in_flight.popleft())
+
+    def _post(self, journal: Journal, event_type: str, data: Mapping[str, Any]) -> asyncio.Future[Any]:
+        """Queue an event for its commit; hear of earlier ones that failed."""
+        self._check()
+        in_flight = self._in_flight
+        while in_flight and in_flight[0].done():
+            error = in_flight.popleft().exception()
+            if error is not None:
+                self.lost = self.lost or isinstance(error, LeaseLostError)
+                raise error
+        assert self._core is not None
         operation = self._core.operation(event_type, data)  # raises before the grammar moves
         self.grammar.feed(event_type, data)
-        future = await get_journal().admit(operation)
-        if wait:
-            await self._await(future)
-            return
-        self._in_flight.append(future)
-        while self._in_flight and (self._in_flight[0].done() or len(self._in_flight) > conf.IN_FLIGHT):
-            await self._await(self._in_flight.popleft())
+        future = journal.post(operation)
+        in_flight.append(future)
+        return future
 
     async def _await(self, future: asyncio.Future[Any]) -> None:
         try:

@@ -145,7 +145,7 @@ class Runner:
             UserID(lease.user_id),
             ThreadID(lease.thread_id),
             RunID(lease.run_id),
-            await db.read(run_reads.history, lease),
+            [] if lease.alone else await db.read(run_reads.history, lease),
         )
         agent_context = AgentContext(info, run_events, LeasedRun(lease, self.wait_for_decision))
         execution = self._executions[lease.run_pk] = Execution(agent, agent_context)
@@ -214,15 +214,14 @@ class Runner:
                 self._listener = None
 
     async def _pass_wishes_on(self) -> None:
-        if self._executions:
-            found = await db.read(run_reads.wishes, list(self._executions))
-            for run_pk, execution in list(self._executions.items()):
-                wish = found.get(run_pk)
-                if wish is None or wish.status not in ACTIVE or wish.worker_id != this_process.process_id:
-                    if self._leases.get(run_pk) is not None and execution.context.events.closed is False:
-                        execution.stop("lost")
-                elif wish.stop:
-                    execution.stop("stopped", wish.reason)
+        asked = dict(self._executions)  # runs may come and go during the question
+        found = await db.read(run_reads.wishes, list(asked)) if asked else {}
+        for run_pk, execution in asked.items():
+            wish = found.get(run_pk)
+            if wish is None or wish.status not in ACTIVE or wish.worker_id != this_process.process_id:
+                execution.stop("lost")  # a run that is ending by itself does not listen any more
+            elif wish.stop:
+                execution.stop("stopped", wish.reason)
         if self._waiting:
             for key, decision in (await db.read(run_reads.decisions, set(self._waiting))).items():
                 future = self._waiting.get(key)

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from django.conf import settings
+from websocket_core.settings_reader import SettingsReader
 
 
 class Defaults:
@@ -64,12 +64,4 @@ class Defaults:
     OIDC_ISSUERS: Mapping[str, Mapping[str, Any]] = {}  # see websocket_core.auth.oidc_config
 
 
-class Conf:
-    """Reads `NETRA_*` from Django's settings, with `Defaults` behind them."""
-
-    def __getattr__(self, name: str) -> Any:
-        default = getattr(Defaults, name)  # AttributeError: there is no such setting
-        return getattr(settings, f"NETRA_{name}", default)
-
-
-conf: Any = Conf()
+conf: Any = SettingsReader(Defaults)

@@ -36,7 +36,12 @@ _batch_numbers = itertools.count(1)  # of this process; see models.Process.batch
 class _Entry(NamedTuple):
     operation: Operation
     future: asyncio.Future[Any]
-    deadline: float  # time.monotonic()
+    since: float  # time.monotonic()
+
+    @property
+    def late(self) -> bool:
+        """Whether it has waited for the database as long as an operation may."""
+        return not self.operation.patient and time.monotonic() - self.since > conf.JOURNAL_TIMEOUT
 
 
 class _Committed(NamedTuple):
@@ -64,14 +69,14 @@ class Journal:
             JournalUnavailable: the database was away for `JOURNAL_TIMEOUT` seconds; nothing was written.
             Exception: whatever the operation raised; then it has written nothing.
         """
-        if self._full:
-            await self._wait_for_room()
+        if self.full:
+            await self.room()
         return await self.post(operation)
 
     async def admit(self, operation: Operation) -> asyncio.Future[Any]:
         """Queue an operation, waiting only for a place in the queue; the future is its commit."""
-        if self._full:
-            await self._wait_for_room()
+        if self.full:
+            await self.room()
         return self.post(operation)
 
     def post(self, operation: Operation) -> asyncio.Future[Any]:
@@ -80,7 +85,7 @@ class Journal:
         For those who cannot wait and are bounded by other means.
         """
         future: asyncio.Future[Any] = self._loop.create_future()
-        self._queue.append(_Entry(operation, future, time.monotonic() + conf.JOURNAL_TIMEOUT))
+        self._queue.append(_Entry(operation, future, time.monotonic()))
         self._chars += operation.size
         if self._task is None:
             self._task = self._loop.create_task(self._work(), name="netra-journal")
@@ -98,10 +103,12 @@ class Journal:
         return len(self._queue)
 
     @property
-    def _full(self) -> bool:
+    def full(self) -> bool:
+        """Whether who submits has to wait for a place."""
         return len(self._queue) >= conf.JOURNAL_QUEUE or self._chars >= conf.JOURNAL_QUEUE_CHARS or bool(self._room)
 
-    async def _wait_for_room(self) -> None:
+    async def room(self) -> None:
+        """Wait for a place in the queue, in order."""
         waiter: asyncio.Future[None] = self._loop.create_future()
         self._room.append(waiter)
         if not self._queue:
@@ -234,11 +241,11 @@ def _transact(
 
 def _give_up(batch: Sequence[_Entry], unclear: _Committed | None) -> tuple[Sequence[_Entry], list[Operation]]:
     """Fail the operations whose time is over. Not while a commit is unclear: they may have happened."""
-    now = time.monotonic()
-    if unclear is None and any(entry.deadline < now and not entry.operation.patient for entry in batch):
-        late = [entry for entry in batch if entry.deadline < now and not entry.operation.patient]
+    late = [entry for entry in batch if entry.late] if unclear is None else []
+    if late:
         _settle(late, [JournalUnavailable()] * len(late))
-        batch = [entry for entry in batch if entry not in late]
+        gone = {id(entry) for entry in late}
+        batch = [entry for entry in batch if id(entry) not in gone]
     return batch, [entry.operation for entry in batch]
 
 

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple, Protocol
 
 from django.db import connection
 
-THREAD_COLUMNS = "id, user_id, thread_id, title, last_seq, active_run_id, fence"
+THREAD_COLUMNS = "id, user_id, thread_id, title, last_seq, active_run_id, fence, deleted_at IS NOT NULL"
 EVENT_COLUMNS = "thread_id, seq, run_id, event_type, frame, created_at"
 
 EventRow = tuple[int, int, str, str, str]  # thread pk, seq, run_id, event_type, frame

@@ -25,17 +25,35 @@ ThreadKey = tuple[str, str]  # (user_id, thread_id)
 class ThreadRow:
     """A locked thread inside a transaction."""
 
-    __slots__ = ("active_run_id", "dirty", "fence", "last_seq", "pk", "tail", "thread_id", "title", "user_id")
+    __slots__ = (
+        "active_run_id",
+        "deleted",
+        "dirty",
+        "fence",
+        "last_seq",
+        "pk",
+        "tail",
+        "thread_id",
+        "title",
+        "user_id",
+    )
 
     def __init__(
-        self, pk: int, user_id: str, thread_id: str, title: str, last_seq: int, active_run_id: str | None, fence: int
+        self,
+        pk: int,
+        user_id: str,
+        thread_id: str,
+        title: str,
+        last_seq: int,
+        active_run_id: str | None,
+        fence: int,
+        deleted: bool,
     ) -> None:
         self.pk, self.user_id, self.thread_id, self.title = pk, user_id, thread_id, title
-        self.last_seq, self.active_run_id, self.fence = last_seq, active_run_id, fence
+        self.last_seq, self.active_run_id, self.fence, self.deleted = last_seq, active_run_id, fence, deleted
         self.dirty = False
-        self.tail: tuple[int, str, str, str] | None = (
-            None  # (index of the last event, run, stream, its text) when that was a delta
-        )
+        # (index of the last event, run, stream, its text) when that was a delta
+        self.tail: tuple[int, str, str, str] | None = None
 
 
 class Operation:

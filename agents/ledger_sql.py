@@ -1,0 +1,107 @@
+"""The ledger's hot statements: what every start and every end of a run needs, without the ORM's cost."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any, NamedTuple
+
+from django.db import connection
+
+from agents.models import OPEN, RunStatus
+
+
+class RunRow(NamedTuple):
+    """What the ledger needs to know of a run."""
+
+    pk: int
+    run_id: str
+    thread_pk: int
+    status: str
+    first_seq: int | None
+    resting: bool
+    agent_type: str
+    input: str
+    request_id: str
+
+    @property
+    def is_open(self) -> bool:
+        """Queued, running or waiting."""
+        return self.status in OPEN
+
+
+_COLUMNS = "id, run_id, thread_id, status, first_seq, resting, agent_type, input, request_id"
+_IS_OPEN = "status IN ('queued', 'running', 'waiting')"
+
+
+def _moment(value: datetime | None) -> Any:
+    return None if value is None else connection.ops.adapt_datetimefield_value(value)
+
+
+def run_and_open_runs(user_id: str, run_id: str) -> list[RunRow]:
+    """The run of this id, if there is one, and every open run of the user, oldest first."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"SELECT {_COLUMNS} FROM agents_run WHERE user_id = %s AND (run_id = %s OR {_IS_OPEN}) ORDER BY id",
+            [user_id, run_id],
+        )
+        return [RunRow(*row) for row in cursor.fetchall()]
+
+
+def next_queued(thread_pk: int) -> RunRow | None:
+    """The oldest queued run of a thread."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"SELECT {_COLUMNS} FROM agents_run WHERE thread_id = %s AND status = 'queued' ORDER BY id LIMIT 1",
+            [thread_pk],
+        )
+        row = cursor.fetchone()
+    return None if row is None else RunRow(*row)
+
+
+def insert_queued(
+    *, user_id: str, run_id: str, thread_pk: int, agent_type: str, input: str, request_id: str, now: datetime
+) -> int:
+    """Insert a queued run; returns its pk."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "INSERT INTO agents_run (user_id, run_id, thread_id, agent_type, input, request_id, status, created_at,"
+            " result, code, incident, worker_id, resting, stop_reason, retried_as) "
+            "VALUES (%s, %s, %s, %s, %s, %s, 'queued', %s, '', '', '', '', %s, '', '') RETURNING id",
+            [user_id, run_id, thread_pk, agent_type, input, request_id, _moment(now), False],
+        )
+        pk: int = cursor.fetchone()[0]
+    return pk
+
+
+def mark_running(
+    run_pk: int, *, worker_id: str, lease_until: datetime, started_at: datetime | None, seq: int | None
+) -> None:
+    """The run is executed by this worker. `seq` is that of its `agent_started`; a run that goes on has none."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "UPDATE agents_run SET status = 'running', worker_id = %s, lease_until = %s, resting = %s, "
+            "started_at = COALESCE(%s, started_at), first_seq = COALESCE(first_seq, %s) WHERE id = %s",
+            [worker_id, _moment(lease_until), False, _moment(started_at), seq, run_pk],
+        )
+
+
+def mark_ended(
+    run_pk: int,
+    *,
+    status: RunStatus,
+    seq: int,
+    result: str,
+    code: str,
+    incident: str,
+    stop_reason: str | None,
+    retried_as: str,
+    now: datetime,
+) -> None:
+    """The run is over; `seq` is that of its terminal event."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "UPDATE agents_run SET status = %s, last_seq = %s, first_seq = COALESCE(first_seq, %s), result = %s, "
+            "code = %s, incident = %s, stop_reason = COALESCE(%s, stop_reason), retried_as = %s, lease_until = NULL, "
+            "resting = %s, finished_at = %s WHERE id = %s",
+            [str(status), seq, seq, result, code, incident, stop_reason, retried_as, False, _moment(now), run_pk],
+        )
