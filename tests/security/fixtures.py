@@ -7,10 +7,10 @@ import pytest
 from django.conf import settings
 from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_KEY
 from django.contrib.auth.models import User
-from security.issuer import Issuer
 
+from security.issuer import Issuer
 from websocket_core import db
-from websocket_core.auth.announce import announcer
+from websocket_core.announce import announcer
 
 
 @pytest.fixture

@@ -41,6 +41,7 @@ class Issuer:
         self.delay = 0.0  # seconds before an answer
         self.drip = 0.0  # seconds after each byte of one
         self.asked: Counter[str] = Counter()
+        self.was_asked = threading.Event()
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
         self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
         self.url = f"http://127.0.0.1:{self._server.server_port}"
@@ -95,6 +96,7 @@ class Issuer:
         class Handler(BaseHTTPRequestHandler):
             def do_GET(self) -> None:
                 issuer.asked[self.path] += 1
+                issuer.was_asked.set()
                 time.sleep(issuer.delay)
                 answer = issuer._answer(self.path)
                 status, location = (answer, None) if isinstance(answer, int) else (200, None)

@@ -2,9 +2,9 @@
 
 import pytest
 from django.contrib.auth.models import User
+
 from security.fixtures import log_in
 from security.handshakes import HOST, OWN_ORIGIN, scope
-
 from websocket_core import db
 from websocket_core.auth import Unauthenticated, identify, issue_ticket, tokens
 

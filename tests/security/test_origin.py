@@ -3,9 +3,9 @@
 import pytest
 from django.contrib.auth.models import User
 from django.test import override_settings
+
 from security.fixtures import log_in
 from security.handshakes import HOST, OWN_ORIGIN, scope
-
 from websocket_core import db
 from websocket_core.auth import OriginRefused, Unauthenticated, identify, issue_ticket, tokens
 

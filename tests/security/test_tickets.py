@@ -6,9 +6,9 @@ from datetime import timedelta
 import pytest
 from django.contrib.auth.models import User
 from django.utils import timezone
+
 from security.fixtures import log_in
 from security.handshakes import HOST, OWN_ORIGIN, scope
-
 from websocket_core import db
 from websocket_core.auth import Unauthenticated, check, identify, issue_ticket, tokens
 from websocket_core.errors import SessionRevoked, TokenExpired

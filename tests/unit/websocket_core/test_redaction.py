@@ -53,7 +53,7 @@ def test_logging__no_line_shows_a_token(style):
     formatter = logging.config.DictConfigurator(config).configure_formatter(config["formatters"]["structured"])
     handler = logging.StreamHandler(stream)
     handler.setFormatter(formatter)
-    logger = logging.Logger("netra.test")
+    logger = logging.Logger("netra.test")  # noqa: LOG001 - one that no other test shares
     logger.addHandler(handler)
 
     logger.info("GET /ws?ticket=%s", TOKEN)
