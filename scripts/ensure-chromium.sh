@@ -11,8 +11,8 @@ done
 if command -v apt-get >/dev/null 2>&1 && [ "$(id -u)" = 0 ]; then
     echo "Installing Chromium for the browser tests (once)"
     export DEBIAN_FRONTEND=noninteractive
-    if apt-get install -y -qq --no-install-recommends chromium >/dev/null 2>&1; then exit 0; fi
-    if apt-get update -qq && apt-get install -y -qq --no-install-recommends chromium >/dev/null; then exit 0; fi
+    if apt-get install -y -qq --no-install-recommends chromium fonts-liberation >/dev/null 2>&1; then exit 0; fi
+    if apt-get update -qq && apt-get install -y -qq --no-install-recommends chromium fonts-liberation >/dev/null; then exit 0; fi
 fi
 
 echo "WARNING: no Chromium: the browser tests will not run. Install it ('apt-get install chromium' as root)," \
