@@ -23,7 +23,7 @@ from websocket_core import db
 from websocket_core.errors import ClientError
 from websocket_core.journal import get_journal
 from websocket_core.lifecycle import is_draining, lifecycle
-from websocket_core.process import beat_and_reap
+from websocket_core.process import beat_and_reap, this_process
 
 log = logging.getLogger(__name__)
 
@@ -35,11 +35,17 @@ class Sweeper:
         self._runtime = runtime
         self._task: asyncio.Task[None] | None = None
 
+    @property
+    def started(self) -> bool:
+        """Whether it sweeps."""
+        return self._task is not None
+
     def start(self) -> None:
         """Begin, once per event loop."""
         if self._task is None:
             self._task = asyncio.get_running_loop().create_task(self._run(), name="netra-sweeper")
             lifecycle.on_drain("sweeper", 15, self.stop)
+            lifecycle.on_drain("process", 90, _retire)
 
     async def stop(self) -> None:
         """End the task."""
@@ -80,6 +86,11 @@ class Sweeper:
         if not is_draining():
             for user_id, thread_id in await db.read(ledger_requests.orphaned_threads, now):
                 await self._runtime.proceed(user_id, thread_id)
+
+
+async def _retire() -> None:
+    await get_journal().flush()
+    await db.writer.call(this_process.retire)
 
 
 def _retries(agent_type: str) -> bool:

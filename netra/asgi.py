@@ -31,6 +31,8 @@ async def application(
     scope: dict[str, Any], receive: Callable[[], Awaitable[Any]], send: Callable[[dict[str, Any]], Awaitable[None]]
 ) -> None:
     """The ASGI application. Daphne has no lifespan, so what every serving process does begins with its first call."""
-    this_process.kind = "server"
-    get_sweeper(run_service).start()
+    sweeper = get_sweeper(run_service)
+    if not sweeper.started:
+        this_process.kind = "server"
+        sweeper.start()
     await _router(scope, receive, send)

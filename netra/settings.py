@@ -37,6 +37,7 @@ ALLOWED_HOSTS = env.items("ALLOWED_HOSTS", ("localhost", "127.0.0.1", "[::1]"))
 globals().update(env.overrides(DeliveryDefaults) | env.overrides(RunDefaults))
 NETRA_EXECUTOR = env.choice("NETRA_EXECUTOR", "inline", ("inline", "procrastinate"))
 NETRA_AGENT_MODULES = env.items("NETRA_AGENT_MODULES")
+NETRA_METRICS_TOKEN = env.text("NETRA_METRICS_TOKEN")
 NETRA_REDIS_URL = env.text("REDIS_URL")
 
 # Applications
@@ -59,6 +60,7 @@ INSTALLED_APPS = [
 ]
 
 MIDDLEWARE = [
+    "netra.health.HealthMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "csp.middleware.CSPMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",

@@ -94,7 +94,7 @@ def _redis_settings(backend: str, config: dict[str, Any]) -> list[CheckMessage]:
             CheckWarning(
                 "The core Redis layer drops messages of all users of a process when one is busy, and a Redis "
                 "restart closes all sockets.",
-                hint="Use channels_redis.pubsub.RedisPubSubChannelLayer: it lost nothing and is about six times faster.",
+                hint="Use channels_redis.pubsub.RedisPubSubChannelLayer: it lost nothing and is six times faster.",
                 id="websocket_core.W002",
             )
         )

@@ -31,7 +31,7 @@ class Identifier(str):
 
     __slots__ = ()
 
-    def __new__(cls, value: str) -> Self:
+    def __new__(cls, value: str) -> Self:  # noqa: D102 - the class says it
         if not isinstance(value, str):
             raise TypeError(f"{cls.__name__} takes a string, not {type(value).__name__}")
         if not cls.is_valid(value):

@@ -39,6 +39,12 @@ class ThisProcess:
                 batch=batch or 0,
             )
 
+    def retire(self) -> None:
+        """The process ends in good order: what it had is gone, and nobody needs to wait for its heartbeat to fail."""
+        now = datetime.now(UTC)
+        Connection.objects.filter(process_id=self.process_id, disconnected_at=None).update(disconnected_at=now)
+        Process.objects.filter(pk=self.process_id).update(stopped_at=now)
+
     def committed_batch(self) -> int:
         """Number of the newest batch that is known to be committed."""
         return Process.objects.filter(pk=self.process_id).values_list("batch", flat=True).first() or 0

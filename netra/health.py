@@ -1,0 +1,116 @@
+"""What probes and Prometheus ask: alive, ready, numbers.
+
+Answered before any other middleware, so that a probe needs neither a host name nor a session.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hmac
+import logging
+from collections.abc import Awaitable, Callable
+
+from channels.layers import get_channel_layer
+from django.conf import settings
+from django.db import connection
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.utils.module_loading import import_string
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+
+from websocket_core import db, metrics
+from websocket_core.conf import conf
+from websocket_core.journal import get_journal
+from websocket_core.lifecycle import is_draining
+from websocket_core.protocols import WebSocketManagerProtocolValidator
+
+log = logging.getLogger(__name__)
+
+CHECK_TIMEOUT = 3.0  # seconds; an orchestrator asks every few seconds
+LOOPBACK = ("127.0.0.1", "::1")
+
+
+class HealthMiddleware:
+    """Answers `/healthz`, `/readyz` and `/metrics`; everything else goes on."""
+
+    async_capable = True
+    sync_capable = False
+
+    def __init__(self, get_response: Callable[[HttpRequest], Awaitable[HttpResponse]]) -> None:
+        self._get_response = get_response
+        # Django looks for this mark to know that the middleware is a coroutine.
+        self._is_coroutine = asyncio.coroutines._is_coroutine  # type: ignore[attr-defined]
+
+    async def __call__(self, request: HttpRequest) -> HttpResponse:
+        """Answer, or pass on."""
+        answer = _ANSWERS.get(request.path)
+        if answer is None or request.method not in ("GET", "HEAD"):
+            return await self._get_response(request)
+        response = await answer(request)
+        response["Cache-Control"] = "no-store"
+        return response
+
+
+async def healthz(request: HttpRequest) -> HttpResponse:
+    """The event loop turns: 200."""
+    return HttpResponse("ok\n", content_type="text/plain")
+
+
+async def readyz(request: HttpRequest) -> HttpResponse:
+    """200 when this process can serve, else 503; the body says what is wrong."""
+    checks = {
+        "database": await _database(),
+        "channel_layer": await _channel_layer(),
+        "protocol": _protocol(),
+        "draining": "the process is shutting down" if is_draining() else "ok",
+    }
+    ready = all(result == "ok" for result in checks.values())
+    return JsonResponse({"ready": ready, "checks": checks}, status=200 if ready else 503)
+
+
+async def prometheus(request: HttpRequest) -> HttpResponse:
+    """Metrics of this process: for loopback, and for whoever has `NETRA_METRICS_TOKEN`."""
+    direct = request.META.get("REMOTE_ADDR") in LOOPBACK and "HTTP_X_FORWARDED_FOR" not in request.META
+    token = getattr(settings, "NETRA_METRICS_TOKEN", "")
+    given = request.headers.get("Authorization", "")
+    if not direct and not (token and hmac.compare_digest(given.encode(), f"Bearer {token}".encode())):
+        return HttpResponse(
+            "Send `Authorization: Bearer NETRA_METRICS_TOKEN`.\n", content_type="text/plain", status=403
+        )
+    metrics.journal_backlog.set(get_journal().backlog)
+    return HttpResponse(generate_latest(), content_type=CONTENT_TYPE_LATEST)
+
+
+_ANSWERS: dict[str, Callable[[HttpRequest], Awaitable[HttpResponse]]] = {
+    "/healthz": healthz,
+    "/readyz": readyz,
+    "/metrics": prometheus,
+}
+
+
+async def _database() -> str:
+    try:
+        async with asyncio.timeout(CHECK_TIMEOUT):
+            await db.read(_select_one)
+    except Exception as error:  # noqa: BLE001 - whatever it is, the process is not ready
+        return f"unavailable: {type(error).__name__}"
+    return "ok"
+
+
+def _select_one() -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT 1 FROM websocket_core_process LIMIT 1")
+
+
+async def _channel_layer() -> str:
+    try:
+        async with asyncio.timeout(CHECK_TIMEOUT):
+            await get_channel_layer().group_send("netra.readiness", {"type": "netra.readiness"})
+    except Exception as error:  # noqa: BLE001 - whatever it is, the process is not ready
+        return f"unavailable: {type(error).__name__}"
+    return "ok"
+
+
+def _protocol() -> str:
+    result = WebSocketManagerProtocolValidator.validate_manager_protocol(import_string(conf.MANAGER_CLASS))
+    metrics.protocol_compliant.set(int(result["compliant"]))
+    return "ok" if result["compliant"] else "; ".join(result["missing_methods"] + result["invalid_signatures"])
