@@ -10,3 +10,10 @@ class AgentsConfig(AppConfig):
 
     name = "agents"
     default_auto_field = "django.db.models.BigAutoField"
+
+    def ready(self) -> None:
+        """Register the system checks, and the workers' task where there are workers."""
+        from agents import checks  # noqa: F401 - registering is the import's effect; models must be loaded
+        from agents.executors import get_executor
+
+        get_executor()

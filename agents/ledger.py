@@ -16,6 +16,7 @@ import msgspec
 
 from agents import ledger_sql
 from agents.conf import conf
+from agents.executors import get_executor
 from agents.ledger_sql import RunRow
 from agents.models import Approval, Decision, Memory, Run, RunStatus
 from websocket_core import events
@@ -256,8 +257,12 @@ class FinishRun(RunOperation):
             result=self.result,
             incident=self.incident,
         )
-        following = next_queued(row) if self.take_next else None
-        return None if following is None else claim(transaction, row, following, self.lease.worker_id)
+        following = next_queued(row)
+        if following is not None and self.take_next:
+            return claim(transaction, row, following, self.lease.worker_id)
+        if following is not None:  # this process takes nothing new: for another one
+            get_executor().enqueue(Run.objects.select_related("thread").get(pk=following.pk))
+        return None
 
 
 class RequestApproval(RunOperation):

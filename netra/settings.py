@@ -52,6 +52,7 @@ INSTALLED_APPS = [
     "django.contrib.contenttypes",
     "django.contrib.sessions",
     "django.contrib.messages",
+    *(["procrastinate.contrib.django"] if NETRA_EXECUTOR == "procrastinate" else []),
     "whitenoise.runserver_nostatic",
     "django.contrib.staticfiles",
     "allauth",

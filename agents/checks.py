@@ -1,0 +1,42 @@
+"""System checks of the executor: what it cannot work with is refused at start."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from django.apps import AppConfig
+from django.conf import settings
+from django.core.checks import CheckMessage, Error, register
+
+from agents.conf import conf
+
+PROCESS_LOCAL_LAYERS = ("websocket_core.layers.InProcessChannelLayer", "channels.layers.InMemoryChannelLayer")
+
+
+@register()
+def executor_fits(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[CheckMessage]:
+    """E001, E002.
+
+    Workers are processes of their own, so they need a database server and a channel layer between processes.
+    """
+    if conf.EXECUTOR != "procrastinate":
+        return []
+    found: list[CheckMessage] = []
+    if "postgresql" not in settings.DATABASES["default"]["ENGINE"]:
+        found.append(
+            Error(
+                "NETRA_EXECUTOR=procrastinate needs PostgreSQL.",
+                hint="Set DATABASE_URL=postgres://user:password@host/name, or NETRA_EXECUTOR=inline.",
+                id="agents.E001",
+            )
+        )
+    if settings.CHANNEL_LAYERS.get("default", {}).get("BACKEND") in PROCESS_LOCAL_LAYERS:
+        found.append(
+            Error(
+                "NETRA_EXECUTOR=procrastinate means several processes, and this channel layer stays within one.",
+                hint="Set REDIS_URL for the servers and the workers.",
+                id="agents.E002",
+            )
+        )
+    return found
