@@ -6,7 +6,7 @@ import hypothesis
 import pytest
 from django.conf import settings
 
-pytest_plugins = ["servers.fixtures"]
+pytest_plugins = ["servers.fixtures", "test_framework.fixtures"]
 
 hypothesis.settings.register_profile("default", deadline=None)  # a busy machine is no counterexample
 hypothesis.settings.register_profile("ci", deadline=None, derandomize=True, print_blob=True)
@@ -22,8 +22,15 @@ MARKING_FIXTURES = {
 
 @pytest.hookimpl(trylast=True)
 def pytest_configure() -> None:
-    """Hash passwords fast: real hashing costs half a second a user and is Django's to test."""
+    """Hash passwords fast, and do not wait for the disk.
+
+    Real hashing costs half a second a user and is Django's to test; the database of a test need not survive a power
+    cut, and each commit of its file would cost some milliseconds.
+    """
     settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+    database = settings.DATABASES["default"]
+    if database["ENGINE"].endswith("sqlite3"):
+        database["OPTIONS"]["init_command"] += " PRAGMA synchronous=OFF;"
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -1,0 +1,143 @@
+"""Base classes of test classes: pytest's own classes, with the life cycle and the assertions of `unittest`.
+
+    class TestFactory(SSotAsyncTestCase):
+        async def setUp(self):
+            await super().setUp()
+            self.test_context = self.create_isolated_user_context()
+
+        async def test_manager(self): ...
+
+They are no `unittest.TestCase`: fixtures, parametrisation and the event loop are pytest's, and `setUp` runs in the same
+loop as the test.
+"""
+
+from __future__ import annotations
+
+import inspect
+import unittest
+from collections.abc import AsyncIterator, Awaitable, Callable, Generator, Iterator
+from typing import Any, ClassVar
+
+import pytest
+
+from test_framework import quiet
+from test_framework.loopback import LoopbackWebSocket
+from websocket_core.context import UserExecutionContext
+from websocket_core.ids import new_id
+
+# Of unittest.TestCase, beside its assert methods.
+BORROWED = frozenset({"fail", "failureException", "skipTest", "subTest"})
+
+
+class _Done:
+    """What the base's `setUp` and `tearDown` return: it may be awaited, and need not be."""
+
+    def __await__(self) -> Generator[None, None, None]:
+        return
+        yield
+
+
+class SSotBaseTestCase:
+    """A class of tests with a transactional database.
+
+    `setUp` and `tearDown` may be plain or `async`, in classes of sync and of async tests, and so may what
+    `addCleanup` is given. The assert methods are those of `unittest.TestCase`.
+    """
+
+    pytestmark: ClassVar[list[pytest.MarkDecorator]] = [pytest.mark.django_db(transaction=True)]
+
+    def setUp(self) -> Any:
+        """Prepare one test; `await super().setUp()` and `super().setUp()` are both right."""
+        return _Done()
+
+    def tearDown(self) -> Any:
+        """Clear up after one test, whether it passed or not."""
+        return _Done()
+
+    def asyncSetUp(self) -> Any:
+        """As `setUp`, after it."""
+        return _Done()
+
+    def asyncTearDown(self) -> Any:
+        """As `tearDown`, before it."""
+        return _Done()
+
+    def setup_method(self, method: Any = None) -> None:
+        """pytest's own; here so that `super().setup_method(method)` finds it."""
+
+    def teardown_method(self, method: Any = None) -> None:
+        """pytest's own; here so that `super().teardown_method(method)` finds it."""
+
+    def addCleanup(self, function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> None:  # noqa: N802
+        """Call this (and await what it returns, where it can be awaited) after `tearDown`, the last one first."""
+        self._cleanups.append((function, args, kwargs))
+
+    addAsyncCleanup = addCleanup  # noqa: N815 - unittest's name
+
+    def create_isolated_user_context(self, user_id: str = "test_user") -> UserExecutionContext:
+        """A context of this user, in a thread and a run that nothing else knows."""
+        return UserExecutionContext(user_id, f"thread_{new_id()}", f"run_{new_id()}")
+
+    async def create_real_websocket_connection(self) -> LoopbackWebSocket:
+        """A WebSocket over the loopback interface, closed after the test.
+
+        It has an async `send(text)` for the manager; the test reads with `receive_json()`.
+        """
+        websocket = await LoopbackWebSocket.open()
+        self.addCleanup(websocket.close)
+        return websocket
+
+    def __getattr__(self, name: str) -> Any:
+        # A case of unittest lends what it knows to assert; it runs nothing.
+        if name.startswith("assert") or name in BORROWED:
+            case = self.__dict__["_unittest"] = self.__dict__.get("_unittest") or unittest.TestCase()
+            return getattr(case, name)
+        raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+
+    @property
+    def _cleanups(self) -> list[tuple[Callable[..., Any], tuple[Any, ...], dict[str, Any]]]:
+        found: list[Any] = self.__dict__.setdefault("_cleanup_list", [])
+        return found
+
+    @pytest.fixture(autouse=True)
+    def _life(self, request: pytest.FixtureRequest) -> Iterator[None]:
+        steps = (self.setUp, self.asyncSetUp, self.tearDown, self.asyncTearDown)
+        if any(map(inspect.iscoroutinefunction, (request.function, *steps))):
+            request.getfixturevalue("_async_life")
+            yield
+            return
+        try:
+            self.setUp()
+            yield
+            self.tearDown()
+        finally:
+            while self._cleanups:
+                function, args, kwargs = self._cleanups.pop()
+                function(*args, **kwargs)
+            quiet.end_process_state()
+
+    @pytest.fixture
+    async def _async_life(self) -> AsyncIterator[None]:
+        try:
+            await _settled(self.setUp())
+            await _settled(self.asyncSetUp())
+            yield
+            try:
+                await _settled(self.asyncTearDown())
+            finally:
+                await _settled(self.tearDown())
+        finally:
+            while self._cleanups:
+                function, args, kwargs = self._cleanups.pop()
+                await _settled(function(*args, **kwargs))
+            await quiet.end_loop()
+            quiet.end_process_state()
+
+
+class SSotAsyncTestCase(SSotBaseTestCase):
+    """A class of tests most of which are async; sync ones are fine in it, too."""
+
+
+async def _settled(result: Awaitable[Any] | Any) -> None:
+    if inspect.isawaitable(result):
+        await result

@@ -1,0 +1,165 @@
+"""A client that speaks the wire protocol over any socket, and lets an oracle judge what it receives."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Callable, Mapping
+from typing import Any, Protocol
+
+import msgspec
+
+from websocket_core.ids import new_id
+from websocket_core.testing_oracle import OrderOracle, check_run
+
+PATIENCE = 20.0  # seconds to wait for what must come; a busy machine is no failure
+
+
+class SocketClosed(ConnectionError):
+    """The server has closed the socket.
+
+    Attributes:
+        code: the close code; `None` when the connection just ended.
+    """
+
+    def __init__(self, code: int | None) -> None:
+        super().__init__(f"closed with {code}")
+        self.code = code
+
+
+class ClientSocket(Protocol):
+    """What a `Client` speaks through: `InProcessSocket`, or anything like it over a real network."""
+
+    async def send(self, text: str) -> None:
+        """Send a text frame."""
+
+    async def recv(self) -> str:
+        """Wait for the next text frame; `SocketClosed` when there is none any more."""
+
+    async def close(self) -> None:
+        """Go away."""
+
+
+class Client:
+    """Speaks the wire protocol, and lets an oracle judge what comes.
+
+    Args:
+        socket: an open one.
+        oracle: knows what this client has seen on earlier connections; a fresh one for a client that begins.
+
+    Attributes:
+        frames: every frame received, decoded, in order.
+    """
+
+    def __init__(self, socket: ClientSocket, oracle: OrderOracle | None = None) -> None:
+        self.socket = socket
+        self.oracle = oracle or OrderOracle()
+        self.frames: list[dict[str, Any]] = []
+        self._waiting: deque[dict[str, Any]] = deque()
+
+    async def send(self, action: str, **fields: Any) -> None:
+        """Send an action; fields that are `None` are left out."""
+        message = {"action": action, **{name: value for name, value in fields.items() if value is not None}}
+        await self.send_json(message)
+
+    async def send_json(self, message: Any) -> None:
+        """Send anything as JSON."""
+        await self.socket.send(msgspec.json.encode(message).decode())
+
+    async def send_text(self, text: str) -> None:
+        """Send a text as it is."""
+        await self.socket.send(text)
+
+    async def receive_json(self, seconds: float = PATIENCE) -> dict[str, Any]:
+        """Wait for the next frame, whatever it is.
+
+        Raises:
+            TimeoutError: none came.
+            SocketClosed: the server closed the socket.
+            ProtocolViolation: the frame may not come.
+        """
+        async with asyncio.timeout(seconds):
+            while not self._waiting:
+                text = await self.socket.recv()
+                for one in _unpacked(text):
+                    self._waiting.append(self.oracle.feed(one))
+        frame = self._waiting.popleft()
+        self.frames.append(frame)
+        return frame
+
+    async def until(self, event_type: str, seconds: float = PATIENCE, **fields: Any) -> dict[str, Any]:
+        """Receive until a frame of this type with these fields comes, and return it.
+
+        Raises:
+            AssertionError: an `error` came that was not waited for.
+        """
+        async with asyncio.timeout(seconds):
+            while True:
+                frame = await self.receive_json(seconds)
+                if frame["event_type"] == event_type and fields.items() <= frame.items():
+                    return frame
+                assert frame["event_type"] != "error", f"waiting for {event_type} {fields}, but: {frame}"
+
+    async def receive_until(self, condition: Callable[[dict[str, Any]], bool], seconds: float = PATIENCE) -> None:
+        """Receive until a frame satisfies the condition."""
+        async with asyncio.timeout(seconds):
+            while not condition(await self.receive_json(seconds)):
+                pass
+
+    async def receive_nothing(self, seconds: float = 0.2) -> bool:
+        """Whether nothing comes for this long."""
+        try:
+            await self.receive_json(seconds)
+        except TimeoutError:
+            return True
+        return False
+
+    async def ask(self, action: str, **fields: Any) -> dict[str, Any]:
+        """Send an action with a `request_id` of its own, and return the control frame that answers it."""
+        request_id = new_id()
+        await self.send(action, request_id=request_id, **fields)
+        answer: dict[str, Any] = {}
+        async with asyncio.timeout(PATIENCE):
+            while answer.get("request_id") != request_id:
+                answer = await self.receive_json()
+        return answer
+
+    async def start(self, agent_type: str, **fields: Any) -> dict[str, Any]:
+        """Start an agent, and return its `agent_started`."""
+        run_id = fields.pop("run_id", None) or new_id()
+        await self.send("start_agent", agent_type=agent_type, run_id=run_id, **fields)
+        return await self.until("agent_started", run_id=run_id)
+
+    async def finish(self, run: Mapping[str, Any], seconds: float = PATIENCE) -> list[dict[str, Any]]:
+        """Receive until a run is over; return all its events, a whole and legal run.
+
+        Args:
+            run: any event of it.
+        """
+        thread_id, run_id = run["thread_id"], run["run_id"]
+        async with asyncio.timeout(seconds):
+            while not self.oracle.is_over(thread_id, run_id) or self._waiting:
+                await self.receive_json(seconds)
+        events = self.oracle.run(thread_id, run_id)
+        check_run(events)
+        return events
+
+    async def closed(self, seconds: float = PATIENCE) -> int | None:
+        """Receive until the server closes the socket; return the close code."""
+        async with asyncio.timeout(seconds):
+            try:
+                while True:
+                    await self.receive_json(seconds)
+            except SocketClosed as end:
+                return end.code
+
+    async def close(self) -> None:
+        """Go away."""
+        await self.socket.close()
+
+
+def _unpacked(text: str) -> list[str]:
+    """The frames in a text frame: an array of them on the subprotocol `netra.v1.batch`."""
+    if not text.startswith("["):
+        return [text]
+    return [bytes(raw).decode() for raw in msgspec.json.decode(text, type=list[msgspec.Raw])]
