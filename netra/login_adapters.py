@@ -15,6 +15,13 @@ class AccountAdapter(DefaultAccountAdapter):
         """Whether a stranger may make a local account."""
         return bool(settings.NETRA_SIGN_UP == "open")
 
+    def _get_login_attempts_cache_key(self, request: HttpRequest, **credentials: Any) -> str:
+        """Under which name failed attempts at an account are counted.
+
+        django-allauth counts them for each `Host` header, which whoever guesses passwords may choose.
+        """
+        return str(credentials.get("email", credentials.get("username", ""))).lower()
+
 
 class SocialAccountAdapter(DefaultSocialAccountAdapter):
     """Accounts of people who log in through a configured provider."""
