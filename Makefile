@@ -8,8 +8,9 @@ ARGS ?=
 # The first Python on the path that is new enough; PYTHON=… names another.
 PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
 	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
-# Complete lock files need no resolver; hashes are checked, and the index is whatever pip is configured for.
-PIP_INSTALL := $(PY) -m pip install --quiet --disable-pip-version-check --no-input --no-deps --require-hashes
+# Complete lock files need no resolver; hashes are checked, and the index is whatever pip is configured for. Compiling
+# is left to the first import: most of what is installed is never imported, and it is half of the time.
+PIP_INSTALL := $(PY) -m pip install --quiet --disable-pip-version-check --no-input --no-deps --no-compile --require-hashes
 UV_VERSION := 0.13.9
 UV_COMPILE := $(VENV)/bin/uv pip compile pyproject.toml --quiet --universal --fork-strategy fewest \
 	--python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links \
