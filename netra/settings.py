@@ -47,6 +47,7 @@ INSTALLED_APPS = [
     "agents.apps.AgentsConfig",
     "websocket_core.apps.WebsocketCoreConfig",
     "channels",
+    "ninja",  # its API page comes from its own static files, not from elsewhere
     "netra.apps.NetraAdminConfig",  # django.contrib.admin with a front page of our own
     "django.contrib.auth",
     "django.contrib.contenttypes",

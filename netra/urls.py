@@ -5,6 +5,7 @@ from django.contrib import admin
 from django.urls import URLPattern, URLResolver, include, path, re_path
 
 from netra import views
+from netra.api import api
 from netra.login_pages import not_here
 
 # The admin's own log-in form does not count attempts; the project's does.
@@ -14,6 +15,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("", views.console, name="console"),
     path("console/bootstrap.json", views.bootstrap, name="console-bootstrap"),
     path("admin/", admin.site.urls),
+    path("api/", api.urls),
     # Pages of django-allauth that send mail, which Netra does not.
     re_path(r"^accounts/(?:email|confirm-email|password/reset|login/code)/", not_here),
     path("accounts/", include("allauth.urls")),

@@ -1,0 +1,191 @@
+"""The API's operations."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Annotated, Any
+
+from django.http import HttpRequest, HttpResponse
+from ninja import NinjaAPI, Path, Query, Status
+
+from agents.base import normalise_input
+from agents.registry import catalogue
+from agents.runtime import RunRuntime
+from netra.api import problems, reads, schemas
+from netra.api.identity import ApiRequest, authenticate
+from websocket_core import db, journal_read
+from websocket_core.auth import issue_ticket, tokens
+from websocket_core.conf import conf
+from websocket_core.errors import CursorExpired, InvalidCursor
+from websocket_core.frames import moment
+from websocket_core.journal_read import Bounds
+
+NAME = r"^[A-Za-z0-9_.:\-]{1,128}$"
+ThreadName = Annotated[str, Path(pattern=NAME)]
+RunName = Annotated[str, Path(pattern=NAME)]
+Limit = Annotated[int, Query(ge=1, le=200)]
+
+api = NinjaAPI(
+    title="Netra",
+    version="1",
+    description="What a client needs beside the WebSocket at `/ws`. Errors are problem documents.",
+    auth=authenticate,
+    urls_namespace="netra-api",
+)
+problems.install(api)
+service = RunRuntime()
+
+
+@api.get("/me", response=schemas.Me)
+async def me(request: ApiRequest) -> dict[str, Any]:
+    """The caller."""
+    identity = request.auth
+    return {"user_id": identity.user_id, "credential": identity.kind, "expires_at": moment(identity.expires_at)}
+
+
+@api.post("/tickets", response={201: schemas.TicketOut})
+async def create_ticket(request: ApiRequest) -> Status[dict[str, Any]]:
+    """A single-use key to one WebSocket handshake (`/ws?ticket=…`), for clients that can set neither headers nor
+    subprotocols.
+    """
+    text, seconds = await issue_ticket(request.auth)
+    return Status(201, {"ticket": text, "expires_in": seconds})
+
+
+@api.get("/tokens", response=list[schemas.TokenOut])
+async def list_tokens(request: ApiRequest) -> list[dict[str, Any]]:
+    """The caller's tokens, without their texts."""
+    return await db.read(reads.own_tokens, request.auth.user_id)
+
+
+@api.post("/tokens", response={201: schemas.NewToken})
+async def create_token(request: ApiRequest, body: schemas.TokenIn) -> Status[dict[str, Any]]:
+    """A bearer token for scripts. Only for people who are logged in: a token cannot make tokens that outlive it."""
+    if request.auth.kind != "session":
+        raise problems.Problem(403, "session_required", "Log in: tokens are made in a session, not with another token.")
+    ttl = None if body.ttl is None else timedelta(seconds=body.ttl)
+    text, token = await db.writer.call(tokens.issue, request.auth.user_id, ttl, body.label)
+    return Status(201, {**reads.token_fields(token), "token": text})
+
+
+@api.delete("/tokens/{token_id}", response={204: None})
+async def delete_token(request: ApiRequest, token_id: Annotated[int, Path(ge=1, le=2**63 - 1)]) -> HttpResponse:
+    """Revoke a token; its sockets are closed."""
+    await db.writer.call(reads.revoke_token, request.auth.user_id, token_id)
+    return HttpResponse(status=204)
+
+
+@api.get("/agents", response=list[schemas.Agent])
+async def list_agents(request: ApiRequest) -> list[dict[str, Any]]:
+    """The agents that can be started."""
+    return [
+        {
+            "name": kind.name,
+            "aliases": list(kind.aliases),
+            "description": kind.description,
+            "input_schema": kind.input_schema,
+        }
+        for kind in catalogue()
+    ]
+
+
+@api.get("/threads", response=schemas.Threads)
+async def list_threads(request: ApiRequest, limit: Limit = 50, before: datetime | None = None) -> dict[str, Any]:
+    """The caller's threads, newest first; `before` is a `next_before`."""
+    found = await db.read(reads.threads, request.auth.user_id, limit, before)
+    return {"threads": found, "next_before": found[-1]["updated_at"] if len(found) == limit else None}
+
+
+@api.get("/threads/{thread_id}", response=schemas.Thread)
+async def read_thread(request: ApiRequest, thread_id: ThreadName) -> dict[str, Any]:
+    """One thread."""
+    return await db.read(reads.thread, request.auth.user_id, thread_id)
+
+
+@api.patch("/threads/{thread_id}", response=schemas.Thread)
+async def rename_thread(request: ApiRequest, thread_id: ThreadName, body: schemas.Rename) -> dict[str, Any]:
+    """Rename a thread."""
+    return await db.writer.call(reads.rename_thread, request.auth.user_id, thread_id, body.title)
+
+
+@api.delete("/threads/{thread_id}", response={204: None})
+async def delete_thread(request: ApiRequest, thread_id: ThreadName) -> HttpResponse:
+    """Delete a thread, its runs and its events; refused while a run of it is not over."""
+    await db.writer.call(reads.delete_thread, request.auth.user_id, thread_id)
+    return HttpResponse(status=204)
+
+
+@api.get("/threads/{thread_id}/events", response=schemas.Events)
+async def list_events(
+    request: ApiRequest, thread_id: ThreadName, after: Annotated[int, Query(ge=0, le=2**63 - 1)] = 0
+) -> HttpResponse:
+    """A thread's events after a cursor, byte for byte as on the socket."""
+    user_id = request.auth.user_id
+    bounds = (await db.read(journal_read.bounds, user_id, [thread_id])).get(thread_id, Bounds(1, 0))
+    if after > bounds.last_seq:
+        raise InvalidCursor(thread_id=thread_id, last_seq=bounds.last_seq)
+    if after < bounds.first_seq - 1:
+        raise CursorExpired(thread_id=thread_id, first_seq=bounds.first_seq)
+    page = await db.read(journal_read.read_after, user_id, thread_id, after, conf.PAGE_CHARS)
+    end = after + len(page.frames)
+    following = str(end) if page.frames and end < bounds.last_seq else "null"
+    body = f'{{"events":[{",".join(page.frames)}],"last_seq":{bounds.last_seq},"next_after":{following}}}'
+    return HttpResponse(body, content_type="application/json")
+
+
+@api.get("/threads/{thread_id}/runs", response=schemas.Runs)
+async def list_runs(
+    request: ApiRequest,
+    thread_id: ThreadName,
+    limit: Limit = 50,
+    before: Annotated[str | None, Query(pattern=NAME)] = None,
+) -> dict[str, Any]:
+    """A thread's runs, newest first; `before` is a `next_before`."""
+    found = await db.read(reads.runs, request.auth.user_id, thread_id, limit, before)
+    return {"runs": found, "next_before": found[-1]["run_id"] if len(found) == limit else None}
+
+
+@api.post("/runs", response={201: schemas.StartOut, 200: schemas.StartOut})
+async def start_run(request: ApiRequest, body: schemas.StartIn) -> Status[dict[str, Any]]:
+    """Start a run, as `start_agent` does. A `run_id` that was used before starts nothing: 200 instead of 201."""
+    outcome = await service.start(
+        user_id=request.auth.user_id,
+        agent_type=body.agent_type,
+        thread_id=body.thread_id,
+        run_id=body.run_id,
+        input=normalise_input(body.input),
+        if_busy=body.if_busy,
+        request_id=body.request_id,
+    )
+    answer = {"run_id": outcome.run_id, "thread_id": outcome.thread_id, "existing": outcome.existing}
+    return Status(200 if outcome.existing else 201, answer)
+
+
+@api.get("/runs/{run_id}", response=schemas.Run)
+async def read_run(request: ApiRequest, run_id: RunName) -> dict[str, Any]:
+    """One run."""
+    return await db.read(reads.run, request.auth.user_id, run_id)
+
+
+@api.post("/runs/{run_id}/stop", response={202: schemas.Run})
+async def stop_run(request: ApiRequest, run_id: RunName, body: schemas.StopIn | None = None) -> Status[dict[str, Any]]:
+    """Ask a run to stop; its `agent_cancelled` tells when it has."""
+    await service.stop(user_id=request.auth.user_id, run_id=run_id, reason=body.reason if body else None)
+    return Status(202, await db.read(reads.run, request.auth.user_id, run_id))
+
+
+@api.post("/runs/{run_id}/approvals/{approval_id}", response={200: schemas.Run})
+async def respond(
+    request: ApiRequest, run_id: RunName, approval_id: RunName, body: schemas.RespondIn
+) -> dict[str, Any]:
+    """Decide an approval, once."""
+    await service.respond(
+        user_id=request.auth.user_id, run_id=run_id, approval_id=approval_id, approved=body.approved, value=body.value
+    )
+    return await db.read(reads.run, request.auth.user_id, run_id)
+
+
+@api.get("/{path:rest}", include_in_schema=False, auth=None)
+async def no_such_thing(request: HttpRequest, rest: str) -> HttpResponse:
+    """Any other address, answered like every other error."""
+    return problems.respond(404, "not_found", "There is no such address. See /api/docs.")

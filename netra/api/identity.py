@@ -1,0 +1,62 @@
+"""Who calls.
+
+A bearer token, or the session of the site's own pages, which then needs a CSRF token for everything that changes
+something.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.conf import settings
+from django.http import HttpRequest
+from ninja.utils import check_csrf
+
+from netra.api.problems import Problem
+from websocket_core import db
+from websocket_core.auth import Identity, identify_token
+from websocket_core.auth.sessions import identify_session
+from websocket_core.errors import RateLimited, Unauthenticated
+from websocket_core.limits import action_limiter
+
+SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
+
+
+class ApiRequest(HttpRequest):
+    """A request that has passed `authenticate`."""
+
+    auth: Identity
+
+
+async def authenticate(request: HttpRequest) -> Identity:
+    """The caller's identity; the first credential present decides, good or bad, as on the socket.
+
+    Raises:
+        Unauthenticated: none, or a bad one.
+        Problem: 403, a session without its CSRF token.
+        RateLimited: the user acts too fast; sockets and calls count together.
+    """
+    identity = await _identify(request)
+    retry_after_ms = action_limiter.take(identity.user_id)
+    if retry_after_ms is not None:
+        raise RateLimited(retry_after_ms=retry_after_ms)
+    return identity
+
+
+async def _identify(request: HttpRequest) -> Identity:
+    scheme, _, token = request.headers.get("Authorization", "").partition(" ")
+    if scheme.lower() == "bearer":
+        return await identify_token(token.strip())
+    session_key = request.COOKIES.get(settings.SESSION_COOKIE_NAME)
+    if not session_key:
+        raise Unauthenticated("No credentials. Log in, or send `Authorization: Bearer TOKEN`.")
+    identity = await db.read(identify_session, session_key)
+    if request.method not in SAFE_METHODS:
+        refused: Any = check_csrf(request, _anything)
+        if refused is not None:
+            raise Problem(403, "csrf_failed", "Send the CSRF token of your page in the header X-CSRFToken.")
+    return identity
+
+
+def _anything(request: HttpRequest) -> None:
+    """A view for the CSRF check, which asks whether the view is exempt."""

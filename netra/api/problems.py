@@ -1,0 +1,95 @@
+"""Errors of the API as problem documents (RFC 9457), with the wire's own codes."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+from django.db import InterfaceError, OperationalError
+from django.http import HttpRequest, HttpResponse
+from ninja import NinjaAPI
+from ninja.errors import HttpError, ValidationError
+
+from websocket_core import events
+from websocket_core.errors import ClientError, JournalUnavailable, WebSocketCoreError
+from websocket_core.ids import new_id
+
+log = logging.getLogger(__name__)
+
+STATUS = {
+    "invalid_json": 400,
+    "invalid_action": 422,
+    "unknown_agent": 422,
+    "unauthenticated": 401,
+    "token_expired": 401,
+    "session_revoked": 401,
+    "not_found": 404,
+    "run_finished": 409,
+    "thread_busy": 409,
+    "already_decided": 409,
+    "run_limit": 429,
+    "rate_limited": 429,
+    "too_large": 413,
+    "cursor_expired": 410,
+    "invalid_cursor": 422,
+    "journal_unavailable": 503,
+    "draining": 503,
+}
+
+
+class Problem(Exception):
+    """An answer that is not the one asked for."""
+
+    def __init__(self, status: int, code: str, message: str, **fields: Any) -> None:
+        super().__init__(message)
+        self.status, self.code, self.fields = status, code, fields
+
+
+def respond(status: int, code: str, message: str, **fields: Any) -> HttpResponse:
+    """A problem document; fields that are `None` are left out."""
+    body = {"type": "about:blank", "title": message, "status": status, "code": code}
+    body |= {name: value for name, value in fields.items() if value is not None}
+    response = HttpResponse(events.encode(body), status=status, content_type="application/problem+json")
+    if isinstance(retry := fields.get("retry_after_ms"), int):
+        response["Retry-After"] = str(max(1, -(-retry // 1000)))
+    if status == 401:
+        response["WWW-Authenticate"] = "Bearer"
+    return response
+
+
+def install(api: NinjaAPI) -> None:
+    """Make every error of the API a problem document."""
+
+    @api.exception_handler(Problem)
+    def on_problem(request: HttpRequest, error: Problem) -> HttpResponse:
+        return respond(error.status, error.code, str(error), **error.fields)
+
+    @api.exception_handler(ClientError)
+    def on_client_error(request: HttpRequest, error: ClientError) -> HttpResponse:
+        return respond(STATUS.get(error.code, 400), error.code, str(error), **error.wire_fields)
+
+    @api.exception_handler(ValidationError)
+    def on_invalid(request: HttpRequest, error: ValidationError) -> HttpResponse:
+        first = error.errors[0] if error.errors else {}
+        field = ".".join(str(part) for part in first.get("loc", ())[1:])
+        return respond(
+            422, "invalid_action", str(first.get("msg", "A field is missing or wrong.")), field=field or None
+        )
+
+    @api.exception_handler(HttpError)
+    def on_http_error(request: HttpRequest, error: HttpError) -> HttpResponse:
+        code = {400: "invalid_json", 401: "unauthenticated", 404: "not_found"}.get(error.status_code, "invalid_action")
+        return respond(error.status_code, code, str(error))
+
+    @api.exception_handler(OperationalError)
+    @api.exception_handler(InterfaceError)
+    def on_outage(request: HttpRequest, error: Exception) -> HttpResponse:
+        return respond(503, JournalUnavailable.code, str(JournalUnavailable()), retry_after_ms=2000)
+
+    @api.exception_handler(WebSocketCoreError)
+    @api.exception_handler(Exception)
+    def on_anything(request: HttpRequest, error: Exception) -> HttpResponse:
+        incident = new_id()
+        log.error("incident %s: %s", incident, request.path, exc_info=error)
+        message = "Something went wrong on our side. Try again; if it stays, report the incident id."
+        return respond(500, "internal", message, incident=incident)

@@ -1,0 +1,149 @@
+"""What the API reads. Synchronous functions for `db.read`; everything is looked up by user."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+import msgspec
+from django.db import transaction
+from django.utils import timezone
+
+from agents.models import OPEN, Run
+from agents.run_reads import thread_states
+from websocket_core import events
+from websocket_core.auth import tokens
+from websocket_core.errors import NotFound, ThreadBusy
+from websocket_core.frames import moment
+from websocket_core.models import AccessToken, Thread
+from websocket_core.protocols import RunState
+
+
+def threads(user_id: str, limit: int, before: datetime | None) -> list[dict[str, Any]]:
+    """The user's threads, newest first."""
+    rows = Thread.objects.filter(user_id=user_id, deleted_at=None)
+    if before is not None:
+        rows = rows.filter(updated_at__lt=before)
+    return _described(user_id, list(rows.order_by("-updated_at")[:limit]))
+
+
+def thread(user_id: str, thread_id: str) -> dict[str, Any]:
+    """One thread.
+
+    Raises:
+        NotFound: the user has none of this name.
+    """
+    return _described(user_id, [_thread(user_id, thread_id)])[0]
+
+
+def rename_thread(user_id: str, thread_id: str, title: str) -> dict[str, Any]:
+    """Give a thread a title."""
+    row = _thread(user_id, thread_id)
+    Thread.objects.filter(pk=row.pk).update(title=title)
+    return thread(user_id, thread_id)
+
+
+def delete_thread(user_id: str, thread_id: str) -> None:
+    """Delete a thread and its events. The row stays, since `(thread_id, seq)` names an event for ever: a later run
+    goes on counting.
+
+    Raises:
+        NotFound: the user has none of this name.
+        ThreadBusy: a run of it is queued or active.
+    """
+    with transaction.atomic():
+        row = Thread.objects.select_for_update().filter(user_id=user_id, thread_id=thread_id, deleted_at=None).first()
+        if row is None:
+            raise NotFound("There is no such thread.", thread_id=thread_id)
+        active = row.runs.filter(status__in=OPEN).first()
+        if active is not None:
+            raise ThreadBusy("A run of this thread is not over. Stop it first.", active_run_id=active.run_id)
+        row.events.all().delete()
+        row.runs.all().delete()
+        row.memories.all().delete()
+        Thread.objects.filter(pk=row.pk).update(deleted_at=timezone.now(), title="", first_seq=row.last_seq + 1)
+
+
+def runs(user_id: str, thread_id: str, limit: int, before: str | None) -> list[dict[str, Any]]:
+    """Runs of a thread, newest first, from before a run."""
+    row = _thread(user_id, thread_id)
+    found = row.runs.all()
+    if before is not None:
+        found = found.filter(pk__lt=_run(user_id, before).pk)
+    return [_run_fields(run, thread_id) for run in found.order_by("-pk")[:limit]]
+
+
+def run(user_id: str, run_id: str) -> dict[str, Any]:
+    """One run."""
+    found = _run(user_id, run_id)
+    return _run_fields(found, found.thread.thread_id)
+
+
+def own_tokens(user_id: str) -> list[dict[str, Any]]:
+    """The user's tokens, newest first, without their texts."""
+    return [token_fields(token) for token in AccessToken.objects.filter(user_id=user_id).order_by("-pk")[:200]]
+
+
+def revoke_token(user_id: str, token_pk: int) -> None:
+    """End one of the user's tokens."""
+    token = AccessToken.objects.filter(user_id=user_id, pk=token_pk).first()
+    if token is None:
+        raise NotFound("There is no such token.")
+    tokens.revoke(token)
+
+
+def token_fields(token: AccessToken) -> dict[str, Any]:
+    """A token as the API shows it."""
+    return {
+        "id": token.pk,
+        "label": token.label,
+        "created_at": moment(token.created_at),
+        "expires_at": moment(token.expires_at),
+        "revoked_at": moment(token.revoked_at),
+    }
+
+
+def _thread(user_id: str, thread_id: str) -> Thread:
+    row = Thread.objects.filter(user_id=user_id, thread_id=thread_id, deleted_at=None).first()
+    if row is None:
+        raise NotFound("There is no such thread.", thread_id=thread_id)
+    return row
+
+
+def _run(user_id: str, run_id: str) -> Run:
+    found = Run.objects.select_related("thread").filter(user_id=user_id, run_id=run_id).first()
+    if found is None:
+        raise NotFound("There is no such run.", run_id=run_id)
+    return found
+
+
+def _described(user_id: str, rows: list[Thread]) -> list[dict[str, Any]]:
+    states = thread_states(user_id, [row.thread_id for row in rows])
+    return [
+        {
+            "thread_id": row.thread_id,
+            "title": row.title,
+            "last_seq": row.last_seq,
+            "first_seq": row.first_seq,
+            "active_run_id": state.run_id if state.status in OPEN else None,
+            "updated_at": events.timestamp(row.updated_at),
+        }
+        for row in rows
+        for state in [states.get(row.thread_id, RunState())]
+    ]
+
+
+def _run_fields(run: Run, thread_id: str) -> dict[str, Any]:
+    return {
+        "run_id": run.run_id,
+        "thread_id": thread_id,
+        "agent_type": run.agent_type,
+        "status": run.status,
+        "input": msgspec.json.decode(run.input),
+        "result": msgspec.json.decode(run.result) if run.result else None,
+        "code": run.code or None,
+        "incident": run.incident or None,
+        "created_at": moment(run.created_at),
+        "started_at": moment(run.started_at),
+        "finished_at": moment(run.finished_at),
+    }

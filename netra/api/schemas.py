@@ -1,0 +1,144 @@
+"""Shapes of the API's requests and answers."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from ninja import Field, Schema
+
+Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9_.:\-]{1,128}$")]
+Text = Annotated[str, Field(pattern=r"^[^\x00]*$")]
+
+
+class Me(Schema):
+    """The caller."""
+
+    user_id: str
+    credential: str
+    expires_at: str | None
+
+
+class TicketOut(Schema):
+    """A key to one handshake."""
+
+    ticket: str
+    expires_in: int
+
+
+class TokenIn(Schema):
+    """A wish for a token."""
+
+    label: Annotated[Text, Field(max_length=100)] = ""
+    ttl: Annotated[int, Field(ge=60, le=366 * 86400)] | None = None
+
+
+class TokenOut(Schema):
+    """A token without its text."""
+
+    id: int
+    label: str
+    created_at: str
+    expires_at: str | None
+    revoked_at: str | None
+
+
+class NewToken(TokenOut):
+    """A token, this once with its text."""
+
+    token: str
+
+
+class Agent(Schema):
+    """An agent that can be started."""
+
+    name: str
+    aliases: list[str]
+    description: str
+    input_schema: dict[str, Any] | None
+
+
+class Thread(Schema):
+    """A thread, as in `synced`."""
+
+    thread_id: str
+    title: str
+    last_seq: int
+    first_seq: int
+    active_run_id: str | None
+    updated_at: str
+
+
+class Threads(Schema):
+    """A page of threads, newest first; `before` of the next page is the last one's `updated_at`."""
+
+    threads: list[Thread]
+    next_before: str | None
+
+
+class Rename(Schema):
+    """A thread's new title."""
+
+    title: Annotated[Text, Field(min_length=1, max_length=200)]
+
+
+class Events(Schema):
+    """Events after a cursor; `next_after` is the cursor of the next page, null at the end."""
+
+    events: list[dict[str, Any]]
+    last_seq: int
+    next_after: int | None
+
+
+class Run(Schema):
+    """A run."""
+
+    run_id: str
+    thread_id: str
+    agent_type: str
+    status: str
+    input: Any
+    result: Any
+    code: str | None
+    incident: str | None
+    created_at: str
+    started_at: str | None
+    finished_at: str | None
+
+
+class Runs(Schema):
+    """A page of runs, newest first; `next_before` is the `before` of the next page."""
+
+    runs: list[Run]
+    next_before: str | None
+
+
+class StartIn(Schema):
+    """What `start_agent` takes."""
+
+    agent_type: Annotated[Text, Field(min_length=1, max_length=128)]
+    thread_id: Name | None = None
+    run_id: Name | None = None
+    input: Any = None
+    if_busy: Literal["enqueue", "reject", "cancel"] = "enqueue"
+    request_id: Annotated[Text, Field(max_length=128)] | None = None
+
+
+class StartOut(Schema):
+    """Where the run is; `existing`: the run_id was used before, nothing was started."""
+
+    run_id: str
+    thread_id: str
+    existing: bool
+
+
+class StopIn(Schema):
+    """Why a run is stopped."""
+
+    reason: Annotated[Text, Field(max_length=1024)] | None = None
+
+
+class RespondIn(Schema):
+    """A decision."""
+
+    approved: bool
+    value: Any = None
