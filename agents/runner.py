@@ -25,7 +25,7 @@ from agents.ledger import ClaimRun, Event, FinishRun, Lease, RestRun, now_plus_l
 from agents.models import ACTIVE, Run
 from agents.registry import AgentRegistry
 from agents.run_events import RunEvents
-from websocket_core import db
+from websocket_core import db, log_context
 from websocket_core.context import UserExecutionContext
 from websocket_core.errors import LeaseLostError
 from websocket_core.events import RunGrammar
@@ -123,6 +123,7 @@ class Runner:
 
     async def _execute(self, lease: Lease) -> Lease | None:
         journal = get_journal()
+        log_context.bind(lease.user_id, thread=lease.thread_id, run=lease.run_id, request=lease.request_id)
         context = UserExecutionContext(
             lease.user_id, lease.thread_id, lease.run_id, request_id=lease.request_id, fence=lease.fence
         )

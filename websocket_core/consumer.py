@@ -16,7 +16,7 @@ from typing import Any
 from channels.consumer import AsyncConsumer
 from django.db import InterfaceError, OperationalError
 
-from websocket_core import actions, auth, frames
+from websocket_core import actions, auth, frames, log_context
 from websocket_core.action_table import ACTION_TABLE
 from websocket_core.conf import conf
 from websocket_core.connection import WebSocketConnection
@@ -132,6 +132,7 @@ class NetraConsumer(AsyncConsumer):
         self.connection = connection = WebSocketConnection(
             identity.user_id, transport, identity=identity, client=client
         )
+        log_context.bind(identity.user_id, connection=connection.connection_id)
         # The connection's own context; runs have contexts of theirs.
         self.manager = create_websocket_manager(
             UserExecutionContext(identity.user_id, new_id(), new_id(), connection_id=connection.connection_id)

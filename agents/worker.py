@@ -1,0 +1,116 @@
+"""A worker's side of procrastinate: jobs become leases.
+
+A job only says "there is something to do": whether, and by whom, is decided by the claim, which takes a lease with a
+fencing
+token. So a job that comes twice, late, or after its run was stopped does nothing, and a worker that dies leaves a
+lease that
+runs out, not a lock.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import signal
+from typing import Any
+
+from procrastinate import App
+from procrastinate.contrib.django import app
+from procrastinate.jobs import Status
+
+from agents.conf import conf
+from agents.executors.procrastinate import QUEUE, TASK
+from agents.ledger import ClaimRun
+from agents.registry import discover
+from agents.runner import get_runner
+from agents.runtime import RunRuntime
+from agents.sweeper import get_sweeper
+from websocket_core.journal import get_journal
+from websocket_core.lifecycle import begin_drain, is_draining, lifecycle
+from websocket_core.process import this_process
+
+log = logging.getLogger(__name__)
+
+CLEAR_SECONDS = 30.0  # how often jobs of dead workers are cleared away
+
+
+@app.task(name=TASK, queue=QUEUE)
+async def execute_run(user_id: str, thread_id: str, run_id: str) -> None:
+    """Claim the run and execute it, and then whatever waits behind it in its thread, without going through the
+    queue again.
+    """
+    if is_draining():
+        again = app.configure_task(TASK, queue=QUEUE)
+        await again.defer_async(user_id=user_id, thread_id=thread_id, run_id=run_id)  # for another worker
+        return
+    lease = await get_journal().submit(ClaimRun(user_id, thread_id, this_process.process_id, run_id))
+    if lease is not None:
+        await get_runner().execute(lease)
+
+
+async def work(concurrency: int) -> None:
+    """Execute runs until SIGTERM or SIGINT; then let the running ones end, within `NETRA_DRAIN_SECONDS`, and take no
+    more.
+
+    Args:
+        concurrency: runs at once.
+
+    Raises:
+        Exception: what ended procrastinate's worker, when it was no signal.
+    """
+    discover()
+    stop = _stop_on_signals()
+    get_sweeper(RunRuntime()).start()
+    connector: Any = app.connector  # Django's; workers need one that listens
+    worker_app = app.with_connector(connector.get_worker_connector())
+    async with worker_app.open_async():
+        worker = asyncio.create_task(
+            worker_app.run_worker_async(
+                queues=[QUEUE],
+                name=f"netra-{this_process.process_id}",
+                concurrency=concurrency,
+                install_signal_handlers=False,
+                delete_jobs="always",
+                shutdown_graceful_timeout=conf.DRAIN_SECONDS + conf.STOP_GRACE_SECONDS + 10,
+            )
+        )
+        janitor = asyncio.create_task(_clear_stalled_jobs(worker_app))
+        stopped = asyncio.create_task(stop.wait())
+        log.info("Netra executes runs (process %s, %d at once)", this_process.process_id, concurrency)
+        await asyncio.wait({worker, stopped}, return_when=asyncio.FIRST_COMPLETED)
+        begin_drain()
+        for task in (janitor, stopped, worker):
+            task.cancel()  # procrastinate takes no more jobs and waits for those that run
+        await lifecycle.drain()
+        await asyncio.wait({worker, janitor}, timeout=5)
+        if worker.done() and not worker.cancelled() and not stop.is_set():
+            worker.result()  # raises what ended it
+    log.info("Netra worker has ended")
+
+
+def _stop_on_signals() -> asyncio.Event:
+    stop = asyncio.Event()
+
+    def on_signal() -> None:
+        if stop.is_set():
+            log.warning("second signal: ending at once")
+            signal.raise_signal(signal.SIGKILL)
+        stop.set()
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, on_signal)
+    return stop
+
+
+async def _clear_stalled_jobs(worker_app: App) -> None:
+    """Finish the jobs of workers that died: their runs are ended, or taken over, by their leases."""
+    while True:
+        await asyncio.sleep(CLEAR_SECONDS)
+        try:
+            stalled = list(await worker_app.job_manager.get_stalled_jobs(queue=QUEUE))
+            for job in stalled:
+                await worker_app.job_manager.finish_job(job, Status.FAILED, delete_job=True)
+            if stalled:
+                log.info("cleared %d jobs of workers that died", len(stalled))
+        except Exception as error:  # noqa: BLE001 - waited out, the next look comes
+            log.warning("clearing jobs: %s: %s", type(error).__name__, error)
