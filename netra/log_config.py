@@ -61,5 +61,7 @@ def log_config(level: str, style: str) -> dict[str, Any]:
             "django": {"handlers": [], "level": level, "propagate": True},
             "django.server": {"handlers": [], "level": level, "propagate": True},
             "daphne": {"level": level, "propagate": True},
+            # Its lines carry the arguments of jobs, and so user ids; Netra's own lines tell of runs.
+            "procrastinate": {"level": "WARNING", "propagate": True},
         },
     }

@@ -33,7 +33,7 @@ class Command(BaseCommand):
         if conf.EXECUTOR != "procrastinate":
             raise CommandError(
                 "This installation executes runs in the server itself. To use workers set "
-                "NETRA_EXECUTOR=procrastinate, DATABASE_URL to PostgreSQL and REDIS_URL, for the servers and the workers."
+                "NETRA_EXECUTOR=procrastinate, DATABASE_URL to PostgreSQL and REDIS_URL, for servers and workers alike."
             )
         if options["concurrency"] < 1:
             raise CommandError("--concurrency takes 1 or more")
