@@ -34,17 +34,14 @@ class Inbox:
             self._messages = deque()
         self._messages.append((message, size))
         self._bytes += size
-        if len(self._messages) > self._max_messages or self._bytes > self._max_bytes:
-            self.full = True
+        self.full = len(self._messages) > self._max_messages or self._bytes > self._max_bytes
         self._wake()
 
-    def close(self, message: Message) -> None:
-        """Throw away what is unread and put `message` in its place. There is always room from now on."""
-        self._messages = deque([(message, 0)])
-        self._bytes = 0
+    def end(self, message: Message) -> None:
+        """Add the last message, behind what is unread. From now on the inbox never says that it is full."""
         self._on_room = None
+        self.put_nowait(message)
         self.full = False
-        self._wake()
 
     async def get(self) -> Message:
         """Wait for the oldest message and take it. A cancelled call takes nothing."""

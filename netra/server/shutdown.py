@@ -10,6 +10,7 @@ import sys
 import threading
 import time
 from collections.abc import Awaitable, Callable
+from types import FrameType
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -35,24 +36,26 @@ class Shutdown:
         self._server = server
         self._begin_drain = begin_drain
         self._drain = drain
-        self._task: asyncio.Task[None] | None = None
+        self._signalled = False
 
     def listen_for_signals(self) -> None:
-        """Take over SIGTERM and SIGINT. To be called in the main thread."""
+        """Take over SIGTERM and SIGINT. To be called in the main thread, before the event loop runs."""
+        # Not loop.add_signal_handler: what uvloop gets before it runs is lost, and a server that did not hear SIGTERM
+        # in its first moments would have to be killed.
         for number in (signal.SIGTERM, signal.SIGINT):
-            self._server.loop.add_signal_handler(number, self.on_signal, number)
+            signal.signal(number, self._on_signal)
 
-    def on_signal(self, number: int) -> None:
-        """A signal has come."""
-        if self._task is not None:
-            log.warning("Second signal: ending at once")
-            logging.shutdown()
-            sys.stdout.flush()
+    def _on_signal(self, number: int, frame: FrameType | None) -> None:
+        if self._signalled:
+            os.write(2, b"Second signal: ending at once\n")  # nothing else is safe inside a signal handler
             os._exit(128 + number)
+        self._signalled = True
+        self._server.loop.call_soon_threadsafe(self._begin)
+
+    def _begin(self) -> None:
         log.info("Shutting down")
         self._server.draining = True
-        self._begin_drain()
-        self._task = self._server.loop.create_task(self._run())
+        self._task = self._server.loop.create_task(self._run())  # held, or it could be collected as garbage
 
     async def _run(self) -> None:
         try:
@@ -65,6 +68,7 @@ class Shutdown:
     async def _end(self) -> None:
         server, limits = self._server, self._server.limits
         try:
+            self._begin_drain()
             async with asyncio.timeout(limits.drain):
                 await self._drain()
         except TimeoutError:
@@ -82,7 +86,7 @@ class Shutdown:
             log.warning("%d applications did not end in time; they are cancelled", len(left))
         await _cancel(left)
         await _until(lambda: not server.connections, time.monotonic() + LOOK)
-        await _cancel([task for task in asyncio.all_tasks() if task is not self._task])
+        await _cancel([task for task in asyncio.all_tasks() if task is not asyncio.current_task()])
         await server.loop.shutdown_asyncgens()
 
 

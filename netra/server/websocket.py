@@ -122,6 +122,8 @@ class WebSocketProtocol(DaphneWebSocketProtocol):
     def sendCloseFrame(self, code: int | None = None, reasonUtf8: bytes | None = None, isReply: bool = False) -> None:  # noqa: N802, N803
         """Queue a close frame: ours, the answer to the client's, or Autobahn's when the client broke a rule."""
         super().sendCloseFrame(code, reasonUtf8, isReply)
+        self.closed_at = time.monotonic()
+        code = self.remoteCloseCode if isReply else code
         self._tell_disconnect(code if code is not None else 1005)
         # Read again, for the client's own close frame; what else comes is thrown away.
         self.transport.resumeProducing()
@@ -158,11 +160,12 @@ class WebSocketProtocol(DaphneWebSocketProtocol):
         self.transport.release()
         if not self.disconnect_told and hasattr(self, "application_queue"):
             self.disconnect_told = True
-            self.application_queue.close({"type": "websocket.disconnect", "code": code})
+            self.application_queue.end({"type": "websocket.disconnect", "code": code})
 
     def _closeConnection(self, abort: bool = False) -> None:  # noqa: N802
         self.closed_at = time.monotonic()
-        super()._closeConnection(abort)
+        # After a closing handshake there is nothing to abort, but there may be something left to write.
+        super()._closeConnection(abort and not self.wasClean)
 
     def _log_action(self, action: str) -> None:
         client = ":".join(map(str, self.client_addr)) if self.client_addr else None
@@ -338,8 +341,11 @@ class WebSocketProtocol(DaphneWebSocketProtocol):
             if now - self.moved_at > limits.handshake:
                 log.warning("The application did not accept a WebSocket in time: %s", self.path.decode())
                 self.refuse(503)
-        elif self.state == self.STATE_CLOSED and now - self.closed_at > limits.cut:
-            self.transport.abortConnection()  # it was to go when all is written, and the client does not read
+        elif now - self.closed_at > limits.cut:
+            # The client did not answer the close frame, or does not read, so that the end waits to be written.
+            self.wasNotCleanReason = "the client did not close in time"
+            self.dropConnection(abort=True)
+            self.transport.abortConnection()
 
 
 STATISTICS = TrafficStats()  # type: ignore[no-untyped-call]  # Autobahn counts; nobody reads it, so that one for all is enough
@@ -361,8 +367,8 @@ def make_factory(server: NetraServer) -> WebSocketFactory:
     factory = WebSocketFactory(server, server=server.server_name)
     factory.setProtocolOptions(
         allowNullOrigin=True,  # origins are the application's to judge
-        openHandshakeTimeout=0,  # see check_timeouts()
-        closeHandshakeTimeout=limits.cut,
+        openHandshakeTimeout=0,  # see check_timeouts(); Autobahn's timers go off up to a second early
+        closeHandshakeTimeout=0,
         maxMessagePayloadSize=limits.message,
         maxFramePayloadSize=limits.message,
         failByDrop=False,  # say why with a close frame, 1009 for instance, instead of cutting the connection

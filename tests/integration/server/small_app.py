@@ -77,13 +77,13 @@ async def http_slow(scope, receive, send, query):
 
 async def http_endless(scope, receive, send, query):
     await answer(send, 200, b"", more=True)
-    try:
-        while True:
-            await send({"type": "http.response.body", "body": b"x" * 65536, "more_body": True})
-            SEEN["sent"] += 65536
-            await asyncio.sleep(0)
-    finally:
-        SEEN["endless"] = "ended"
+    await receive()
+    gone = asyncio.create_task(receive())
+    while not gone.done():
+        await send({"type": "http.response.body", "body": b"x" * 65536, "more_body": True})
+        SEEN["sent"] += 65536
+        await asyncio.sleep(0)
+    SEEN["endless"] = gone.result()["type"]
 
 
 async def http_crash(scope, receive, send, query):
