@@ -12,16 +12,29 @@ from test_framework import quiet
 
 
 @pytest.fixture(autouse=True)
-def nothing_left_behind(request: pytest.FixtureRequest) -> Iterator[None]:
-    """After every test: no task, no thread, no database connection, no journal of it is left."""
+def nothing_left_behind(request: pytest.FixtureRequest) -> None:
+    """After every test: no task, no thread, no database connection, no journal of it is left.
+
+    Fixtures end in the reverse order of their beginning: the database begins first here, so that it is emptied when
+    nobody uses it any more; then the process; then the event loop, whose end needs both.
+    """
+    for name in ("_django_db_marker", "transactional_db"):
+        if name in request.fixturenames:
+            request.getfixturevalue(name)
+    request.getfixturevalue("quiet_process")
     if inspect.iscoroutinefunction(getattr(request.node, "function", None)):
         request.getfixturevalue("quiet_loop")
+
+
+@pytest.fixture
+def quiet_process() -> Iterator[None]:
+    """Ends what lives in the process."""
     yield
     quiet.end_process_state()
 
 
 @pytest.fixture
-async def quiet_loop() -> AsyncIterator[None]:
+async def quiet_loop(quiet_process: None) -> AsyncIterator[None]:
     """Ends what lives in the test's event loop, before the database is emptied and the loop closed."""
     yield
     await quiet.end_loop()
