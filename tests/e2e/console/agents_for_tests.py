@@ -1,7 +1,7 @@
 """Agents for the console's tests: each shows one state and stays in it until the test opens a gate.
 
-A gate is a file in `CONSOLE_TEST_GATES`. Waiting for one, instead of for a while, is what makes the screenshots of
-states that pass in a moment the same on every machine.
+A gate is a file in `CONSOLE_TEST_GATES/USER`. Waiting for one, instead of for a while, is what makes the screenshots
+of states that pass in a moment the same on every machine.
 """
 
 import asyncio
@@ -37,9 +37,9 @@ HOSTILE = """<script>window.hacked = 1</script> <img src=x onerror="window.hacke
 """
 
 
-async def gate(name: str) -> None:
-    """Wait until the test opens the gate."""
-    path = Path(os.environ["CONSOLE_TEST_GATES"]) / name
+async def gate(ctx: AgentContext, name: str) -> None:
+    """Wait until the test of this user opens the gate."""
+    path = Path(os.environ["CONSOLE_TEST_GATES"]) / ctx.user_id / name
     while not path.exists():  # noqa: ASYNC110 - the test is another process
         await asyncio.sleep(0.02)
 
@@ -49,14 +49,14 @@ async def analyst(ctx: AgentContext, input: dict[str, Any]) -> dict[str, Any]:
     """A whole run, with a gate after each part."""
     await ctx.think("The text looks like a table with a header line. ")
     await ctx.think("I will count its rows first, then look at each column, and only then say anything about it.")
-    await gate("thought")
+    await gate(ctx, "thought")
     async with asyncio.TaskGroup() as group:
         group.create_task(_tool(ctx, "count_rows", {"text": "day,units,price,returns …"}, {"rows": 365, "columns": 4}))
         group.create_task(_tool(ctx, "detect_columns", {"sample": 20, "delimiter": ","}, ["day", "units"], "columns"))
     async with ctx.message() as answer:
         for line in ANSWER.splitlines(keepends=True):
             await answer.append(line)
-        await gate("answered")
+        await gate(ctx, "answered")
     ctx.usage = {"input_tokens": 812, "output_tokens": 240}
     return {"rows": 365}
 
@@ -64,7 +64,7 @@ async def analyst(ctx: AgentContext, input: dict[str, Any]) -> dict[str, Any]:
 async def _tool(ctx: AgentContext, name: str, arguments: dict[str, Any], result: Any, wait_for: str = "") -> None:
     async with ctx.tool(name, arguments) as call:
         if wait_for:
-            await gate(wait_for)
+            await gate(ctx, wait_for)
         call.result = result
 
 
@@ -117,6 +117,7 @@ async def apologetic(ctx: AgentContext, input: dict[str, Any]) -> None:
 
 @agent("busy", description="Calls 2,500 tools")
 async def busy(ctx: AgentContext, input: dict[str, Any]) -> None:
+    await ctx.think("Looking at every row. ")
     for row in range(2_500):
         try:
             async with ctx.tool("lookup", {"row": row}) as call:
@@ -126,14 +127,14 @@ async def busy(ctx: AgentContext, input: dict[str, Any]) -> None:
         except ToolError:
             pass
         if row == 1_250:
-            await gate("half")
+            await gate(ctx, "half")
     await ctx.say("Looked at 2,500 rows.")
 
 
 @agent("patient", description="Works until it is stopped")
 async def patient(ctx: AgentContext, input: dict[str, Any]) -> None:
     await ctx.think("This takes as long as it takes.")
-    await gate("never")
+    await gate(ctx, "never")
 
 
 @agent("talker", description="Says a lot, with a pause in the middle")
@@ -142,7 +143,7 @@ async def talker(ctx: AgentContext, input: dict[str, Any]) -> None:
         for number in range(120):
             await answer.append(f"{number}. This is line {number} of what it has to say.\n\n")
             if number == 60:
-                await gate("more")
+                await gate(ctx, "more")
 
 
 @agent("hostile", description="Tries to get code into the page")

@@ -16,6 +16,7 @@ import { errorText, failureTitle } from "./words.js";
 
 const PAGE = 50;
 const KEPT_THREADS = 8; // threads held in memory, so that going back and forth is instant
+const MAX_PAUSE_MS = 300;
 const LONG_REPLAY = 300; // events from which on a replay is shown as progress instead of as it comes
 // Told elsewhere on the page, or nothing the reader could do anything about.
 const QUIET_ERRORS = new Set([
@@ -32,6 +33,8 @@ class Console {
     this.dirty = new Set(); // runs to draw again; null: all
     this.decisions = new Map(); // approvals decided on this page
     this.route = null;
+    this.drawMs = 0;
+    this.drawnAt = 0;
     this.wide = matchMedia("(min-width: 80rem)");
     this.client = new NetraClient({ beforeConnect: () => this.#checkUser() });
     this.list = new ThreadList({
@@ -354,13 +357,18 @@ class Console {
   #scheduleDraw() {
     if (this.scheduled) return;
     this.scheduled = true;
-    requestAnimationFrame(() => this.#draw());
+    // When drawing is expensive (a slow machine, a torrent of events), the page is left most of the time to the reader.
+    const pause = Math.min(MAX_PAUSE_MS, 3 * this.drawMs) - (performance.now() - this.drawnAt);
+    const draw = () => requestAnimationFrame(() => this.#draw());
+    if (pause > 0) setTimeout(draw, pause);
+    else draw();
     if (document.hidden) this.#drawTitle(); // frames are not drawn in hidden tabs, but their titles are read
   }
 
   #draw() {
     this.scheduled = false;
     if (this.isOver) return;
+    const began = performance.now();
     const thread = this.open;
     if (this.listDirty) this.list.draw();
     this.listDirty = false;
@@ -376,6 +384,8 @@ class Console {
     }
     this.#drawHead(thread);
     this.#drawTitle();
+    this.drawnAt = performance.now();
+    this.drawMs = this.drawnAt - began;
   }
 
   #drawHead(thread) {

@@ -7,9 +7,9 @@ import { MarkdownView } from "./markdown-view.js";
 import { TOOL_STATUS } from "./words.js";
 
 // A run of thousands of steps shows how it began and where it is; what lies between is folded until asked for.
-const UNFOLDED = 150;
+const UNFOLDED = 120;
 const HEAD = 10;
-const TAIL = 60;
+const TAIL = 40;
 const MAX_TAIL = 400;
 const REVEAL = 100;
 // Bars share one scale, so that lengths can be compared: the full width is this, or the run's longest call.

@@ -95,6 +95,7 @@ export class Timeline {
     const choose = (how) => this.select(this.run, this.spans[index].steps[0], how);
     const button = h("button", {
       type: "button",
+      class: "span",
       tabindex: "-1",
       onclick: () => choose({}),
       onfocus: () => choose({ peek: true }),
@@ -106,7 +107,10 @@ export class Timeline {
   }
 
   #draw(button, span) {
-    setAttribute(button, "class", `span ${span.kind}`);
+    const version = `${span.kind} ${span.status} ${span.lane} ${span.count} ${span.steps[0].key} ${span.to}`;
+    if (button.version === version) return;
+    button.version = version;
+    setAttribute(button, "data-kind", span.kind);
     setAttribute(button, "data-status", span.status);
     setAttribute(button, "data-lane", span.lane);
     const [step] = span.steps;

@@ -1,0 +1,247 @@
+"""What a run looks like while it goes on and when it is over."""
+
+import json
+import re
+from collections.abc import Callable
+
+from playwright.sync_api import Page, expect
+
+from e2e.console.reader import Console, OpenConsole, Person
+
+Shoot = Callable[[Page, str], None]
+
+CRITICAL = ["agent_started", "agent_thinking", "tool_executing", "tool_completed", "agent_completed"]
+
+
+def test_empty_account__says_what_to_do(console: Console, shoot: Shoot) -> None:
+    """Somebody who has nothing yet is shown the agents, and choosing one leads to the message box."""
+    page = console.page
+    expect(page.locator("#threads .no-threads")).to_have_text("No threads yet.")
+    expect(page.locator("#welcome h2")).to_have_text("Ask an agent")
+    shoot(page, "empty-account")
+    page.locator("#agents button", has_text="Reads a table").click()
+    expect(page.locator("#composer-agent")).to_have_value("analyst")
+    expect(page.locator("#composer-text")).to_be_focused()
+    expect(page.locator("#composer-text")).to_have_attribute("placeholder", "Paste a table")
+
+
+def test_first_run__shows_the_five_critical_events(console: Console, shoot: Shoot) -> None:
+    """The built-in test agent: each of the five events arrives, and each is to be seen."""
+    page = console.page
+    run = console.ask("test", "hello there")
+    expect(run).to_have_attribute("data-status", "completed")
+    types = [event["event_type"] for event in console.events()]
+    assert [kind for kind in types if kind in CRITICAL] == CRITICAL
+    expect(run.locator(".agent")).to_have_text("test")
+    expect(run.locator(".thought .row")).to_contain_text("Reading the question.")
+    expect(run.locator(".tool .name")).to_have_text("echo")
+    expect(run.locator(".tool .verdict")).to_have_text("ok")
+    expect(run.locator(".message")).to_have_text("You said: hello there")
+    expect(run.locator(".foot")).to_contain_text(re.compile(r"Finished · [\d.]+ (ms|s) · \d+ events"))
+    expect(page.locator("#threads a[aria-current] .title")).to_have_text("hello there")
+    expect(page.locator("#announcer")).to_have_text(re.compile("Run finished in"))
+    shoot(page, "first-run")
+
+
+def test_run_in_the_middle__streams_and_folds(console: Console, person: Person, shoot: Shoot) -> None:
+    """A thought is open while it grows and folds when the answer comes; tools show how long they take."""
+    page = console.page
+    run = console.ask("analyst", "day,units,price,returns\n2026-01-01,12,3.50,0\n2026-01-02,9,3.50,1")
+    thought = run.locator(".thought .row")
+    expect(thought).to_have_text(re.compile("^Thinking"))
+    expect(thought).to_have_attribute("aria-expanded", "true")
+    expect(run.locator(".thought-text")).to_contain_text("only then say anything about it.")
+    shoot(page, "thinking")
+
+    person.open_gate("thought")
+    columns = run.locator(".tool", has_text="detect_columns")
+    expect(columns).to_have_attribute("data-status", "running")
+    width = columns.locator(".fill").evaluate("bar => bar.offsetWidth")
+    page.wait_for_function(
+        "([bar, width]) => bar.offsetWidth > width", arg=[columns.locator(".fill").element_handle(), width]
+    )
+    shoot(page, "run-in-the-middle")
+
+    person.open_gate("columns")
+    expect(run.locator(".message h5")).to_have_text("What the table says")
+    expect(run.locator(".message td").first).to_have_text("Q1")
+    expect(thought).to_have_attribute("aria-expanded", "false")
+    expect(thought).to_have_text(re.compile("^Thought for"))
+    expect(run).to_have_attribute("data-status", "running")
+    shoot(page, "answering")
+
+    person.open_gate("answered")
+    expect(run).to_have_attribute("data-status", "completed")
+    expect(run.locator(".foot")).to_contain_text("1,052 tokens")
+    expect(page.locator("#stop")).to_be_hidden()
+
+
+def test_step_in_full__shows_arguments_result_and_frames(console: Console, shoot: Shoot) -> None:
+    """Pressing a step shows it in full beside the thread, with the frames as they came."""
+    page = console.page
+    run = console.ask("test", "hello")
+    expect(run).to_have_attribute("data-status", "completed")
+    run.locator(".tool .row").click()
+    detail = page.locator("#detail")
+    expect(detail.locator("h2")).to_have_text("echo")
+    expect(detail.locator('section:has(h3:text-is("Arguments")) pre')).to_contain_text('"text": "hello"')
+    detail.locator("summary").click()
+    frames = detail.locator("details pre").inner_text().split("\n\n")
+    shown = [json.loads(frame) for frame in frames]
+    assert shown == [event for event in console.events() if event["event_type"].startswith("tool_")]
+    shoot(page, "step-in-full")
+    run.locator(".foot button").click()
+    expect(detail.locator("h2")).to_have_text("Run")
+    expect(detail).to_contain_text('"echo": {')
+
+
+def test_three_tools_in_parallel__each_has_its_bar(console: Console, person: Person, shoot: Shoot) -> None:
+    """Tools side by side are rows of their own, and lanes of their own in the timeline."""
+    run = console.ask("parallel", "How is the weather, and can I get there?")
+    tools = run.locator(".tool")
+    expect(tools).to_have_count(3)
+    person.open_gate("air")
+    expect(tools.nth(1)).to_have_attribute("data-status", "ok")
+    expect(tools.nth(0)).to_have_attribute("data-status", "running")
+    lanes = {tools.page.locator('.span[data-kind="tool"]').nth(at).get_attribute("data-lane") for at in range(3)}
+    assert lanes == {"0", "1", "2"}
+    shoot(console.page, "three-tools-in-parallel")
+    person.open_gate("forecast")
+    person.open_gate("traffic")
+    expect(run).to_have_attribute("data-status", "completed")
+
+
+def test_tool_failed__the_run_goes_on(console: Console, shoot: Shoot) -> None:
+    """A failed call says why, and is no failed run."""
+    run = console.ask("unlucky", "Read both pages")
+    expect(run).to_have_attribute("data-status", "completed")
+    failed = run.locator(".tool").first
+    expect(failed.locator(".verdict")).to_have_text("failed")
+    expect(failed.locator(".row-error")).to_contain_text("The page answered 503.")
+    expect(run.locator(".foot")).to_contain_text("1 tool call failed")
+    expect(run.locator(".failure")).to_have_count(0)
+    shoot(console.page, "tool-failed")
+
+
+def test_queued__shows_what_it_waits_for_and_can_be_taken_out(console: Console, shoot: Shoot) -> None:
+    """A second question waits behind the first; either can be taken back."""
+    page = console.page
+    first = console.ask("patient", "Take your time")
+    expect(first).to_have_attribute("data-status", "running")
+    second = console.ask("patient", "And then this")
+    third = console.ask("patient", "And this")
+    expect(second.locator(".notice")).to_contain_text("Queued, behind 1 other run")
+    expect(third.locator(".notice")).to_contain_text("Queued, behind 2 other runs")
+    shoot(page, "queued")
+    second.get_by_role("button", name="Take it out of the queue").click()
+    expect(second).to_have_attribute("data-status", "cancelled")
+    expect(second).to_contain_text("Taken out of the queue before it began")
+    expect(third.locator(".notice")).to_contain_text("Queued, behind 1 other run")
+    page.click("#stop")
+    expect(first).to_have_attribute("data-status", "cancelled")
+    expect(third).to_have_attribute("data-status", "running")
+    page.click("#stop")
+    expect(third).to_have_attribute("data-status", "cancelled")
+
+
+def test_stopped__escape_asks_and_a_second_key_decides(console: Console, shoot: Shoot) -> None:
+    """Escape alone stops nothing, twice neither; Escape and Enter do."""
+    page = console.page
+    run = console.ask("patient", "Take your time")
+    expect(run.locator(".thought")).to_be_visible()
+    page.keyboard.press("Escape")
+    expect(page.locator("#stop-bar")).to_be_visible()
+    shoot(page, "stop-asked")
+    page.keyboard.press("Escape")
+    expect(page.locator("#stop-bar")).to_be_hidden()
+    expect(page.locator("#composer-text")).to_be_focused()
+    assert not any('"stop_agent"' in frame for frame in console.sent)
+    page.keyboard.press("Escape")
+    page.keyboard.press("Enter")
+    expect(run).to_have_attribute("data-status", "cancelled")
+    expect(run.locator(".outcome")).to_have_text("Stopped by you")
+    expect(page.locator("#announcer")).to_have_text("Run stopped")
+    shoot(page, "stopped")
+
+
+def test_failed__gives_the_incident_and_no_secret(open_console: OpenConsole, person: Person, shoot: Shoot) -> None:
+    """What the agent raised stays in the log; the reader gets an id to copy."""
+    context = open_console.context(person, permissions=["clipboard-read", "clipboard-write"])
+    console = open_console(person, context=context)
+    run = console.ask("broken", "Please try")
+    expect(run.locator(".failure")).to_contain_text("The agent failed.")
+    incident = run.locator(".incident code").inner_text()
+    assert re.fullmatch(r"[0-9a-f-]{36}", incident)
+    run.locator(".incident .copy").click()
+    expect(run.locator(".incident .copy")).to_have_text("Copied")
+    assert console.page.evaluate("navigator.clipboard.readText()") == incident
+    assert "hunter2" not in console.page.content() + "".join(console.received)
+    expect(console.page.locator("#threads a[aria-current] .state-words")).to_have_text("failed")
+    shoot(console.page, "failed")
+
+
+def test_failed_with_words__shows_the_words_of_the_author(console: Console) -> None:
+    """A message the agent's author wrote for people is shown, without an incident."""
+    run = console.ask("apologetic", "Please try")
+    expect(run.locator(".failure")).to_contain_text("The library is closed on Sundays. Ask again tomorrow.")
+    expect(run.locator(".incident")).to_have_count(0)
+
+
+def test_five_thousand_events__stay_smooth(console: Console, person: Person, shoot: Shoot) -> None:
+    """Thousands of steps cost neither a frame nor a page full of elements, and each can still be reached."""
+    page = console.page
+    page.evaluate(
+        """() => {
+          window.longest = 0;
+          new PerformanceObserver((list) => {
+            for (const entry of list.getEntries()) window.longest = Math.max(window.longest, entry.duration);
+          }).observe({ type: "longtask" });
+        }"""
+    )
+    run = console.ask("busy", "Look at all rows")
+    expect(run.locator(".fold")).to_have_count(1)
+    expect(run.locator(".tool").last).to_contain_text("row: 1250")
+    shoot(page, "thousands-of-events-live")
+    person.open_gate("half")
+    expect(run).to_have_attribute("data-status", "completed", timeout=60_000)
+    assert len(console.events()) > 5_000
+    assert page.evaluate("document.querySelectorAll('*').length") < 3_000
+    assert page.evaluate("window.longest") < 1_000, "the page did not answer for so long that everybody sees it"
+    expect(run.locator(".fold")).to_contain_text("steps folded, 5 of them failed")
+    at_end = "box => box.scrollHeight - box.scrollTop - box.clientHeight < 2"
+    assert page.locator(".scroller").evaluate(at_end)
+    shoot(page, "thousands-of-events")
+
+    shown = run.locator(".step").count()
+    run.locator(".fold button").click()
+    expect(run.locator(".step")).to_have_count(shown + 100)
+    seq = next(
+        e["seq"]
+        for e in console.events()
+        if e["event_type"] == "tool_executing" and e["data"]["arguments"]["row"] == 1_300
+    )
+    console.open(f"{console.thread}/r/{run.get_attribute('data-run')}/e/{seq}")
+    expect(page.locator("#detail")).to_contain_text('"row": 1300')
+    expect(page.locator(".row[aria-current]")).to_contain_text("row: 1300")
+    expect(page.locator(".row[aria-current]")).to_be_in_viewport()
+
+
+def test_hostile_agent__its_text_stays_text(console: Console) -> None:
+    """Nothing an agent writes becomes code, a request, or a link that leads anywhere but the web."""
+    page = console.page
+    requests: list[str] = []
+    page.on("request", lambda request: requests.append(request.url))
+    run = console.ask("hostile", '<img src=x onerror="window.hacked=5">')
+    expect(run).to_have_attribute("data-status", "completed")
+    run.locator(".tool .row").click()
+    expect(page.locator("#detail h2")).to_have_text("<b>tool</b>")
+    run.locator(".thought .row").click()
+    assert page.evaluate("window.hacked") is None
+    assert page.locator("#thread :is(script, style, img, b, i), #detail :is(script, style, img, b, i)").count() == 0
+    links = run.locator("a").evaluate_all("links => links.map((link) => link.getAttribute('href'))")
+    assert links
+    assert all(link.startswith("https://example.org/") for link in links)
+    assert all("noopener" in (rel or "") for rel in run.locator("a").evaluate_all("links => links.map((a) => a.rel)"))
+    run.locator(".tool .row").click()
+    expect(page.locator('#detail section:has(h3:text-is("Arguments"))')).to_contain_text("a\\u202eb")
+    assert not any("example.org" in url for url in requests)
