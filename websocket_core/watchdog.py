@@ -11,7 +11,7 @@ import logging
 import time
 from collections.abc import Collection
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from websocket_core import db, journal_read, metrics
 from websocket_core.auth import Identity, check
@@ -39,6 +39,7 @@ class Watchdog:
         self._hurry = asyncio.Event()
         self._since = datetime.now(UTC)
         self._checked = self._beat = 0.0
+        self._closing: set[asyncio.Task[None]] = set()
 
     def hurry(self) -> None:
         """Look now: somebody rang."""
@@ -47,6 +48,14 @@ class Watchdog:
 
     async def run(self) -> None:
         """Look once per `WATCHDOG_SECONDS`; trouble with the database is logged once and waited out."""
+        try:
+            await self._watch()
+        finally:
+            for task in self._closing:
+                task.cancel()
+            await asyncio.gather(*self._closing, return_exceptions=True)
+
+    async def _watch(self) -> None:
         self._since = datetime.now(UTC)
         warned = False
         while True:
@@ -100,7 +109,9 @@ class Watchdog:
             if expires is None:
                 continue
             if expires <= now:
-                await _close(connection, "token_expired", "Your credentials have expired. Connect with new ones.")
+                self._close(
+                    connection, EXPIRY_CODE, "token_expired", "Your credentials have expired. Connect with new ones."
+                )
             elif not connection.expiry_announced and expires - now <= warning:
                 connection.announce_expiry()
 
@@ -113,20 +124,24 @@ class Watchdog:
         for connection in connections:
             if connection.identity in invalid:
                 code = invalid[connection.identity]
-                await _close(connection, code, "Your session or token is no longer valid. Log in again.")
+                self._close(connection, EXPIRY_CODE, code, "Your session or token is no longer valid. Log in again.")
 
     async def _close_as_asked(self) -> None:
         wanted = set(await db.read(_close_requests))
         for connection in self._hub.connections():
             if connection.connection_id in wanted:
-                await connection.close(1012, "draining", "An operator closed this connection.", retry_after_ms=1000)
+                self._close(connection, 1012, "draining", "An operator closed this connection.", retry_after_ms=1000)
+
+    def _close(self, connection: WebSocketConnection, code: int, error_code: str, message: str, **fields: Any) -> None:
+        """Close without waiting: a client that reads nothing must not hold up what closes the sockets of others."""
+        if connection.closed:
+            return
+        task = asyncio.get_running_loop().create_task(connection.close(code, error_code, message, **fields))
+        self._closing.add(task)
+        task.add_done_callback(self._closing.discard)
 
     async def _heartbeat(self) -> None:
         await db.writer.call(beat_and_reap)
-
-
-async def _close(connection: WebSocketConnection, code: str, message: str) -> None:
-    await connection.close(EXPIRY_CODE, code, message)
 
 
 def _close_requests() -> list[str]:
