@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -45,9 +46,21 @@ TYPES: Final = frozenset(str(kind) for kind in EventType)
 # Deltas: which field names the stream. Consecutive deltas of one stream may be joined; joining never changes the text.
 STREAM_FIELD: Final = {"agent_thinking": "stream", "agent_message": "message_id"}
 
-_encoder = msgspec.json.Encoder()
-_to_builtins = msgspec.to_builtins
 _isfinite = math.isfinite
+
+
+def _plain(value: Any) -> Any:
+    """What the encoder asks for a class it does not know: identifiers and other subclasses of plain types."""
+    if isinstance(value, str):
+        return str.__str__(value)
+    if isinstance(value, int):
+        return int(value)
+    if isinstance(value, float):
+        return float(value)
+    raise TypeError(f"{type(value).__name__} has no JSON form")
+
+
+_encoder = msgspec.json.Encoder(enc_hook=_plain)
 
 
 class UnserialisableError(ValueError):
@@ -83,23 +96,29 @@ def _check(value: Any) -> None:
     kind = type(value)
     if kind is str or kind is int or kind is bool or value is None:
         return
-    if kind is dict:
+    if isinstance(value, dict):
         for key, item in value.items():
-            if type(key) is not str:
+            if not isinstance(key, str):
                 raise TypeError(f"keys of objects are strings, not {type(key).__name__}")
             _check(item)
-    elif kind is list or kind is tuple:
+    elif isinstance(value, list | tuple):
         for item in value:
             _check(item)
-    elif kind is float:
+    elif isinstance(value, float):
         if not _isfinite(value):
             raise ValueError("NaN and infinities have no JSON form")
-    elif isinstance(value, (set, frozenset, bytes, bytearray, memoryview)):
+    elif isinstance(value, set | frozenset | bytes | bytearray | memoryview):
         raise TypeError(f"{kind.__name__} has no JSON form")
-    elif isinstance(value, (str, int)):
-        return  # enumerations and the like
+    elif isinstance(value, str | int):
+        return  # identifiers, enumerations and the like
+    elif isinstance(value, msgspec.Struct):
+        for name in value.__struct_fields__:
+            _check(getattr(value, name))
+    elif dataclasses.is_dataclass(value):
+        for field in dataclasses.fields(value):
+            _check(getattr(value, field.name))
     else:
-        plain = _to_builtins(value)  # TypeError for an unknown class
+        plain = msgspec.to_builtins(value, enc_hook=_plain)  # TypeError for an unknown class
         if type(plain) is not kind:
             _check(plain)
 
@@ -191,6 +210,8 @@ class RunGrammar:
             if self.tools.pop(data.get("tool_call_id", ""), None) is None:
                 raise GrammarError(f"tool call {data.get('tool_call_id')} is not open")
         elif event_type == "approval_requested":
+            if data.get("approval_id") in self.approvals:
+                raise GrammarError(f"approval {data.get('approval_id')} is open already")
             self.approvals[data["approval_id"]] = data.get("tool_call_id", "")
         elif event_type == "approval_resolved" and self.approvals.pop(data.get("approval_id", ""), None) is None:
             raise GrammarError(f"approval {data.get('approval_id')} is not open")
