@@ -116,8 +116,7 @@ class UnifiedWebSocketManager:
         for connection_id, connection in self._connections.items():
             if connection is websocket or self._bare.get(connection_id, connection) is websocket:
                 return connection_id
-        # `vars`, not getattr: a stranger may have any attribute, a mock has every one.
-        inner = getattr(websocket, "__dict__", {}).get("connection") if not isinstance(websocket, type) else None
+        inner = _connection_of(websocket)
         if isinstance(inner, WebSocketConnection) and self._connections.get(inner.connection_id) is inner:
             return inner.connection_id
         return None
@@ -262,7 +261,7 @@ class UnifiedWebSocketManager:
     def _wrap(self, connection: Any) -> tuple[WebSocketConnection, bool]:
         if isinstance(connection, WebSocketConnection):
             return connection, False
-        inner = getattr(connection, "__dict__", {}).get("connection")
+        inner = _connection_of(connection)
         if isinstance(inner, WebSocketConnection):
             return inner, False
         send = getattr(connection, "send", None)
@@ -305,3 +304,12 @@ class UnifiedWebSocketManager:
     def _forget(self, connection_id: str) -> WebSocketConnection | None:
         self._bare.pop(connection_id, None)  # type: ignore[call-overload]
         return self._connections.pop(connection_id, None)  # type: ignore[call-overload, no-any-return]
+
+
+def _connection_of(consumer: Any) -> Any:
+    """What a consumer has as its `connection`. Not by getattr: a stranger may raise, a mock has every attribute."""
+    try:
+        own = object.__getattribute__(consumer, "__dict__")
+        return own.get("connection")
+    except Exception:  # noqa: BLE001 - no attributes of its own, or none that can be looked at: a stranger
+        return None
