@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Mapping, Sequence
-from functools import partial
 from typing import Any, Final, NamedTuple, Protocol, runtime_checkable
 
 from websocket_core.context import UserExecutionContext
@@ -149,8 +148,6 @@ def _findings(manager: Any, name: str, member: Any, expected: _Method) -> list[s
     else:
         own = {} if isinstance(manager, type) else getattr(manager, "__dict__", {})
         function, bound = member, not inspect.isfunction(member) or name in own
-    while isinstance(function, partial):
-        function = function.func
     if not callable(function):
         return [f"is {type(function).__name__}, not a method"]
     findings = []
