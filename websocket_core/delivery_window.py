@@ -2,6 +2,7 @@
 
 from array import array
 from collections.abc import Sequence
+from itertools import islice
 
 # A run of this many frames is closed and a new one begun, so that dropping acknowledged frames never moves much memory.
 _RUN_FRAMES = 1024
@@ -20,6 +21,16 @@ class _Run:
     @property
     def next_seq(self) -> int:
         return self.first + len(self.lengths) - self.start
+
+    def fitting(self, room: int) -> int:
+        """How many of the oldest frames have no more than `room` characters together."""
+        count = 0
+        for length in islice(self.lengths, self.start, None):
+            room -= length
+            if room < 0:
+                break
+            count += 1
+        return count
 
     def drop(self, count: int) -> int:
         """Drop the oldest `count` frames; returns their characters."""
@@ -110,10 +121,9 @@ class AckWindow:
             runs = self._runs[thread_id]
             while runs:
                 run = runs[0]
-                while run.start < len(run.lengths):
-                    oldest = run.lengths[run.start]
-                    if self.outstanding - oldest < self._size:
-                        return
-                    self.outstanding -= run.drop(1)
+                count = run.fitting(self.outstanding - self._size)
+                self.outstanding -= run.drop(count)
+                if run.start < len(run.lengths):
+                    return
                 del runs[0]
             del self._runs[thread_id]

@@ -424,7 +424,6 @@ def test_a_window_that_opens_a_little_is_shared_with_a_long_replay():
 
 def test_a_thread_left_out_is_paused_and_continues_where_it_was():
     machine = delivery()
-    assert machine.watching is None
     machine.hint("a", 1, events("a", 1, 2, 10))
     machine.take(10)
     machine.watch(["c", "b"])
@@ -448,6 +447,15 @@ def test_a_thread_watched_before_it_was_heard_of_flows():
     assert machine.watching == ["a", "b"]
     answer(machine, "b", 1)
     assert machine.take(BIG) == events("b", 1, 1)
+
+
+def test_everything_is_watched_at_first_and_again_after_a_list():
+    machine = delivery()
+    seen = [machine.watching]
+    machine.watch(["a"])
+    machine.watch(None)
+    machine.follow("b")
+    assert [*seen, machine.watching] == [None, None]
 
 
 def test_the_watch_list_is_a_copy():
@@ -682,9 +690,12 @@ def test_a_failed_read_of_a_thread_no_longer_watched_is_not_ordered_again():
 
 
 @pytest.mark.parametrize("chars", [10, 30, 90, 120])
-@pytest.mark.parametrize("arriving", [1, 4, 30], ids=["slower than the socket", "as fast", "faster"])
-def test_busy_threads_do_not_keep_one_behind_for_ever(chars, arriving):
-    """The outbox holds 100; whenever the journal is read and whenever the socket takes 20, hints arrive."""
+@pytest.mark.parametrize("waiting", [6, 14])
+@pytest.mark.parametrize(
+    ("while_reading", "between"), [(0, 0), (1, 1), (0, 4), (2, 2), (4, 0), (30, 30)], ids=lambda count: str(count)
+)
+def test_busy_threads_do_not_keep_one_behind_for_ever(chars, waiting, while_reading, between):
+    """The outbox holds 100, the socket takes 20 at a time; hints of 5 arrive more slowly, just as fast, or faster."""
     machine = delivery(max_buffer=100)
     seq = 0
 
@@ -694,20 +705,31 @@ def test_busy_threads_do_not_keep_one_behind_for_ever(chars, arriving):
             seq += 1
             machine.hint("busy", seq, [event("busy", seq, 5)])
 
-    hints(18)
+    hints(waiting)
     machine.moved("behind", 1)
     for _ in range(50):
         orders = machine.reads()
-        hints(arriving)
+        hints(while_reading)
         for read in orders:
             if read.thread_id == "behind":
                 machine.page(read, [event("behind", 1, chars)])
             else:
                 machine.page(read, events("busy", read.after + 1, min(seq, read.after + 20), 5))
-        hints(arriving)
+        hints(between)
         if event("behind", 1, chars) in machine.take(20):
             return
     pytest.fail("it was never delivered")
+
+
+def test_hints_leave_room_for_the_page_that_is_being_read():
+    machine = delivery(max_buffer=100)
+    machine.moved("behind", 9)
+    (read,) = machine.reads()
+    for seq in range(1, 30):
+        machine.hint("busy", seq, [event("busy", seq, 5)])
+    assert machine.pending_chars == 75
+    machine.page(read, events("behind", 1, 9, 10))
+    assert machine.pending_chars == 95
 
 
 def test_a_reply_overtakes_although_an_event_would_fit_better():
