@@ -1,0 +1,14 @@
+"""Agents of the fault tests, loaded by the servers under test through NETRA_AGENT_MODULES."""
+
+import asyncio
+
+from agents import AgentContext, agent
+
+
+@agent("ticker")
+async def ticker(ctx: AgentContext, input: dict) -> int:
+    """Publishes numbers at a pace."""
+    for number in range(input["events"]):
+        await ctx.publish_state({"number": number})
+        await asyncio.sleep(input.get("pause", 0.01))
+    return int(input["events"])
