@@ -77,9 +77,8 @@ def encode(value: Any) -> str:
     Dates, UUIDs, enumerations, decimals, dataclasses and msgspec structs are written as msgspec does.
 
     Raises:
-        UnserialisableError: it holds something JSON has no form for: NaN, a set, bytes, a lone surrogate, an object
-        of an
-            unknown class, or a structure without end.
+        UnserialisableError: it holds something JSON has no form for: NaN, a set, bytes, a lone surrogate, an object of
+            an unknown class, or a structure without end.
     """
     try:
         _check(value)
@@ -88,22 +87,27 @@ def encode(value: Any) -> str:
         raise UnserialisableError(f"not expressible as JSON: {error}") from None
 
 
+_SCALARS = frozenset({str, int, bool, type(None)})
+
+
 def _check(value: Any) -> None:
     """Refuse what the encoder would write as something else.
 
     NaN as null, sets as lists, bytes as base64, number keys as text.
     """
     kind = type(value)
-    if kind is str or kind is int or kind is bool or value is None:
+    if kind in _SCALARS:
         return
     if isinstance(value, dict):
         for key, item in value.items():
             if not isinstance(key, str):
                 raise TypeError(f"keys of objects are strings, not {type(key).__name__}")
-            _check(item)
+            if type(item) not in _SCALARS:  # asked here, too: a call each would cost more than the encoding
+                _check(item)
     elif isinstance(value, list | tuple):
         for item in value:
-            _check(item)
+            if type(item) not in _SCALARS:
+                _check(item)
     elif isinstance(value, float):
         if not _isfinite(value):
             raise ValueError("NaN and infinities have no JSON form")
