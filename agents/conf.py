@@ -23,8 +23,11 @@ class Defaults:
     DELTA_CHARS: int = 4096  # or when so many characters wait
     IN_FLIGHT: int = 64  # events of one run that may wait for their commit
     HISTORY_RUNS: int = 100  # earlier runs that `ctx.history` holds
+    MEMORY_BYTES: int = 256 * 1024  # of messages or checkpoints that an adapted agent keeps of a thread
+    REST_BYTES: int = 4 * 1024 * 1024  # of what a run that rests needs to go on
     SYNC_THREADS: int = 32  # threads for sync agents and blocking tools
     DRAIN_SECONDS: float = 10.0
+    BLOCKING_SECONDS: float = 0.25  # an event loop that does not turn for so long is held up by somebody
     DEMO_PACE: float = 1.0  # how slowly the demo works, for people to watch: 2 is twice as slow, 0 as fast as it can
     MODEL: str = ""  # a model for the demo, as Pydantic AI names them; without one it follows a script
 

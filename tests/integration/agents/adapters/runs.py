@@ -8,7 +8,6 @@ from typing import Any
 import msgspec
 
 from agents.models import Approval, Run
-from agents.runner import get_runner
 from agents.runtime import RunRuntime
 from websocket_core import db
 from websocket_core.events import RunGrammar
@@ -146,17 +145,6 @@ class Runs:
             if time.monotonic() > deadline:
                 raise AssertionError(f"{run.status}, resting {run.resting}: {(await self.journal(run_id)).types}")
             await asyncio.sleep(0.01)
-
-    async def leave(self) -> None:
-        """End whatever still runs; nothing may outlive the test."""
-        runner = get_runner()
-        for execution in list(runner._executions.values()):
-            execution.stop("server_stopped")
-        async with asyncio.timeout(WAIT_SECONDS):
-            while runner._tasks or runner._keeper:
-                runner.look()
-                await asyncio.sleep(0.01)
-        await get_journal().flush()
 
 
 def new_thread() -> str:

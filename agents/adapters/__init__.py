@@ -1,0 +1,4 @@
+"""Agents people already have, registered in one line: each framework is a small package behind an extra.
+
+`agents.adapters.pydantic_ai` (`netra[pydantic-ai]`), `agents.adapters.langgraph` (`netra[langgraph]`).
+"""

@@ -1,0 +1,20 @@
+"""Pydantic AI agents in Netra: `pip install "netra[pydantic-ai]"`, then one line for each agent.
+
+from agents.adapters.pydantic_ai import register_agent
+
+register_agent("support", my_agent, description="Answers questions about orders")
+"""
+
+from __future__ import annotations
+
+try:
+    import pydantic_ai as _  # noqa: F401
+except ImportError as error:
+    raise ImportError(
+        "agents.adapters.pydantic_ai needs Pydantic AI; install it with: pip install 'netra[pydantic-ai]'"
+    ) from error
+
+from agents.adapters.pydantic_ai.adapted_agent import PydanticAIAgent
+from agents.adapters.pydantic_ai.registration import register_agent
+
+__all__ = ["PydanticAIAgent", "register_agent"]

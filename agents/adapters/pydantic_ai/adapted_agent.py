@@ -1,0 +1,147 @@
+"""A Pydantic AI agent as one of Netra's: a run with its thread's messages, its events told, its approvals asked."""
+
+from __future__ import annotations
+
+import inspect
+import logging
+from collections.abc import Callable, Mapping
+from dataclasses import asdict
+from typing import Any, ClassVar
+
+import msgspec
+from pydantic_ai import AgentRunResult, DeferredToolRequests, capture_run_messages
+from pydantic_ai.agent import AbstractAgent
+from pydantic_ai.exceptions import ModelRequestRejectedError
+from pydantic_ai.messages import ModelMessage
+from pydantic_ai.usage import RunUsage
+from pydantic_core import PydanticSerializationError, to_jsonable_python
+
+from agents.adapters.pydantic_ai import approvals, message_history
+from agents.adapters.pydantic_ai.call_ids import CallIds
+from agents.adapters.pydantic_ai.event_stream import EventStream
+from agents.adapters.pydantic_ai.tool_calls import ToolCalls, ToolEvents
+from agents.adapters.shown import clean
+from agents.base import BaseAgent
+from agents.conf import conf
+from agents.context import AgentContext, Decision
+from websocket_core.errors import WebSocketCoreError
+
+log = logging.getLogger(__name__)
+
+
+class PydanticAIAgent(BaseAgent):
+    """Runs a Pydantic AI agent. `register_agent` makes a class of it for every registered one."""
+
+    wrapped: ClassVar[AbstractAgent[Any, Any]]
+    deps: ClassVar[Any] = None
+    make_deps: ClassVar[Callable[[AgentContext, Any], Any] | None] = None
+    make_prompt: ClassVar[Callable[[Any], Any] | None] = None
+    options: ClassVar[Mapping[str, Any]] = {}  # further keyword arguments of `Agent.run`
+    memory_bytes: ClassVar[int | None] = None
+
+    async def run(self, ctx: AgentContext, input: Any) -> Any:
+        """Ask the agent; what the thread said before is known to it."""
+        make_prompt = type(self).make_prompt
+        prompt = default_prompt(input) if make_prompt is None else await _settled(make_prompt(input))
+        history = message_history.load(await ctx.recall(self._memory_key))
+        return await self._ask(ctx, input, CallIds(), user_prompt=prompt, message_history=history)
+
+    async def proceed(self, ctx: AgentContext, memory: bytes, decisions: dict[str, Decision]) -> Any:
+        """Go on with a person's answers."""
+        resting = approvals.load(memory)
+        ids = approvals.ids_of(resting, decisions)
+        results = await approvals.results(ctx, resting, decisions)
+        return await self._ask(
+            ctx,
+            resting.input,
+            ids,
+            message_history=resting.load_messages(),
+            usage=resting.load_usage(),
+            deferred_tool_results=results,
+        )
+
+    async def _ask(self, ctx: AgentContext, input: Any, ids: CallIds, **how: Any) -> Any:
+        calls = ToolCalls(ctx, ids)
+        stream = EventStream(ctx, calls)
+        options = {**type(self).options, **how}
+        options["capabilities"] = [*(options.get("capabilities") or ()), ToolEvents(calls)]
+        options.setdefault("output_type", self._output_type())
+        options.setdefault("conversation_id", str(ctx.thread_id))
+        with capture_run_messages() as messages:
+            try:
+                result: AgentRunResult[Any] = await type(self).wrapped.run(
+                    deps=await self._deps(ctx, input),
+                    event_stream_handler=stream.handle,
+                    infer_name=False,
+                    **options,
+                )
+            except BaseException as error:
+                # Whatever ended it: the next question of the thread finds what was said and done until then.
+                refused = isinstance(error, ModelRequestRejectedError)
+                await self._remember_anyway(ctx, message_history.without_refused(messages) if refused else messages)
+                raise
+        await calls.close()
+        ctx.report_usage(_shown_usage(result.usage))
+        history = result.all_messages()
+        await self._remember(ctx, history)
+        if isinstance(result.output, DeferredToolRequests):
+            return await approvals.ask(ctx, input, result.output, history, result.usage, ids)
+        return _plain(result.output)
+
+    @property
+    def _memory_key(self) -> str:
+        return f"pydantic-ai:{self.name}"
+
+    async def _remember(self, ctx: AgentContext, messages: list[ModelMessage]) -> None:
+        limit = conf.MEMORY_BYTES if self.memory_bytes is None else self.memory_bytes
+        if limit and messages:
+            data = message_history.dump(messages, limit)
+            if data is not None:
+                await ctx.remember(self._memory_key, data)
+
+    async def _remember_anyway(self, ctx: AgentContext, messages: list[ModelMessage]) -> None:
+        """Remember while an error is on its way, which is told in any case."""
+        try:
+            await self._remember(ctx, messages)
+        except WebSocketCoreError as error:
+            log.info("run %s: its messages were not kept: %s", ctx.run_id, error)
+
+    async def _deps(self, ctx: AgentContext, input: Any) -> Any:
+        make_deps = type(self).make_deps
+        return type(self).deps if make_deps is None else await _settled(make_deps(ctx, input))
+
+    def _output_type(self) -> Any:
+        """The agent's own, and that it may end with calls that wait for a person."""
+        agent = type(self).wrapped
+        given = agent.output_type
+        outputs = list(given) if isinstance(given, list | tuple) else [given]
+        # With validators of its own an agent takes no other output type than it was made with.
+        if DeferredToolRequests in outputs or getattr(agent, "_output_validators", None):
+            return None
+        return [*outputs, DeferredToolRequests]
+
+
+def default_prompt(input: Any) -> str:
+    """The input's message; of any other input its JSON."""
+    if isinstance(input, dict) and isinstance(input.get("message"), str):
+        return clean(input["message"])
+    return msgspec.json.encode(input).decode()
+
+
+async def _settled(value: Any) -> Any:
+    return await value if inspect.isawaitable(value) else value
+
+
+def _plain(output: Any) -> Any:
+    """The output as JSON. What has no JSON form is left as it is: the run's ending says so."""
+    if isinstance(output, str):
+        return clean(output)
+    try:
+        return to_jsonable_python(output)
+    except (PydanticSerializationError, ValueError):
+        return output
+
+
+def _shown_usage(usage: RunUsage) -> dict[str, Any]:
+    numbers = {name: value for name, value in asdict(usage).items() if isinstance(value, int) and value}
+    return {**numbers, "input_tokens": usage.input_tokens, "output_tokens": usage.output_tokens}

@@ -1,0 +1,171 @@
+"""Deferred tools: a person is asked, the run rests in the database, and goes on with the answers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+from pydantic import TypeAdapter
+from pydantic_ai import DeferredToolRequests, DeferredToolResults, ToolApproved, ToolDenied
+from pydantic_ai.exceptions import ToolFailed
+from pydantic_ai.messages import ModelMessage, ModelMessagesTypeAdapter, ToolCallPart
+from pydantic_ai.usage import RunUsage
+
+from agents.adapters.pydantic_ai.call_ids import CallIds
+from agents.adapters.shown import clean, shown
+from agents.conf import conf
+from agents.context import AgentContext, Decision, Rest
+from agents.errors import AgentError
+from agents.errors import ToolDenied as Denied
+
+_usage = TypeAdapter(RunUsage)
+
+NOBODY_ANSWERED = "Nobody answered in time."
+NO_ANSWER = "The person gave no answer."
+
+
+class Asked(msgspec.Struct, frozen=True):
+    """A call that waits for a person.
+
+    Attributes:
+        is_question: the person's answer is the call's result; else they decide whether it may run.
+    """
+
+    model_id: str
+    tool_call_id: str
+    tool_name: str
+    arguments: Any
+    is_question: bool
+    metadata: dict[str, Any] | None
+
+
+class Resting(msgspec.Struct, frozen=True):
+    """What a resting run needs to go on."""
+
+    input: Any
+    messages: msgspec.Raw
+    usage: msgspec.Raw
+    asked: list[Asked]
+    used_ids: list[str]
+
+    def load_messages(self) -> list[ModelMessage]:
+        """The run's messages so far."""
+        return ModelMessagesTypeAdapter.validate_json(bytes(self.messages))
+
+    def load_usage(self) -> RunUsage:
+        """What the run used so far."""
+        return _usage.validate_json(bytes(self.usage))
+
+
+_encoder = msgspec.json.Encoder()
+_decoder = msgspec.json.Decoder(Resting)
+
+
+async def ask(
+    ctx: AgentContext,
+    input: Any,
+    requests: DeferredToolRequests,
+    messages: Sequence[ModelMessage],
+    usage: RunUsage,
+    ids: CallIds,
+) -> Rest:
+    """Ask for every deferred call, then rest.
+
+    Raises:
+        AgentError: a person could not be shown what they are asked, or the run's messages are too long to rest with.
+    """
+    approvals = [_asked(call, requests, ids, is_question=False) for call in requests.approvals]
+    questions = [_asked(call, requests, ids, is_question=True) for call in requests.calls]
+    asked = approvals + questions
+    memory = _encoder.encode(
+        Resting(
+            input,
+            msgspec.Raw(ModelMessagesTypeAdapter.dump_json(list(messages))),
+            msgspec.Raw(_usage.dump_json(usage)),
+            asked,
+            sorted(ids.used),
+        )
+    )
+    if len(memory) > conf.REST_BYTES:
+        raise AgentError("The conversation is too long to wait for an approval. Start a new thread.")
+    for one in asked:
+        try:
+            await ctx.request_approval(
+                _message(one), tool_name=one.tool_name, arguments=one.arguments, tool_call_id=one.tool_call_id
+            )
+        except ValueError as error:  # too large, or no JSON
+            raise AgentError(f"An approval was needed for {one.tool_name}, but it cannot be shown: {error}.") from error
+    return Rest(memory)
+
+
+def load(memory: bytes) -> Resting:
+    """What a resting run left.
+
+    Raises:
+        AgentError: it cannot be read any more.
+    """
+    try:
+        return _decoder.decode(memory)
+    except msgspec.DecodeError as error:
+        raise AgentError("This run rested before an update and cannot go on. Start it again.") from error
+
+
+async def results(ctx: AgentContext, resting: Resting, decisions: dict[str, Decision]) -> DeferredToolResults:
+    """The answers, as the framework takes them. What will not run is told here: denied calls, answered questions."""
+    found = DeferredToolResults()
+    for one in resting.asked:
+        decision = decisions[one.tool_call_id]
+        metadata = dict(one.metadata or {})
+        if decision.value is not None:
+            metadata["value"] = decision.value  # a tool reads it as `ctx.tool_call_metadata["value"]`
+        if metadata:
+            found.metadata[one.model_id] = metadata
+        if decision.approved and not one.is_question:
+            found.approvals[one.model_id] = ToolApproved()
+            continue
+        try:
+            async with ctx.tool(one.tool_name, one.arguments, approval=decision) as told:
+                told.result = decision.value
+        except Denied:
+            reason = _reason(decision)
+            if one.is_question:
+                found.calls[one.model_id] = ToolFailed(reason or NO_ANSWER)
+            else:
+                found.approvals[one.model_id] = ToolDenied(reason) if reason else ToolDenied()
+        else:
+            found.calls[one.model_id] = decision.value
+    return found
+
+
+def ids_of(resting: Resting, decisions: dict[str, Decision]) -> CallIds:
+    """The ids of the calls of a run that goes on."""
+    waiting = {one.model_id: one.tool_call_id for one in resting.asked}
+    told = [one.model_id for one in resting.asked if one.is_question or not decisions[one.tool_call_id].approved]
+    return CallIds(resting.used_ids, waiting, told)
+
+
+def _asked(call: ToolCallPart, requests: DeferredToolRequests, ids: CallIds, *, is_question: bool) -> Asked:
+    return Asked(
+        call.tool_call_id,
+        ids.fresh(call.tool_call_id),
+        call.tool_name,
+        call.args_as_dict(),
+        is_question,
+        shown(requests.metadata.get(call.tool_call_id)),
+    )
+
+
+def _message(asked: Asked) -> str:
+    """The author's words (`ApprovalRequired(metadata={"message": "…"})`), else plain ones."""
+    for text in ((asked.metadata or {}).get("message"), asked.is_question and asked.arguments.get("question")):
+        if isinstance(text, str) and text:
+            return clean(text)
+    return f"{asked.tool_name} needs an answer" if asked.is_question else f"Allow {asked.tool_name}?"
+
+
+def _reason(decision: Decision) -> str:
+    """Why a person said no, in their words if they gave any."""
+    if decision.by == "expired":
+        return NOBODY_ANSWERED
+    return decision.value if isinstance(decision.value, str) else ""

@@ -1,0 +1,88 @@
+"""Pydantic AI's events of a run, told as Netra's."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterable
+from typing import Any
+
+from pydantic_ai import RunContext
+from pydantic_ai.messages import (
+    AgentStreamEvent,
+    CustomEvent,
+    DeferredToolResultsEvent,
+    FilePart,
+    FunctionToolCallEvent,
+    FunctionToolResultEvent,
+    NativeToolCallPart,
+    NativeToolReturnPart,
+    PartDeltaEvent,
+    PartEndEvent,
+    PartStartEvent,
+    TextPart,
+    TextPartDelta,
+    ThinkingPart,
+    ThinkingPartDelta,
+)
+
+from agents.adapters.pydantic_ai.text_parts import TextParts
+from agents.adapters.pydantic_ai.tool_calls import ToolCalls
+from agents.adapters.shown import shown
+from agents.context import AgentContext
+
+
+class EventStream:
+    """Tells one run's events.
+
+    Text is told as it comes; tools that run are told by `ToolCalls.run`, which stands around them, and here only those
+    that do not.
+    """
+
+    def __init__(self, ctx: AgentContext, calls: ToolCalls) -> None:
+        self._ctx, self._calls = ctx, calls
+        self._texts = TextParts(ctx)
+
+    async def handle(self, _: RunContext[Any], events: AsyncIterable[AgentStreamEvent]) -> None:
+        """The run's `event_stream_handler`: called for every step with the step's events."""
+        append = self._texts.append
+        async for event in events:
+            kind = type(event)
+            if kind is PartDeltaEvent:
+                delta = event.delta  # type: ignore[union-attr]  # by its exact type; `isinstance` costs what a delta costs
+                if isinstance(delta, TextPartDelta | ThinkingPartDelta) and delta.content_delta:
+                    await append(event.index, delta.content_delta)  # type: ignore[union-attr]
+            elif isinstance(event, PartStartEvent):
+                await self._part_start(event)
+            elif isinstance(event, PartEndEvent):
+                await self._part_end(event)
+            else:
+                await self._other(event)
+
+    async def _part_start(self, event: PartStartEvent) -> None:
+        part = event.part
+        if isinstance(part, TextPart):
+            await self._texts.start("agent_message", event.index, part.content)
+        elif isinstance(part, ThinkingPart):
+            await self._texts.start("agent_thinking", event.index, part.content)
+        elif isinstance(part, NativeToolReturnPart):
+            await self._calls.native_return(part)
+
+    async def _part_end(self, event: PartEndEvent) -> None:
+        part = event.part
+        if isinstance(part, NativeToolCallPart):
+            await self._calls.native_call(part)
+        elif isinstance(part, FilePart):
+            content = part.content
+            file = {"media_type": content.media_type, "identifier": content.identifier, "bytes": len(content.data)}
+            await self._ctx.publish_state({"file": file})
+        else:
+            await self._texts.end(event.index)
+
+    async def _other(self, event: AgentStreamEvent) -> None:
+        if isinstance(event, FunctionToolCallEvent):
+            self._calls.called(event)
+        elif isinstance(event, FunctionToolResultEvent):
+            await self._calls.returned(event.part)
+        elif isinstance(event, DeferredToolResultsEvent):
+            self._calls.answered.update(event.results.calls)
+        elif isinstance(event, CustomEvent) and event.ui:
+            await self._ctx.publish_state(shown(event))

@@ -1,0 +1,83 @@
+"""Registering a Pydantic AI agent."""
+
+from __future__ import annotations
+
+import inspect
+import sys
+from collections.abc import Callable
+from typing import Any
+
+from pydantic_ai.agent import AbstractAgent
+
+from agents.adapters.pydantic_ai.adapted_agent import PydanticAIAgent
+from agents.base import OnLoss
+from agents.registry import register
+
+# What the adapter itself gives to every run.
+_OWN = {"user_prompt", "message_history", "deferred_tool_results", "usage", "deps", "event_stream_handler", "run_id"}
+_OWN |= {"conversation", "cancellation_token", "timeout", "infer_name", "self"}
+
+
+def register_agent(
+    name: str,
+    agent: AbstractAgent[Any, Any],
+    *,
+    description: str = "",
+    deps: Any = None,
+    prompt: Callable[[Any], Any] | None = None,
+    input_schema: dict[str, Any] | None = None,
+    aliases: tuple[str, ...] = (),
+    on_loss: OnLoss = "fail",
+    timeout: float | None = None,
+    memory_bytes: int | None = None,
+    **options: Any,
+) -> type[PydanticAIAgent]:
+    """Let clients start a Pydantic AI agent.
+
+    Args:
+        name: what clients call it.
+        agent: any agent. It is shared by all runs, as Pydantic AI means it to be.
+        description: for people.
+        deps: the run's dependencies; a function (async ones too) is called with the context and the input and returns
+            them.
+        prompt: makes the user prompt out of the input (async functions too); by default it is the input's `message`,
+            or the whole input as JSON.
+        input_schema: JSON Schema of `input`.
+        aliases: other names it answers to.
+        on_loss: "retry" starts a new run when the worker dies in the middle of one; only when every tool may run twice.
+        timeout: seconds until a run fails with `timeout`.
+        memory_bytes: how much of a thread's messages is kept for its next question (`NETRA_MEMORY_BYTES`); 0 for
+            nothing.
+        options: further keyword arguments of `Agent.run`: `model`, `model_settings`, `usage_limits`, `toolsets`, …
+
+    Returns:
+        The registered class.
+
+    Raises:
+        TypeError: it is no agent, or `Agent.run` has no such option.
+        ValueError: the name is not legal, or taken.
+    """
+    if not isinstance(agent, AbstractAgent):
+        raise TypeError(f"register_agent takes a pydantic_ai.Agent, not {type(agent).__name__}")
+    unknown = options.keys() - (inspect.signature(type(agent).run).parameters.keys() - _OWN)
+    if unknown:
+        raise TypeError(f"Agent.run has no such option, or the adapter sets it itself: {', '.join(sorted(unknown))}")
+    members = {
+        "__module__": sys._getframe(1).f_globals.get("__name__", __name__),  # whose agent it is, in errors and logs
+        "__doc__": description,
+        "name": name,
+        "description": description,
+        "input_schema": input_schema,
+        "aliases": aliases,
+        "on_loss": on_loss,
+        "timeout": timeout,
+        "wrapped": agent,
+        "deps": None if inspect.isroutine(deps) else deps,
+        "make_deps": staticmethod(deps) if inspect.isroutine(deps) else None,
+        "make_prompt": staticmethod(prompt) if prompt is not None else None,
+        "memory_bytes": memory_bytes,
+        "options": options,
+    }
+    adapted = type(f"{name}_agent", (PydanticAIAgent,), members)
+    register(adapted)
+    return adapted

@@ -1,0 +1,167 @@
+"""Tool calls: shown when they really run, with what became of them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic_ai import ModelRetry, RunContext
+from pydantic_ai.capabilities import AbstractCapability, ValidatedToolArgs, WrapToolExecuteHandler
+from pydantic_ai.exceptions import (
+    ApprovalRequired,
+    CallDeferred,
+    ToolFailed,
+    ToolFailedError,
+    ToolRetryError,
+)
+from pydantic_ai.messages import (
+    FunctionToolCallEvent,
+    NativeToolCallPart,
+    NativeToolReturnPart,
+    ToolCallPart,
+    ToolReturn,
+    ToolReturnPart,
+)
+from pydantic_ai.tools import ToolDefinition
+
+from agents.adapters.pydantic_ai.call_ids import CallIds
+from agents.adapters.shown import clean, shown
+from agents.context import AgentContext, ToolCall
+from agents.errors import ToolError
+
+MISFIT = "The model's arguments did not fit this tool. It was told, and may try again."
+UNKNOWN_TOOL = "The model called a tool that it does not have. It was told."
+NEEDS_APPROVAL = "Stopped before it was done: it needs a person's answer first."
+FAILED = "The tool failed."
+
+
+class ToolCalls:
+    """The tool calls of one run.
+
+    Args:
+        ctx: the run's context.
+        ids: what the calls are called in events.
+    """
+
+    def __init__(self, ctx: AgentContext, ids: CallIds) -> None:
+        self._ctx, self.ids = ctx, ids
+        self._ran: set[str] = set()  # calls whose end the executing side has told
+        self._seen: dict[str, ToolCallPart] = {}  # calls that may turn out never to run
+        self._native: dict[str, ToolCall] = {}  # calls that the model's provider executes itself
+        self.answered: set[str] = set()  # calls a handler of the agent's own has answered
+
+    async def run(self, call: ToolCallPart, args: ValidatedToolArgs, execute: WrapToolExecuteHandler) -> Any:
+        """Execute a call between its two events.
+
+        Raises:
+            ToolFailed: in place of an author's `ToolError`, so that the model hears of it and the run goes on.
+            Exception: whatever the tool raised.
+        """
+        self._ran.add(call.tool_call_id)
+        tool_call_id = self.ids.open(call.tool_call_id)
+        try:
+            async with self._ctx.tool(call.tool_name, _arguments(call), tool_call_id=tool_call_id) as told:
+                try:
+                    result = await execute(args)
+                except (ApprovalRequired, CallDeferred):
+                    await told.finish("cancelled", error=NEEDS_APPROVAL)
+                    raise
+                except Exception as error:
+                    if not isinstance(error, ToolError):
+                        await told.finish("error", error=_author_text(error))
+                    raise
+                told.result = shown(result.return_value if isinstance(result, ToolReturn) else result)
+        except ToolError as error:
+            raise ToolFailed(str(error)) from error
+        return result
+
+    def called(self, event: FunctionToolCallEvent) -> None:
+        """The model called a tool; whether it will run is not known yet."""
+        self._seen[event.part.tool_call_id] = event.part
+
+    async def returned(self, part: ToolReturnPart) -> None:
+        """A call has a result. Those that never ran are told here, both events at once: refused ones and answered ones.
+
+        A call that was skipped since the run has its result already is not told: nothing was done, nothing is wrong.
+        """
+        call = self._seen.pop(part.tool_call_id, None)
+        if part.tool_call_id in self._ran:
+            self._ran.discard(part.tool_call_id)
+            return
+        if call is None or part.tool_call_id in self.ids.told:
+            return
+        if part.outcome == "success" and part.tool_call_id not in self.answered:
+            return
+        told = self._ctx.tool(call.tool_name, _arguments(call), tool_call_id=self.ids.open(part.tool_call_id))
+        await told.begin(wait=False)
+        if part.outcome == "success":
+            await told.finish("ok", result=shown(part.content))
+        elif part.outcome == "denied":
+            await told.finish("denied", error=_text(part.content))
+        else:
+            await told.finish("error", error=_refusal(part))
+
+    async def native_call(self, part: NativeToolCallPart) -> None:
+        """The model's provider executes a tool of its own."""
+        if part.tool_call_id not in self._native:
+            told = self._ctx.tool(part.tool_name, _arguments(part), tool_call_id=self.ids.open(part.tool_call_id))
+            self._native[part.tool_call_id] = told
+            await told.begin(wait=False)
+
+    async def native_return(self, part: NativeToolReturnPart) -> None:
+        """The provider's tool has a result."""
+        told = self._native.pop(part.tool_call_id, None)
+        if told is not None:
+            await told.finish("ok", result=shown(part.content))
+
+    async def close(self) -> None:
+        """The run is done: provider's tools whose result was never told have ended with it."""
+        while self._native:
+            _, told = self._native.popitem()
+            await told.finish("ok")
+
+
+class ToolEvents(AbstractCapability[Any]):
+    """Stands around every execution of a tool."""
+
+    def __init__(self, calls: ToolCalls) -> None:
+        self._calls = calls
+
+    async def wrap_tool_execute(
+        self,
+        ctx: RunContext[Any],
+        *,
+        call: ToolCallPart,
+        tool_def: ToolDefinition,
+        args: ValidatedToolArgs,
+        handler: WrapToolExecuteHandler,
+    ) -> Any:
+        """See `ToolCalls.run`."""
+        return await self._calls.run(call, args, handler)
+
+
+def _arguments(part: ToolCallPart | NativeToolCallPart) -> Any:
+    return shown(part.args_as_dict())
+
+
+def _author_text(error: BaseException) -> str:
+    """The text of an exception that its author meant to be read; of any other, none."""
+    for candidate in (error, error.__cause__):
+        if isinstance(candidate, ModelRetry | ToolFailed):
+            return clean(candidate.message)
+    if isinstance(error, ToolRetryError | ToolFailedError):
+        return MISFIT
+    return FAILED
+
+
+def _refusal(part: ToolReturnPart) -> str:
+    """Why a call was sent back to the model before it ran."""
+    cause = part.retry.cause if part.retry is not None else None
+    if cause in ("unknown_tool", "unavailable_tool"):
+        return UNKNOWN_TOOL
+    if cause == "model_retry" or part.outcome == "failed":
+        return _text(part.content)  # an `args_validator` said so
+    return MISFIT
+
+
+def _text(content: Any) -> str:
+    return clean(content) if isinstance(content, str) else FAILED
