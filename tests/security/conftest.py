@@ -1,3 +1,3 @@
-from security.fixtures import issuer, no_threads_left
+from security.fixtures import issuer, no_threads_left, provider
 
-__all__ = ["issuer", "no_threads_left"]
+__all__ = ["issuer", "no_threads_left", "provider"]

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from importlib import import_module
+from pathlib import Path
 
 import pytest
 from django.conf import settings
@@ -9,6 +10,7 @@ from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_K
 from django.contrib.auth.models import User
 
 from security.issuer import Issuer
+from security.provider import Provider
 from websocket_core import db
 from websocket_core.announce import announcer
 
@@ -20,6 +22,19 @@ def issuer() -> Iterator[Issuer]:
     issuer.start()
     yield issuer
     issuer.stop()
+
+
+@pytest.fixture
+def provider(tmp_path: Path) -> Iterator[Provider]:
+    """A running provider with two users: Ann, and a stranger who has the name and address of a local administrator."""
+    provider = Provider(
+        tmp_path / "provider.log",
+        {"sub": "auth0|5f7c8ec7c33c6c004bbafe82", "email": "ann@example.com", "preferred_username": "ann"},
+        {"sub": "105945141827451681156", "email": "root@example.com", "preferred_username": "root"},
+    )
+    provider.start()
+    yield provider
+    provider.kill()
 
 
 @pytest.fixture(autouse=True)

@@ -1,70 +1,16 @@
 """People log in: with local accounts, and at a real OpenID Connect provider; then their sockets are theirs."""
 
 import json
-import sys
-from collections.abc import Iterator
 from contextlib import suppress
 
 import pytest
-import requests
 import websockets
 
 from security.visitor import Visitor
 from servers.fixtures import StartServer
 from servers.netra import NetraServer
-from servers.process import ServerProcess, accepts_connections, free_port
 
 PASSWORD = "correct horse battery"
-
-
-class Provider(ServerProcess):
-    """`oidc-provider-mock`: a whole OpenID Connect provider that believes whoever fills in its form."""
-
-    def __init__(self, log, *users: dict[str, str]) -> None:
-        self.port = free_port()
-        self.url = f"http://127.0.0.1:{self.port}"
-        command = [sys.executable, "-m", "oidc_provider_mock", "--port", str(self.port), "--no-refresh-token"]
-        for user in users:
-            command += ["--user-claims", json.dumps(user)]
-        super().__init__(command, log=log, is_ready=lambda: accepts_connections(self.port))
-
-    @property
-    def login_setting(self) -> str:
-        """SOCIALACCOUNT_PROVIDERS for logging in here."""
-        app = {
-            "provider_id": "corp",
-            "name": "Corp <& Co>",
-            "client_id": "netra",
-            "secret": "s3cret-of-netra",
-            "settings": {"server_url": self.url},
-        }
-        return json.dumps({"openid_connect": {"APPS": [app]}})
-
-    def id_token(self, subject: str, client: str) -> str:
-        """An ID token for `client`, by the authorization-code flow without any Netra."""
-        back = "http://127.0.0.1/back"
-        query = {"response_type": "code", "client_id": client, "redirect_uri": back, "scope": "openid"}
-        with requests.Session() as web:
-            web.trust_env = False
-            asked = web.post(
-                f"{self.url}/oauth2/authorize", params=query, data={"sub": subject}, allow_redirects=False, timeout=30
-            )
-            code = asked.headers["Location"].partition("code=")[2].partition("&")[0]
-            form = {"grant_type": "authorization_code", "code": code, "redirect_uri": back, "client_id": client}
-            answer = web.post(f"{self.url}/oauth2/token", data={**form, "client_secret": "any"}, timeout=30)
-        return str(answer.json()["id_token"])
-
-
-@pytest.fixture
-def provider(tmp_path) -> Iterator[Provider]:
-    users = [
-        {"sub": "auth0|5f7c8ec7c33c6c004bbafe82", "email": "ann@example.com", "preferred_username": "ann"},
-        {"sub": "105945141827451681156", "email": "root@example.com", "preferred_username": "root"},
-    ]
-    provider = Provider(tmp_path / "provider.log", *users)
-    provider.start()
-    yield provider
-    provider.kill()
 
 
 @pytest.fixture

@@ -1,0 +1,3 @@
+from security.fixtures import provider
+
+__all__ = ["provider"]
