@@ -16,6 +16,7 @@ from weakref import WeakKeyDictionary
 from channels.layers import get_channel_layer
 
 from agents import run_reads
+from agents.blocking import LoopMonitor
 from agents.conf import conf
 from agents.context import AgentContext, Decision, RunInfo
 from agents.errors import UnknownAgentError
@@ -53,6 +54,7 @@ class Runner:
         self._look_now = asyncio.Event()
         self._keeper: asyncio.Task[None] | None = None
         self._listener: asyncio.Task[None] | None = None
+        self._monitor = LoopMonitor()
 
     def __len__(self) -> int:
         return len(self._leases)
@@ -74,6 +76,7 @@ class Runner:
         if self._keeper is None:
             self._keeper = asyncio.get_running_loop().create_task(self._keep(), name="netra-runner")
             self._listener = asyncio.get_running_loop().create_task(self._listen(), name="netra-runner-listen")
+            self._monitor.start(asyncio.get_running_loop())
         return self.spawn(self._execute_all(lease), f"netra-lease {lease.run_id}")
 
     def look(self) -> None:
@@ -210,6 +213,7 @@ class Runner:
                     log.warning("runner: %s: %s", type(error).__name__, error)
         finally:
             self._keeper = None
+            self._monitor.stop()
             if self._listener is not None:
                 self._listener.cancel()
                 self._listener = None
