@@ -213,14 +213,9 @@ class Delivery:
 
     def read_failed(self, order: Read | Locate) -> None:
         """An order could not be carried out; the next `reads` gives it again, if it is still wanted."""
-        lane: Lane | None
-        if isinstance(order, Locate):
-            lane = self._lanes.get(order.thread_id)
-            if lane is not None:
-                lane.locating = False
-        else:
-            lane = self._orders.answered(order)
+        lane = self._orders.answered(order) if isinstance(order, Read) else self._lanes.get(order.thread_id)
         if lane is not None:
+            lane.locating = False
             self._orders.look_up(lane)
 
     def take(self, max_chars: int) -> list[str]:
