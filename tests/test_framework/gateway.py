@@ -1,0 +1,82 @@
+"""A whole gateway in the test's own event loop: the application of the composition root, and clients of it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import AsyncExitStack
+from datetime import timedelta
+from typing import Any, Protocol
+
+import pytest
+
+from agents import registry
+from agents.base import BaseAgent, make_agent
+from test_framework.ssot.factories import GOOGLE
+from websocket_core import db
+from websocket_core.auth import tokens
+from websocket_core.hub import get_hub
+from websocket_core.journal import get_journal
+from websocket_core.testing import Client, OrderOracle, connect
+
+
+async def issue_token(user_id: str, ttl: timedelta | None = None) -> str:
+    """A bearer token of this user."""
+    text, _ = await db.read(tokens.issue, user_id, ttl)
+    return text
+
+
+async def settle() -> None:
+    """Wait until everything that was emitted is committed, told, and handed to the sockets of this event loop."""
+    await get_journal().flush()
+    for _ in range(20):
+        await asyncio.sleep(0)  # the ring goes through the channel layer to the hub
+    for connection in get_hub().connections():
+        await connection.drained()
+
+
+class Join(Protocol):
+    """Connects a client; see `join`."""
+
+    async def __call__(
+        self, user_id: str = GOOGLE, *, token: str | None = None, oracle: OrderOracle | None = None, **options: Any
+    ) -> Client: ...
+
+
+@pytest.fixture
+async def join(quiet_loop: None) -> AsyncIterator[Join]:
+    """Function that connects a client of a user; all of them go away after the test."""
+    from netra.asgi import application
+
+    async with AsyncExitStack() as stack:
+
+        async def connected(
+            user_id: str = GOOGLE, *, token: str | None = None, oracle: OrderOracle | None = None, **options: Any
+        ) -> Client:
+            token = token or await issue_token(user_id)
+            return await stack.enter_async_context(connect(application, token, oracle=oracle, **options))
+
+        yield connected
+
+
+MakeAgent = Callable[..., type[BaseAgent]]
+
+
+@pytest.fixture
+def make() -> Iterator[MakeAgent]:
+    """Function that registers `async def body(ctx, input)` (or a sync one, or a class) as an agent for this test."""
+    before = dict(registry._classes)
+
+    def register(body: Any, name: str = "made", **options: Any) -> type[BaseAgent]:
+        registry.discover()
+        if not isinstance(body, type):
+            return registry.register(make_agent(body, name=name, **options))
+        kind: Any = body
+        kind.name = name
+        return registry.register(kind)
+
+    yield register
+    registry.discover()
+    for name in set(registry._classes) - set(before):
+        if registry._classes[name].__module__.startswith(("tests.", "test_framework.")):
+            del registry._classes[name]
