@@ -29,9 +29,7 @@ class NetraAdminSite(AdminSite):
 
     def live_view(self, request: HttpRequest) -> HttpResponse:
         """The moving part of the front page, alone."""
-        response = HttpResponse(self._live(request))
-        response["Cache-Control"] = "no-store"
-        return response
+        return HttpResponse(self._live(request))
 
     def _live(self, request: HttpRequest) -> str:
         from netra.front_page import numbers, pictures  # models are not loaded yet when the site is made

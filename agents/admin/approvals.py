@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from django.contrib import admin
-from django.db.models import Q, QuerySet
-from django.http import HttpRequest
+from django.db.models import Exists, OuterRef, Q
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
-from agents.models import OPEN, Approval, Decision
+from agents.models import OPEN, Approval, Decision, Run
 from websocket_core.admin import json_text, links, moments
 from websocket_core.admin.filters import ChoiceFilter, GivenFilter, IndexedUserFilter, row_number
 from websocket_core.admin.moments import column
@@ -41,17 +40,22 @@ def _decision(approval: Approval) -> Decision | None:
     return getattr(approval, "decision", None)
 
 
+def _decided(**how: Any) -> Q:
+    """Approvals with such an answer. A subquery, not a join: the list's own order must lead."""
+    return Q(Exists(Decision.objects.filter(pk=OuterRef("pk"), **how)))
+
+
 class VerdictFilter(ChoiceFilter):
     """How it was decided."""
 
     title = "decision"
     parameter_name = "decision"
     options: ClassVar = {
-        "waiting": ("Waiting", Q(decision=None, run__status__in=OPEN)),
-        "approved": ("Approved", Q(decision__approved=True)),
-        "denied": ("Denied", Q(decision__approved=False, decision__by="user")),
-        "expired": ("Expired", Q(decision__by="expired")),
-        "cancelled": ("Cancelled with its run", Q(decision__by="cancelled")),
+        "waiting": ("Waiting", ~_decided() & Q(Exists(Run.objects.filter(pk=OuterRef("run_id"), status__in=OPEN)))),
+        "approved": ("Approved", _decided(approved=True)),
+        "denied": ("Denied", _decided(approved=False, by="user")),
+        "expired": ("Expired", _decided(by="expired")),
+        "cancelled": ("Cancelled with its run", _decided(by="cancelled")),
     }
 
 
@@ -84,7 +88,7 @@ class ApprovalAdmin(ReadOnlyAdmin):
         *(column(name, short=True) for name in DATES),
     )
     list_filter = (VerdictFilter, IndexedUserFilter, RunRowFilter)
-    list_select_related = ("run", "decision")
+    list_prefetch = ("run__thread", "decision")
     search_fields = ("approval_id",)
     search_help_text = "An approval id or a user id, whole or its beginning; or a whole tool name or run id."
     fieldsets = (
@@ -97,10 +101,6 @@ class ApprovalAdmin(ReadOnlyAdmin):
         *("verdict", "user_page", "run_link", "thread_link", "pretty_arguments"),
         *("decided_by", "decided_at", "pretty_value", *MOMENTS),
     )
-
-    def get_queryset(self, request: HttpRequest) -> QuerySet[Approval]:
-        """With the run and its thread, which every page names."""
-        return super().get_queryset(request).select_related("decision", "run__thread")
 
     @admin.display(description="Decision")
     def verdict(self, row: Approval) -> SafeString:

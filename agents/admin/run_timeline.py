@@ -31,8 +31,10 @@ class RunTimeline:
     def picture(self) -> SafeString:
         """The SVG."""
         svg = draw(self.timeline, link=self.pages.get, name="run-timeline")
-        # Safe: `draw` escapes every text it is given.
-        return format_html('<div class="netra-timeline" tabindex="-1">{}</div>', mark_safe(svg))  # noqa: S308
+        return format_html(
+            '<div class="netra-timeline" role="region" aria-label="Timeline" tabindex="0">{}</div>',
+            mark_safe(svg),  # noqa: S308 - `draw` escapes every text it is given
+        )
 
     def table(self) -> SafeString | str:
         """The same in rows, for those who would rather read, and to get at steps too small to hit."""

@@ -13,6 +13,7 @@ from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
 from agents.admin import run_timeline
+from agents.admin.open_runs import is_open
 from agents.models import OPEN, Run, RunStatus
 from agents.timeline import duration
 from websocket_core.admin import confirm, json_text, links
@@ -28,18 +29,27 @@ RECENT = 1000  # runs among which the types of agents are looked for
 MOMENTS = tuple(column(name) for name in ("created_at", "started_at", "finished_at", "stop_requested_at"))
 CREATED = column("created_at", short=True)
 LEASE = column("lease_until")
+OPEN_CHOICES = ("open", *(status.value for status in OPEN))
 REASON = "Stopped by an administrator"
 
 
 class StatusFilter(ChoiceFilter):
-    """Where the run is in its life."""
+    """Where the run is in its life. Open ones have an index, in the order of their making."""
 
     title = "status"
     parameter_name = "status"
     options: ClassVar = {
-        "open": ("Not over", Q(status__in=OPEN)),
-        **{status.value: (str(status.label), Q(status=status.value)) for status in RunStatus},
+        "open": ("Not over", is_open()),
+        **{
+            status.value: (str(status.label), is_open(status) if status in OPEN else Q(status=status.value))
+            for status in RunStatus
+        },
     }
+
+    @property
+    def indexed(self) -> bool:  # type: ignore[override]
+        """Only for open runs."""
+        return self.value() in OPEN_CHOICES
 
 
 class AgentFilter(Filter):
@@ -83,7 +93,7 @@ class RunAdmin(ReadOnlyAdmin):
     equal_fields = ("thread__thread_id", "incident")
     list_display = ("name", "agent_type", "state_start", CREATED, "took", "user", "thread_link", "events")
     list_filter = (StatusFilter, AgentFilter, IndexedUserFilter, ThreadFilter, WorkerFilter)
-    list_select_related = ("thread",)
+    list_prefetch = ("thread",)
     search_fields = ("run_id",)
     search_help_text = "A run id or a user id, whole or its beginning; or a whole thread id or incident id."
     actions = ("stop",)
@@ -105,7 +115,9 @@ class RunAdmin(ReadOnlyAdmin):
         css: ClassVar = {"all": ["agents/timeline.css"]}
 
     def get_stretches(self, changelist: KeysetChangeList) -> Sequence[Stretch]:
-        """By date, always: `created_at` has an index, and is the order in which runs were made."""
+        """Open runs by their number, which their index has; others by date."""
+        if changelist.params.get("status") in OPEN_CHOICES and changelist.period is None:
+            return (Stretch("id"),)
         return self.stretches
 
     @admin.display(description="Run")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -9,7 +10,9 @@ from typing import Any, NamedTuple
 
 from django.db.models import Count, QuerySet
 
+from agents.admin.open_runs import is_open
 from agents.models import OPEN, Run, RunStatus
+from agents.timeline import duration
 from netra.front_page.event_rate import per_bucket, sample
 from websocket_core import metrics
 from websocket_core.auth.accounts import users_by_id
@@ -82,8 +85,7 @@ class Events:
 
     per_minute: list[float] = field(default_factory=list)
     per_second: float = 0.0  # in the last minute
-    delivery_p99: float | None = None  # seconds; an upper bound
-    delivered: int = 0
+    delivery_p99: str = ""  # in words; empty while nothing was delivered
 
 
 @dataclass(slots=True, kw_only=True)
@@ -99,16 +101,18 @@ class Machine:
 def sockets() -> Sockets:
     """Open connections and the newest of them."""
     live = Connection.objects.filter(disconnected_at=None)
-    newest: list[Any] = list(live.select_related("process").order_by("-connected_at")[:SHOWN_CONNECTIONS])
+    newest: list[Any] = list(live.order_by("-connected_at")[:SHOWN_CONNECTIONS])
     _name(newest)
+    processes = Process.objects.in_bulk({row.process_id for row in newest})
+    for row in newest:
+        row.server_process = processes.get(row.process_id)
     return Sockets(live=_count(live), newest=newest)
 
 
 def runs(now: datetime) -> Runs:
     """Open runs by state, and what became of the newest ones."""
-    open_runs = Run.objects.filter(status__in=OPEN)
-    by_state = [(status, _count(open_runs.filter(status=status))) for status in OPEN]
-    oldest = open_runs.filter(status=RunStatus.QUEUED).order_by("pk").first()
+    by_state = [(status, _count(Run.objects.filter(is_open(status)))) for status in OPEN]
+    oldest = Run.objects.filter(is_open(RunStatus.QUEUED)).order_by("pk").first()
     recent = list(
         Run.objects.order_by("-pk").only(
             *("user_id", "run_id", "agent_type", "status", "code", "incident"),
@@ -152,8 +156,11 @@ def events(now: datetime) -> Events:
     minute = timedelta(minutes=1)
     start = now - MINUTES * minute
     per_minute = per_bucket(sample(start), start, minute, MINUTES)
-    p99, delivered = _delivery()
-    return Events(per_minute=per_minute, per_second=per_minute[-1] / 60, delivery_p99=p99, delivered=delivered)
+    return Events(
+        per_minute=per_minute,
+        per_second=per_minute[-1] / 60,
+        delivery_p99=percentile_99(_delivery_buckets()),
+    )
 
 
 def machines(now: datetime) -> list[Machine]:
@@ -165,7 +172,7 @@ def machines(now: datetime) -> list[Machine]:
     )
     names = [process.pk for process in found]
     open_sockets = Connection.objects.filter(disconnected_at=None, process_id__in=names)
-    held = Run.objects.filter(status__in=OPEN, worker_id__in=names)
+    held = Run.objects.filter(is_open(), worker_id__in=names)
     by_process = dict(open_sockets.order_by().values_list("process_id").annotate(Count("pk")))
     by_worker = dict(held.order_by().values_list("worker_id").annotate(Count("pk")))
     limit = now - timedelta(seconds=conf.PROCESS_TIMEOUT)
@@ -192,15 +199,24 @@ def _name(rows: Sequence[Any]) -> None:
         row.account = users.get(row.user_id)
 
 
-def _delivery() -> tuple[float | None, int]:
-    """The end of the bucket that holds the 99th percentile, and how many deliveries were measured."""
-    buckets = sorted(
+def _delivery_buckets() -> list[tuple[float, float]]:
+    """How many events came to sockets within so many seconds, since this process began."""
+    return sorted(
         (float(sample.labels["le"]), sample.value)
         for metric in metrics.delivery_seconds.collect()
         for sample in metric.samples
         if sample.name.endswith("_bucket")
     )
+
+
+def percentile_99(buckets: Sequence[tuple[float, float]]) -> str:
+    """Within which time 99 of 100 were, in words.
+
+    Args:
+        buckets: upper ends in seconds, the last one infinite, and how many were no later than that.
+    """
     total = buckets[-1][1] if buckets else 0.0
     if not total:
-        return None, 0
-    return next(end for end, below in buckets if below >= 0.99 * total), int(total)
+        return ""
+    end = next(end for end, below in buckets if below >= 0.99 * total)
+    return f"≤ {duration(end)}" if math.isfinite(end) else f"> {duration(buckets[-2][0])}"

@@ -17,12 +17,6 @@ register = template.Library()
 
 
 @register.filter
-def took(seconds: float) -> str:
-    """A length of time in words."""
-    return duration(seconds)
-
-
-@register.filter
 def age(moment: datetime | None, now: datetime) -> str:
     """How long ago something was, to the second."""
     if moment is None:

@@ -92,8 +92,8 @@ def choices(first: datetime, last: datetime, within: Period | None) -> list[Peri
     first, last = timezone.localtime(first), timezone.localtime(last)
     if within is None:
         found = list(_below(None, first, last))
-        while len(found) == 1 and len(found[0].parts) < 3:
-            found = list(_below(found[0], first, last))
+        while len(found) == 1 and (deeper := list(_below(found[0], first, last))):
+            found = deeper
     else:
         found = list(_below(within, first, last))
     return found[-MOST_CHOICES:]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, cast
 
+from django.contrib.admin.exceptions import DisallowedModelAdminLookup
 from django.contrib.admin.options import IncorrectLookupParameters
 from django.contrib.admin.views.main import ChangeList
 from django.core.paginator import Paginator
@@ -61,6 +62,13 @@ class KeysetChangeList(ChangeList):
             self.indexed, found = self.indexed.filter(when), found.filter(when)
         self.bounded = self.bounded and not (admin.may_search_everything and EVERYTHING in request.GET)
         return found
+
+    def get_filters(self, request: HttpRequest) -> Any:
+        """Like Django's; an address that nobody offered is only a wrong address, not an attack to be logged."""
+        try:
+            return super().get_filters(request)
+        except DisallowedModelAdminLookup as error:
+            raise IncorrectLookupParameters(str(error)) from error
 
     def get_filters_params(self, params: dict[str, Any] | None = None) -> dict[str, Any]:
         """What the filters get of the query string."""

@@ -17,7 +17,7 @@ from websocket_core.admin.filters import ChoiceFilter, GivenFilter, UserFilter
 from websocket_core.admin.keyset import Stretch
 from websocket_core.admin.moments import column
 from websocket_core.admin.read_only import ReadOnlyAdmin, log_action
-from websocket_core.models import Connection
+from websocket_core.models import Connection, Process
 
 LIVE = Stretch("connected_at", Q(disconnected_at=None))
 CLOSED = Stretch("disconnected_at", Q(disconnected_at__isnull=False))
@@ -112,7 +112,6 @@ class ConnectionAdmin(ReadOnlyAdmin):
         *(column("connected_at", "Since", short=True), column("last_seen_at", "Last seen", short=True)),
     )
     list_filter = (StateFilter, CredentialFilter, CloseCodeFilter, UserFilter, ProcessFilter, ThreadNameFilter)
-    list_select_related = ("process",)
     search_fields = ("connection_id",)
     search_help_text = "A connection id or a user id, whole or its beginning; or a whole thread id."
     actions = ("disconnect",)
@@ -134,6 +133,13 @@ class ConnectionAdmin(ReadOnlyAdmin):
         """The connection of this id."""
         rows = self.get_queryset(request).filter(pk=term.strip())
         return rows if rows.exists() else None
+
+    def prepare_rows(self, rows: list[Any]) -> None:
+        """The processes of the page too; one may be gone before its connections are."""
+        super().prepare_rows(rows)
+        processes = Process.objects.in_bulk({row.process_id for row in rows})
+        for row in rows:
+            row.server_process = processes.get(row.process_id)
 
     @admin.display(description="Connection")
     def connection(self, row: Connection) -> SafeString:
@@ -158,10 +164,12 @@ class ConnectionAdmin(ReadOnlyAdmin):
         return links.thread(row.user_id, row.thread_id)
 
     @admin.display(description="Server process")
-    def server(self, row: Connection) -> SafeString | str:
+    def server(self, row: Any) -> SafeString | str:
         """The process that holds the socket."""
-        process = row.process
-        return links.object_link(process, f"{process.host}:{process.pid}")
+        if not hasattr(row, "server_process"):
+            row.server_process = Process.objects.filter(pk=row.process_id).first()
+        process = row.server_process
+        return links.object_link(process, f"{process.host}:{process.pid}") if process else links.name(row.process_id)
 
     @admin.display(description="Close code")
     def code(self, row: Connection) -> str:

@@ -99,14 +99,14 @@ class EventAdmin(ReadOnlyAdmin):
     equal_fields = ("run_id", "thread__thread_id", "thread__user_id")
     list_display = ("number", "event_type", "seq", WRITTEN_SHORT, "thread_link", "run_link", "user", "data")
     list_filter = (TypeFilter, ThreadFilter, RangeFilter, RunFilter)
-    list_select_related = ("thread",)
+    list_prefetch = ("thread",)
     search_fields = ("id",)
     search_help_text = "The number of an event; or a whole run id, thread id or user id, among the newest events."
     fieldsets = (
-        (None, {"fields": ("event_type", "seq", "user_page", "thread_link", "run_link", WRITTEN, "neighbours")}),
+        (None, {"fields": ("event_type", "seq", "user_page", "thread_link", "run_page", WRITTEN, "neighbours")}),
         ("Frame, as it was sent", {"fields": ("pretty_frame",)}),
     )
-    readonly_fields = ("user_page", "thread_link", "run_link", WRITTEN, "neighbours", "pretty_frame")
+    readonly_fields = ("user_page", "thread_link", "run_page", WRITTEN, "neighbours", "pretty_frame")
 
     def owner(self, row: Event) -> str | None:
         """The user of its thread."""
@@ -167,6 +167,11 @@ class EventAdmin(ReadOnlyAdmin):
     def run_link(self, row: Event) -> SafeString | str:
         """The run it belongs to."""
         return links.run(row.thread.user_id, row.run_id)
+
+    @admin.display(description="Run")
+    def run_page(self, row: Event) -> SafeString | str:
+        """The same with the whole id."""
+        return links.run(row.thread.user_id, row.run_id, row.run_id)
 
     @admin.display(description="Data")
     def data(self, row: Any) -> str:

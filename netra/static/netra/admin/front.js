@@ -14,14 +14,18 @@ let wait = EVERY_MS;
 let paused = false;
 let running = false;
 
+/** The links of the moving part that lead to the same place. */
+function alike(href) {
+  return [...live.querySelectorAll("a")].filter((link) => link.getAttribute("href") === href);
+}
+
 /** Replace the moving part, and give the focus back to the link that had it. */
 function show(html) {
-  const focused = live.contains(document.activeElement) ? document.activeElement.getAttribute("href") : null;
+  const focused = live.contains(document.activeElement) ? document.activeElement : null;
+  const href = focused && focused.getAttribute("href");
+  const place = focused ? alike(href).indexOf(focused) : -1;
   live.innerHTML = html;
-  if (focused !== null) {
-    const again = [...live.querySelectorAll("a")].find((link) => link.getAttribute("href") === focused);
-    if (again) again.focus({ preventScroll: true });
-  }
+  if (place >= 0) alike(href)[place]?.focus({ preventScroll: true });
 }
 
 async function refresh() {

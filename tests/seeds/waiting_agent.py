@@ -1,0 +1,11 @@
+"""An agent that goes on until it is stopped."""
+
+import asyncio
+
+from agents import AgentContext, agent
+
+
+@agent("wait_for_ever")
+async def wait_for_ever(ctx: AgentContext, input: dict[str, object]) -> None:
+    await ctx.think("Waiting")
+    await asyncio.Event().wait()
