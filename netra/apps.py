@@ -11,8 +11,10 @@ class NetraConfig(AppConfig):
     verbose_name = "Netra"
 
     def ready(self) -> None:
-        """Import the checks, which register themselves."""
-        from netra import checks  # noqa: F401
+        """Import the checks, which register themselves, and keep credentials out of the access log."""
+        from netra import access_log, checks  # noqa: F401
+
+        access_log.guard()
 
 
 class NetraAdminConfig(AdminConfig):
