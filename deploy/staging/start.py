@@ -46,7 +46,7 @@ def main() -> None:
                 "NETRA_EXECUTOR": "procrastinate",
                 "NETRA_DATA_DIR": str(folder),
                 "NETRA_DRAIN_SECONDS": os.environ.get("NETRA_DRAIN_SECONDS", "5"),
-                "NETRA_AGENT_MODULES": os.environ.get("NETRA_AGENT_MODULES", ""),
+                **{name: os.environ[name] for name in PASSED_ON if name in os.environ},
                 "SECRET_KEY": secrets.token_urlsafe(60),
                 "ALLOWED_HOSTS": "127.0.0.1,localhost",
             }
@@ -77,7 +77,7 @@ Staging: {url}
   database    {env["DATABASE_URL"]}
   valkey      {valkey.url}
   logs        {folder}/*.log
-  golden path .venv/bin/python manage.py golden_path --url ws://127.0.0.1:{ports["BALANCER_PORT"]}/ws --token $(cat {folder}/token)
+  golden path .venv/bin/python manage.py golden_path --url {url.replace("http", "ws")}/ws --token $(cat {folder}/token)
   control     .venv/bin/supervisorctl -s unix://{folder}/supervisor.sock
 Ctrl-C ends everything.
 """,
@@ -87,6 +87,8 @@ Ctrl-C ends everything.
     os.execve(BIN / "supervisord", ["supervisord", "-c", str(ROOT / "deploy/staging/supervisord.conf")], env)
 
 
+# What whoever starts staging may set.
+PASSED_ON = ("NETRA_AGENT_MODULES", "NETRA_OIDC_ISSUERS", "NETRA_LEASE_SECONDS", "NETRA_MODEL", "LOG_LEVEL")
 EXPORTED = ("DATABASE_URL", "REDIS_URL", "NETRA_EXECUTOR", "NETRA_DATA_DIR", "SECRET_KEY", "DJANGO_SETTINGS_MODULE")
 
 

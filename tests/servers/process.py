@@ -75,6 +75,7 @@ class ServerProcess:
         self._cwd = cwd
         self._user = user
         self._process: subprocess.Popen[bytes] | None = None
+        self.start_seconds = START_SECONDS
 
     @property
     def pid(self) -> int:
@@ -105,7 +106,7 @@ class ServerProcess:
                 start_new_session=True,  # a Ctrl-C at the test run must not reach it before its fixture ends it
             )
         try:
-            wait_for(lambda: not self.is_running or self._is_ready(), START_SECONDS, f"the start of {self.command[0]}")
+            wait_for(lambda: not self.is_running or self._is_ready(), self.start_seconds, f"the start of {self.command[0]}")
         except ServerFailedError as error:
             self.kill()
             raise ServerFailedError(f"{error}\n{self.tail()}") from None
