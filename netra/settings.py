@@ -65,6 +65,10 @@ MIDDLEWARE = [
     "netra.health.HealthMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "csp.middleware.CSPMiddleware",
+    # Pack what goes out, the console's scripts to a quarter. Packing weakens their ETag, which WhiteNoise by itself
+    # would not recognise when a browser asks whether its copy is still good.
+    "django.middleware.gzip.GZipMiddleware",
+    "django.middleware.http.ConditionalGetMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",

@@ -24,7 +24,7 @@ export class ApprovalView {
     const text = pretty(step.arguments);
     const hasArguments = step.arguments !== null && step.arguments !== undefined && text !== "{}";
     this.question = h("div", { class: "question" },
-      h("p", { class: "message", dir: "auto" }, step.message),
+      h("p", { class: "why", dir: "auto" }, step.message),
       step.name && h("p", { class: "call" }, h("span", { class: "quiet" }, "It wants to call "), h("code", {}, step.name)),
       hasArguments && h("div", { class: "code" },
         h("div", { class: "code-bar" }, h("span", {}, "with these arguments"), copyButton(text)),

@@ -18,7 +18,7 @@ export class ThreadView {
     this.earlier = h("button", { type: "button", class: "secondary earlier", onclick: () => this.#showEarlier() });
     this.thread = null;
     this.cards = new Map();
-    this.following = true; // the reader is at the end and wants to stay there
+    this.following = false; // the reader is at the end and wants to stay there
     this.scroller.addEventListener("scroll", () => this.#scrolled(), { passive: true });
     this.toEnd.addEventListener("click", () => this.scrollToEnd());
     // What grows without an event (a thought that opens, a window that narrows) must not leave the end behind either.

@@ -1,0 +1,312 @@
+"""What happens to the page when tabs, connections, servers and sessions come and go."""
+
+import re
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Page, Response, expect
+
+from e2e.console.reader import Console, OpenConsole, Person
+from servers.netra import Installation, NetraServer
+
+Shoot = Callable[[Page, str], None]
+MakePeople = Callable[[Installation], Iterator[Person]]
+
+
+@pytest.fixture
+def private(
+    tmp_path: Path, migrated_sqlite: Path, console_env: dict[str, str], make_people: MakePeople
+) -> Iterator[tuple[NetraServer, Person]]:
+    """A server that the test may stop, and a user of it."""
+    folder = tmp_path / "installation"
+    shutil.copytree(migrated_sqlite, folder)
+    installation = Installation(folder, console_env)
+    person = next(make_people(installation))
+    shutil.rmtree(person.gates, ignore_errors=True)  # another private server's user may have had the same number
+    server = installation.server()
+    server.start()
+    yield server, person
+    server.end()
+
+
+def test_reload_in_the_middle__nothing_is_lost_or_doubled(console: Console, person: Person) -> None:
+    """A page that is loaded again in the middle of a run shows the same, and goes on."""
+    run = console.ask("analyst", "day,units\n2026-01-01,12")
+    person.open_gate("thought")
+    expect(run.locator(".tool")).to_have_count(2)
+    thread = console.thread
+    console.reload()
+    assert console.thread == thread
+    expect(run.locator(".tool")).to_have_count(2)
+    expect(run.locator(".thought-text")).to_contain_text("The text looks like a table with a header line. I will count")
+    expect(run.locator(".asked")).to_have_text("day,units\n2026-01-01,12")
+    person.open_gate("columns")
+    person.open_gate("answered")
+    expect(run).to_have_attribute("data-status", "completed")
+    expect(console.runs).to_have_count(1)
+    expect(run.locator(".message h5")).to_have_count(1)
+    expect(run.locator(".foot")).to_contain_text(f"{max(event['seq'] for event in console.events())} events")
+
+
+def test_second_tab__shows_the_same_live(open_console: OpenConsole, person: Person) -> None:
+    """Two tabs of one thread show the same run, each as it happens, and either can ask and stop."""
+    first = open_console(person)
+    run = first.ask("analyst", "day,units\n2026-01-01,12")
+    second = open_console(person, first.thread)
+    expect(second.runs.first.locator(".thought-text")).to_contain_text("only then say anything about it.")
+    person.open_gate("thought")
+    person.open_gate("columns")
+    for tab in (first, second):
+        expect(tab.runs.first.locator(".message h5")).to_have_text("What the table says")
+    person.open_gate("answered")
+    for tab in (first, second):
+        expect(tab.runs.first).to_have_attribute("data-status", "completed")
+    assert second.runs.first.locator(".steps").inner_text() == run.locator(".steps").inner_text()
+    second.ask("patient", "One more thing")
+    expect(first.runs).to_have_count(2)
+    expect(first.runs.nth(1).locator(".asked")).to_have_text("One more thing")
+    first.page.click("#stop")
+    expect(second.runs.nth(1)).to_have_attribute("data-status", "cancelled")
+
+
+def test_new_thread_elsewhere__appears_in_the_list(open_console: OpenConsole, person: Person) -> None:
+    """A thread that another tab begins is in the list of this one at once, with what goes on in it."""
+    first, second = open_console(person), open_console(person)
+    second.ask("patient", "From the other tab")
+    item = first.page.locator("#threads li", has_text="From the other tab")
+    expect(item.locator(".state-words")).to_have_text("running")
+    second.page.click("#stop")
+    expect(item).to_have_attribute("data-status", "cancelled")
+
+
+def test_connection_lost__content_stays_and_nothing_jumps(
+    open_console: OpenConsole, private: tuple[NetraServer, Person], shoot: Shoot
+) -> None:
+    """While the server is gone the page keeps what it has and says so; when it is back, the end of the run is there."""
+    server, person = private
+    console = open_console(person, server=server)
+    page = console.page
+    run = console.ask("talker", "Tell me a lot")
+    expect(run).to_contain_text("This is line 60 of")
+    page.locator(".scroller").evaluate("box => { box.scrollTop = 300; }")
+    before = page.locator(".scroller").evaluate("box => [box.scrollTop, box.clientHeight]")
+    server.kill()
+    line = page.locator("#connection")
+    expect(line).to_have_text(re.compile("Connection lost, nothing is lost with it"))
+    expect(run).to_contain_text("This is line 60 of")
+    assert page.locator(".scroller").evaluate("box => [box.scrollTop, box.clientHeight]") == before
+    shoot(page, "reconnecting")
+
+    page.fill("#composer-text", "Are you there?")
+    page.press("#composer-text", "Control+Enter")
+    expect(console.runs).to_have_count(2)
+    expect(console.runs.nth(1)).to_have_attribute("data-status", "sending")
+    server.start()
+    expect(line).to_have_class(re.compile("idle"), timeout=60_000)
+    # The process that ran it is gone: the run ends as lost, and the question asked meanwhile has its turn.
+    expect(run).to_have_attribute("data-status", "failed", timeout=90_000)
+    expect(run.locator(".failure .title")).to_have_text("The process it ran in is gone")
+    expect(console.runs.nth(1)).to_have_attribute("data-status", "running")
+    expect(console.runs).to_have_count(2)
+    expect(page.locator("#announcer")).not_to_be_empty()
+
+
+def test_server_draining__says_so_and_comes_back(
+    open_console: OpenConsole, private: tuple[NetraServer, Person], shoot: Shoot
+) -> None:
+    """A server that is restarted on purpose tells its pages, which wait for the next one."""
+    server, person = private
+    console = open_console(person, server=server)
+    run = console.ask("patient", "Take your time")
+    expect(run.locator("li.thought")).to_be_visible()
+    server.terminate()
+    line = console.page.locator("#connection")
+    expect(line).to_have_text(re.compile("The server is restarting|Connection lost"))
+    shoot(console.page, "server-draining")
+    assert any('"draining"' in frame for frame in console.received)
+    server.start()
+    expect(run).to_have_attribute("data-status", "failed", timeout=60_000)
+    expect(run.locator(".failure .title")).to_have_text("The server was stopped")
+
+
+def test_long_thread__is_loaded_with_progress_and_ends_at_the_end(
+    console: Console, person: Person, shoot: Shoot
+) -> None:
+    """Thousands of events arrive behind a progress bar; then the reader is where the thread ends."""
+    page = console.page
+    person.open_gate("half")
+    run = console.ask("busy", "Look at all rows")
+    expect(run).to_have_attribute("data-status", "completed", timeout=60_000)
+    page.add_init_script(
+        """new MutationObserver(() => {
+          const bar = document.querySelector(".replay:not([hidden]) span");
+          if (bar?.textContent) (window.progress ??= []).push(bar.textContent);
+        }).observe(document, { childList: true, subtree: true, attributes: true, characterData: true })"""
+    )
+    console.reload()
+    expect(run).to_have_attribute("data-status", "completed")
+    expect(page.locator(".replay")).to_be_hidden()
+    assert all(re.fullmatch(r"Loading [\d,]+ of 5,0\d\d events", text) for text in page.evaluate("window.progress"))
+    assert page.locator(".scroller").evaluate("box => box.scrollHeight - box.scrollTop - box.clientHeight < 2")
+    expect(run.locator(".foot")).to_be_in_viewport()
+    shoot(page, "long-thread-loaded")
+
+
+def test_long_thread_on_the_way__shows_how_far_it_is(console: Console, person: Person, shoot: Shoot) -> None:
+    """The same, held half-way: frames of the replay are withheld from the page for a while."""
+    page = console.page
+    person.open_gate("half")
+    run = console.ask("busy", "Look at all rows")
+    expect(run).to_have_attribute("data-status", "completed", timeout=60_000)
+    # The last frames of the replay are kept back by the page's own WebSocket class.
+    page.add_init_script(
+        """const deliver = Object.getOwnPropertyDescriptor(WebSocket.prototype, "onmessage").set;
+        Object.defineProperty(WebSocket.prototype, "onmessage", { set(handler) {
+          deliver.call(this, handler && ((message) => {
+            const frames = [JSON.parse(message.data)].flat();
+            const early = frames.filter((frame) => !(frame.seq > 3000) && frame.event_type !== "resumed");
+            if (early.length) handler({ data: JSON.stringify(early) });
+          }));
+        } });"""
+    )
+    page.reload()
+    expect(page.locator(".replay span")).to_have_text(re.compile(r"Loading 3,000 of 5,0\d\d events"))
+    assert page.locator(".replay progress").evaluate("bar => bar.value") == pytest.approx(0.6, abs=0.01)
+    shoot(page, "replaying")
+
+
+def test_refused__the_text_comes_back(console: Console, shoot: Shoot) -> None:
+    """What cannot be sent is in the message box again, with the reason."""
+    page = console.page
+    text = "ä" * 40_000
+    page.fill("#composer-text", text)
+    page.press("#composer-text", "Control+Enter")
+    expect(page.locator("#composer .problem")).to_have_text(re.compile("This is too long to be sent at once"))
+    expect(page.locator("#composer-text")).to_have_value(text)
+    expect(console.runs).to_have_count(0)
+    assert console.page.evaluate("location.hash") == "#/new"
+    shoot(page, "refused")
+
+
+def test_draft__survives_a_reload(console: Console) -> None:
+    """What was typed and not sent is still there after a reload."""
+    console.page.fill("#composer-text", "Half a sent")
+    console.reload()
+    expect(console.page.locator("#composer-text")).to_have_value("Half a sent")
+
+
+def test_log_out_in_another_tab__takes_the_content_away(
+    open_console: OpenConsole, person: Person, shoot: Shoot
+) -> None:
+    """Logged out in one tab, the other says so within seconds, shows nothing any more, and leads back in."""
+    context = open_console.context(person)
+    first = open_console(person, context=context)
+    run = first.ask("patient", "Something private")
+    expect(run.locator("li.thought")).to_be_visible()
+    thread = first.thread
+    second = open_console(person, context=context)
+    second.page.get_by_role("button", name="Log out").click()
+    second.page.wait_for_url("**/accounts/login/**")
+    page = first.page
+    expect(page.get_by_role("heading", name="You are logged out")).to_be_visible()
+    expect(page.locator("body")).to_contain_text("You were logged out, here or in another tab.")
+    assert "Something private" not in page.content()
+    shoot(page, "logged-out-in-another-tab")
+    link = page.get_by_role("link", name="Log in").get_attribute("href")
+    assert link is not None
+    assert link.startswith("/accounts/login/?next=%2F%23%2Ft%2F")
+    assert thread.split("/")[-1] in link
+
+
+def test_somebody_else_logs_in__this_page_shows_none_of_it(
+    open_console: OpenConsole, people: Iterator[Person], console_server: NetraServer
+) -> None:
+    """A page that was offline while the browser's user changed must not come back as the other one."""
+    ada, bob = next(people), next(people)
+    bobs = open_console(bob)
+    bobs.ask("test", "Bob's secret thread")
+    expect(bobs.runs.first).to_have_attribute("data-status", "completed")
+    context = open_console.context(ada)
+    adas = open_console(ada, context=context)
+    adas.ask("test", "Ada's thread")
+    expect(adas.runs.first).to_have_attribute("data-status", "completed")
+    # Ada's connection is cut, and before it is back, the cookie has become Bob's.
+    adas.page.route("**/console/bootstrap.json", lambda route: route.continue_())
+    context.clear_cookies()
+    context.add_cookies([{"name": "sessionid", "value": bob.session, "url": console_server.url}])
+    console_server.installation.manage("shell", "--no-imports", "-c", _END_SESSION.format(key=ada.session))
+    expect(adas.page.get_by_role("heading", name="You are logged out")).to_be_visible()
+    assert "Bob's secret thread" not in "".join(adas.received) + adas.page.content()
+
+
+def test_two_browsers_two_users__neither_gets_a_byte_of_the_other(
+    open_console: OpenConsole, people: Iterator[Person]
+) -> None:
+    """Everything each browser receives, frames and pages, is searched for what the other has said and is called."""
+    ada, bob = next(people), next(people)
+    consoles = {"ada": open_console(ada), "bob": open_console(bob)}
+    bodies: dict[str, list[str]] = {"ada": [], "bob": []}
+    for name, console in consoles.items():
+        console.page.on("response", lambda response, name=name: bodies[name].append(_body(response)))
+        console.ask("test", f"marker-of-{name}")
+        expect(console.runs.first).to_have_attribute("data-status", "completed")
+        console.ask("patient", f"second-marker-of-{name}")
+        expect(console.runs.nth(1)).to_have_attribute("data-status", "running")
+    threads = {name: console.thread for name, console in consoles.items()}
+
+    # Bob has got hold of the address of Ada's thread: for him there is nothing there.
+    consoles["bob"].open(threads["ada"])
+    expect(consoles["bob"].page.locator("#nothing")).to_contain_text("There is nothing in this thread.")
+    # Using it makes a thread of his own by that name.
+    consoles["bob"].ask("test", "third-marker-of-bob")
+    expect(consoles["bob"].runs.first).to_have_attribute("data-status", "completed")
+    # And he cannot stop her run, even knowing its id.
+    run = consoles["ada"].runs.nth(1)
+    _send(consoles["bob"], {"action": "stop_agent", "run_id": run.get_attribute("data-run"), "request_id": "theft"})
+    consoles["bob"].page.wait_for_function("() => window.answers?.some((text) => text.includes('theft'))")
+    assert '"not_found"' in consoles["bob"].page.evaluate("window.answers.find((text) => text.includes('theft'))")
+    expect(run).to_have_attribute("data-status", "running")
+
+    for console in consoles.values():
+        console.reload()
+        expect(console.page.locator("#threads li").first).to_be_visible()
+    expect(consoles["ada"].runs).to_have_count(2)
+    for name, other in (("ada", "bob"), ("bob", "ada")):
+        received = "".join(consoles[name].received) + "".join(bodies[name]) + consoles[name].page.content()
+        assert f"marker-of-{name}" in received
+        assert f"marker-of-{other}" not in received
+        person = {"ada": ada, "bob": bob}[other]
+        assert person.name not in received
+        own, others = ({event["run_id"] for event in consoles[who].events()} for who in (name, other))
+        assert own
+        assert others
+        assert not own & others
+
+
+def _body(response: Response) -> str:
+    try:
+        return response.text()
+    except Exception:  # noqa: BLE001 - redirects and closed pages have none
+        return ""
+
+
+def _send(console: Console, frame: dict[str, object]) -> None:
+    """Send a frame of one's own from this browser; what comes back is in `window.answers`."""
+    console.page.evaluate(
+        """(frame) => {
+          window.answers = [];
+          const socket = new WebSocket(`ws://${location.host}/ws`, ["netra.v1"]);
+          socket.onmessage = (message) => window.answers.push(message.data);
+          socket.onopen = () => socket.send(JSON.stringify(frame));
+        }""",
+        frame,
+    )
+
+
+_END_SESSION = """
+from importlib import import_module
+from django.conf import settings
+import_module(settings.SESSION_ENGINE).SessionStore({key!r}).delete()
+"""
