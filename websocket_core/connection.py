@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+READ_RETRY_SECONDS = 0.5
+
 
 class Transport(Protocol):
     """Where a connection's frames go."""
@@ -165,7 +167,7 @@ class WebSocketConnection:
         if self.delivery is None:
             self._early[thread_id] = max(last_seq, self._early.get(thread_id, 0))
         else:
-            self.delivery.moved(thread_id, last_seq)
+            self.delivery.moved(thread_id, last_seq, missed=True)
             self.wake()
 
     def control(self, text: str) -> None:
@@ -183,6 +185,14 @@ class WebSocketConnection:
         if self.identity is not None and self.identity.expires_at is not None and not self._held:
             self.expiry_announced = True
             self.control(frames.control("session_expiring", expires_at=frames.moment(self.identity.expires_at)))
+
+    async def room(self) -> None:
+        """Wait until the client has taken enough of its answers that it may ask for more."""
+        while not self.closed and self.delivery is not None and self.delivery.control_chars > conf.CONTROL_CHARS:
+            self.wake()
+            if self._writer is None:
+                return
+            await asyncio.wait([self._writer], timeout=1)
 
     async def drained(self) -> None:
         """Wait until everything that may be sent now has been handed to the transport."""
@@ -228,9 +238,11 @@ class WebSocketConnection:
             for order in orders:
                 try:
                     await self._obey(delivery, order)
-                except (OperationalError, InterfaceError):
-                    await asyncio.sleep(0.5)  # the database is away; nothing is lost, it comes later
+                except Exception as error:  # noqa: BLE001 - every order is answered: the next one is only given then
+                    if not isinstance(error, OperationalError | InterfaceError):
+                        log.exception("connection %s cannot read its journal", self.connection_id)
                     delivery.read_failed(order)
+                    await asyncio.sleep(READ_RETRY_SECONDS)  # nothing is lost; it comes later
         finally:
             self._reader = None
             self.wake()

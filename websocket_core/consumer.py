@@ -175,6 +175,8 @@ class NetraConsumer(AsyncConsumer):
             message = await receive()
             if message["type"] == "websocket.receive":
                 await self._receive(message)
+                if self.connection is not None:
+                    await self.connection.room()
             elif message["type"] == "websocket.disconnect":
                 code = message.get("code")
                 return code if isinstance(code, int) else None
