@@ -238,7 +238,7 @@ class WebSocketConnection:
             for order in orders:
                 try:
                     await self._obey(delivery, order)
-                except Exception as error:  # noqa: BLE001 - every order is answered: the next one is only given then
+                except Exception as error:  # every order is answered: the next one is only given then
                     if not isinstance(error, OperationalError | InterfaceError):
                         log.exception("connection %s cannot read its journal", self.connection_id)
                     delivery.read_failed(order)
