@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from websocket_core.announce import announcer
 from websocket_core.announce import announce as ring
+from websocket_core.announce import announcer
 from websocket_core.groups import user_group
 
 CREDENTIALS_MESSAGE = "netra.credentials"

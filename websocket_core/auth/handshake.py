@@ -41,7 +41,7 @@ async def identify(scope: dict[str, Any]) -> Identity:
     query = scope.get("query_string", b"").decode("latin-1")
     # Only the ticket: whatever else of a URL looks like a token would be in logs by now, and must not work.
     if found := [value for name, value in parse_qsl(query, keep_blank_values=True) if name == "ticket"]:
-        return await db.read(tickets.redeem, _single(found))
+        return await tickets.redeem(_single(found))
     cookies = parse_cookie("; ".join(_headers(scope, b"cookie")))
     if session_key := cookies.get(settings.SESSION_COOKIE_NAME):
         require_own_origin(handshake)
