@@ -16,8 +16,8 @@ from pydantic_ai.messages import ModelMessage
 from pydantic_ai.usage import RunUsage
 from pydantic_core import PydanticSerializationError, to_jsonable_python
 
+from agents.adapters.call_ids import CallIds
 from agents.adapters.pydantic_ai import approvals, message_history
-from agents.adapters.pydantic_ai.call_ids import CallIds
 from agents.adapters.pydantic_ai.event_stream import EventStream
 from agents.adapters.pydantic_ai.tool_calls import ToolCalls, ToolEvents
 from agents.adapters.shown import clean

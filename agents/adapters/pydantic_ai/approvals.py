@@ -12,7 +12,7 @@ from pydantic_ai.exceptions import ToolFailed
 from pydantic_ai.messages import ModelMessage, ModelMessagesTypeAdapter, ToolCallPart
 from pydantic_ai.usage import RunUsage
 
-from agents.adapters.pydantic_ai.call_ids import CallIds
+from agents.adapters.call_ids import CallIds
 from agents.adapters.shown import clean, shown
 from agents.conf import conf
 from agents.context import AgentContext, Decision, Rest

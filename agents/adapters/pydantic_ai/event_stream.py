@@ -24,9 +24,9 @@ from pydantic_ai.messages import (
     ThinkingPartDelta,
 )
 
-from agents.adapters.pydantic_ai.text_parts import TextParts
 from agents.adapters.pydantic_ai.tool_calls import ToolCalls
 from agents.adapters.shown import shown
+from agents.adapters.text_streams import TextStreams
 from agents.context import AgentContext
 
 
@@ -39,7 +39,7 @@ class EventStream:
 
     def __init__(self, ctx: AgentContext, calls: ToolCalls) -> None:
         self._ctx, self._calls = ctx, calls
-        self._texts = TextParts(ctx)
+        self._texts = TextStreams(ctx)
 
     async def handle(self, _: RunContext[Any], events: AsyncIterable[AgentStreamEvent]) -> None:
         """The run's `event_stream_handler`: called for every step with the step's events."""

@@ -23,7 +23,7 @@ from pydantic_ai.messages import (
 )
 from pydantic_ai.tools import ToolDefinition
 
-from agents.adapters.pydantic_ai.call_ids import CallIds
+from agents.adapters.call_ids import CallIds
 from agents.adapters.shown import clean, shown
 from agents.context import AgentContext, ToolCall
 from agents.errors import ToolError

@@ -1,0 +1,185 @@
+"""A LangGraph graph as one of Netra's agents: a run with its thread's checkpoints, its events told, its interrupts
+asked.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import inspect
+import logging
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from contextlib import aclosing
+from typing import Any, ClassVar, cast
+
+import msgspec
+from langchain_core.runnables import RunnableConfig
+from langgraph.checkpoint.base import BaseCheckpointSaver
+from langgraph.pregel import Pregel
+from langgraph.types import StateSnapshot
+from pydantic_core import PydanticSerializationError, to_jsonable_python
+
+from agents.adapters.call_ids import CallIds
+from agents.adapters.langgraph import chat_history, interrupts
+from agents.adapters.langgraph.event_stream import MODES, EventStream
+from agents.adapters.langgraph.thread_checkpoints import ThreadCheckpoints
+from agents.adapters.langgraph.tool_events import ToolEvents
+from agents.base import BaseAgent
+from agents.conf import conf
+from agents.context import AgentContext, Decision
+from agents.errors import AgentError
+from websocket_core.errors import WebSocketCoreError
+
+log = logging.getLogger(__name__)
+
+
+class LangGraphAgent(BaseAgent):
+    """Runs a compiled graph. `register_graph` makes a class of it for every registered one."""
+
+    graph: ClassVar[Pregel[Any, Any, Any, Any]]
+    config: ClassVar[RunnableConfig] = {}
+    make_input: ClassVar[Callable[[Any], Any] | None] = None
+    make_result: ClassVar[Callable[[Any], Any] | None] = None
+    graph_context: ClassVar[Any] = None
+    make_context: ClassVar[Callable[[AgentContext, Any], Any] | None] = None
+    states: ClassVar[bool] = True
+
+    async def run(self, ctx: AgentContext, input: Any) -> Any:
+        """Give the graph its input; what the thread's checkpoint has is known to it."""
+        make_input = type(self).make_input
+        graph = type(self).graph
+        given = chat_history.asked(input, graph.channels) if make_input is None else await _settled(make_input(input))
+        return await self._execute(ctx, input, given, CallIds(), {}, begins=True)
+
+    async def proceed(self, ctx: AgentContext, memory: bytes, decisions: dict[str, Decision]) -> Any:
+        """Go on with a person's answers."""
+        resting = interrupts.load(memory)
+        command = await interrupts.answers(ctx, resting, decisions)
+        return await self._execute(ctx, resting.input, command, interrupts.ids_of(resting), resting.usage)
+
+    async def _execute(
+        self, ctx: AgentContext, input: Any, given: Any, ids: CallIds, usage: dict[str, int], *, begins: bool = False
+    ) -> Any:
+        tools = ToolEvents(ctx, ids)
+        tools.usage = dict(usage)
+        own = type(self).graph.checkpointer
+        keeps = isinstance(own, BaseCheckpointSaver)  # the graph has a well-kept saver of its own
+        saver = own if keeps else ThreadCheckpoints(await ctx.recall(self._memory_key))
+        before = saver.step if isinstance(saver, ThreadCheckpoints) else 0
+        graph = type(self).graph if keeps else type(self).graph.copy({"checkpointer": saver})
+        config = self._config(ctx, tools, shared_saver=keeps)
+        stream = EventStream(ctx, states=type(self).states)
+        try:
+            if begins:
+                given = await _closed(graph, config, given)
+            context = await self._context(ctx, input)
+            items = graph.astream(
+                given,
+                config,
+                context=context,
+                stream_mode=MODES,
+                subgraphs=True,
+                durability=None if keeps else "exit",
+            )
+            async with aclosing(cast(AsyncGenerator[Any, None], items)) as streamed:
+                async for path, mode, data in streamed:
+                    await stream.handle(path, mode, data)
+        except BaseException as error:
+            if isinstance(saver, ThreadCheckpoints) and not _only_asked(saver.step - before, error):
+                await self._remember_anyway(ctx, saver)
+            raise
+        await stream.close()
+        state = await graph.aget_state(config)
+        ctx.report_usage({name: number for name, number in tools.usage.items() if number})
+        if isinstance(saver, ThreadCheckpoints):
+            await self._remember(ctx, saver, unfinished=bool(state.next))
+        if state.next:
+            return await self._rest(ctx, input, state, ids, tools.usage)
+        return await self._result(stream.values, graph.output_channels)
+
+    async def _rest(
+        self, ctx: AgentContext, input: Any, state: StateSnapshot, ids: CallIds, usage: dict[str, int]
+    ) -> Any:
+        questions = interrupts.Questions(ids, chat_history.messages_of(state.values))
+        if state.interrupts:
+            questions.interrupts(state.interrupts)
+        else:
+            questions.breakpoint(state.next)
+        return await questions.ask(ctx, input, usage)
+
+    async def _result(self, values: Any, output_channels: str | Sequence[str]) -> Any:
+        if isinstance(values, Mapping) and not isinstance(output_channels, str):
+            values = {key: value for key, value in values.items() if key in output_channels}
+        make_result = type(self).make_result
+        result = chat_history.answered(values) if make_result is None else await _settled(make_result(values))
+        try:
+            return to_jsonable_python(result)
+        except (PydanticSerializationError, ValueError):
+            return result  # the run's ending says that it has no JSON form
+
+    def _config(self, ctx: AgentContext, tools: ToolEvents, *, shared_saver: bool) -> RunnableConfig:
+        given = type(self).config
+        callbacks = given.get("callbacks")
+        return {
+            "run_name": self.name,
+            **given,
+            "configurable": {**given.get("configurable", {}), "thread_id": self._thread(ctx, shared=shared_saver)},
+            "callbacks": [*(callbacks if isinstance(callbacks, list) else ()), tools],
+        }
+
+    def _thread(self, ctx: AgentContext, *, shared: bool) -> str:
+        """The thread's name for the saver. Where all users share one, it is unlike every other user's."""
+        if not shared:
+            return str(ctx.thread_id)
+        whose = msgspec.json.encode([self.name, str(ctx.user_id), str(ctx.thread_id)])
+        return hashlib.sha256(whose).hexdigest()
+
+    async def _context(self, ctx: AgentContext, input: Any) -> Any:
+        make_context = type(self).make_context
+        return type(self).graph_context if make_context is None else await _settled(make_context(ctx, input))
+
+    @property
+    def _memory_key(self) -> str:
+        return f"langgraph:{self.name}"
+
+    async def _remember(self, ctx: AgentContext, saver: ThreadCheckpoints, *, unfinished: bool) -> None:
+        data = saver.dump(unfinished=unfinished) or b""
+        if len(data) > conf.REST_BYTES:
+            if unfinished:
+                raise AgentError("The graph's state is too large to wait for an answer. Start a new thread.")
+            log.warning(
+                "agent %s, run %s: the graph's state has %d bytes, more than NETRA_REST_BYTES; its thread begins anew. "
+                "Trim the state in the graph, for instance with RemoveMessage.",
+                self.name,
+                ctx.run_id,
+                len(data),
+            )
+            data = b""
+        await ctx.remember(self._memory_key, data)
+
+    async def _remember_anyway(self, ctx: AgentContext, saver: ThreadCheckpoints) -> None:
+        """Remember while an error is on its way, which is told in any case."""
+        try:
+            await self._remember(ctx, saver, unfinished=False)
+        except WebSocketCoreError as error:
+            log.info("run %s: its checkpoint was not kept: %s", ctx.run_id, error)
+
+
+async def _closed(graph: Pregel[Any, Any, Any, Any], config: RunnableConfig, given: Any) -> Any:
+    """The input, with results for the calls before it that an earlier run left without one."""
+    if not isinstance(given, dict) or not isinstance(given.get(chat_history.KEY), list):
+        return given
+    closing = chat_history.closing_messages(await graph.aget_state(config))
+    return {**given, chat_history.KEY: [*closing, *given[chat_history.KEY]]} if closing else given
+
+
+def _only_asked(steps: int, error: BaseException) -> bool:
+    """Whether the run failed before it did anything: what the graph choked on would choke every later run, too.
+
+    Args:
+        steps: those the run has made; taking in the input makes two.
+    """
+    return isinstance(error, Exception) and steps <= 2
+
+
+async def _settled(value: Any) -> Any:
+    return await value if inspect.isawaitable(value) else value

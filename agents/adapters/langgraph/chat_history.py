@@ -1,0 +1,73 @@
+"""Messages in a graph's state: what a person says, what the graph answers, and calls left without a result."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, ToolMessage
+from langgraph.types import StateSnapshot
+
+from agents.adapters.shown import clean
+
+KEY = "messages"
+INTERRUPTED = "This call was interrupted before it had a result."
+
+
+def messages_of(values: Any) -> list[BaseMessage]:
+    """The messages in a state."""
+    found = values.get(KEY) if isinstance(values, Mapping) else None
+    return [item for item in found if isinstance(item, BaseMessage)] if isinstance(found, list) else []
+
+
+def closing_messages(state: StateSnapshot) -> list[ToolMessage]:
+    """Results for the tool calls that have none.
+
+    A run that ended in the middle of its tools leaves calls behind which providers, and LangGraph's own agents, refuse
+    to go on from. Calls that were done are closed with what they returned.
+    """
+    messages = messages_of(state.values)
+    answered = {message.tool_call_id for message in messages if isinstance(message, ToolMessage)}
+    done = {message.tool_call_id: message for task in state.tasks for message in _tool_messages(task.result)}
+    closing = []
+    for message in messages:
+        for call in message.tool_calls if isinstance(message, AIMessage) else ():
+            call_id = call.get("id")
+            if call_id and call_id not in answered:
+                closing.append(
+                    done.get(call_id)
+                    or ToolMessage(INTERRUPTED, tool_call_id=call_id, name=call["name"], status="error")
+                )
+    return closing
+
+
+def asked(input: Any, channels: Iterable[str]) -> Any:
+    """A graph's input out of a run's.
+
+    `{"message": text}` becomes a message of a person for graphs that have messages; other keys that the graph knows go
+    along; whatever else it is, the graph gets it as it is.
+    """
+    known = set(channels)
+    if KEY not in known or not isinstance(input, dict) or not isinstance(input.get("message"), str) or KEY in input:
+        return input
+    along = {key: value for key, value in input.items() if key in known and key != "message"}
+    return along | {KEY: [HumanMessage(clean(input["message"]))]}
+
+
+def answered(values: Any) -> Any:
+    """A run's result out of a graph's output: its last answer, and what else there is in it.
+
+    The whole conversation is not repeated in every result.
+    """
+    if isinstance(values, BaseMessage):
+        return values.text
+    if not isinstance(values, Mapping) or KEY not in values:
+        return values
+    last = next((message for message in reversed(messages_of(values)) if isinstance(message, AIMessage)), None)
+    others = {key: value for key, value in values.items() if key != KEY}
+    text = clean(str(last.text)) if last is not None else None
+    return {**others, "message": text} if others else text
+
+
+def _tool_messages(result: Any) -> list[ToolMessage]:
+    return [message for message in messages_of(result) if isinstance(message, ToolMessage)]

@@ -1,0 +1,101 @@
+"""Registering a LangGraph graph."""
+
+from __future__ import annotations
+
+import inspect
+import logging
+import sys
+from collections.abc import Callable
+from typing import Any, cast
+
+from langchain_core.runnables import RunnableConfig
+from langgraph.channels import DeltaChannel
+from langgraph.checkpoint.base import BaseCheckpointSaver
+from langgraph.checkpoint.memory import InMemorySaver
+from langgraph.graph import StateGraph
+from langgraph.pregel import Pregel
+
+from agents.adapters.langgraph.adapted_graph import LangGraphAgent
+from agents.base import OnLoss
+from agents.registry import register
+
+log = logging.getLogger(__name__)
+
+
+def register_graph(
+    name: str,
+    graph: Pregel[Any, Any, Any, Any] | StateGraph[Any, Any, Any, Any],
+    *,
+    description: str = "",
+    input: Callable[[Any], Any] | None = None,
+    result: Callable[[Any], Any] | None = None,
+    context: Any = None,
+    config: RunnableConfig | None = None,
+    states: bool = True,
+    input_schema: dict[str, Any] | None = None,
+    aliases: tuple[str, ...] = (),
+    on_loss: OnLoss = "fail",
+    timeout: float | None = None,
+) -> type[LangGraphAgent]:
+    """Let clients start a graph.
+
+    A thread's checkpoint is kept with the thread, in Netra's database. A graph compiled with a checkpointer of its own
+    keeps that one (an `InMemorySaver` excepted, which would forget everything with its process), and every thread of
+    every user has a place of its own in it.
+
+    Args:
+        name: what clients call it.
+        graph: a compiled graph, or a builder.
+        description: for people.
+        input: makes the graph's input out of the run's (async functions too). By default `{"message": text}` becomes a
+            message of a person in `messages`, and anything else is passed on as it is.
+        result: makes the run's result out of the graph's output (async functions too). By default it is the text of
+            the last answer, with whatever else the output has.
+        context: the runtime's context; a function (async ones too) is called with Netra's context and the input and
+            returns it.
+        config: LangChain's config: `recursion_limit`, `tags`, `configurable`, …
+        states: whether what the graph's nodes write is told as `agent_state`.
+        input_schema: JSON Schema of `input`.
+        aliases: other names it answers to.
+        on_loss: "retry" starts a new run when the worker dies in the middle of one; only when every node may run twice.
+        timeout: seconds until a run fails with `timeout`.
+
+    Returns:
+        The registered class.
+
+    Raises:
+        TypeError: it is no graph.
+        ValueError: the name is not legal, or taken; or its checkpoints cannot be kept with a thread.
+    """
+    compiled = graph.compile() if isinstance(graph, StateGraph) else graph
+    if not isinstance(compiled, Pregel):
+        raise TypeError(f"register_graph takes a compiled graph or a StateGraph, not {type(graph).__name__}")
+    if isinstance(compiled.checkpointer, InMemorySaver):
+        log.info("graph %s: its InMemorySaver is replaced; its checkpoints are kept with its threads", name)
+        compiled = compiled.copy({"checkpointer": None})
+    if not isinstance(compiled.checkpointer, BaseCheckpointSaver) and any(
+        isinstance(channel, DeltaChannel) for channel in compiled.channels.values()
+    ):
+        raise ValueError(
+            f"graph {name!r} has a DeltaChannel: compile it with a checkpointer that keeps all checkpoints"
+        )
+    members = {
+        "__module__": sys._getframe(1).f_globals.get("__name__", __name__),  # whose graph it is, in errors and logs
+        "__doc__": description,
+        "name": name,
+        "description": description,
+        "input_schema": input_schema,
+        "aliases": aliases,
+        "on_loss": on_loss,
+        "timeout": timeout,
+        "graph": compiled,
+        "config": cast(RunnableConfig, dict(config or {})),
+        "make_input": staticmethod(input) if input is not None else None,
+        "make_result": staticmethod(result) if result is not None else None,
+        "graph_context": None if inspect.isroutine(context) else context,
+        "make_context": staticmethod(context) if inspect.isroutine(context) else None,
+        "states": states,
+    }
+    adapted = type(f"{name}_graph", (LangGraphAgent,), members)
+    register(adapted)
+    return adapted

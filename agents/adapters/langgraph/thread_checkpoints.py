@@ -1,0 +1,204 @@
+"""A thread's checkpoints, as one piece of memory of the thread.
+
+The saver lives as long as a run: it is filled from the thread's memory before, and what it holds goes back there
+after. Only the newest checkpoint of every (sub)graph is kept. The thread is given by whose memory it is, never by a
+name in a config: there is no way to another one.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import AsyncIterator, Iterator, Sequence
+from typing import Any
+
+import msgspec
+from langchain_core.runnables import RunnableConfig
+from langgraph.checkpoint.base import (
+    WRITES_IDX_MAP,
+    BaseCheckpointSaver,
+    ChannelVersions,
+    Checkpoint,
+    CheckpointMetadata,
+    CheckpointTuple,
+    get_checkpoint_id,
+    get_checkpoint_metadata,
+    writes_sort_key,
+)
+
+log = logging.getLogger(__name__)
+
+Typed = tuple[str, bytes]  # as the serializer writes values
+
+
+class Write(msgspec.Struct, frozen=True):
+    """What a finished task of an unfinished step has written."""
+
+    task_id: str
+    index: int
+    channel: str
+    value: Typed
+    path: str
+
+
+class Saved(msgspec.Struct):
+    """The newest checkpoint of one graph."""
+
+    checkpoint_id: str
+    parent_id: str | None
+    checkpoint: Typed
+    metadata: Typed
+    writes: list[Write]
+
+
+_encoder = msgspec.msgpack.Encoder()
+_decoder = msgspec.msgpack.Decoder(dict[str, Saved])
+
+
+class ThreadCheckpoints(BaseCheckpointSaver[int]):
+    """The checkpoints of one thread, during one run.
+
+    Args:
+        data: what an earlier run's `dump` returned.
+    """
+
+    def __init__(self, data: bytes | None = None) -> None:
+        super().__init__()
+        self._saved: dict[str, Saved] = {}  # by checkpoint namespace: "" is the graph itself, others are subgraphs
+        if data:
+            try:
+                self._saved = _decoder.decode(data)
+            except msgspec.DecodeError as error:
+                log.warning("a thread's checkpoints cannot be read and begin anew: %s", error)
+
+    def dump(self, *, unfinished: bool) -> bytes | None:
+        """What the thread is to remember; `None` when there is nothing.
+
+        Args:
+            unfinished: the graph goes on from here, into the subgraphs it was in the middle of; otherwise only those
+                are kept that have a memory of their own.
+        """
+        kept = {name: saved for name, saved in self._saved.items() if unfinished or ":" not in name}
+        return _encoder.encode(kept) if kept else None
+
+    @property
+    def step(self) -> int:
+        """How many steps the graph has made in this thread; its first input is number -1."""
+        saved = self._saved.get("")
+        if saved is None:
+            return -2
+        metadata: CheckpointMetadata = self.serde.loads_typed(saved.metadata)
+        return metadata.get("step", -2)
+
+    # --- what LangGraph asks for; there is nothing to wait for, so the async methods are the sync ones
+
+    def get_tuple(self, config: RunnableConfig) -> CheckpointTuple | None:
+        """The newest checkpoint; with a `checkpoint_id`, only if it is that one."""
+        namespace = _namespace(config)
+        saved = self._saved.get(namespace)
+        if saved is None or get_checkpoint_id(config) not in (None, saved.checkpoint_id):
+            return None
+        writes = sorted(saved.writes, key=lambda write: writes_sort_key(write.path, write.task_id, write.index))
+        return CheckpointTuple(
+            config=_config(config, namespace, saved.checkpoint_id),
+            checkpoint=self.serde.loads_typed(saved.checkpoint),
+            metadata=self.serde.loads_typed(saved.metadata),
+            parent_config=_config(config, namespace, saved.parent_id) if saved.parent_id else None,
+            pending_writes=[(write.task_id, write.channel, self.serde.loads_typed(write.value)) for write in writes],
+        )
+
+    def list(
+        self,
+        config: RunnableConfig | None,
+        *,
+        filter: dict[str, Any] | None = None,  # noqa: A002 - the interface's name
+        before: RunnableConfig | None = None,
+        limit: int | None = None,
+    ) -> Iterator[CheckpointTuple]:
+        """The newest checkpoint is all there is."""
+        found = self.get_tuple(config) if config is not None and before is None and limit != 0 else None
+        if found is not None and all(found.metadata.get(key) == value for key, value in (filter or {}).items()):
+            yield found
+
+    def put(
+        self,
+        config: RunnableConfig,
+        checkpoint: Checkpoint,
+        metadata: CheckpointMetadata,
+        new_versions: ChannelVersions,
+    ) -> RunnableConfig:
+        """Keep a checkpoint instead of the one before it."""
+        namespace = _namespace(config)
+        self._saved[namespace] = Saved(
+            checkpoint["id"],
+            config["configurable"].get("checkpoint_id"),
+            self.serde.dumps_typed(checkpoint),
+            self.serde.dumps_typed(get_checkpoint_metadata(config, metadata)),
+            [],
+        )
+        return _config(config, namespace, checkpoint["id"])
+
+    def put_writes(
+        self, config: RunnableConfig, writes: Sequence[tuple[str, Any]], task_id: str, task_path: str = ""
+    ) -> None:
+        """Keep what a task has written on top of the newest checkpoint."""
+        saved = self._saved.get(_namespace(config))
+        if saved is None or saved.checkpoint_id != config["configurable"].get("checkpoint_id"):
+            return
+        known = {(write.task_id, write.index): place for place, write in enumerate(saved.writes)}
+        for position, (channel, value) in enumerate(writes):
+            index = WRITES_IDX_MAP.get(channel, position)
+            write = Write(task_id, index, channel, self.serde.dumps_typed(value), task_path)
+            place = known.get((task_id, index))
+            if place is None:
+                saved.writes.append(write)
+            elif index < 0:  # errors, interrupts and their answers: the newest counts
+                saved.writes[place] = write
+
+    def delete_thread(self, thread_id: str) -> None:
+        """Forget everything."""
+        self._saved.clear()
+
+    async def aget_tuple(self, config: RunnableConfig) -> CheckpointTuple | None:
+        """See `get_tuple`."""
+        return self.get_tuple(config)
+
+    async def alist(
+        self,
+        config: RunnableConfig | None,
+        *,
+        filter: dict[str, Any] | None = None,  # noqa: A002 - the interface's name
+        before: RunnableConfig | None = None,
+        limit: int | None = None,
+    ) -> AsyncIterator[CheckpointTuple]:
+        """See `list`."""
+        for found in self.list(config, filter=filter, before=before, limit=limit):
+            yield found
+
+    async def aput(
+        self,
+        config: RunnableConfig,
+        checkpoint: Checkpoint,
+        metadata: CheckpointMetadata,
+        new_versions: ChannelVersions,
+    ) -> RunnableConfig:
+        """See `put`."""
+        return self.put(config, checkpoint, metadata, new_versions)
+
+    async def aput_writes(
+        self, config: RunnableConfig, writes: Sequence[tuple[str, Any]], task_id: str, task_path: str = ""
+    ) -> None:
+        """See `put_writes`."""
+        self.put_writes(config, writes, task_id, task_path)
+
+    async def adelete_thread(self, thread_id: str) -> None:
+        """See `delete_thread`."""
+        self.delete_thread(thread_id)
+
+
+def _namespace(config: RunnableConfig) -> str:
+    return str(config["configurable"].get("checkpoint_ns", ""))
+
+
+def _config(config: RunnableConfig, namespace: str, checkpoint_id: str | None) -> RunnableConfig:
+    thread_id = config["configurable"]["thread_id"]
+    return {"configurable": {"thread_id": thread_id, "checkpoint_ns": namespace, "checkpoint_id": checkpoint_id}}

@@ -1,0 +1,59 @@
+"""Streams of text: a message or a thought for every part of a model's response."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable
+
+from agents.adapters.shown import clean
+from agents.context import AgentContext
+from websocket_core.ids import new_id
+
+
+class TextStreams:
+    """Sends texts as streams, by whatever the framework tells its parts apart with."""
+
+    def __init__(self, ctx: AgentContext) -> None:
+        self._delta = ctx.events.delta
+        self._streams: dict[Hashable, tuple[str, str]] = {}  # key -> event type, stream
+        self._halves: dict[Hashable, str] = {}  # key -> half a character that waits for its other half
+
+    async def start(self, event_type: str, key: Hashable, text: str | None) -> None:
+        """A part begins, with its first text. One that begins again replaces what the key meant before."""
+        await self.end(key)
+        self._streams[key] = (event_type, new_id())
+        if text:
+            await self.append(key, text)
+
+    async def append(self, key: Hashable, text: str) -> None:
+        """Text to append to a part that has begun."""
+        if self._halves or not text.isascii():
+            text = self._whole(key, text)
+        event_type, stream = self._streams[key]
+        await self._delta(event_type, stream, text)
+
+    async def add(self, event_type: str, key: Hashable, text: str) -> None:
+        """Text to append to a part, which begins with it if it has not begun."""
+        if key in self._streams:
+            await self.append(key, text)
+        else:
+            await self.start(event_type, key, text)
+
+    async def end(self, key: Hashable) -> None:
+        """A part is complete; half a character that was left has lost its other half."""
+        half = self._halves.pop(key, None)
+        stream = self._streams.pop(key, None)
+        if half and stream:
+            await self._delta(*stream, clean(half))
+
+    async def close(self) -> None:
+        """Every part is complete."""
+        for key in list(self._streams):
+            await self.end(key)
+
+    def _whole(self, key: Hashable, text: str) -> str:
+        """A provider may cut a character in two between chunks (a surrogate pair): the first half waits."""
+        text = self._halves.pop(key, "") + text
+        if "\ud800" <= text[-1] <= "\udbff":
+            self._halves[key] = text[-1]
+            text = text[:-1]
+        return clean(text)
