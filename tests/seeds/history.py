@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from agents.models import Approval, Decision, Run, RunStatus
+from agents.models import ACTIVE, Approval, Decision, Run, RunStatus
 from websocket_core.events import frame, timestamp
 from websocket_core.ids import new_id
 from websocket_core.models import Connection, Event, Process, Thread
@@ -66,7 +66,8 @@ def make_run(thread: Thread, steps: Sequence[Step] = (), *, at: datetime | None 
             run.result = json.dumps(data["result"]) if "result" in data else ""
         thread.updated_at = moment
     run.save()
-    thread.active_run_id = run.run_id if run.status in (RunStatus.RUNNING, RunStatus.WAITING) else None
+    if run.status in ACTIVE:
+        thread.active_run_id = run.run_id
     thread.save()
     return run
 
