@@ -76,6 +76,22 @@ def test_run_in_the_middle__streams_and_folds(console: Console, person: Person, 
     expect(page.locator("#stop")).to_be_hidden()
 
 
+def test_demo__is_worth_watching(console: Console, shoot: Shoot) -> None:
+    """The built-in demo, as a newcomer sees it: thoughts, tools side by side, a streamed answer."""
+    page = console.page
+    rows = "\n".join(f"2026-01-{day:02},{10 + day * 3 % 17},{3 + day % 4}.50" for day in range(1, 29))
+    run = console.ask("demo", f"day,units,price\n{rows}")
+    expect(run.locator(".asked").get_by_role("button", name="Show all of it")).to_be_visible()
+    expect(run.locator(".message table")).to_be_visible()
+    run.locator(".tool .row", has_text="statistics").first.click()
+    expect(page.locator("#detail h2")).to_have_text("statistics")
+    run.evaluate("card => card.closest('.scroller').scrollTo(0, 0)")
+    shoot(page, "demo-in-the-middle")
+    expect(run).to_have_attribute("data-status", "completed")
+    assert run.locator(".tool").count() >= 3
+    assert run.locator('.tool[data-status="ok"]').count() == run.locator(".tool").count()
+
+
 def test_step_in_full__shows_arguments_result_and_frames(console: Console, shoot: Shoot) -> None:
     """Pressing a step shows it in full beside the thread, with the frames as they came."""
     page = console.page

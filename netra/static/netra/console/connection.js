@@ -16,7 +16,9 @@ export class ConnectionLine {
   }
 
   update(status) {
-    this.status = status;
+    // A server that said it restarts is still restarting when the first attempts to come back fail without a word.
+    const isRestarting = this.status.code === "draining" && status.state !== "open" && [null, "unreachable"].includes(status.code);
+    this.status = isRestarting ? { ...status, code: "draining" } : status;
     if (status.state === "open") this.wasOpen = true;
     this.tick();
   }

@@ -36,7 +36,7 @@ class Console {
     this.drawMs = 0;
     this.drawnAt = 0;
     this.wide = matchMedia("(min-width: 80rem)");
-    this.client = new NetraClient({ beforeConnect: () => this.#checkUser() });
+    this.client = new NetraClient({ beforeConnect: () => this.#checkUser(), maxBackoffMs: 10_000 });
     this.list = new ThreadList({
       element: $("#threads ol"), search: $("#search"), more: $("#more-threads"), loadMore: () => this.#loadMore(),
     });
@@ -391,7 +391,7 @@ class Console {
   #drawHead(thread) {
     const title = thread ? this.list.title(thread.id) : "New thread";
     setText($("#thread-title"), title);
-    const active = thread?.active ?? null;
+    const active = thread?.loading ? null : (thread?.active ?? null);
     this.stopButton.hidden = !active;
     this.stopButton.disabled = Boolean(active?.stopping);
     if (!active || active !== this.stopBar.run) this.stopBar.hide();

@@ -13,7 +13,7 @@ const TAIL = 40;
 const MAX_TAIL = 400;
 const REVEAL = 100;
 // Bars share one scale, so that lengths can be compared: the full width is this, or the run's longest call.
-const BAR_FULL_MS = 5_000;
+const BAR_FULL_MS = 2_000;
 
 class ToolView {
   constructor(step, select) {

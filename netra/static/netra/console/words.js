@@ -73,12 +73,12 @@ export const RUN_STATUS = {
 
 /** The quiet line about the connection; null when there is nothing to say. */
 export function connectionText(status, now, wasOpen) {
-  const again = status.retryAt === null ? "" : `Trying again in ${duration(Math.max(1_000, status.retryAt - now))}.`;
+  const again = status.retryAt === null ? "Trying again…" : `Trying again in ${duration(Math.max(1_000, status.retryAt - now))}.`;
   if (status.state === "open") return null;
   if (status.state === "connecting" && !wasOpen) return "Connecting…";
-  if (status.state === "connecting") return "Connection lost, nothing is lost with it. Trying again…";
   if (status.state === "stopped") return "This page and the server no longer understand each other. Reload the page.";
   if (status.code === "draining") return `The server is restarting, nothing is lost with it. ${again}`;
+  if (status.state === "connecting") return "Connection lost, nothing is lost with it. Trying again…";
   if (status.closeCode === 4409) return `Too many windows of yours are connected. Close some. ${again}`;
   if (status.closeCode === 4429) return `The server asked this page to slow down. ${again}`;
   return `Connection lost, nothing is lost with it. ${again}`;
