@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Annotated, Any
 
 from django.http import HttpRequest, HttpResponse
-from ninja import NinjaAPI, Path, Query, Status
+from ninja import Path, Query, Status
 
 from agents.base import normalise_input
 from agents.registry import catalogue
 from agents.runtime import RunRuntime
 from netra.api import problems, reads, schemas
+from netra.api.document import NetraAPI, StrictParser
 from netra.api.identity import ApiRequest, authenticate
 from websocket_core import db, journal_read
 from websocket_core.auth import issue_ticket, tokens
@@ -25,11 +26,12 @@ ThreadName = Annotated[str, Path(pattern=NAME)]
 RunName = Annotated[str, Path(pattern=NAME)]
 Limit = Annotated[int, Query(ge=1, le=200)]
 
-api = NinjaAPI(
+api = NetraAPI(
     title="Netra",
     version="1",
     description="What a client needs beside the WebSocket at `/ws`. Errors are problem documents.",
     auth=authenticate,
+    parser=StrictParser(),
     urls_namespace="netra-api",
 )
 problems.install(api)
@@ -90,10 +92,12 @@ async def list_agents(request: ApiRequest) -> list[dict[str, Any]]:
 
 
 @api.get("/threads", response=schemas.Threads)
-async def list_threads(request: ApiRequest, limit: Limit = 50, before: datetime | None = None) -> dict[str, Any]:
-    """The caller's threads, newest first; `before` is a `next_before`."""
-    found = await db.read(reads.threads, request.auth.user_id, limit, before)
-    return {"threads": found, "next_before": found[-1]["updated_at"] if len(found) == limit else None}
+async def list_threads(
+    request: ApiRequest, limit: Limit = 50, before: Annotated[str | None, Query(pattern=reads.THREAD_CURSOR)] = None
+) -> dict[str, Any]:
+    """The caller's threads, newest first; `before` is a `next_before`, or an `updated_at`."""
+    found = await db.read(reads.threads, request.auth.user_id, limit + 1, before)
+    return {"threads": found[:limit], "next_before": reads.thread_cursor(found[limit - 1]) if found[limit:] else None}
 
 
 @api.get("/threads/{thread_id}", response=schemas.Thread)
@@ -141,8 +145,8 @@ async def list_runs(
     before: Annotated[str | None, Query(pattern=NAME)] = None,
 ) -> dict[str, Any]:
     """A thread's runs, newest first; `before` is a `next_before`."""
-    found = await db.read(reads.runs, request.auth.user_id, thread_id, limit, before)
-    return {"runs": found, "next_before": found[-1]["run_id"] if len(found) == limit else None}
+    found = await db.read(reads.runs, request.auth.user_id, thread_id, limit + 1, before)
+    return {"runs": found[:limit], "next_before": found[limit - 1]["run_id"] if found[limit:] else None}
 
 
 @api.post("/runs", response={201: schemas.StartOut, 200: schemas.StartOut})
@@ -185,7 +189,12 @@ async def respond(
     return await db.read(reads.run, request.auth.user_id, run_id)
 
 
-@api.get("/{path:rest}", include_in_schema=False, auth=None)
+@api.api_operation(
+    ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"], "/{path:rest}", include_in_schema=False, auth=None
+)
 async def no_such_thing(request: HttpRequest, rest: str) -> HttpResponse:
     """Any other address, answered like every other error."""
     return problems.respond(404, "not_found", "There is no such address. See /api/docs.")
+
+
+api.finish()

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import logging
+from http import HTTPStatus
 from typing import Any
 
+from django.conf import settings
+from django.core.exceptions import RequestDataTooBig
 from django.db import InterfaceError, OperationalError
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, RawPostDataException, UnreadablePostError
 from ninja import NinjaAPI
 from ninja.errors import HttpError, ValidationError
 
@@ -47,7 +50,8 @@ class Problem(Exception):
 
 def respond(status: int, code: str, message: str, **fields: Any) -> HttpResponse:
     """A problem document; fields that are `None` are left out."""
-    body = {"type": "about:blank", "title": message, "status": status, "code": code}
+    title = HTTPStatus(status).phrase
+    body = {"type": "about:blank", "title": title, "status": status, "detail": message, "code": code}
     body |= {name: value for name, value in fields.items() if value is not None}
     response = HttpResponse(events.encode(body), status=status, content_type="application/problem+json")
     if isinstance(retry := fields.get("retry_after_ms"), int):
@@ -71,15 +75,28 @@ def install(api: NinjaAPI) -> None:
     @api.exception_handler(ValidationError)
     def on_invalid(request: HttpRequest, error: ValidationError) -> HttpResponse:
         first = error.errors[0] if error.errors else {}
-        field = ".".join(str(part) for part in first.get("loc", ())[1:])
-        return respond(
-            422, "invalid_action", str(first.get("msg", "A field is missing or wrong.")), field=field or None
-        )
+        # ("body", "body", "title"), ("query", "limit"): what the client wrote, without where we look for it.
+        place = [str(part) for part in first.get("loc", ())]
+        field = ".".join(place[2:] if place[:1] == ["body"] else place[1:])
+        message = str(first.get("msg", "A field is missing or wrong.")).removeprefix("Value error, ")
+        return respond(422, "invalid_action", message, field=field or None)
 
     @api.exception_handler(HttpError)
     def on_http_error(request: HttpRequest, error: HttpError) -> HttpResponse:
+        if isinstance(error.__cause__, ClientError):
+            return on_client_error(request, error.__cause__)
         code = {400: "invalid_json", 401: "unauthenticated", 404: "not_found"}.get(error.status_code, "invalid_action")
         return respond(error.status_code, code, str(error))
+
+    @api.exception_handler(RequestDataTooBig)
+    def on_too_big(request: HttpRequest, error: Exception) -> HttpResponse:
+        limit = settings.DATA_UPLOAD_MAX_MEMORY_SIZE
+        return respond(413, "too_large", f"A body may have {limit:,} bytes.")
+
+    @api.exception_handler(RawPostDataException)
+    @api.exception_handler(UnreadablePostError)
+    def on_unreadable(request: HttpRequest, error: Exception) -> HttpResponse:
+        return respond(400, "invalid_json", "The body cannot be read. Send JSON as `application/json`.")
 
     @api.exception_handler(OperationalError)
     @api.exception_handler(InterfaceError)

@@ -7,24 +7,43 @@ from typing import Any
 
 import msgspec
 from django.db import transaction
+from django.db.models import Q
 from django.utils import timezone
 
 from agents.models import OPEN, Run
 from agents.run_reads import thread_states
 from websocket_core import events
 from websocket_core.auth import tokens
-from websocket_core.errors import NotFound, ThreadBusy
+from websocket_core.errors import InvalidAction, NotFound, ThreadBusy
 from websocket_core.frames import moment
 from websocket_core.models import AccessToken, Thread
 from websocket_core.protocols import RunState
 
+# Where a page of threads ends. The time alone is not enough: threads that moved in one commit share it.
+THREAD_CURSOR = r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z(~[A-Za-z0-9_.:\-]{1,128})?$"
 
-def threads(user_id: str, limit: int, before: datetime | None) -> list[dict[str, Any]]:
-    """The user's threads, newest first."""
+
+def threads(user_id: str, limit: int, before: str | None) -> list[dict[str, Any]]:
+    """The user's threads, newest first.
+
+    Raises:
+        InvalidAction: `before` is no time.
+    """
     rows = Thread.objects.filter(user_id=user_id, deleted_at=None)
     if before is not None:
-        rows = rows.filter(updated_at__lt=before)
-    return _described(user_id, list(rows.order_by("-updated_at")[:limit]))
+        moment_text, _, thread_id = before.partition("~")
+        try:
+            at = datetime.fromisoformat(moment_text)
+        except ValueError:
+            raise InvalidAction("This is no time; send a `next_before`.", field="before") from None
+        older = Q(updated_at__lt=at)
+        rows = rows.filter(older | Q(updated_at=at, thread_id__lt=thread_id) if thread_id else older)
+    return _described(user_id, list(rows.order_by("-updated_at", "-thread_id")[:limit]))
+
+
+def thread_cursor(thread: dict[str, Any]) -> str:
+    """The `before` of the page after this thread."""
+    return f"{thread['updated_at']}~{thread['thread_id']}"
 
 
 def thread(user_id: str, thread_id: str) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Annotated, Any, Literal
 
 from ninja import Field, Schema
+from pydantic import Strict, field_validator
 
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9_.:\-]{1,128}$")]
 Text = Annotated[str, Field(pattern=r"^[^\x00]*$")]
@@ -29,7 +30,7 @@ class TokenIn(Schema):
     """A wish for a token."""
 
     label: Annotated[Text, Field(max_length=100)] = ""
-    ttl: Annotated[int, Field(ge=60, le=366 * 86400)] | None = None
+    ttl: Annotated[int, Strict(), Field(ge=60, le=366 * 86400)] | None = None
 
 
 class TokenOut(Schema):
@@ -69,7 +70,7 @@ class Thread(Schema):
 
 
 class Threads(Schema):
-    """A page of threads, newest first; `before` of the next page is the last one's `updated_at`."""
+    """A page of threads, newest first; `next_before` is the `before` of the next page, null at the end."""
 
     threads: list[Thread]
     next_before: str | None
@@ -106,7 +107,7 @@ class Run(Schema):
 
 
 class Runs(Schema):
-    """A page of runs, newest first; `next_before` is the `before` of the next page."""
+    """A page of runs, newest first; `next_before` is the `before` of the next page, null at the end."""
 
     runs: list[Run]
     next_before: str | None
@@ -121,6 +122,21 @@ class StartIn(Schema):
     input: Any = None
     if_busy: Literal["enqueue", "reject", "cancel"] = "enqueue"
     request_id: Annotated[Text, Field(max_length=128)] | None = None
+
+    @field_validator("input")
+    @classmethod
+    def _can_be_kept(cls, value: Any) -> Any:
+        """PostgreSQL cannot keep U+0000. Without recursion: the depth is the client's choice."""
+        stack = [value]
+        while stack:
+            item = stack.pop()
+            if isinstance(item, str) and "\x00" in item:
+                raise ValueError("U+0000 cannot be kept; remove it from the text.")
+            if isinstance(item, dict):
+                stack += [*item, *item.values()]
+            elif isinstance(item, list):
+                stack += item
+        return value
 
 
 class StartOut(Schema):
@@ -140,5 +156,5 @@ class StopIn(Schema):
 class RespondIn(Schema):
     """A decision."""
 
-    approved: bool
+    approved: Annotated[bool, Strict()]
     value: Any = None
