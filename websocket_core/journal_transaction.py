@@ -188,13 +188,13 @@ class Transaction:
         """
         tail = row.tail
         if tail is not None and tail[1] == run_id and tail[2] == stream and len(tail[3]) + len(delta) <= JOIN_LIMIT:
-            index, delta = tail[0], tail[3] + delta
+            index, text = tail[0], tail[3] + delta
             pk, seq, _, kind, _ = self._events[index]
-            if kind == event_type:
-                text = events.frame(kind, row.thread_id, run_id, seq, self.stamp, _delta_data(kind, stream, delta))
-                self._events[index] = (pk, seq, run_id, kind, text)
-                self.written[index] = (row, seq, text)
-                row.tail = (index, run_id, stream, delta)
+            if kind == event_type:  # a thought and a message may bear the same id
+                frame = events.frame(kind, row.thread_id, run_id, seq, self.stamp, _delta_data(kind, stream, text))
+                self._events[index] = (pk, seq, run_id, kind, frame)
+                self.written[index] = (row, seq, frame)
+                row.tail = (index, run_id, stream, text)
                 return seq
         seq = self.append(row, run_id, event_type, _delta_data(event_type, stream, delta))
         row.tail = (len(self._events) - 1, run_id, stream, delta)
