@@ -110,7 +110,9 @@ class Append(Operation):
             LeaseLostError: the lease is not the thread's any more.
             RunOverError: the run has its terminal event.
         """
-        row = transaction.rows[self.threads[0]]
+        row = transaction.rows.get(self.threads[0])
+        if row is None:
+            raise LeaseLostError("The thread is gone.")
         if self.fence is None:
             if row.active_run_id != self.run_id and transaction.is_over(row, self.run_id):
                 raise RunOverError()
@@ -132,7 +134,8 @@ class Transaction:
         self.after_commit: list[Any] = []  # callables for the event loop, once it is true
         self._events: list[EventRow] = []  # one for one with `written`
         self._flushed = 0
-        self._over: set[tuple[int, str]] = set()
+        self._over: set[tuple[int, str]] = set()  # (thread, run) that had their terminal event
+        self._going: set[tuple[int, str]] = set()  # those known to have had none before this transaction
         self._sql = statements()
 
     def lock(self, operations: Sequence[Operation]) -> None:
@@ -202,12 +205,11 @@ class Transaction:
 
     def is_over(self, row: ThreadRow, run_id: str) -> bool:
         """Whether the run has its terminal event."""
-        if (row.pk, run_id) in self._over:
-            return True
-        if Event.objects.filter(thread_id=row.pk, run_id=run_id, event_type__in=TERMINAL_TYPES).exists():
-            self._over.add((row.pk, run_id))
-            return True
-        return False
+        key = (row.pk, run_id)
+        if key not in self._over and key not in self._going:  # the thread is locked: one question is enough
+            over = Event.objects.filter(thread_id=row.pk, run_id=run_id, event_type__in=TERMINAL_TYPES).exists()
+            (self._over if over else self._going).add(key)
+        return key in self._over
 
     def flush(self) -> None:
         """Write events and heads.
