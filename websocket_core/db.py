@@ -74,6 +74,8 @@ def _guarded(function: Callable[..., T], args: tuple[Any, ...]) -> T:
             if not connection.in_atomic_block:
                 connection.close()
         raise
+    except StopIteration as error:  # a future cannot carry it: whoever awaits would wait for ever
+        raise RuntimeError("a database function raised StopIteration") from error
 
 
 readers = DatabaseThreads("netra-read", lambda: conf.DB_THREADS)
