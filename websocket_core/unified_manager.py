@@ -244,7 +244,7 @@ class UnifiedWebSocketManager:
         ):
             delta, stream = data["delta"], data[field]
             if len(delta) * 6 < conf.MAX_EVENT_BYTES // 2:
-                events.encode(delta)  # a lone surrogate must be the author's error, not the journal's
+                events.encode([delta, stream])  # a lone surrogate must be the author's error, not the journal's
                 return Append(
                     context.user_id, context.thread_id, context.run_id, context.fence, event_type, "", stream, delta
                 )
