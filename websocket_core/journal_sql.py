@@ -50,6 +50,17 @@ def statements() -> Statements:
     return _POSTGRESQL if connection.vendor == "postgresql" else _SQLITE
 
 
+def has_ended(thread_pk: int, run_id: str) -> bool:
+    """Whether a run has its terminal event (the partial index of the constraint answers)."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT 1 FROM websocket_core_event WHERE thread_id = %s AND run_id = %s "
+            "AND event_type IN ('agent_completed', 'agent_failed', 'agent_cancelled') LIMIT 1",
+            [thread_pk, run_id],
+        )
+        return cursor.fetchone() is not None
+
+
 def _pieces(rows: Sequence[Any]) -> Iterator[Sequence[Any]]:
     """Cut rows into pieces of a few sizes, so that the number of different statements (and thus of prepared ones)
     stays small.

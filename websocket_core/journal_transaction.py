@@ -14,8 +14,8 @@ from typing import Any
 
 from websocket_core import events
 from websocket_core.errors import LeaseLostError, NotFound, RunOverError
-from websocket_core.journal_sql import EventRow, HeadRow, statements
-from websocket_core.models import TERMINAL_TYPES, Event, Thread
+from websocket_core.journal_sql import EventRow, HeadRow, has_ended, statements
+from websocket_core.models import Thread
 
 JOIN_LIMIT = 8 * 1024  # characters up to which consecutive deltas become one event
 
@@ -207,7 +207,7 @@ class Transaction:
         """Whether the run has its terminal event."""
         key = (row.pk, run_id)
         if key not in self._over and key not in self._going:  # the thread is locked: one question is enough
-            over = Event.objects.filter(thread_id=row.pk, run_id=run_id, event_type__in=TERMINAL_TYPES).exists()
+            over = has_ended(row.pk, run_id)
             (self._over if over else self._going).add(key)
         return key in self._over
 

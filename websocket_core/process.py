@@ -6,6 +6,8 @@ import os
 import socket
 from datetime import UTC, datetime, timedelta
 
+from django.db import connection
+
 from websocket_core.conf import conf
 from websocket_core.ids import new_id
 from websocket_core.models import Connection, Process
@@ -27,17 +29,25 @@ class ThisProcess:
 
     def beat(self, now: datetime, batch: int | None = None) -> None:
         """Write the heartbeat, and with it the number of the batch that the current transaction commits."""
-        values = {"heartbeat_at": now} if batch is None else {"heartbeat_at": now, "batch": batch}
-        if not Process.objects.filter(pk=self.process_id).update(**values):
-            Process.objects.create(
-                process_id=self.process_id,
-                kind=self.kind,
-                host=socket.gethostname()[:255],
-                pid=os.getpid(),
-                started_at=now,
-                heartbeat_at=now,
-                batch=batch or 0,
+        # By hand: it is part of every transaction of the journal, and the ORM would be the larger half of a small one.
+        moment = connection.ops.adapt_datetimefield_value(now)
+        with connection.cursor() as cursor:
+            cursor.execute(
+                "UPDATE websocket_core_process SET heartbeat_at = %s, batch = COALESCE(%s, batch) "
+                "WHERE process_id = %s",
+                [moment, batch, self.process_id],
             )
+            if cursor.rowcount:
+                return
+        Process.objects.create(
+            process_id=self.process_id,
+            kind=self.kind,
+            host=socket.gethostname()[:255],
+            pid=os.getpid(),
+            started_at=now,
+            heartbeat_at=now,
+            batch=batch or 0,
+        )
 
     def retire(self) -> None:
         """The process ends in good order: what it had is gone, and nobody needs to wait for its heartbeat to fail."""
