@@ -26,19 +26,19 @@ def closing_messages(state: StateSnapshot) -> list[ToolMessage]:
     A run that ended in the middle of its tools leaves calls behind which providers, and LangGraph's own agents, refuse
     to go on from. Calls that were done are closed with what they returned.
     """
-    messages = messages_of(state.values)
-    answered = {message.tool_call_id for message in messages if isinstance(message, ToolMessage)}
+    unanswered: list[tuple[str, str]] = []  # id, name; an id may come again in a later answer
+    for message in messages_of(state.values):
+        if isinstance(message, AIMessage):
+            unanswered += [(call_id, call["name"]) for call in message.tool_calls if (call_id := call.get("id"))]
+        elif isinstance(message, ToolMessage):
+            found = next((call for call in unanswered if call[0] == message.tool_call_id), None)
+            if found is not None:
+                unanswered.remove(found)
     done = {message.tool_call_id: message for task in state.tasks for message in _tool_messages(task.result)}
-    closing = []
-    for message in messages:
-        for call in message.tool_calls if isinstance(message, AIMessage) else ():
-            call_id = call.get("id")
-            if call_id and call_id not in answered:
-                closing.append(
-                    done.get(call_id)
-                    or ToolMessage(INTERRUPTED, tool_call_id=call_id, name=call["name"], status="error")
-                )
-    return closing
+    return [
+        done.get(call_id) or ToolMessage(INTERRUPTED, tool_call_id=call_id, name=name, status="error")
+        for call_id, name in unanswered
+    ]
 
 
 def asked(input: Any, channels: Iterable[str]) -> Any:

@@ -118,7 +118,7 @@ def _reasoning(block: dict[str, Any], kind: str) -> Any:
 
 def _without_messages(update: Any) -> Any:
     if isinstance(update, Mapping):
-        return {key: value for key, value in update.items() if not _is_messages(value)}
+        return {key: value for key, value in update.items() if value is not None and not _is_messages(value)}
     return None if _is_messages(update) else update
 
 

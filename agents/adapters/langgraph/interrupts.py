@@ -1,7 +1,7 @@
 """Interrupts: a person is asked, the run rests in the database, and the graph goes on from its checkpoint.
 
-Three shapes of what a graph says with `interrupt(value)` are known: the requests of LangChain's human-in-the-loop
-middleware, the older `HumanInterrupt`, and anything else, which is a question.
+What a graph says with `interrupt(value)` may be a request of LangChain's human-in-the-loop middleware (for one tool
+call, or for all of an answer), an older `HumanInterrupt`, or anything else, which is a question.
 """
 
 from __future__ import annotations
@@ -19,7 +19,10 @@ from agents.context import AgentContext, Decision, Rest
 from agents.errors import AgentError, ToolDenied
 from websocket_core.ids import new_id
 
-Shape = Literal["question", "actions", "human", "humans", "breakpoint"]
+# How an interrupt wants to be answered: by a value; by one decision, or a list of them; by one response, or a list.
+Shape = Literal["question", "action", "actions", "human", "humans", "breakpoint"]
+
+NO_ANSWER = "The person gave no answer."
 
 
 class Asked(msgspec.Struct, frozen=True):
@@ -28,6 +31,7 @@ class Asked(msgspec.Struct, frozen=True):
     Attributes:
         interrupt_id: the interrupt it belongs to; the requests of one interrupt are answered together.
         tool_name: the tool it is about; empty when it is about none.
+        responds: the person's words are the tool's result; it does not run.
     """
 
     interrupt_id: str
@@ -36,6 +40,7 @@ class Asked(msgspec.Struct, frozen=True):
     tool_name: str
     arguments: Any
     message: str
+    responds: bool = False
 
 
 class Resting(msgspec.Struct, frozen=True):
@@ -72,7 +77,11 @@ class Questions:
             value = interrupt.value
             if isinstance(value, dict) and isinstance(value.get("action_requests"), list):
                 for request in value["action_requests"]:
-                    self._action(interrupt.id, "actions", request, request.get("name"), request.get("description"))
+                    responds = _only_responds(request.get("name"), value.get("review_configs"))
+                    self._action(interrupt.id, "actions", request, request.get("description"), responds=responds)
+            elif isinstance(value, dict) and value.get("type") == "tool_approval":
+                responds = "approve" not in str(interrupt.response_schema or "approve")
+                self._action(interrupt.id, "action", value, value.get("description"), responds=responds)
             elif _is_human(value):
                 self._human(interrupt.id, "human", value)
             elif isinstance(value, list) and value and all(map(_is_human, value)):
@@ -102,13 +111,17 @@ class Questions:
 
     def _human(self, interrupt_id: str, shape: Shape, value: dict[str, Any]) -> None:
         request = value["action_request"]
-        self._action(interrupt_id, shape, request, request.get("action"), value.get("description"))
+        named = {"name": request.get("action"), "args": request.get("args")}
+        self._action(interrupt_id, shape, named, value.get("description"))
 
-    def _action(self, interrupt_id: str, shape: Shape, request: dict[str, Any], name: Any, description: Any) -> None:
-        tool_name, arguments = clean(str(name or "")), request.get("args") or {}
-        model_id = self._open.pop(_fingerprint(tool_name, arguments), None)
-        message = clean(description) if isinstance(description, str) and description else f"Allow {tool_name}?"
-        self._ask(interrupt_id, shape, tool_name, arguments, message, model_id)
+    def _action(
+        self, interrupt_id: str, shape: Shape, request: dict[str, Any], description: Any, *, responds: bool = False
+    ) -> None:
+        tool_name, arguments = clean(str(request.get("name") or "")), request.get("args") or {}
+        model_id = request.get("tool_call_id") or self._open.pop(_fingerprint(tool_name, arguments), None)
+        default = f"{tool_name} needs an answer" if responds else f"Allow {tool_name}?"
+        message = clean(description) if isinstance(description, str) and description else default
+        self._ask(interrupt_id, shape, tool_name, arguments, message, model_id, responds=responds)
 
     def _question(self, interrupt_id: str, value: Any) -> None:
         """A question in the graph's own words; a dict may name `message` (or `question`), `tool_name`, `arguments`."""
@@ -124,12 +137,20 @@ class Questions:
         return self._ask(interrupt_id, "question", clean(tool_name), arguments, clean(words or default), model_id)
 
     def _ask(
-        self, interrupt_id: str, shape: Shape, tool_name: str, arguments: Any, message: str, model_id: str | None
+        self,
+        interrupt_id: str,
+        shape: Shape,
+        tool_name: str,
+        arguments: Any,
+        message: str,
+        model_id: str | None,
+        *,
+        responds: bool = False,
     ) -> None:
         tool_call_id = self._ids.fresh(model_id or new_id())
         if model_id is not None:
             self.calls[model_id] = tool_call_id
-        self.asked.append(Asked(interrupt_id, shape, tool_call_id, tool_name, shown(arguments), message))
+        self.asked.append(Asked(interrupt_id, shape, tool_call_id, tool_name, shown(arguments), message, responds))
 
 
 def load(memory: bytes) -> Resting:
@@ -145,7 +166,7 @@ def load(memory: bytes) -> Resting:
 
 
 async def answers(ctx: AgentContext, resting: Resting, decisions: dict[str, Decision]) -> Command[Any] | None:
-    """What the graph goes on with. Tool calls that were denied are told here.
+    """What the graph goes on with. Tool calls that will not run are told here: denied ones, answered ones.
 
     Returns:
         `None` to go on past a breakpoint.
@@ -153,25 +174,22 @@ async def answers(ctx: AgentContext, resting: Resting, decisions: dict[str, Deci
     Raises:
         ToolDenied: a person did not let the graph go on past a breakpoint.
     """
-    collected: dict[str, list[Any]] = {}
-    shapes: dict[str, Shape] = {}
+    resume: dict[str, Any] = {}
     for one in resting.asked:
         decision = decisions[one.tool_call_id]
-        if not decision.approved and one.tool_name:
-            await _tell_denied(ctx, one, decision)
+        if one.tool_name and (one.responds or not decision.approved):
+            await _tell(ctx, one, decision)
         if one.shape == "breakpoint":
             if not decision.approved:
                 raise ToolDenied("The graph was not allowed to go on.")
             return None
-        shapes[one.interrupt_id] = one.shape
-        collected.setdefault(one.interrupt_id, []).append(_answer(one.shape, decision))
-    resume = {
-        interrupt_id: {"decisions": given} if shapes[interrupt_id] == "actions" else given
-        for interrupt_id, given in collected.items()
-    }
-    for interrupt_id, given in collected.items():
-        if shapes[interrupt_id] in ("question", "human"):
-            resume[interrupt_id] = given[0]
+        answer = _answer(one, decision)
+        if one.shape == "actions":
+            resume.setdefault(one.interrupt_id, {"decisions": []})["decisions"].append(answer)
+        elif one.shape == "humans":
+            resume.setdefault(one.interrupt_id, []).append(answer)
+        else:
+            resume[one.interrupt_id] = answer
     return Command(resume=resume)
 
 
@@ -180,13 +198,16 @@ def ids_of(resting: Resting) -> CallIds:
     return CallIds(resting.used_ids, resting.calls)
 
 
-def _answer(shape: Shape, decision: Decision) -> Any:
-    text = decision.value if isinstance(decision.value, str) else None
-    if shape == "actions":
+def _answer(asked: Asked, decision: Decision) -> Any:
+    text = decision.value if isinstance(decision.value, str) else ""
+    if asked.shape in ("action", "actions"):
+        if asked.responds:
+            words = text or (_encoder.encode(decision.value).decode() if decision.approved else NO_ANSWER)
+            return {"type": "respond", "message": words}
         if decision.approved:
             return {"type": "approve"}
         return {"type": "reject", "message": text} if text else {"type": "reject"}
-    if shape in ("human", "humans"):
+    if asked.shape in ("human", "humans"):
         if decision.approved:
             return {"type": "accept", "args": None}
         return {"type": "response", "args": text} if text else {"type": "ignore", "args": None}
@@ -196,12 +217,21 @@ def _answer(shape: Shape, decision: Decision) -> Any:
     return True if decision.value is None else decision.value
 
 
-async def _tell_denied(ctx: AgentContext, asked: Asked, decision: Decision) -> None:
+async def _tell(ctx: AgentContext, asked: Asked, decision: Decision) -> None:
     try:
-        async with ctx.tool(asked.tool_name, asked.arguments, approval=decision):
-            pass
+        async with ctx.tool(asked.tool_name, asked.arguments, approval=decision) as told:
+            told.result = decision.value
     except ToolDenied:
         pass
+
+
+def _only_responds(name: Any, review_configs: Any) -> bool:
+    """Whether a tool is one that asks the person: all they may do is answer."""
+    for config in review_configs if isinstance(review_configs, list) else ():
+        if isinstance(config, dict) and config.get("action_name") == name:
+            allowed = config.get("allowed_decisions") or ()
+            return "respond" in allowed and "approve" not in allowed
+    return False
 
 
 def _is_human(value: Any) -> bool:

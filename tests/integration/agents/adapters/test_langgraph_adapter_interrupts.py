@@ -224,6 +224,43 @@ async def test_stopped_while_it_rests_the_thread_goes_on(runs: Runs):
     assert run.end["result"].startswith("tool error: This call was interrupted before it had a result.")
 
 
+@pytest.mark.parametrize(
+    ("value", "approved", "words", "resumed"),
+    [
+        ({"type": "tool_approval", "tool_call_id": "t1", "name": "sell", "args": {}}, True, None, {"type": "approve"}),
+        (
+            {"type": "tool_approval", "tool_call_id": "t1", "name": "sell", "args": {}},
+            False,
+            "No.",
+            {"type": "reject", "message": "No."},
+        ),
+        ({"action_request": {"action": "sell", "args": {}}}, True, None, {"type": "accept", "args": None}),
+        ([{"action_request": {"action": "sell", "args": {}}}], False, None, [{"type": "ignore", "args": None}]),
+        ([{"action_request": {"action": "sell", "args": {}}}], False, "No.", [{"type": "response", "args": "No."}]),
+        (
+            {
+                "action_requests": [{"name": "ask", "args": {"question": "Why?"}}],
+                "review_configs": [{"action_name": "ask", "allowed_decisions": ["respond"]}],
+            },
+            True,
+            "Because.",
+            {"decisions": [{"type": "respond", "message": "Because."}]},
+        ),
+    ],
+)
+async def test_every_known_request_gets_the_answer_it_is_made_for(runs: Runs, value, approved, words, resumed):
+    run_id = await runs.start(registered(asking(value)), {"log": []})
+    (approval,) = await runs.rests(run_id)
+    assert approval.tool_name in ("sell", "ask")
+    await runs.respond(approval, approved=approved, value=words)
+    run = await runs.over(run_id)
+    assert run.end["result"]["log"] == [resumed]
+    # What does not run is told with the id of its approval: a denied call, and one whose result the person gave.
+    told = [(data["status"], data["tool_call_id"]) for data in run.data("tool_completed")]
+    expected = "ok" if approval.tool_name == "ask" else "denied" if not approved else None
+    assert told == ([(expected, approval.tool_call_id)] if expected else [])
+
+
 class DatabaseSaver(BaseCheckpointSaver[str]):
     """Keeps checkpoints in a place of its own, as a saver with a database does."""
 
