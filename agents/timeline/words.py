@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 
+# Seconds in a unit, its name, and the unit that the rest is told in.
+_UNITS = ((86_400, "d", 3_600, "h"), (3_600, "h", 60, "min"), (60, "min", 1, "s"))
+
+
 def duration(seconds: float) -> str:
     """A length of time as short as it stays useful: `350 ms`, `1.2 s`, `2 min 5 s`, `3 h 12 min`, `2 d 3 h`.
 
@@ -15,8 +19,6 @@ def duration(seconds: float) -> str:
     if seconds < 59.95:
         return f"{seconds:.1f} s"
     whole = round(seconds)
-    for size, unit, below, below_unit in ((86_400, "d", 3_600, "h"), (3_600, "h", 60, "min"), (60, "min", 1, "s")):
-        if whole >= size:
-            rest = whole % size // below
-            return f"{whole // size} {unit}" + (f" {rest} {below_unit}" if rest else "")
-    return f"{whole} s"
+    size, unit, below, below_unit = next(row for row in _UNITS if whole >= row[0])
+    rest = whole % size // below
+    return f"{whole // size} {unit}" + (f" {rest} {below_unit}" if rest else "")
