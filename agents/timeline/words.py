@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-
 # Seconds in a unit, its name, and the unit that the rest is told in.
 _UNITS = ((86_400, "d", 3_600, "h"), (3_600, "h", 60, "min"), (60, "min", 1, "s"))
 
