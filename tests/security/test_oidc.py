@@ -3,6 +3,7 @@
 import asyncio
 import base64
 import json
+import threading
 import time
 
 import jwt
@@ -122,12 +123,13 @@ async def test_algorithm__another_familys_key_is_refused(issuer):
 
 async def test_keys__secret_and_weak_ones_of_the_issuer_are_not_used(issuer):
     secret = "c2VjcmV0" * 8
-    weak = rsa_key(1024)
+    weak, for_encryption = rsa_key(1024), rsa_key()
     issuer.keys += [{"kty": "oct", "k": secret, "kid": "oct", "alg": "HS256"}, jwk_of(weak, kid="weak")]
-    issuer.keys.append(jwk_of(rsa_key(), kid="enc", use="enc"))
+    issuer.keys.append(jwk_of(for_encryption, kid="enc", use="enc"))
     issuer.keys += [{"kty": "RSA", "kid": "broken"}, "text", None]
     await refused(jwt.encode(issuer.claims(), base64.b64decode(secret), algorithm="HS256", headers={"kid": "oct"}))
     await refused(issuer.token(key=weak, headers={"kid": "weak"}))
+    await refused(issuer.token(key=for_encryption, headers={"kid": "enc"}))
     await identify_token(issuer.token())
 
 
@@ -380,13 +382,19 @@ async def test_trouble__an_issuer_that_is_not_there(issuer, settings):
 
 
 async def test_fetch__a_client_that_leaves_does_not_stop_it_for_others(issuer):
-    issuer.delay = 0.3
-    first = asyncio.create_task(identify_token(issuer.token()))
-    others = [asyncio.create_task(identify_token(issuer.token())) for _ in range(3)]
-    await asyncio.to_thread(issuer.was_asked.wait, 10)
-    first.cancel()
-    assert len(await asyncio.gather(*others)) == 3
+    """Not even while the fetch waits for its turn, when cancelling could still undo it."""
+    gate = threading.Event()
+    busy = [oidc_keys._threads.submit(gate.wait, 30) for _ in range(2)]
+    clients = [asyncio.create_task(identify_token(issuer.token())) for _ in range(3)]
+    async with asyncio.timeout(10):
+        while not any(keyring._pending for keyring in oidc._keyrings.values()):  # noqa: ASYNC110 - nothing tells of it
+            await asyncio.sleep(0.01)
+    clients[0].cancel()
+    await asyncio.wait(clients[:1])
+    gate.set()
+    assert len(await asyncio.gather(*clients[1:])) == 2
     assert issuer.asked["/keys"] == 1
+    assert all(job.result(10) for job in busy)
 
 
 def test_fetch__too_much_is_cut_off(issuer, settings):
