@@ -19,10 +19,11 @@ from agents.registry import find
 from agents.runner import LOOK_MESSAGE, RUNNERS_GROUP, get_runner
 from websocket_core import db, events
 from websocket_core.announce import announce
-from websocket_core.errors import Draining, InvalidAction, NotFound, RunFinished, TooLarge
+from websocket_core.errors import Draining, InvalidAction, NotFound, RateLimited, RunFinished, TooLarge
 from websocket_core.ids import RunID, ThreadID, new_id
 from websocket_core.journal import get_journal
 from websocket_core.lifecycle import is_draining
+from websocket_core.limits import start_limiter
 from websocket_core.process import this_process
 from websocket_core.protocols import RunState, StartOutcome
 
@@ -45,8 +46,8 @@ class RunRuntime:
         """Create a run, or find the one that has this id.
 
         Raises:
-            UnknownAgentError, InvalidAction, TooLarge, ThreadBusy, RunLimit, Draining, JournalUnavailable: see the
-            wire's error codes.
+            UnknownAgentError, InvalidAction, TooLarge, ThreadBusy, RunLimit, RateLimited, Draining,
+            JournalUnavailable: see the wire's error codes.
         """
         if run_id is not None:
             found = await db.read(run_reads.find_run, user_id, run_id)
@@ -57,6 +58,11 @@ class RunRuntime:
         if is_draining():
             raise Draining(retry_after_ms=500)
         name = find(agent_type).name
+        retry_after_ms = start_limiter.take(user_id)
+        if retry_after_ms is not None:
+            raise RateLimited(
+                "Too many runs started. Wait as long as retry_after_ms says.", retry_after_ms=retry_after_ms
+            )
         thread, run = ThreadID(thread_id or new_id()), RunID(run_id or new_id())
         operation = StartRun(
             user_id,

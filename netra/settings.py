@@ -39,6 +39,7 @@ NETRA_EXECUTOR = env.choice("NETRA_EXECUTOR", "inline", ("inline", "procrastinat
 NETRA_AGENT_MODULES = env.items("NETRA_AGENT_MODULES")
 NETRA_METRICS_TOKEN = env.text("NETRA_METRICS_TOKEN")
 NETRA_REDIS_URL = env.text("REDIS_URL")
+NETRA_REDIS_PREFIX = env.text("NETRA_REDIS_PREFIX", "netra")
 
 # Applications
 
@@ -117,7 +118,7 @@ CACHES = {
         "OPTIONS": {"MAX_ENTRIES": 100_000},
     }
 }
-CHANNEL_LAYERS = channel_layers(NETRA_REDIS_URL, prefix=env.text("NETRA_REDIS_PREFIX", "netra"))
+CHANNEL_LAYERS = channel_layers(NETRA_REDIS_URL, prefix=NETRA_REDIS_PREFIX)
 
 # Static files: straight from the apps' folders, DEBUG or not, so there is no step to forget. Answers are
 # revalidated on every page load (304), so that the modules of one page never come from two versions.

@@ -17,10 +17,10 @@ class Defaults:
     # --- frames and actions
     MAX_FRAME_BYTES: int = 64 * 1024  # a larger frame of a client closes with 4413
     MAX_EVENT_BYTES: int = 256 * 1024  # one encoded event
-    ACTIONS_PER_SECOND: float = 50.0  # per user, over all sockets
-    ACTIONS_BURST: int = 200
+    ACTIONS_PER_SECOND: float = 50.0  # per user, over all sockets and processes; 0: no limit
+    ACTIONS_BURST: int = 200  # so many at once, after a pause
     FLOODING_AFTER: int = 100  # actions ignored after rate_limited before the socket is closed with 4429
-    STARTS_PER_MINUTE: int = 600  # runs a user may start in a minute
+    STARTS_PER_MINUTE: int = 600  # runs a user may start: so many at once, then evenly; 0: no limit
     # --- connections
     MAX_CONNECTIONS_PER_USER: int = 20  # over all processes
     FIRST_ACTION_SECONDS: float = 2.0  # the server never speaks before the first action, or this
@@ -59,6 +59,8 @@ class Defaults:
     OIDC_TIMEOUT: float = 5.0  # of one answer of an issuer, to its last byte
     OIDC_MAX_BYTES: int = 512 * 1024  # of one answer of an issuer
     # --- composition
+    REDIS_URL: str = ""  # what processes share limits through; empty: there is one process
+    REDIS_PREFIX: str = "netra"  # of every name in it
     MANAGER_CLASS: str = "websocket_core.unified_manager.UnifiedWebSocketManager"
     ALLOWED_ORIGINS: tuple[str, ...] = ()
     OIDC_ISSUERS: Mapping[str, Mapping[str, Any]] = {}  # see websocket_core.auth.oidc_config

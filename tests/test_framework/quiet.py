@@ -14,7 +14,7 @@ from django.test.utils import override_settings
 from websocket_core import db
 from websocket_core.announce import announcer
 from websocket_core.lifecycle import lifecycle
-from websocket_core.limits import action_limiter
+from websocket_core.limits import action_limiter, start_limiter
 
 # Draining for real, but without patience: who still runs when its test is over has been forgotten there.
 IMPATIENT = {"NETRA_DRAIN_SECONDS": 0.0, "NETRA_STOP_GRACE_SECONDS": 0.2, "NETRA_STALL_SECONDS": 0.2}
@@ -37,5 +37,6 @@ def end_process_state() -> None:
     db.close_all()
     lifecycle.draining = False
     lifecycle._steps.clear()
-    action_limiter._empty_until.clear()
+    action_limiter.forget()
+    start_limiter.forget()
     channel_layers.backends.clear()

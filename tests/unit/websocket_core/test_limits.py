@@ -1,8 +1,10 @@
 """The rate of a user's actions: a burst, then a steady flow; forgotten when it is of no use any more."""
 
+import asyncio
+
 import pytest
 
-from websocket_core.limits import ActionLimiter
+from websocket_core.limits import Limiter, Pace, action_limiter
 
 
 class Clock:
@@ -18,9 +20,8 @@ def clock() -> Clock:
 
 
 @pytest.fixture
-def limiter(clock: Clock, settings) -> ActionLimiter:
-    settings.NETRA_ACTIONS_PER_SECOND, settings.NETRA_ACTIONS_BURST = 50.0, 200
-    return ActionLimiter(clock)
+def limiter(clock: Clock) -> Limiter:
+    return Limiter("actions", lambda: Pace(50.0, 200), clock)
 
 
 def test_burst__then_refused(limiter):
@@ -70,4 +71,36 @@ def test_memory__stays_with_those_who_act(limiter, clock):
         limiter.take(f"user-{number}")
     clock.now += 60
     limiter.take("ann")
-    assert len(limiter._empty_until) == 1
+    assert len(limiter) == 1
+
+
+async def test_memory__of_the_last_ones_needs_nobody_to_act(limiter, clock, monkeypatch):
+    monkeypatch.setattr("websocket_core.limit_buckets.SWEEP_SECONDS", -0.95)  # now and then becomes every 0.05 s
+    limiter.take("ann")
+    clock.now += 60
+    async with asyncio.timeout(20):
+        while len(limiter):  # noqa: ASYNC110 - it tells nobody
+            await asyncio.sleep(0.01)
+
+
+def test_no_rate__no_limit(clock):
+    limiter = Limiter("actions", lambda: Pace(0, 200), clock)
+    assert [limiter.take("ann") for _ in range(1000)] == [None] * 1000
+    assert len(limiter) == 0
+
+
+def test_what_other_processes_let_through__counts(limiter, clock):
+    """The bucket holds 4 s; 6 s ahead means 2 s of debt, and 20 ms for the one to take."""
+    limiter.take("ann")
+    limiter.learn("ann", 6.0)
+    assert limiter.take("ann") == 2020
+    clock.now += 2.02
+    assert limiter.take("ann") is None
+    assert limiter.take("ann") == 20
+
+
+def test_settings__are_asked_every_time(settings):
+    settings.NETRA_ACTIONS_PER_SECOND, settings.NETRA_ACTIONS_BURST = 0.001, 2
+    assert [action_limiter.take("ann") is None for _ in range(3)] == [True, True, False]
+    settings.NETRA_ACTIONS_PER_SECOND = 1000.0
+    assert action_limiter.take("bob") is None

@@ -1,0 +1,147 @@
+"""Shares the limiters' buckets between processes, through Redis.
+
+Nobody waits for it: a process lets actions through by what it knows, and tells Redis a moment later how many those
+were; the answer is what all processes together have used up. What was let through too much meanwhile is paid back, so
+the rate holds in the long run however many processes a user spreads over. Nothing is reserved, so a killed process
+takes nothing along, and every key ends by itself. While Redis is away each process limits alone.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import Counter
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any, Final
+from weakref import WeakKeyDictionary
+
+from redis.asyncio import Redis
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
+
+from websocket_core.conf import conf
+from websocket_core.groups import user_group
+from websocket_core.lifecycle import lifecycle
+from websocket_core.limit_buckets import Limiter
+
+log = logging.getLogger(__name__)
+
+SHARE_SECONDS = 0.5  # how often a process tells what it let through
+HURRY = 8  # one part in so many of a burst is told at once
+PAUSE_SECONDS = 2.0  # after Redis failed
+IDLE_SECONDS = 10.0  # then the connection is closed
+TIMEOUT = 2.0
+BATCH = 500  # buckets in one call
+MAX_DEBT = 10.0  # seconds beyond an empty bucket: who was let through too often waits no longer than that for it
+
+# KEYS: buckets. ARGV: for each, the milliseconds to add and the most it may be ahead. Returns how far each is ahead.
+SCRIPT: Final = """
+local time = redis.call('TIME')
+local now = time[1] * 1000 + math.floor(time[2] / 1000)
+local answer = {}
+for index, key in ipairs(KEYS) do
+    local full_at = math.max(tonumber(redis.call('GET', key) or '0') or 0, now) + tonumber(ARGV[2 * index - 1])
+    full_at = math.min(full_at, now + tonumber(ARGV[2 * index]))
+    local ahead = math.max(1, math.ceil(full_at - now))
+    redis.call('SET', key, string.format('%.3f', full_at), 'PX', ahead)
+    answer[index] = ahead
+end
+return answer
+"""
+
+
+class LimitSharing:
+    """What the limiters of one event loop let through and have not told yet, and the task that tells it.
+
+    The task lives while there is something to tell, and a little longer.
+    """
+
+    def __init__(self) -> None:
+        self._untold: Counter[tuple[Limiter, str]] = Counter()
+        self._hurry = asyncio.Event()
+        self._task: asyncio.Task[None] | None = None
+        self._warned = False
+
+    def note(self, limiter: Limiter, user_id: str) -> None:
+        """One more of this user was let through."""
+        self._untold[limiter, user_id] += 1
+        if self._untold[limiter, user_id] * HURRY >= limiter.pace().burst:
+            self._hurry.set()
+        if self._task is None or self._task.done():
+            self._task = asyncio.get_running_loop().create_task(self._work(), name="netra-limits")
+
+    async def stop(self) -> None:
+        """End the task; what was not told stays untold."""
+        task, self._task = self._task, None
+        if task is not None:
+            task.cancel()
+            await asyncio.wait([task])
+
+    async def _work(self) -> None:
+        client: Any = Redis.from_url(
+            conf.REDIS_URL,
+            max_connections=1,
+            socket_timeout=TIMEOUT,
+            socket_connect_timeout=TIMEOUT,
+            retry=Retry(NoBackoff(), 1),  # a connection that Redis closed is opened again, once
+        )
+        script = client.register_script(SCRIPT)
+        idle = 0.0
+        try:
+            while idle < IDLE_SECONDS:
+                try:
+                    async with asyncio.timeout(SHARE_SECONDS):
+                        await self._hurry.wait()
+                except TimeoutError:
+                    pass
+                self._hurry.clear()
+                idle = 0.0 if self._untold else idle + SHARE_SECONDS
+                await self._tell(lambda keys, numbers: script(keys=keys, args=numbers))
+        finally:
+            await client.aclose()
+
+    async def _tell(self, call: Callable[[Sequence[str], Sequence[float]], Awaitable[Sequence[int]]]) -> None:
+        untold, self._untold = list(self._untold.items()), Counter()
+        for begin in range(0, len(untold), BATCH):
+            part = [(key, count, key[0].pace()) for key, count in untold[begin : begin + BATCH]]
+            part = [item for item in part if item[2].rate > 0]
+            numbers: list[float] = []
+            for _, count, (rate, burst) in part:
+                empty = burst / rate
+                numbers += [count / rate * 1000, (empty + min(empty, MAX_DEBT)) * 1000]
+            try:
+                answer = await call([_name(limiter, user_id) for (limiter, user_id), _, _ in part], numbers)
+            except asyncio.CancelledError:
+                raise
+            except Exception as error:  # noqa: BLE001 - whatever it is, nobody is locked out for it
+                if not self._warned:
+                    self._warned = True
+                    log.warning("limits are not shared (%s); every process limits alone", type(error).__name__)
+                await asyncio.sleep(PAUSE_SECONDS)
+                return
+            self._warned = False
+            for (key, _, pace), ahead in zip(part, answer, strict=True):
+                key[0].learn(key[1], ahead / 1000 + self._untold[key] / pace.rate)
+
+
+def _name(limiter: Limiter, user_id: str) -> str:
+    # Braces: all buckets of an installation are on one node of a cluster, where one call can reach them.
+    return f"{{{conf.REDIS_PREFIX}.limits}}.{limiter.name}.{user_group(user_id)}"
+
+
+_sharing: WeakKeyDictionary[asyncio.AbstractEventLoop, LimitSharing] = WeakKeyDictionary()
+
+
+def share(limiter: Limiter, user_id: str) -> None:
+    """Let the other processes know, where there are any."""
+    if not conf.REDIS_URL:
+        return
+    try:
+        loop = asyncio.get_running_loop()
+    except RuntimeError:
+        return
+    sharing = _sharing.get(loop)
+    if sharing is None:
+        sharing = _sharing[loop] = LimitSharing()
+        lifecycle.on_drain("limits", 90, sharing.stop)
+    sharing.note(limiter, user_id)
