@@ -9,14 +9,14 @@ from datetime import timedelta
 from typing import Any, NamedTuple
 
 import msgspec
-from django.db.models import Q
 
 from agents import ledger_sql
 from agents.conf import conf
 from agents.executors import Executor
 from agents.ledger import Event, Lease, RunOperation, append, claim, decide_row, end, row_of
 from agents.ledger_sql import RunRow
-from agents.models import OPEN, Approval, Decision, Run, RunStatus
+from agents.models import ACTIVE, OPEN, Approval, Decision, Run, RunStatus
+from agents.open_runs import is_open
 from websocket_core.errors import AlreadyDecided, InvalidAction, NotFound, RunFinished, RunLimit, ThreadBusy
 from websocket_core.ids import new_id
 from websocket_core.journal_transaction import ThreadRow, Transaction
@@ -345,7 +345,7 @@ class ReapRun(RunOperation):
 
 def stale_runs(now: Any) -> list[tuple[str, str, int, str]]:
     """`(user_id, thread_id, pk, agent_type)` of runs whose lease ran out."""
-    rows = Run.objects.filter(status__in=(RunStatus.RUNNING, RunStatus.WAITING), lease_until__lt=now)
+    rows = Run.objects.filter(is_open(), status__in=ACTIVE, lease_until__lt=now)
     return list(rows.values_list("user_id", "thread__thread_id", "pk", "agent_type")[:200])
 
 
@@ -355,10 +355,9 @@ def orphaned_threads(now: Any) -> list[tuple[str, str]]:
     Queued runs behind nothing, resting runs with every decision.
     """
     before = now - timedelta(seconds=2 * conf.SWEEP_SECONDS)
-    queued = Run.objects.filter(
-        status=RunStatus.QUEUED, thread__active_run_id=None, created_at__lt=before, thread__updated_at__lt=before
-    )
-    resting = Run.objects.filter(status=RunStatus.WAITING, resting=True).exclude(approvals__decision=None)
+    free = {"thread__active_run_id": None, "thread__updated_at__lt": before}
+    queued = Run.objects.filter(is_open(RunStatus.QUEUED), created_at__lt=before, **free)
+    resting = Run.objects.filter(is_open(RunStatus.WAITING), resting=True).exclude(approvals__decision=None)
     found = {
         *queued.values_list("user_id", "thread__thread_id")[:200],
         *resting.values_list("user_id", "thread__thread_id")[:200],
@@ -368,5 +367,6 @@ def orphaned_threads(now: Any) -> list[tuple[str, str]]:
 
 def expired_approvals(now: Any) -> list[tuple[str, str, str, str]]:
     """`(user_id, thread_id, run_id, approval_id)` of approvals nobody decided in time."""
-    rows = Approval.objects.filter(Q(expires_at__lte=now), decision=None, run__status__in=OPEN)
+    waiting = Run.objects.filter(is_open(RunStatus.WAITING))
+    rows = Approval.objects.filter(run__in=waiting, expires_at__lte=now, decision=None)
     return list(rows.values_list("user_id", "run__thread__thread_id", "run__run_id", "approval_id")[:200])

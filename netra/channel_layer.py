@@ -5,6 +5,7 @@ from urllib.parse import urlsplit
 
 from django.core.exceptions import ImproperlyConfigured
 
+IN_PROCESS_CAPACITY = 8192  # messages; what does not fit is read from the journal
 SCHEMES = ("redis", "rediss", "unix")
 
 
@@ -18,7 +19,9 @@ def channel_layers(redis_url: str, *, prefix: str) -> dict[str, dict[str, Any]]:
         ImproperlyConfigured: the URL is not one of Redis.
     """
     if not redis_url:
-        return {"default": {"BACKEND": "websocket_core.layers.InProcessChannelLayer"}}
+        # One channel of this process hears all of its users: a burst of theirs must fit in.
+        config = {"capacity": IN_PROCESS_CAPACITY}
+        return {"default": {"BACKEND": "websocket_core.layers.InProcessChannelLayer", "CONFIG": config}}
     if urlsplit(redis_url).scheme not in SCHEMES:
         raise ImproperlyConfigured(
             "REDIS_URL must start with redis://, rediss:// or unix://, for instance redis://HOST:6379/0."

@@ -31,6 +31,13 @@ READ_RETRY_SECONDS = 0.5
 class Transport(Protocol):
     """Where a connection's frames go."""
 
+    def write(self, texts: Sequence[str]) -> bool | None:
+        """Send these frames at once, where the transport can.
+
+        Returns:
+            Whether there is room for more; if not, `send` waits for it. `None`: it cannot, nothing was sent.
+        """
+
     async def send(self, texts: Sequence[str]) -> None:
         """Send these frames, in order; returns when the transport can take more."""
 
@@ -43,6 +50,10 @@ class BareTransport:
 
     def __init__(self, websocket: Any) -> None:
         self._websocket = websocket
+
+    def write(self, texts: Sequence[str]) -> bool | None:
+        """A bare websocket can only be awaited."""
+        return None
 
     async def send(self, texts: Sequence[str]) -> None:
         """See `Transport`."""
@@ -204,23 +215,55 @@ class WebSocketConnection:
     def wake(self) -> None:
         """Start the writer if there may be something for it."""
         if self._writer is None and not self.closed and self.delivery is not None and not self.delivery.idle:
-            self._writer = asyncio.get_running_loop().create_task(self._write())
+            texts = self._write_at_once(self.delivery)
+            if texts is not None:
+                self._writer = asyncio.get_running_loop().create_task(self._write(texts))
 
-    async def _write(self) -> None:
+    def _write_at_once(self, delivery: Delivery) -> Sequence[str] | None:
+        """Send what may be sent without a task of its own: mostly the socket takes it, and a task would cost more
+        than that.
+
+        Returns:
+            `None` when that was all; else what a task has to send first (empty: it only has to wait for room).
+        """
+        limit = conf.SEND_CHARS
+        while True:
+            texts = delivery.take(limit)
+            self._order_reads(delivery)
+            if not texts:
+                self._sent()
+                return None
+            room = self._transport.write(texts)
+            if room is None:
+                return texts
+            metrics.frames_sent.inc(len(texts))
+            if not room:
+                return ()
+
+    def _order_reads(self, delivery: Delivery) -> None:
+        if self._reader is None and (orders := delivery.reads()):
+            self._reader = asyncio.get_running_loop().create_task(self._read(orders))
+
+    def _sent(self) -> None:
+        """Everything that may be sent was handed over."""
+        if self._hinted_at:
+            metrics.delivery_seconds.observe(max(0.0, time.time() - self._hinted_at))
+            self._hinted_at = 0.0
+        self._count()
+
+    async def _write(self, texts: Sequence[str]) -> None:
+        """Send these, and then whatever there is, waiting for the socket."""
         delivery, transport, limit = self.delivery, self._transport, conf.SEND_CHARS
         assert delivery is not None
         try:
             while True:
-                texts = delivery.take(limit)
-                if self._reader is None and (orders := delivery.reads()):
-                    self._reader = asyncio.get_running_loop().create_task(self._read(orders))
-                if not texts:
-                    break
                 await transport.send(texts)
                 metrics.frames_sent.inc(len(texts))
-            if self._hinted_at:
-                metrics.delivery_seconds.observe(max(0.0, time.time() - self._hinted_at))
-                self._hinted_at = 0.0
+                texts = delivery.take(limit)
+                self._order_reads(delivery)
+                if not texts:
+                    break
+            self._sent()
         except asyncio.CancelledError:
             raise
         except Exception as error:  # noqa: BLE001 - whatever a broken socket raises
@@ -229,7 +272,6 @@ class WebSocketConnection:
             self.closed = True
         finally:
             self._writer = None
-            self._count()
 
     async def _read(self, orders: Sequence[Read | Locate]) -> None:
         delivery = self.delivery

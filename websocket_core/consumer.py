@@ -41,10 +41,17 @@ class AsgiTransport:
     Several at once where the server (`manage.py serve`) or the client (`netra.v1.batch`) can take them.
     """
 
-    __slots__ = ("_batch", "_many", "_send")
+    __slots__ = ("_batch", "_many", "_send", "_write")
 
-    def __init__(self, send: Send, *, many: bool, batch: bool) -> None:
-        self._send, self._many, self._batch = send, many, batch
+    def __init__(self, send: Send, extension: dict[str, Any] | None, *, batch: bool) -> None:
+        self._send, self._many, self._batch = send, extension is not None, batch
+        self._write: Callable[[Sequence[str]], bool] | None = (extension or {}).get("write")
+
+    def write(self, texts: Sequence[str]) -> bool | None:
+        """See `Transport`."""
+        if self._write is None:
+            return None
+        return self._write((f"[{','.join(texts)}]",) if self._batch and len(texts) > 1 else texts)
 
     async def send(self, texts: Sequence[str]) -> None:
         """See `Transport`."""
@@ -124,7 +131,7 @@ class NetraConsumer(AsyncConsumer):
     async def _serve(self, identity: auth.Identity, receive: Receive, send: Send) -> None:
         subprotocol = auth.chosen_subprotocol(self.scope.get("subprotocols", ()))
         transport = AsgiTransport(
-            send, many="netra.frames" in (self.scope.get("extensions") or {}), batch=subprotocol == "netra.v1.batch"
+            send, (self.scope.get("extensions") or {}).get("netra.frames"), batch=subprotocol == "netra.v1.batch"
         )
         client = next(
             (value.decode("latin-1") for name, value in self.scope.get("headers", ()) if name == b"user-agent"), ""

@@ -28,6 +28,7 @@ log = logging.getLogger(__name__)
 
 CONTROL_MESSAGE = "netra.control"  # {"text"}: a control frame for all connections of a user
 CREDENTIALS_MESSAGE = "netra.credentials"  # check this user's credentials now
+BURST = 256  # group messages handed on before others have a turn
 CLOSE_MESSAGE = "netra.close"  # look which connections an operator wants closed
 
 
@@ -159,6 +160,7 @@ class Hub:
 
     async def _listen(self) -> None:
         layer = get_channel_layer()
+        take_nowait = getattr(layer, "take_nowait", None)  # our in-process layer's: no turn of the loop for each
         while True:
             try:
                 message = await layer.receive(self._channel)
@@ -168,10 +170,14 @@ class Hub:
                 log.warning("channel layer unavailable (%s: %s)", type(error).__name__, error)
                 await asyncio.sleep(1)
                 continue
-            try:
-                self._deliver(message)
-            except Exception:
-                log.exception("a group message could not be delivered")
+            for _ in range(BURST):
+                try:
+                    self._deliver(message)
+                except Exception:
+                    log.exception("a group message could not be delivered")
+                message = None if take_nowait is None else take_nowait(self._channel)
+                if message is None:
+                    break
 
     def _deliver(self, message: dict[str, Any]) -> None:
         member = self._members.get(message["group"])

@@ -96,9 +96,10 @@ class _SQLite:
             )
 
     def write_heads(self, rows: Sequence[HeadRow], now: datetime) -> None:
-        updated = _sqlite_moment(now)
+        updated = (_sqlite_moment(now),)
         for piece in _pieces(rows):
-            connection.connection.execute(_sqlite_update(len(piece)), [*_flat(piece), updated])
+            values = [value for row in piece for value in (*row, *updated)]
+            connection.connection.execute(_sqlite_update(len(piece)), values)
 
 
 def _sqlite_moment(now: datetime) -> str:
@@ -119,10 +120,10 @@ def _sqlite_insert(count: int) -> str:
 
 @lru_cache
 def _sqlite_update(count: int) -> str:
-    values = ",".join(["(?,?,?,?)"] * count)
+    values = ",".join(["(?,?,?,?,?)"] * count)
     return (
-        f"WITH head(id, last_seq, run, fence) AS (VALUES {values}) UPDATE websocket_core_thread "
-        f"SET last_seq = head.last_seq, active_run_id = head.run, fence = head.fence, updated_at = ?{count * 4 + 1} "
+        f"WITH head(id, last_seq, run, fence, updated) AS (VALUES {values}) UPDATE websocket_core_thread "
+        "SET last_seq = head.last_seq, active_run_id = head.run, fence = head.fence, updated_at = head.updated "
         "FROM head WHERE websocket_core_thread.id = head.id"
     )
 

@@ -140,6 +140,17 @@ class InProcessChannelLayer(BaseChannelLayer):  # type: ignore[misc]  # Channels
                 self._done_reading(channel, state)
             raise
 
+    def take_nowait(self, channel: str) -> Message | None:
+        """Take the oldest message of a channel, if there is one; beside the specification, for readers of bursts."""
+        with self._lock:
+            state = self.channels.get(channel)
+            if state is None:
+                return None
+            message = self._take(state)
+            if not state.readers:
+                self._settle(channel, state)
+            return message
+
     async def flush(self) -> None:
         """Forget every message and every group. Who waits in `receive` goes on waiting."""
         with self._lock:

@@ -10,8 +10,8 @@ from typing import Any, NamedTuple
 
 from django.db.models import Count, QuerySet
 
-from agents.admin.open_runs import is_open
 from agents.models import OPEN, Run, RunStatus
+from agents.open_runs import is_open
 from agents.timeline import duration
 from netra.front_page.event_rate import per_bucket, sample
 from websocket_core import metrics

@@ -50,7 +50,8 @@ class NetraServer(DaphneServer):
     Args:
         application: an ASGI 3 application. WebSockets are offered the extension `netra.frames`: the message
             `{"type": "netra.frames", "texts": [str, …]}` sends each text as a frame of its own, all with one write;
-            `{"type": "netra.frames", "payload": bytes}` sends frames made by `websocket_core.framing`.
+            `{"type": "netra.frames", "payload": bytes}` sends frames made by `websocket_core.framing`. The extension's
+            `write(texts)` does the first of these at once, and tells whether there is room for more.
         listeners: bound sockets (`netra.server.listening`); they belong to the server from now on.
         begin_drain: called at once on the first SIGTERM or SIGINT; from then on the application is not ready.
         drain: awaited after that; it ends what must end well and closes the WebSockets, with their last words.
@@ -147,7 +148,7 @@ class NetraServer(DaphneServer):
             return None
         scope.setdefault("asgi", {"version": "3.0"})
         if isinstance(protocol, WebSocketProtocol):
-            scope["extensions"] = {EXTENSION: {}}
+            scope["extensions"] = {EXTENSION: {"write": protocol.write_frames}}
             inbox = Inbox(self.limits.unread_messages, self.limits.unread_bytes, protocol.on_room)
             send = protocol.send
         else:

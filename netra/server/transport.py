@@ -15,7 +15,7 @@ from twisted.internet.asyncioreactor import AsyncioSelectorReactor
 
 # (class, names that this module uses although they are not Twisted's public interface)
 PRIVATE: list[tuple[type, tuple[str, ...]]] = [
-    (FileDescriptor, ("dataBuffer", "offset", "doWrite", "startWriting", "writeSomeData")),
+    (FileDescriptor, ("dataBuffer", "offset", "doWrite", "startWriting", "stopWriting", "writeSomeData")),
     (AsyncioSelectorReactor, ("_readOrWrite", "_reschedule")),
     (tcp.Port, ("_fromListeningDescriptor", "_preexistingSocket")),
     (unix.Port, ("_fromListeningDescriptor",)),
@@ -80,6 +80,11 @@ class PromptTransport:
             return
         self._flush_due = True
         self.reactor._asyncioEventloop.call_soon(self._flush)
+
+    def stopWriting(self) -> None:  # noqa: N802
+        """There is nothing to write any more. Mostly the reactor was never asked."""
+        if self in self.reactor._writers:
+            super().stopWriting()  # type: ignore[misc]
 
     def _flush(self) -> None:
         self._flush_due = False

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import time
+from collections.abc import Sequence
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-PIECE = 4096  # bytes given to Autobahn's parser at once, see _parse()
 EARLY = 64 * 1024  # bytes that may wait for the application to accept
 PING = b"\x89\x00"
 SENDABLE = {1000, 1001, 1003, *range(1007, 1015), *range(3000, 5000)}  # close codes that may be on the wire
@@ -60,7 +60,7 @@ class WebSocketProtocol(DaphneWebSocketProtocol):
     CONFIG_ATTRS: ClassVar[tuple[str, ...]] = ()  # class attributes instead: see protocol_class()
     server: NetraServer
     transport: Any
-    application_queue: Inbox
+    application_queue: Inbox | None = None
 
     path = b""
     client_addr: list[Any] | None = None
@@ -73,7 +73,7 @@ class WebSocketProtocol(DaphneWebSocketProtocol):
     moved_at = 0.0
     closed_at = 0.0
     late_pong: bytes | None = None  # the answer to the last ping, until there is room for it
-    waiting = b""  # received, and not parsed yet
+    early = b""  # received before the application has accepted
 
     # --- life
 
@@ -108,7 +108,7 @@ class WebSocketProtocol(DaphneWebSocketProtocol):
         for name in HANDSHAKE_ONLY:
             self.__dict__.pop(name, None)
         self.__dict__ = dict(self.__dict__)  # a dict never shrinks by itself
-        if self.waiting:
+        if self.early:
             self.on_room()
 
     def close(self, code: int, reason: str = "") -> None:
@@ -119,7 +119,12 @@ class WebSocketProtocol(DaphneWebSocketProtocol):
         else:
             self.sendCloseFrame(code, _cut(reason) or None)
 
-    def sendCloseFrame(self, code: int | None = None, reasonUtf8: bytes | None = None, isReply: bool = False) -> None:  # noqa: N802, N803
+    def sendCloseFrame(  # noqa: N802
+        self,
+        code: int | None = None,
+        reasonUtf8: bytes | None = None,  # noqa: N803
+        isReply: bool = False,  # noqa: N803
+    ) -> None:
         """Queue a close frame: ours, the answer to the client's, or Autobahn's when the client broke a rule."""
         super().sendCloseFrame(code, reasonUtf8, isReply)
         self.closed_at = time.monotonic()
@@ -158,7 +163,7 @@ class WebSocketProtocol(DaphneWebSocketProtocol):
 
     def _tell_disconnect(self, code: int) -> None:
         self.transport.release()
-        if not self.disconnect_told and hasattr(self, "application_queue"):
+        if self.application_queue is not None and not self.disconnect_told:
             self.disconnect_told = True
             self.application_queue.end({"type": "websocket.disconnect", "code": code})
 
@@ -181,41 +186,26 @@ class WebSocketProtocol(DaphneWebSocketProtocol):
     def dataReceived(self, data: bytes) -> None:  # noqa: N802
         """Bytes came in."""
         self.heard = time.monotonic()
-        if self.state == self.STATE_CONNECTING and not self.asked:
+        if self.state == self.STATE_CONNECTING and self.asked:
+            self.early += data
+            if len(self.early) > EARLY:
+                self.transport.pauseProducing()
+        elif self.state != self.STATE_CLOSED:
             self._dataReceived(data)
-            return
-        if self.state == self.STATE_CLOSED:
-            return
-        self.waiting = self.waiting + data if self.waiting else data
-        if self.state != self.STATE_CONNECTING:
-            self._parse()
-        elif len(self.waiting) > EARLY:
-            self.transport.pauseProducing()
+            if self.is_full:
+                self.transport.pauseProducing()
 
-    def _parse(self) -> None:
-        """Let Autobahn parse what waits, until the application has enough to read.
-
-        In pieces: its parser cuts the front off its buffer for every frame, which costs the square of the buffer's
-        length when it is full of tiny frames.
-        """
-        data, at = self.waiting, 0
-        self.waiting = b""
-        if self.data:
-            self.consumeData()
-        while at < len(data) and not self.application_queue.full and self.state != self.STATE_CLOSED:
-            self._dataReceived(data[at : at + PIECE])
-            at += PIECE
-        if self.state != self.STATE_CLOSED:
-            self.waiting = data[at:]
-        if self.application_queue.full:
-            self.transport.pauseProducing()
+    @property
+    def is_full(self) -> bool:
+        """Whether the application has enough to read."""
+        return self.application_queue is not None and self.application_queue.full
 
     def consumeData(self) -> None:  # noqa: N802
         """Autobahn's loop over the frames in its buffer, which ends when the application has enough to read."""
         if self.state == self.STATE_CONNECTING:
             super().consumeData()
             return
-        while self.state != self.STATE_CLOSED and not self.application_queue.full and self.processData():
+        while self.state != self.STATE_CLOSED and not self.is_full and self.processData():
             pass
 
     def on_room(self) -> None:
@@ -223,8 +213,9 @@ class WebSocketProtocol(DaphneWebSocketProtocol):
         if self.state == self.STATE_CONNECTING:
             return
         self.heard = time.monotonic()  # it had no chance before
-        self._parse()
-        if not self.application_queue.full:
+        early, self.early = self.early, b""
+        self._dataReceived(early)  # and what is in Autobahn's buffer
+        if not self.is_full:
             self.transport.resumeProducing()
 
     def onMessageBegin(self, isBinary: bool) -> None:  # noqa: N802, N803
@@ -244,7 +235,7 @@ class WebSocketProtocol(DaphneWebSocketProtocol):
     def onMessageEnd(self) -> None:  # noqa: N802
         """A message is whole."""
         data, self.message_data = self.message_data, None
-        if self.failedByMe or self.disconnect_told:
+        if self.failedByMe or self.disconnect_told or self.application_queue is None:
             return
         if self.message_is_binary:
             message = {"type": "websocket.receive", "bytes": bytes(data)}
@@ -298,6 +289,18 @@ class WebSocketProtocol(DaphneWebSocketProtocol):
         if self.transport.pending > limits.high_water:
             await self.transport.drained(limits.low_water)
 
+    def write_frames(self, texts: Sequence[str]) -> bool:
+        """Send each text as a frame of its own, at once, without a turn of the event loop.
+
+        Returns:
+            Whether there is room for more; if not, the next `send` waits for it. Nothing is written to a closed
+            connection.
+        """
+        if self.state == self.STATE_OPEN and not self.disconnect_told:
+            self.transport.write(server_frames(texts))
+        pending: int = self.transport.pending
+        return pending <= self.server.limits.high_water
+
     def _accept(self, subprotocol: str | None) -> None:
         if self.state != self.STATE_CONNECTING:
             raise ValueError("This WebSocket is accepted already.")
@@ -327,7 +330,7 @@ class WebSocketProtocol(DaphneWebSocketProtocol):
             if now - self.moved_at > limits.stall:
                 self.transport.write(TOO_SLOW)
                 self.close(4408)
-            elif now - self.heard > limits.silence and not self.application_queue.full:
+            elif now - self.heard > limits.silence and not self.is_full:
                 self.wasNotCleanReason = "nothing was heard from the client"
                 self.dropConnection(abort=True)
             else:
@@ -348,7 +351,8 @@ class WebSocketProtocol(DaphneWebSocketProtocol):
             self.transport.abortConnection()
 
 
-STATISTICS = TrafficStats()  # type: ignore[no-untyped-call]  # Autobahn counts; nobody reads it, so that one for all is enough
+# Autobahn counts; nobody reads it, so that one for all is enough.
+STATISTICS = TrafficStats()  # type: ignore[no-untyped-call]
 
 
 def protocol_class(factory: WebSocketFactory) -> type[WebSocketProtocol]:

@@ -18,6 +18,7 @@ from urllib.parse import parse_qs
 
 SEEN: dict[str, Any] = {"connects": 0, "disconnects": [], "received": 0, "sent": 0, "drained": False}
 READY = [True]
+INBOXES: list[Any] = []
 
 
 def say(line):
@@ -50,7 +51,14 @@ async def http_readyz(scope, receive, send, query):
 
 
 async def http_stats(scope, receive, send, query):
-    stats = {**SEEN, "rss": memory(), "tasks": len(asyncio.all_tasks()), "files": len(os.listdir("/proc/self/fd"))}
+    unread = max((len(inbox._messages or ()) for inbox in INBOXES), default=0)
+    stats = {
+        **SEEN,
+        "unread": unread,
+        "rss": memory(),
+        "tasks": len(asyncio.all_tasks()),
+        "files": len(os.listdir("/proc/self/fd")),
+    }
     await answer(send, 200, json.dumps(stats).encode())
 
 
@@ -128,11 +136,16 @@ async def websocket_echo(scope, receive, send, query):
     await until_disconnect(receive, echo)
 
 
+async def websocket_late(scope, receive, send, query):
+    await asyncio.sleep(float(query["seconds"]))
+    await websocket_echo(scope, receive, send, query)
+
+
 async def websocket_frames(scope, receive, send, query):
     """Send what the client asks for with the extension: {"texts": […]} or {"payload": [texts]}."""
     from websocket_core.framing import server_frames
 
-    assert scope["extensions"] == {"netra.frames": {}}
+    assert set(scope["extensions"]) == {"netra.frames"}
     await accept(scope, receive, send)
 
     async def reply(message):
@@ -164,6 +177,7 @@ async def websocket_flood(scope, receive, send, query):
 
 async def websocket_busy(scope, receive, send, query):
     """Accept, and do not read for `seconds`."""
+    INBOXES.append(receive.__self__)
     await accept(scope, receive, send)
     await asyncio.sleep(float(query["seconds"]))
     await until_disconnect(receive)

@@ -33,6 +33,5 @@ class Command(BaseCommand):
             threads += 1
             if threads % 100 == 0:
                 self.stdout.write(f"{events:,} events of {threads:,} threads")
-        self.stdout.write(
-            f"Deleted {events:,} events of {threads:,} threads, and {prune_rest(before):,} rows of connections and tickets."
-        )
+        rest = prune_rest(before)
+        self.stdout.write(f"Deleted {events:,} events of {threads:,} threads, and {rest:,} other rows.")
