@@ -70,6 +70,18 @@ class Console:
         expect(self.runs).to_have_count(count + 1)
         return self.runs.nth(count)
 
+    def remember_sockets(self) -> None:
+        """Make `cut` possible; takes effect with the next page load."""
+        self.page.add_init_script(
+            """window.WebSocket = class extends WebSocket {
+              constructor(...args) { super(...args); (window.sockets ??= []).push(this); }
+            }"""
+        )
+
+    def cut(self) -> None:
+        """Lose the connection, as when a cable is pulled: the server learns of it, the session stays."""
+        self.page.evaluate("() => window.sockets.forEach((socket) => socket.close())")
+
     @property
     def runs(self) -> Locator:
         """The cards of the thread that is open."""

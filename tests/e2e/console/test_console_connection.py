@@ -114,6 +114,33 @@ def test_connection_lost__content_stays_and_nothing_jumps(
     expect(page.locator("#announcer")).not_to_be_empty()
 
 
+def test_away_for_a_while__what_happened_meanwhile_comes_without_a_seam(
+    console: Console, person: Person, shoot: Shoot
+) -> None:
+    """Events of the time without a connection arrive once, in order, and do not move what is being read."""
+    page = console.page
+    console.remember_sockets()
+    console.reload()
+    run = console.ask("talker", "Tell me a lot")
+    expect(run).to_contain_text("This is line 60 of")
+    page.locator(".scroller").evaluate("box => { box.scrollTop = 300; }")
+    page.route("**/console/bootstrap.json", lambda route: route.abort())  # which the page asks for before it is back
+    console.cut()
+    expect(page.locator("#connection")).to_have_text(re.compile("Connection lost"))
+    person.open_gate("more")
+    watcher = page.context.new_page()
+    watcher.goto(page.url)
+    expect(watcher.locator(".run")).to_have_attribute("data-status", "completed")
+    expect(run).to_have_attribute("data-status", "running")
+    page.unroute("**/console/bootstrap.json")
+    expect(run).to_have_attribute("data-status", "completed")
+    lines = run.locator("li.message li").all_inner_texts()
+    assert lines == [f"This is line {number} of what it has to say." for number in range(120)]
+    assert page.locator(".scroller").evaluate("box => box.scrollTop") == 300
+    expect(page.get_by_role("button", name="To the end")).to_be_visible()
+    shoot(page, "resumed-while-reading")
+
+
 def test_server_draining__says_so_and_comes_back(
     open_console: OpenConsole, private: tuple[NetraServer, Person], shoot: Shoot
 ) -> None:
@@ -232,14 +259,15 @@ def test_somebody_else_logs_in__this_page_shows_none_of_it(
     expect(bobs.runs.first).to_have_attribute("data-status", "completed")
     context = open_console.context(ada)
     adas = open_console(ada, context=context)
+    adas.remember_sockets()
+    adas.reload()
     adas.ask("test", "Ada's thread")
     expect(adas.runs.first).to_have_attribute("data-status", "completed")
-    # Ada's connection is cut, and before it is back, the cookie has become Bob's.
-    adas.page.route("**/console/bootstrap.json", lambda route: route.continue_())
     context.clear_cookies()
     context.add_cookies([{"name": "sessionid", "value": bob.session, "url": console_server.url}])
-    console_server.installation.manage("shell", "--no-imports", "-c", _END_SESSION.format(key=ada.session))
+    adas.cut()
     expect(adas.page.get_by_role("heading", name="You are logged out")).to_be_visible()
+    expect(adas.page.locator("body")).to_contain_text("Somebody else has logged in here")
     assert "Bob's secret thread" not in "".join(adas.received) + adas.page.content()
 
 
@@ -305,10 +333,3 @@ def _send(console: Console, frame: dict[str, object]) -> None:
         }""",
         frame,
     )
-
-
-_END_SESSION = """
-from importlib import import_module
-from django.conf import settings
-import_module(settings.SESSION_ENGINE).SessionStore({key!r}).delete()
-"""
