@@ -17,7 +17,7 @@ UV_COMPILE := $(VENV)/bin/uv pip compile pyproject.toml --quiet --universal --fo
 	--custom-compile-command "make lock"
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-dev run test lint staging format lock clean
+.PHONY: help setup setup-dev run test lint bench staging format lock clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -37,6 +37,9 @@ lint: setup-dev  ## style, types, import contracts, migrations, system checks
 	$(VENV)/bin/lint-imports
 	$(PY) manage.py makemigrations --check --dry-run
 	$(PY) manage.py check --fail-level WARNING
+
+bench: setup-dev  ## Netra beside an idiomatic Channels project (ARGS="--rounds 1 --seconds 2")
+	$(PY) -m benchmarks.run $(ARGS)
 
 staging: setup-dev  ## PostgreSQL, Valkey, two servers, two workers and a load balancer on loopback (PORT=…)
 	@exec $(PY) deploy/staging/start.py
