@@ -21,6 +21,8 @@ from websocket_core.conf import conf
 
 T = TypeVar("T")
 
+OUTAGE = (OperationalError, InterfaceError)  # what a database that is away, or was, looks like
+
 
 class DatabaseThreads:
     """Threads with a database connection each.
@@ -69,13 +71,26 @@ class DatabaseThreads:
 def _guarded(function: Callable[..., T], args: tuple[Any, ...]) -> T:
     try:
         return function(*args)
-    except (OperationalError, InterfaceError):
-        for connection in connections.all(initialized_only=True):
-            if not connection.in_atomic_block:
-                connection.close()
+    except OUTAGE:
+        _close_broken()
         raise
     except StopIteration as error:  # a future cannot carry it: whoever awaits would wait for ever
         raise RuntimeError("a database function raised StopIteration") from error
+
+
+def _close_broken() -> None:
+    for connection in connections.all(initialized_only=True):
+        if not connection.in_atomic_block:
+            connection.close()
+
+
+def _once_more(function: Callable[..., T], args: tuple[Any, ...]) -> T:
+    """In the same thread: after a restart of the database every thread's connection is broken."""
+    try:
+        return function(*args)
+    except OUTAGE:
+        _close_broken()
+        return function(*args)
 
 
 readers = DatabaseThreads("netra-read", lambda: conf.DB_THREADS)
@@ -87,10 +102,7 @@ async def read(function: Callable[..., T], *args: Any) -> T:
 
     A connection that broke while idle is replaced and the call repeated once.
     """
-    try:
-        return await readers.call(function, *args)
-    except (OperationalError, InterfaceError):
-        return await readers.call(function, *args)
+    return await readers.call(_once_more, function, args)
 
 
 def close_all() -> None:
