@@ -7,7 +7,7 @@ Every operation locks the run's thread first, so two of them never meet in one r
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
@@ -273,6 +273,11 @@ class RequestApproval(RunOperation):
     def __init__(self, lease: Lease, data: dict[str, Any], seconds: float) -> None:
         super().__init__(lease.user_id, lease.thread_id)
         self.lease, self.data, self.seconds = lease, data, seconds
+
+    @property
+    def chain(self) -> Hashable:
+        """The run: see `Append.chain`."""
+        return (*self.key, self.lease.run_id)
 
     def apply(self, transaction: Transaction) -> None:
         row = transaction.thread(self.key)

@@ -12,12 +12,12 @@ import itertools
 import logging
 import time
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Hashable, Iterable, Sequence
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 from weakref import WeakKeyDictionary
 
-from django.db import InterfaceError, OperationalError, transaction
+from django.db import transaction
 
 from websocket_core import db, metrics
 from websocket_core.announce import announce
@@ -29,7 +29,7 @@ from websocket_core.process import this_process
 
 log = logging.getLogger(__name__)
 
-OUTAGE = (OperationalError, InterfaceError)
+OUTAGE = db.OUTAGE
 _batch_numbers = itertools.count(1)  # of this process; see models.Process.batch
 
 
@@ -56,6 +56,7 @@ class Journal:
 
     def __init__(self) -> None:
         self.doorbell = Doorbell()
+        self.given_up = 0  # operations that failed because the database was away for too long
         self._loop = asyncio.get_running_loop()
         self._queue: deque[_Entry] = deque()
         self._chars = 0
@@ -180,9 +181,10 @@ class Journal:
                         type(error).__name__,
                         str(error).strip(),
                     )
-                batch, operations = _give_up(batch, unclear)
+                batch = self._give_up(batch, unclear)
                 if not batch:
                     return
+                operations = [entry.operation for entry in batch]
                 await asyncio.sleep(pause)
                 pause = min(pause * 2, 1.0)
             except Exception:
@@ -206,6 +208,21 @@ class Journal:
                     callback()
                 _settle(batch, committed.results)
                 return
+
+    def _give_up(self, batch: Sequence[_Entry], unclear: _Committed | None) -> Sequence[_Entry]:
+        """Fail what has waited for too long, in the batch that is stuck and in the queue behind it; returns what is
+        left of the batch. A batch whose commit is unclear stays: it may have happened.
+        """
+        broken: set[Hashable] = set()
+        left = batch if unclear is not None else _sift(batch, broken)
+        queued = _sift(self._queue, broken)
+        gone = len(batch) - len(left) + len(self._queue) - len(queued)
+        if gone:
+            self.given_up += gone
+            self._queue = deque(queued)
+            self._chars = sum(entry.operation.size for entry in queued)
+            self._admit_waiters()
+        return left
 
 
 class _Outcome:
@@ -239,14 +256,18 @@ def _transact(
     return outcome.transaction
 
 
-def _give_up(batch: Sequence[_Entry], unclear: _Committed | None) -> tuple[Sequence[_Entry], list[Operation]]:
-    """Fail the operations whose time is over. Not while a commit is unclear: they may have happened."""
-    late = [entry for entry in batch if entry.late] if unclear is None else []
-    if late:
-        _settle(late, [JournalUnavailable()] * len(late))
-        gone = {id(entry) for entry in late}
-        batch = [entry for entry in batch if id(entry) not in gone]
-    return batch, [entry.operation for entry in batch]
+def _sift(entries: Iterable[_Entry], broken: set[Hashable]) -> list[_Entry]:
+    """Fail the entries whose time is over, and those of chains that are broken by that; the others remain."""
+    remaining = []
+    for entry in entries:
+        operation = entry.operation
+        if entry.late or (operation.chain in broken and not operation.patient):
+            if operation.chain is not None:
+                broken.add(operation.chain)
+            _settle([entry], [JournalUnavailable()])
+        else:
+            remaining.append(entry)
+    return remaining
 
 
 def _settle(batch: Sequence[_Entry], results: Sequence[Any]) -> None:

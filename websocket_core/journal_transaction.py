@@ -8,7 +8,7 @@ of its batch.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -73,6 +73,11 @@ class Operation:
         self.patient = patient  # waits for the database as long as the process lives
         self.size = size  # characters it holds in memory, about
 
+    @property
+    def chain(self) -> Hashable | None:
+        """What must have no holes: when an operation is given up, the later ones of its chain are, too."""
+        return None
+
     def apply(self, transaction: Transaction) -> Any:
         """Do it. Raise before the first write, or not at all."""
         raise NotImplementedError
@@ -102,6 +107,11 @@ class Append(Operation):
         super().__init__(((user_id, thread_id),), creates=fence is None, size=len(data) + len(delta) + 256)
         self.run_id, self.fence, self.event_type, self.data = run_id, fence, event_type, data
         self.stream, self.delta = stream, delta
+
+    @property
+    def chain(self) -> Hashable:
+        """The run: a tool's end must not be in the journal without its beginning."""
+        return (*self.threads[0], self.run_id)
 
     def apply(self, transaction: Transaction) -> int:
         """Returns the event's `seq`.
