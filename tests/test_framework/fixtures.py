@@ -9,6 +9,11 @@ from typing import Any
 import pytest
 
 from test_framework import quiet
+from test_framework.databases import each_database, migrated_postgres
+from test_framework.faults import faults
+from test_framework.gateway import join, make
+
+__all__ = ["each_database", "faults", "join", "make", "migrated_postgres", "nothing_left_behind", "quiet_loop"]
 
 
 @pytest.fixture(autouse=True)

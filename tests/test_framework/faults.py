@@ -1,0 +1,73 @@
+"""Databases that fail on request: away altogether, or gone in the very moment of a commit."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterator
+from typing import Any, Literal
+
+import pytest
+from django.db import OperationalError, connection
+
+from websocket_core import db, journal
+
+Commit = Literal["works", "lost", "unclear"]
+
+
+class DatabaseFaults:
+    """Stands between the database threads and the database.
+
+    Attributes:
+        away: every call fails, before it has done anything.
+        commits: what becomes of the journal's next commits. "lost": the connection breaks before it; "unclear": it
+            breaks on the way back, the commit has happened.
+        transactions: transactions the journal has tried.
+    """
+
+    def __init__(self) -> None:
+        self.away = False
+        self.commits: deque[Commit] = deque()
+        self.transactions = 0
+        self._real = db._guarded
+
+    def guarded(self, function: Callable[..., Any], args: tuple[Any, ...]) -> Any:
+        """What the database threads call."""
+        is_journal = function is journal._transact
+        self.transactions += is_journal
+        if self.away:
+            return self._real(_refuse, ())
+        fault = self.commits.popleft() if is_journal and self.commits else "works"
+        if fault == "works":
+            return self._real(function, args)
+        return self._real(_with_broken_commit, (function, args, fault))
+
+
+def _refuse() -> None:
+    raise OperationalError("connection refused (this is a test)")
+
+
+def _with_broken_commit(function: Callable[..., Any], args: tuple[Any, ...], fault: Commit) -> Any:
+    here: Any = connection
+    real = here._commit
+
+    def commit() -> None:
+        here._commit = real
+        if fault == "unclear":
+            real()
+        raise OperationalError("server closed the connection unexpectedly (this is a test)")
+
+    here._commit = commit
+    try:
+        return function(*args)
+    finally:
+        here._commit = real
+
+
+@pytest.fixture
+def faults(monkeypatch: pytest.MonkeyPatch) -> Iterator[DatabaseFaults]:
+    """Faults of the database, none at first."""
+    found = DatabaseFaults()
+    monkeypatch.setattr(db, "_guarded", found.guarded)
+    yield found
+    found.away = False
+    found.commits.clear()
