@@ -116,6 +116,10 @@ class Runs:
     async def journal(self, run_id: str) -> Journalled:
         """What the journal has of the run by now."""
         await get_journal().flush()
+        return await self.committed(run_id)
+
+    async def committed(self, run_id: str) -> Journalled:
+        """What the journal has of the run in this very moment, whatever is on its way there."""
         return Journalled(
             await db.read(
                 lambda: [
@@ -145,6 +149,11 @@ class Runs:
             if time.monotonic() > deadline:
                 raise AssertionError(f"{run.status}, resting {run.resting}: {(await self.journal(run_id)).types}")
             await asyncio.sleep(0.01)
+
+
+def hold_commits(seconds: float = 0.5) -> None:
+    """Let the journal's writer do nothing for a while: what is not waited for is not committed yet then."""
+    db.writer.call(time.sleep, seconds)
 
 
 def new_thread() -> str:

@@ -15,7 +15,7 @@ from langgraph.graph import END, START, MessagesState, StateGraph
 
 from agents.errors import AgentError, ToolError
 from integration.agents.adapters.langgraph_models import call, chat_graph, heard, registered, script
-from integration.agents.adapters.runs import Runs, new_thread
+from integration.agents.adapters.runs import Runs, hold_commits, new_thread
 
 
 async def test_tokens_are_streamed_as_a_message_and_are_the_result(runs: Runs):
@@ -64,7 +64,7 @@ async def test_a_tool_is_told_with_its_arguments_before_it_runs(runs: Runs, kind
     current: list[str] = []
 
     async def look() -> None:
-        seen.append((await runs.journal(current[0])).types)
+        seen.append((await runs.committed(current[0])).types)
 
     if kind == "async":
 
@@ -82,7 +82,11 @@ async def test_a_tool_is_told_with_its_arguments_before_it_runs(runs: Runs, kind
             asyncio.run_coroutine_threadsafe(look(), loop).result(20)
             return {"city": city, "days": days}
 
-    model = script([call("forecast", '{"city": "Oslo", "days": 2}', "abc")], ["Done."])
+    def turn(messages: list[BaseMessage]) -> Any:
+        hold_commits()
+        return [call("forecast", '{"city": "Oslo", "days": 2}', "abc")]
+
+    model = script(turn, ["Done."])
     run_id = await runs.start(registered(chat_graph(model, [forecast])), "Oslo?")
     current.append(run_id)
     run = await runs.over(run_id)

@@ -13,7 +13,7 @@ from pydantic_ai.models.test import TestModel
 
 from agents.errors import AgentError, ToolError
 from integration.agents.adapters.pydantic_ai_models import call, heard, registered, script, thought
-from integration.agents.adapters.runs import Runs, new_thread
+from integration.agents.adapters.runs import Runs, hold_commits, new_thread
 
 
 @dataclass(kw_only=True)
@@ -99,11 +99,16 @@ async def test_parallel_tools_overlap(runs: Runs):
 
 async def test_a_tool_is_told_before_it_runs(runs: Runs):
     """Its event is committed when the tool begins: what a tool does is never unknown to the journal."""
-    agent: Agent[Any, str] = Agent(script([call(0, "act")], ["Done."]), deps_type=object)
+
+    async def turn(messages: list[ModelMessage]):
+        hold_commits()
+        yield call(0, "act")
+
+    agent: Agent[Any, str] = Agent(script(turn, ["Done."]), deps_type=object)
 
     @agent.tool
     async def act(ctx: RunContext[Any]) -> list[str]:
-        return (await runs.journal(ctx.deps)).types
+        return (await runs.committed(ctx.deps)).types
 
     run = await runs.ask(registered(agent, deps=lambda ctx, input: str(ctx.run_id)), "Act")
     assert run.data("tool_completed")[0]["result"] == ["agent_started", "tool_executing"]
