@@ -1,17 +1,24 @@
 """The demo of the console: analyses a pasted text or CSV table with several tools, and shows what Netra can show.
 
 Thoughts, tools that run at the same time, a tool that fails, a streamed answer, a question that waits for a person.
+Without a model it follows a script and says so. With one (`NETRA_MODEL`, for instance `openai-chat:gpt-5-mini`, and
+whatever its provider needs: `OPENAI_API_KEY`, `OPENAI_BASE_URL`) it is a Pydantic AI agent that has the same tools.
 """
 
 from __future__ import annotations
 
+import logging
+from importlib import import_module
 from typing import Any
 
 from agents.base import BaseAgent
+from agents.conf import conf
 from agents.context import AgentContext, Decision, Rest
 from agents.demo_tools.course import Course, go_on
 from agents.demo_tools.request import INPUT_SCHEMA, Request
 from agents.registry import register
+
+log = logging.getLogger(__name__)
 
 
 class ScriptedDemo(BaseAgent):
@@ -32,4 +39,17 @@ class ScriptedDemo(BaseAgent):
         return await go_on(ctx, memory, decision)
 
 
-register(ScriptedDemo)
+def register_demo() -> None:
+    """Register the demo: with the model that is set, or scripted."""
+    if conf.MODEL:
+        try:
+            # Only then: importing Pydantic AI takes longer than everything else that is imported at the start.
+            import_module("agents.demo_tools.model_agent").register(conf.MODEL)
+        except ImportError as error:
+            log.error("NETRA_MODEL is set, but: %s. The demo follows its script.", error)
+        else:
+            return
+    register(ScriptedDemo)
+
+
+register_demo()
