@@ -3,10 +3,12 @@
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from csp.decorators import csp_update
 from django.conf import settings
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.http.response import HttpResponseBase
 from django.shortcuts import render, resolve_url
 from django.urls import reverse
 from django.views.decorators.cache import never_cache
@@ -27,8 +29,14 @@ _MODULES = (
 @login_required
 @never_cache  # the "back" button must not bring a page back after the log-out
 @require_safe
-def console(request: HttpRequest) -> HttpResponse:
+def console(request: HttpRequest) -> HttpResponseBase:
     """The console at `/`: one page, whose modules do the rest."""
+    scheme = "wss" if request.is_secure() else "ws"
+    # Not every browser counts the page's own WebSocket as 'self'.
+    return csp_update({"connect-src": [f"{scheme}://{request.get_host()}"]})(_page)(request)
+
+
+def _page(request: HttpRequest) -> HttpResponse:
     # All modules at once: found one after the other, each level of imports would cost a round trip.
     modules = sorted(name for name in _MODULES if name != "netra/console/main.js")
     return render(request, "netra/console.html", {"bootstrap": _bootstrap(request), "modules": modules})

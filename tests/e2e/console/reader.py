@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from playwright.sync_api import Browser, BrowserContext, Locator, Page, WebSocket, expect
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Locator, Page, WebSocket, expect
 
 from servers.netra import NetraServer
 
@@ -131,9 +131,9 @@ class OpenConsole:
         page = (context or self.context(person, server, **options)).new_page()
         page.set_default_timeout(30_000)
         page.on("pageerror", lambda error: self.errors.append(f"{error}\n{error.stack}"))
-        page.on("console", lambda message: message.type == "error" and self._note(message.text))
+        page.on("console", self._note)
         return Console(page, (server or self.server).url).open(address)
 
-    def _note(self, text: str) -> None:
-        if not any(noise in text for noise in EXPECTED_NOISE):
-            self.errors.append(text)
+    def _note(self, message: ConsoleMessage) -> None:
+        if message.type == "error" and not any(noise in message.text for noise in EXPECTED_NOISE):
+            self.errors.append(message.text)

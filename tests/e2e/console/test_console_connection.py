@@ -279,7 +279,7 @@ def test_two_browsers_two_users__neither_gets_a_byte_of_the_other(
     consoles = {"ada": open_console(ada), "bob": open_console(bob)}
     bodies: dict[str, list[str]] = {"ada": [], "bob": []}
     for name, console in consoles.items():
-        console.page.on("response", lambda response, name=name: bodies[name].append(_body(response)))
+        console.page.on("response", _collector(bodies[name]))
         console.ask("test", f"marker-of-{name}")
         expect(console.runs.first).to_have_attribute("data-status", "completed")
         console.ask("patient", f"second-marker-of-{name}")
@@ -313,6 +313,10 @@ def test_two_browsers_two_users__neither_gets_a_byte_of_the_other(
         assert own
         assert others
         assert not own & others
+
+
+def _collector(bodies: list[str]) -> Callable[[Response], None]:
+    return lambda response: bodies.append(_body(response))
 
 
 def _body(response: Response) -> str:

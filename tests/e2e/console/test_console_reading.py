@@ -193,6 +193,16 @@ def test_keyboard__reaches_everything(console: Console, person: Person, shoot: S
     assert page.locator("#composer-text").input_value() == "one\ntwo", "Enter alone sends nothing"
 
 
+def test_skip_link__leads_to_the_message_box(console: Console) -> None:
+    """The first stop of Tab leads past the threads, and nowhere else."""
+    page = console.page
+    address = page.evaluate("location.hash")
+    page.locator(".skip").focus()
+    page.keyboard.press("Enter")
+    expect(page.locator("#composer-text")).to_be_focused()
+    assert page.evaluate("location.hash") == address
+
+
 def test_timeline__hover_shows_the_step(console: Console, person: Person) -> None:
     """Pointing at a span shows its step without moving the page; absolute times are on hover."""
     page = console.page
@@ -302,6 +312,7 @@ def test_page__is_small_fast_and_closed_to_strangers(
     assert response is not None
     policy = response.headers["content-security-policy"]
     assert "'unsafe" not in policy
+    assert f"ws://{urlsplit(console_server.url).netloc}" in policy
     assert re.search(r"script-src 'self'(;|$)", policy)
     assert re.search(r"style-src 'self'(;|$)", policy)
     assert response.headers["cache-control"].count("no-store") == 1

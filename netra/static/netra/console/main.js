@@ -68,6 +68,13 @@ class Console {
     client.on("error", (error) => !QUIET_ERRORS.has(error.code) && this.composer.tell(this.#withIncident(error)));
     addEventListener("hashchange", () => this.#goTo(parse(location.hash), { reveal: true }));
     addEventListener("keydown", (event) => this.#onKey(event));
+    // Addresses within the page are the router's; this link only moves the focus.
+    $(".skip").addEventListener("click", (event) => {
+      event.preventDefault();
+      this.composer.focus();
+    });
+    // What was typed and not sent belongs to who logs out, not to who logs in next.
+    $("#threads form").addEventListener("submit", () => sessionStorage.clear());
     this.#drawWelcome();
     this.#goTo(parse(location.hash), { reveal: true });
     everyBeat(() => {
@@ -355,6 +362,8 @@ class Console {
   }
 
   #scheduleDraw() {
+    // Frames are not drawn in hidden tabs, but their titles are read.
+    if (document.hidden) this.titleTimer ??= setTimeout(() => this.#drawTitle(), MAX_PAUSE_MS);
     if (this.scheduled) return;
     this.scheduled = true;
     // When drawing is expensive (a slow machine, a torrent of events), the page is left most of the time to the reader.
@@ -362,7 +371,6 @@ class Console {
     const draw = () => requestAnimationFrame(() => this.#draw());
     if (pause > 0) setTimeout(draw, pause);
     else draw();
-    if (document.hidden) this.#drawTitle(); // frames are not drawn in hidden tabs, but their titles are read
   }
 
   #draw() {
@@ -404,6 +412,9 @@ class Console {
   }
 
   #drawTitle() {
+    clearTimeout(this.titleTimer);
+    this.titleTimer = null;
+    if (this.isOver) return;
     const waiting = this.list.count("waiting");
     const running = this.list.count("running");
     const mark = waiting ? `(${waiting}) Waiting for you – ` : running ? "● " : "";
@@ -472,6 +483,7 @@ class Console {
   #endSession(code) {
     this.isOver = true;
     this.threads.clear();
+    if (code === "session_revoked" || code === "other_user") sessionStorage.clear();
     document.title = "Logged out – Netra";
     document.body.replaceChildren(sessionOverPanel(code, this.boot.urls.login));
   }

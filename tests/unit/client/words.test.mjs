@@ -1,0 +1,53 @@
+import assert from "node:assert/strict";
+import { describe, test } from "node:test";
+
+import { NetraError } from "../../../netra/static/netra/netra-client.js";
+import { approvalOutcome, connectionText, errorText, loggedOutText, stoppedBy } from "../../../netra/static/netra/console/words.js";
+
+const status = (change) => ({ state: "waiting", retryAt: 5_000, code: null, closeCode: null, ...change });
+
+describe("the connection", () => {
+  test("is not mentioned while it holds", () => assert.equal(connectionText(status({ state: "open" }), 0, true), null));
+
+  for (const [change, wasOpen, text] of [
+    [{ state: "connecting", retryAt: null }, false, "Connecting…"],
+    [{ state: "connecting", retryAt: null }, true, "Connection lost, nothing is lost with it. Trying again…"],
+    [{}, true, "Connection lost, nothing is lost with it. Trying again in 5.0 s."],
+    [{ code: "draining" }, true, "The server is restarting, nothing is lost with it. Trying again in 5.0 s."],
+    [{ closeCode: 4409 }, true, "Too many windows of yours are connected. Close some. Trying again in 5.0 s."],
+    [{ closeCode: 4429 }, true, "The server asked this page to slow down. Trying again in 5.0 s."],
+    [{ state: "stopped" }, true, "This page and the server no longer understand each other. Reload the page."],
+  ]) {
+    test(text, () => assert.equal(connectionText(status(change), 0, wasOpen), text));
+  }
+});
+
+describe("answers", () => {
+  test("a known error says what to do, and when", () => {
+    const error = new NetraError("rate_limited", "x", { retry_after_ms: 2_000 });
+    assert.equal(errorText(error), "That was too fast. Wait a moment and send it again. (2.0 s)");
+  });
+
+  test("an unknown one is told in the server's words", () => {
+    assert.equal(errorText(new NetraError("new_in_2030", "The moon is full.")), "The moon is full.");
+  });
+
+  test("why one is logged out", () => {
+    assert.equal(loggedOutText("session_revoked"), "You were logged out, here or in another tab.");
+    assert.equal(loggedOutText("anything"), "You are not logged in any more.");
+  });
+
+  test("who stopped a run", () => {
+    assert.deepEqual(["stopped", "replaced", "lunch"].map(stoppedBy), [
+      "Stopped by you", "Stopped: a newer message replaced it", "Stopped: lunch",
+    ]);
+  });
+
+  test("who decided, as far as this page knows", () => {
+    const by = (change) => ({ approved: true, by: "user", ...change });
+    assert.equal(approvalOutcome(by({}), "here"), "Approved by you");
+    assert.equal(approvalOutcome(by({ approved: false }), "elsewhere"), "Denied in another tab");
+    assert.equal(approvalOutcome(by({}), null), "Approved");
+    assert.equal(approvalOutcome(by({ by: "expired" }), null), "Nobody decided in time");
+  });
+});
