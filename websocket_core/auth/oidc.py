@@ -90,7 +90,7 @@ async def _verified(token: str, issuer: Issuer, kid: str | None, algorithm: str)
                     return jwt.decode(
                         token,
                         key=public.key,
-                        algorithms=[algorithm],
+                        algorithms=[public.algorithm],
                         issuer=issuer.issuer,
                         audience=issuer.audiences,
                         leeway=LEEWAY,
