@@ -9,6 +9,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Awaitable, Callable, Coroutine
+from contextvars import Context
 from datetime import UTC, datetime
 from typing import Any
 from weakref import WeakKeyDictionary
@@ -74,8 +75,10 @@ class Runner:
         """Execute a leased run, and then whatever waits behind it in its thread."""
         self._leases[lease.run_pk] = lease
         if self._keeper is None:
-            self._keeper = asyncio.get_running_loop().create_task(self._keep(), name="netra-runner")
-            self._listener = asyncio.get_running_loop().create_task(self._listen(), name="netra-runner-listen")
+            loop = asyncio.get_running_loop()
+            # Contexts of their own: that of the user whose run came first would live as long as they do.
+            self._keeper = loop.create_task(self._keep(), name="netra-runner", context=Context())
+            self._listener = loop.create_task(self._listen(), name="netra-runner-listen", context=Context())
             self._monitor.start(asyncio.get_running_loop())
         return self.spawn(self._execute_all(lease), f"netra-lease {lease.run_id}")
 

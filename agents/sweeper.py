@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from contextvars import Context
 from datetime import UTC, datetime
 from weakref import WeakKeyDictionary
 
@@ -43,7 +44,8 @@ class Sweeper:
     def start(self) -> None:
         """Begin, once per event loop."""
         if self._task is None:
-            self._task = asyncio.get_running_loop().create_task(self._run(), name="netra-sweeper")
+            loop = asyncio.get_running_loop()
+            self._task = loop.create_task(self._run(), name="netra-sweeper", context=Context())
             lifecycle.on_drain("sweeper", 15, self.stop)
             lifecycle.on_drain("process", 90, _retire)
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import defaultdict
+from contextvars import Context
 from typing import TYPE_CHECKING, Any
 
 from websocket_core.journal import get_journal
@@ -109,7 +110,8 @@ class ConnectionLog:
 
     def _start(self) -> None:
         if self._write is None:
-            self._write = asyncio.get_running_loop().create_task(self._work(), name="netra-connection-log")
+            loop = asyncio.get_running_loop()
+            self._write = loop.create_task(self._work(), name="netra-connection-log", context=Context())
 
     async def _work(self) -> None:
         try:

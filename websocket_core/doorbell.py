@@ -12,6 +12,7 @@ import logging
 import time
 from collections import deque
 from collections.abc import Iterator, Sequence
+from contextvars import Context
 from typing import TYPE_CHECKING, Any
 
 from channels.layers import get_channel_layer
@@ -82,7 +83,8 @@ class Doorbell:
             self._waiting.popleft()
             metrics.rings_dropped.inc()
         if self._task is None:
-            self._task = asyncio.get_running_loop().create_task(self._work(), name="netra-doorbell")
+            loop = asyncio.get_running_loop()
+            self._task = loop.create_task(self._work(), name="netra-doorbell", context=Context())
 
     async def flush(self) -> None:
         """Wait until everything queued so far is sent or given up."""

@@ -12,6 +12,7 @@ import asyncio
 import logging
 import random
 from collections.abc import Iterator
+from contextvars import Context
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -146,8 +147,9 @@ class Hub:
         self._channel = await get_channel_layer().new_channel()
         loop = asyncio.get_running_loop()
         self._tasks = [
-            loop.create_task(self._listen(), name="netra-hub"),
-            loop.create_task(self._watchdog.run(), name="netra-watchdog"),
+            # Contexts of their own: that of the user who happened to come first would live as long as they do.
+            loop.create_task(self._listen(), name="netra-hub", context=Context()),
+            loop.create_task(self._watchdog.run(), name="netra-watchdog", context=Context()),
         ]
 
     async def _stop(self) -> None:

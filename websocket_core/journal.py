@@ -13,6 +13,7 @@ import logging
 import time
 from collections import deque
 from collections.abc import Hashable, Iterable, Sequence
+from contextvars import Context
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 from weakref import WeakKeyDictionary
@@ -89,7 +90,7 @@ class Journal:
         self._queue.append(_Entry(operation, future, time.monotonic()))
         self._chars += operation.size
         if self._task is None:
-            self._task = self._loop.create_task(self._work(), name="netra-journal")
+            self._task = self._loop.create_task(self._work(), name="netra-journal", context=Context())
         return future
 
     async def flush(self) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable
+from contextvars import Context
 from typing import NamedTuple
 from weakref import WeakSet
 
@@ -90,7 +91,7 @@ class Limiter:
             return
         if loop not in self._sweeping:  # when everybody has gone, nobody acts who would take the last ones along
             self._sweeping.add(loop)
-            loop.call_later(SWEEP_SECONDS + 1, self._sweep_again, loop)
+            loop.call_later(SWEEP_SECONDS + 1, self._sweep_again, loop, context=Context())
 
     def _sweep_again(self, loop: asyncio.AbstractEventLoop) -> None:
         self._sweeping.discard(loop)

@@ -12,6 +12,7 @@ import asyncio
 import logging
 from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
+from contextvars import Context
 from typing import Any, Final
 from weakref import WeakKeyDictionary
 
@@ -68,7 +69,8 @@ class LimitSharing:
         if self._untold[limiter, user_id] * HURRY >= limiter.pace().burst:
             self._hurry.set()
         if self._task is None or self._task.done():
-            self._task = asyncio.get_running_loop().create_task(self._work(), name="netra-limits")
+            loop = asyncio.get_running_loop()
+            self._task = loop.create_task(self._work(), name="netra-limits", context=Context())
 
     async def stop(self) -> None:
         """End the task; what was not told stays untold."""
