@@ -1,4 +1,4 @@
-"""The load generator: opens WebSockets, starts runs, checks every event it gets (count, order, loss), prints one JSON line.
+"""The load generator: opens WebSockets, starts runs, checks every event (count, order, loss), prints one JSON line.
 
 python -m benchmarks.load SCENARIO --url URL --dialect netra|netra-batch|channels --pid SERVER_PID
 """

@@ -1,7 +1,7 @@
 """Netra beside an idiomatic Channels project, in one interleaved run: `make bench`.
 
-Each round starts every server in turn on one core, the load generator on another; the table has medians over the rounds and the
-ratio to the peer of the same run. Absolute numbers say as much about the machine as about the server: quote ratios.
+Each round starts every server in turn on one core, the load generator on another; the table has medians over the
+rounds and the ratio to the peer of the same run. Absolute numbers say as much about the machine as about the server: quote ratios.
 """
 
 import argparse
@@ -118,7 +118,7 @@ def table(results: list[tuple[str, dict[str, dict[str, Any]]]]) -> str:
         for peer in dict.fromkeys(name for name, _ in results):
             values = [found[scenario] for name, found in results if name == peer and scenario in found]
             good = [value for value in values if "error" not in value]
-            errors |= {peer: value["error"] for value in values if "error" in value}
+            errors.update((peer, value["error"]) for value in values if "error" in value)
             if good:
                 rows[peer] = {key: statistics.median(v[key] for v in good) for key in COLUMNS if key in good[0]}
                 rows[peer]["lost"] = sum(value.get("lost", 0) for value in good)
@@ -184,9 +184,8 @@ def main() -> None:
         for server in servers:
             server.kill()
         shutil.rmtree(scratch, ignore_errors=True)
-    print(
-        f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}, load {os.getloadavg()[0]:.1f}"
-    )
+    machine = f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}"
+    print(f"{machine}, load {os.getloadavg()[0]:.1f}")
     print(f"{options.rounds} rounds of {options.seconds:g} s; medians; × rate and × CPU: how much better than the peer")
     print(table(results))
 

@@ -5,107 +5,153 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     initial = True
 
     dependencies = [
-        ('websocket_core', '0001_initial'),
+        ("websocket_core", "0001_initial"),
     ]
 
     operations = [
         migrations.CreateModel(
-            name='Approval',
+            name="Approval",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('user_id', models.CharField(max_length=255)),
-                ('approval_id', models.CharField(max_length=128)),
-                ('tool_call_id', models.CharField(max_length=128)),
-                ('tool_name', models.CharField(max_length=255)),
-                ('arguments', models.TextField()),
-                ('arguments_digest', models.CharField(max_length=64)),
-                ('message', models.TextField(blank=True)),
-                ('created_at', models.DateTimeField()),
-                ('expires_at', models.DateTimeField(db_index=True)),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("user_id", models.CharField(max_length=255)),
+                ("approval_id", models.CharField(max_length=128)),
+                ("tool_call_id", models.CharField(max_length=128)),
+                ("tool_name", models.CharField(max_length=255)),
+                ("arguments", models.TextField()),
+                ("arguments_digest", models.CharField(max_length=64)),
+                ("message", models.TextField(blank=True)),
+                ("created_at", models.DateTimeField()),
+                ("expires_at", models.DateTimeField(db_index=True)),
             ],
         ),
         migrations.CreateModel(
-            name='Decision',
+            name="Decision",
             fields=[
-                ('approval', models.OneToOneField(on_delete=django.db.models.deletion.CASCADE, primary_key=True, related_name='decision', serialize=False, to='agents.approval')),
-                ('approved', models.BooleanField()),
-                ('value', models.TextField(default='null')),
-                ('by', models.CharField(max_length=16)),
-                ('decided_at', models.DateTimeField()),
+                (
+                    "approval",
+                    models.OneToOneField(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        primary_key=True,
+                        related_name="decision",
+                        serialize=False,
+                        to="agents.approval",
+                    ),
+                ),
+                ("approved", models.BooleanField()),
+                ("value", models.TextField(default="null")),
+                ("by", models.CharField(max_length=16)),
+                ("decided_at", models.DateTimeField()),
             ],
         ),
         migrations.CreateModel(
-            name='Run',
+            name="Run",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('user_id', models.CharField(max_length=255)),
-                ('run_id', models.CharField(max_length=128)),
-                ('agent_type', models.CharField(max_length=128)),
-                ('input', models.TextField(default='{}')),
-                ('request_id', models.CharField(blank=True, max_length=128)),
-                ('status', models.CharField(choices=[('queued', 'Queued'), ('running', 'Running'), ('waiting', 'Waiting'), ('completed', 'Completed'), ('failed', 'Failed'), ('cancelled', 'Cancelled')], default='queued', max_length=16)),
-                ('first_seq', models.BigIntegerField(blank=True, null=True)),
-                ('last_seq', models.BigIntegerField(blank=True, null=True)),
-                ('result', models.TextField(blank=True)),
-                ('code', models.CharField(blank=True, max_length=32)),
-                ('incident', models.CharField(blank=True, max_length=64)),
-                ('worker_id', models.CharField(blank=True, max_length=128)),
-                ('lease_until', models.DateTimeField(blank=True, null=True)),
-                ('resting', models.BooleanField(default=False)),
-                ('stop_requested_at', models.DateTimeField(blank=True, null=True)),
-                ('stop_reason', models.CharField(blank=True, max_length=1024)),
-                ('retried_as', models.CharField(blank=True, max_length=128)),
-                ('created_at', models.DateTimeField()),
-                ('started_at', models.DateTimeField(blank=True, null=True)),
-                ('finished_at', models.DateTimeField(blank=True, null=True)),
-                ('thread', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='runs', to='websocket_core.thread')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("user_id", models.CharField(max_length=255)),
+                ("run_id", models.CharField(max_length=128)),
+                ("agent_type", models.CharField(max_length=128)),
+                ("input", models.TextField(default="{}")),
+                ("request_id", models.CharField(blank=True, max_length=128)),
+                (
+                    "status",
+                    models.CharField(
+                        choices=[
+                            ("queued", "Queued"),
+                            ("running", "Running"),
+                            ("waiting", "Waiting"),
+                            ("completed", "Completed"),
+                            ("failed", "Failed"),
+                            ("cancelled", "Cancelled"),
+                        ],
+                        default="queued",
+                        max_length=16,
+                    ),
+                ),
+                ("first_seq", models.BigIntegerField(blank=True, null=True)),
+                ("last_seq", models.BigIntegerField(blank=True, null=True)),
+                ("result", models.TextField(blank=True)),
+                ("code", models.CharField(blank=True, max_length=32)),
+                ("incident", models.CharField(blank=True, max_length=64)),
+                ("worker_id", models.CharField(blank=True, max_length=128)),
+                ("lease_until", models.DateTimeField(blank=True, null=True)),
+                ("resting", models.BooleanField(default=False)),
+                ("stop_requested_at", models.DateTimeField(blank=True, null=True)),
+                ("stop_reason", models.CharField(blank=True, max_length=1024)),
+                ("retried_as", models.CharField(blank=True, max_length=128)),
+                ("created_at", models.DateTimeField()),
+                ("started_at", models.DateTimeField(blank=True, null=True)),
+                ("finished_at", models.DateTimeField(blank=True, null=True)),
+                (
+                    "thread",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE, related_name="runs", to="websocket_core.thread"
+                    ),
+                ),
             ],
         ),
         migrations.AddField(
-            model_name='approval',
-            name='run',
-            field=models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='approvals', to='agents.run'),
+            model_name="approval",
+            name="run",
+            field=models.ForeignKey(
+                on_delete=django.db.models.deletion.CASCADE, related_name="approvals", to="agents.run"
+            ),
         ),
         migrations.CreateModel(
-            name='Memory',
+            name="Memory",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('key', models.CharField(max_length=200)),
-                ('data', models.BinaryField()),
-                ('updated_at', models.DateTimeField()),
-                ('thread', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='memories', to='websocket_core.thread')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("key", models.CharField(max_length=200)),
+                ("data", models.BinaryField()),
+                ("updated_at", models.DateTimeField()),
+                (
+                    "thread",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE, related_name="memories", to="websocket_core.thread"
+                    ),
+                ),
             ],
             options={
-                'verbose_name_plural': 'memories',
-                'constraints': [models.UniqueConstraint(fields=('thread', 'key'), name='memory_of_thread')],
+                "verbose_name_plural": "memories",
+                "constraints": [models.UniqueConstraint(fields=("thread", "key"), name="memory_of_thread")],
             },
         ),
         migrations.AddIndex(
-            model_name='run',
-            index=models.Index(condition=models.Q(('status__in', ('queued', 'running', 'waiting'))), fields=['user_id'], name='run_open_of_user'),
+            model_name="run",
+            index=models.Index(
+                condition=models.Q(("status__in", ("queued", "running", "waiting"))),
+                fields=["user_id"],
+                name="run_open_of_user",
+            ),
         ),
         migrations.AddIndex(
-            model_name='run',
-            index=models.Index(condition=models.Q(('status__in', ('queued', 'running', 'waiting'))), fields=['status', 'id'], name='run_open'),
+            model_name="run",
+            index=models.Index(
+                condition=models.Q(("status__in", ("queued", "running", "waiting"))),
+                fields=["status", "id"],
+                name="run_open",
+            ),
         ),
         migrations.AddIndex(
-            model_name='run',
-            index=models.Index(fields=['created_at'], name='run_created'),
+            model_name="run",
+            index=models.Index(fields=["created_at"], name="run_created"),
         ),
         migrations.AddConstraint(
-            model_name='run',
-            constraint=models.UniqueConstraint(fields=('user_id', 'run_id'), name='run_of_user'),
+            model_name="run",
+            constraint=models.UniqueConstraint(fields=("user_id", "run_id"), name="run_of_user"),
         ),
         migrations.AddConstraint(
-            model_name='run',
-            constraint=models.UniqueConstraint(condition=models.Q(('status__in', ('running', 'waiting'))), fields=('thread',), name='one_active_run_per_thread'),
+            model_name="run",
+            constraint=models.UniqueConstraint(
+                condition=models.Q(("status__in", ("running", "waiting"))),
+                fields=("thread",),
+                name="one_active_run_per_thread",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='approval',
-            constraint=models.UniqueConstraint(fields=('user_id', 'approval_id'), name='approval_of_user'),
+            model_name="approval",
+            constraint=models.UniqueConstraint(fields=("user_id", "approval_id"), name="approval_of_user"),
         ),
     ]

@@ -1,4 +1,7 @@
-"""The peer: an idiomatic Channels project. `PEER_LAYER` is `memory` or `pubsub`, `PEER_CONSUMER` is `group`, `direct` or `durable`."""
+"""The peer: an idiomatic Channels project.
+
+`PEER_LAYER` is `memory` or `pubsub`, `PEER_CONSUMER` is `group`, `direct` or `durable`.
+"""
 
 import os
 

@@ -1,4 +1,4 @@
-"""The agent that is measured: emits numbered events with the time of their emission, yielding to the event loop once per event."""
+"""The agent that is measured: numbered events with the time of their emission, and a turn of the loop for each."""
 
 import asyncio
 import time

@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import random
 import signal
 import socket
 import subprocess
@@ -13,6 +14,7 @@ START_SECONDS = 60.0  # a busy machine needs long; a program that ends is notice
 STOP_SECONDS = 30.0
 SAVE_SECONDS = 3.0
 POLL_SECONDS = 0.02
+PORTS = range(15000, 32000)  # below the ports of outgoing connections
 
 
 class ServerFailedError(AssertionError):
@@ -20,11 +22,16 @@ class ServerFailedError(AssertionError):
 
 
 def free_port() -> int:
-    """Return a port of the loopback interface that nobody listens on now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+    """Return a port of the loopback interface that nobody listens on now.
+
+    Not one that the system gives to outgoing connections: a server that is killed and started again needs its port,
+    and somebody's connection could have got it meanwhile.
+    """
+    while True:
+        port = random.SystemRandom().choice(PORTS)
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
 
 
 def accepts_connections(port: int) -> bool:
@@ -106,7 +113,9 @@ class ServerProcess:
                 start_new_session=True,  # a Ctrl-C at the test run must not reach it before its fixture ends it
             )
         try:
-            wait_for(lambda: not self.is_running or self._is_ready(), self.start_seconds, f"the start of {self.command[0]}")
+            wait_for(
+                lambda: not self.is_running or self._is_ready(), self.start_seconds, f"the start of {self.command[0]}"
+            )
         except ServerFailedError as error:
             self.kill()
             raise ServerFailedError(f"{error}\n{self.tail()}") from None
