@@ -132,9 +132,9 @@ def end(
 ) -> None:
     """Close what is open, append the terminal event, free the thread's place. The caller has checked that it may."""
     for event in closers:
-        append(transaction, row, run_id, event)
-        if event.event_type == "approval_resolved":
-            decide_row(transaction, row.user_id, event.data)
+        # Somebody may have decided while the run was ending: that decision has its event already.
+        if event.event_type != "approval_resolved" or decide_row(transaction, row.user_id, event.data):
+            append(transaction, row, run_id, event)
     seq = append(transaction, row, run_id, terminal)
     reason = terminal.data.get("reason")
     ledger_sql.mark_ended(
@@ -154,19 +154,21 @@ def end(
         row.dirty = True
 
 
-def decide_row(transaction: Transaction, user_id: str, data: dict[str, Any]) -> None:
-    """The one decision of an approval; its primary key refuses a second."""
+def decide_row(transaction: Transaction, user_id: str, data: dict[str, Any]) -> bool:
+    """The one decision of an approval; its primary key refuses a second. Returns whether it was made here."""
     approval = Approval.objects.filter(user_id=user_id, approval_id=data["approval_id"]).first()
-    if approval is not None:
-        Decision.objects.get_or_create(
-            approval=approval,
-            defaults={
-                "approved": data["approved"],
-                "value": events.encode(data["value"]),
-                "by": data["by"],
-                "decided_at": transaction.now,
-            },
-        )
+    if approval is None:
+        return True
+    _, made = Decision.objects.get_or_create(
+        approval=approval,
+        defaults={
+            "approved": data["approved"],
+            "value": events.encode(data["value"]),
+            "by": data["by"],
+            "decided_at": transaction.now,
+        },
+    )
+    return made
 
 
 def digest(tool_name: str, arguments: str) -> str:
