@@ -31,7 +31,7 @@ from websocket_core import db, log_context
 from websocket_core.context import UserExecutionContext
 from websocket_core.errors import LeaseLostError
 from websocket_core.events import RunGrammar
-from websocket_core.ids import RunID, ThreadID, UserID
+from websocket_core.ids import RunID, ThreadID, UserID, new_id
 from websocket_core.journal import get_journal
 from websocket_core.lifecycle import is_draining, lifecycle
 from websocket_core.process import this_process
@@ -147,6 +147,14 @@ class Runner:
             failed = Event("agent_failed", {"code": "agent_error", "message": "This agent is not available."})
             following: Lease | None = await journal.submit(FinishRun(lease, [], failed, take_next=not is_draining()))
             return following
+        except Exception:
+            incident = new_id()
+            log.exception("incident %s: agent %s cannot be made, run %s", incident, lease.agent_type, lease.run_id)
+            message = f"The agent failed. Incident {incident}."
+            failed = Event("agent_failed", {"code": "agent_error", "message": message})
+            finish = FinishRun(lease, [], failed, incident=incident, take_next=not is_draining())
+            after: Lease | None = await journal.submit(finish)
+            return after
         run_events = RunEvents(manager, await self._grammar(lease))
         info = RunInfo(
             UserID(lease.user_id),
@@ -209,8 +217,9 @@ class Runner:
                 self._look_now.clear()
                 try:
                     if time.monotonic() - renewed >= conf.HEARTBEAT_SECONDS:
-                        renewed = time.monotonic()
+                        asked = time.monotonic()
                         await db.writer.call(_renew, list(self._leases), this_process.process_id)
+                        renewed = asked  # only now: after an outage the leases are the first thing to mend
                     await self._pass_wishes_on()
                 except Exception as error:  # noqa: BLE001 - trouble of the database or the layer is waited out
                     log.warning("runner: %s: %s", type(error).__name__, error)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from contextvars import Context
 from datetime import UTC, datetime
 from weakref import WeakKeyDictionary
@@ -19,6 +20,7 @@ from agents.errors import UnknownAgentError
 from agents.executors import get_executor
 from agents.ledger_requests import ReapRun
 from agents.registry import find
+from agents.runner import get_runner
 from agents.runtime import RunRuntime
 from websocket_core import db
 from websocket_core.errors import ClientError
@@ -35,6 +37,7 @@ class Sweeper:
     def __init__(self, runtime: RunRuntime) -> None:
         self._runtime = runtime
         self._task: asyncio.Task[None] | None = None
+        self._reap_from = 0.0  # time.monotonic(): leases that ran out before may be renewed again
 
     @property
     def started(self) -> bool:
@@ -64,6 +67,8 @@ class Sweeper:
             except asyncio.CancelledError:
                 raise
             except Exception as error:  # noqa: BLE001 - waited out, the next sweep comes
+                # While the database was away nobody could renew a lease: their holders get the time of one to do so.
+                self._reap_from = time.monotonic() + conf.LEASE_SECONDS
                 if not warned:
                     warned = True
                     log.warning("sweeper: %s: %s", type(error).__name__, error)
@@ -73,7 +78,10 @@ class Sweeper:
         """Look once."""
         await db.writer.call(beat_and_reap)
         now = datetime.now(UTC)
-        for user_id, thread_id, run_pk, agent_type in await db.read(ledger_requests.stale_runs, now):
+        stale = await db.read(ledger_requests.stale_runs, now) if time.monotonic() >= self._reap_from else []
+        for user_id, thread_id, run_pk, agent_type in stale:
+            if get_runner().holds(run_pk):
+                continue  # it lives, here: its lease is about to be renewed
             operation = ReapRun(user_id, thread_id, run_pk, retry=_retries(agent_type), executor=get_executor())
             if await get_journal().submit(operation):
                 log.warning("run %s: its worker was lost", run_pk)
