@@ -261,11 +261,12 @@ class ToolCall:
         self._began = 0.0
 
     async def __aenter__(self) -> Self:
-        denied = self._approval is not None and not self._approval.approved
-        await self.begin(wait=not denied)
-        if denied:
-            await self.finish("denied", error="A person denied this call.")
+        if self._approval is not None and not self._approval.approved:
+            self._began = time.monotonic()
+            denied = self._completion("denied", error="A person denied this call.")
+            await self._events.emit_together(("tool_executing", self._beginning()), ("tool_completed", denied))
             raise ToolDenied(f"{self.name} was denied")
+        await self.begin()
         return self
 
     async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
@@ -287,17 +288,21 @@ class ToolCall:
     async def begin(self, *, wait: bool = True) -> None:
         """`tool_executing`. Waits for its commit: what a tool does must never be unknown to the journal."""
         self._began = time.monotonic()
-        data = {"tool_call_id": self.tool_call_id, "tool_name": self.name, "arguments": self.arguments}
-        await self._events.emit("tool_executing", data, wait=wait)
+        await self._events.emit("tool_executing", self._beginning(), wait=wait)
 
     async def finish(self, status: str, *, result: Any = None, error: str | None = None) -> None:
         """`tool_completed` with status `ok`, `error`, `denied` or `cancelled`."""
-        if self.tool_call_id not in self._events.grammar.tools:
-            return  # closed already, by the end of the run
+        if self.tool_call_id in self._events.grammar.tools:  # else it was closed already, by the end of the run
+            await self._events.emit("tool_completed", self._completion(status, result=result, error=error))
+
+    def _beginning(self) -> dict[str, Any]:
+        return {"tool_call_id": self.tool_call_id, "tool_name": self.name, "arguments": self.arguments}
+
+    def _completion(self, status: str, *, result: Any = None, error: str | None = None) -> dict[str, Any]:
         data: dict[str, Any] = {"tool_call_id": self.tool_call_id, "tool_name": self.name, "status": status}
         if status == "ok":
             data["result"] = result
         else:
             data["error"] = error or ""
         data["duration_ms"] = round((time.monotonic() - self._began) * 1000, 3)
-        await self._events.emit("tool_completed", data)
+        return data

@@ -15,6 +15,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any
 
+from agents import run_reads
 from agents.base import BaseAgent
 from agents.conf import conf
 from agents.context import AgentContext, Rest, RunInfo, blocking_threads
@@ -22,7 +23,7 @@ from agents.errors import AgentError, ToolDenied, ToolError
 from agents.ledger import Event
 from agents.run_events import RunEvents
 from agents.sync_context import SyncAgentContext
-from websocket_core import events
+from websocket_core import db, events
 from websocket_core.errors import JournalUnavailable, LeaseLostError, RunOverError
 from websocket_core.ids import new_id
 from websocket_core.protocols import WebSocketManagerProtocol
@@ -103,7 +104,7 @@ class Execution:
         except (LeaseLostError, RunOverError):
             return Ending(lost=True)
         except JournalUnavailable:
-            return self._failed("journal_unavailable", "The database was away for too long.")
+            return await self._after_outage()
         finally:
             self.context.events.close()
         kind, reason = wish
@@ -124,8 +125,8 @@ class Execution:
             await self.context.events.settle()
         except (LeaseLostError, RunOverError):
             return Ending(lost=True)
-        except JournalUnavailable as problem:
-            error = error or problem
+        except JournalUnavailable:
+            return await self._after_outage()
         finally:
             self.context.events.close()
         if error is not None:
@@ -133,6 +134,16 @@ class Execution:
         if isinstance(outcome, Rest):
             return Ending(rest=outcome.memory)
         return self._completed(outcome)
+
+    async def _after_outage(self) -> Ending:
+        """Events are missing: what is open, the journal knows. It is asked for as long as the database is away."""
+        while True:
+            try:
+                self.context.events.grammar = await db.read(run_reads.grammar_so_far, self.context)
+            except db.OUTAGE:
+                await asyncio.sleep(0.5)
+            else:
+                return self._failed("journal_unavailable", "The database was away for too long.")
 
     def _completed(self, value: Any) -> Ending:
         context = self.context
@@ -149,10 +160,9 @@ class Execution:
         return Ending(Event("agent_completed", data), result=result, value=value)
 
     def _ending_of(self, error: BaseException) -> Ending:
-        if isinstance(error, LeaseLostError | RunOverError):
+        # Not by the error's class alone: it may be that of another run, which the agent has looked into.
+        if isinstance(error, LeaseLostError | RunOverError) and self.context.events.lost:
             return Ending(lost=True)
-        if isinstance(error, JournalUnavailable):
-            return self._failed("journal_unavailable", "The database was away for too long.")
         if isinstance(error, AgentError | ToolError | ToolDenied) and str(error):
             return self._failed("agent_error", str(error), error=error)
         return self._incident("agent_error", "The agent failed.", error)

@@ -15,7 +15,7 @@ from typing import Any
 
 from agents.conf import conf
 from websocket_core import events
-from websocket_core.errors import LeaseLostError, RunOverError
+from websocket_core.errors import JournalUnavailable, LeaseLostError, RunOverError
 from websocket_core.events import RunGrammar
 from websocket_core.journal import Journal, get_journal
 from websocket_core.journal_transaction import Operation
@@ -39,9 +39,12 @@ class RunEvents:
         self.manager = manager
         self.grammar = grammar or RunGrammar()
         self.closed = False  # the run is over, or not ours any more
-        self.lost = False  # the lease was taken over
+        self.lost = False  # the lease was taken over, or a bare run is over
+        self.failed = False  # the database was away for too long: an event is missing, so none may follow
         self._core = manager if isinstance(manager, UnifiedWebSocketManager) else None
         self._in_flight: deque[asyncio.Future[Any]] = deque()
+        self._unfed: dict[asyncio.Future[Any], tuple[str, Mapping[str, Any]]] = {}  # true once they are committed
+        self._given_up = 0  # see Journal.given_up; how many we have heard of
         self._order = asyncio.Lock()
         self._delta: tuple[str, str] | None = None  # (event type, stream) of the text that waits
         self._text: list[str] = []
@@ -69,23 +72,52 @@ class RunEvents:
             await self._flush_delta()
             await self._put(event_type, data, wait=wait)
 
+    async def emit_together(self, *pieces: tuple[str, Mapping[str, Any]]) -> None:
+        """Emit events with nothing of this run between them. Raises as `emit`."""
+        async with self._order:
+            await self._flush_delta()
+            for event_type, data in pieces:
+                await self._put(event_type, data, wait=False)
+
     async def emit_operation(self, event_type: str, data: Mapping[str, Any], operation: Operation) -> None:
-        """Emit an event through an operation that writes more than the event; returns when it is committed."""
+        """Emit an event through an operation that writes more than the event; returns when it is committed.
+
+        Who is cancelled meanwhile has emitted it all the same: the grammar hears of it when it is committed.
+        """
         async with self._order:
             await self._flush_delta()
             self._check()
             events.encode(data)  # raises before anything moved
-            future = await get_journal().admit(operation)
-            await self._await(future)
-            self.grammar.feed(event_type, data)
+            journal = get_journal()
+            if journal.full:
+                await journal.room()
+            self._hear(journal)
+            future = journal.post(operation)
+            self._unfed[future] = (event_type, data)
+            self._in_flight.append(future)
+            future.add_done_callback(self._feed)
+            try:
+                await self._await(future)
+            finally:
+                if future.done():
+                    self._feed(future)
+                    self._in_flight.remove(future)
 
     async def delta(self, event_type: str, stream: str, text: str) -> None:
-        """Append text to a stream of the run."""
+        """Append text to a stream of the run.
+
+        Raises:
+            TypeError: the text is no `str`.
+            ValueError: it holds a lone surrogate.
+        """
         self._check()
+        if not all(isinstance(one, str) for one in (text, stream)):
+            raise TypeError(f"a thought or message is text, not {type(text).__name__}")
         if not text:
             return
+        events.encode([text, stream])  # here, where its author hears of it, and before it is mixed with other text
         async with self._order:
-            if self._delta != (event_type, stream):
+            if self._delta != (event_type, stream) or self._chars + len(text) > conf.DELTA_CHARS:
                 await self._flush_delta()
                 self._delta = (event_type, stream)
             self._text.append(text)
@@ -105,7 +137,10 @@ class RunEvents:
         async with self._order:
             await self._flush_delta()
         while self._in_flight:
-            await self._in_flight.popleft()
+            future = self._in_flight.popleft()
+            await self._await(future)
+            self._feed(future)
+        self._check_failed()
 
     def close(self) -> None:
         """Nothing is emitted any more; who tries is told that the run is over."""
@@ -137,12 +172,38 @@ class RunEvents:
             raise LeaseLostError()
         if self.closed:
             raise RunOverError()
+        self._check_failed()
+
+    def _check_failed(self) -> None:
+        if self.failed:
+            raise JournalUnavailable()
+
+    def _hear(self, journal: Journal) -> None:
+        """Hear of events in flight that were given up, wherever in the queue they were."""
+        if journal.given_up != self._given_up:
+            self._given_up = journal.given_up
+            for future in self._in_flight:
+                if future.done() and isinstance(future.exception(), JournalUnavailable):
+                    self.failed = True
+            self._check_failed()
+
+    def _feed(self, future: asyncio.Future[Any]) -> None:
+        piece = self._unfed.pop(future, None)
+        if piece is not None and not future.cancelled() and future.exception() is None:
+            self.grammar.feed(*piece)
+
+    def _note(self, error: BaseException) -> None:
+        if isinstance(error, LeaseLostError | RunOverError):
+            self.lost = True
+        elif isinstance(error, JournalUnavailable):
+            self.failed = True
 
     async def _put(self, event_type: str, data: Mapping[str, Any], *, wait: bool) -> None:
         self._check()
         if self._core is None:
             self.grammar.feed(event_type, data)
             if not await self.manager.emit_critical_event(self.manager.user_context.user_id, event_type, data):
+                self.lost = True
                 raise RunOverError()
             return
         journal = get_journal()
@@ -162,8 +223,9 @@ class RunEvents:
         while in_flight and in_flight[0].done():
             error = in_flight.popleft().exception()
             if error is not None:
-                self.lost = self.lost or isinstance(error, LeaseLostError)
+                self._note(error)
                 raise error
+        self._hear(journal)
         assert self._core is not None
         operation = self._core.operation(event_type, data)  # raises before the grammar moves
         self.grammar.feed(event_type, data)
@@ -175,8 +237,8 @@ class RunEvents:
         try:
             # Shielded: an agent that is cancelled while it waits has emitted its event all the same.
             await asyncio.shield(future)
-        except LeaseLostError:
-            self.lost = True
+        except (LeaseLostError, RunOverError, JournalUnavailable) as error:
+            self._note(error)
             raise
 
     async def _flush_delta(self) -> None:
@@ -206,12 +268,10 @@ class RunEvents:
         event_type, stream = self._delta
         data = {"delta": "".join(self._text), events.STREAM_FIELD[event_type]: stream}
         self._clear_delta()
-        try:
+        if not self.failed and not self.lost:
             operation = self._core.operation(event_type, data)
             self.grammar.feed(event_type, data)
-        except ValueError:
-            return  # unsendable text; the author hears of it where it is sent without pacing
-        self._in_flight.append(get_journal().post(operation))
+            self._in_flight.append(get_journal().post(operation))
 
 
 def _forget_error(future: asyncio.Future[Any]) -> None:

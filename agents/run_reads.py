@@ -6,7 +6,7 @@ Synchronous functions for `db.read`; everything is looked up by user.
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import msgspec
 from django.db.models import Max
@@ -68,8 +68,24 @@ def history(lease: Lease) -> list[PastRun]:
     ]
 
 
-def grammar_so_far(lease: Lease) -> RunGrammar:
-    """The grammar's state after everything the journal has of a run that goes on."""
+class Whose(Protocol):
+    """Names a run: a lease, or the context of its agent."""
+
+    @property
+    def user_id(self) -> str:
+        """Whose it is."""
+
+    @property
+    def thread_id(self) -> str:
+        """Its thread."""
+
+    @property
+    def run_id(self) -> str:
+        """The run."""
+
+
+def grammar_so_far(lease: Whose) -> RunGrammar:
+    """The grammar's state after everything the journal has of a run."""
     grammar = RunGrammar()
     rows = Event.objects.filter(
         thread__user_id=lease.user_id, thread__thread_id=lease.thread_id, run_id=lease.run_id
