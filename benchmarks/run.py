@@ -1,7 +1,8 @@
 """Netra beside an idiomatic Channels project, in one interleaved run: `make bench`.
 
 Each round starts every server in turn on one core, the load generator on another; the table has medians over the
-rounds and the ratio to the peer of the same run. Absolute numbers say as much about the machine as about the server: quote ratios.
+rounds and the ratio to the peer of the same run. Absolute numbers say as much about the machine as about the server:
+quote ratios.
 """
 
 import argparse
@@ -20,8 +21,8 @@ from typing import Any
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "tests"))  # the same servers as the tests start
 
-from servers.process import ServerProcess, accepts_connections, free_port  # noqa: E402
-from servers.valkey import ValkeyServer  # noqa: E402
+from servers.process import ServerProcess, accepts_connections, free_port
+from servers.valkey import ValkeyServer
 
 NETRA = ("stream", "fanout", "paced", "stream_10", "stream_10_idle_1000", "replay", "idle")
 CHANNELS = ("stream", "fanout", "paced", "stream_10", "stream_10_idle_1000", "idle")

@@ -5,12 +5,12 @@ from django.core.asgi import get_asgi_application
 
 django_application = get_asgi_application()
 
-from channels.routing import ProtocolTypeRouter, URLRouter  # noqa: E402
-from django.db import connection  # noqa: E402
-from django.urls import path  # noqa: E402
+from channels.routing import ProtocolTypeRouter, URLRouter
+from django.db import connection
+from django.urls import path
 
-from benchmarks.channels_peer import consumers  # noqa: E402
-from benchmarks.channels_peer.models import Event  # noqa: E402
+from benchmarks.channels_peer import consumers
+from benchmarks.channels_peer.models import Event
 
 KIND = os.environ.get("PEER_CONSUMER", "group")
 consumer = {
