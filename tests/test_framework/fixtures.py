@@ -8,12 +8,28 @@ from typing import Any
 
 import pytest
 
+from agents import registry
 from test_framework import quiet
 from test_framework.databases import each_database, migrated_postgres
 from test_framework.faults import faults
 from test_framework.gateway import join, make
 
-__all__ = ["each_database", "faults", "join", "make", "migrated_postgres", "nothing_left_behind", "quiet_loop"]
+__all__ = [
+    "agents_discovered",
+    "each_database",
+    "faults",
+    "join",
+    "make",
+    "migrated_postgres",
+    "nothing_left_behind",
+    "quiet_loop",
+]
+
+
+@pytest.fixture(scope="session", autouse=True)
+def agents_discovered() -> None:
+    """Find Netra's own agents before any test puts the catalogue back to what it was before."""
+    registry.discover()
 
 
 @pytest.fixture(autouse=True)

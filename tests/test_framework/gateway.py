@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AsyncExitStack
 from datetime import timedelta
@@ -80,3 +81,19 @@ def make() -> Iterator[MakeAgent]:
     for name in set(registry._classes) - set(before):
         if registry._classes[name].__module__.startswith(("tests.", "test_framework.")):
             del registry._classes[name]
+
+
+SECRET = "password=hunter2"  # what agents of tests raise, and nobody may see
+
+
+async def outcome(join: Join, **fields: Any) -> tuple[list[dict[str, Any]], dict[str, Any]]:
+    """Run the agent `made`; its events (a whole, legal run: `finish` checks), and type and data of the last one."""
+    client = await join()
+    events = await client.finish(await client.start("made", **fields))
+    assert SECRET not in json.dumps(events)
+    return events, {"type": events[-1]["event_type"], **events[-1]["data"]}
+
+
+def kinds(events: list[dict[str, Any]]) -> list[str]:
+    """The types of these events."""
+    return [event["event_type"] for event in events]

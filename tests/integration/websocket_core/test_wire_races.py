@@ -1,0 +1,106 @@
+"""Runs that are stopped, decided or cut off from the database in the worst moment: still whole, legal runs."""
+
+import asyncio
+import threading
+from contextlib import suppress
+from typing import Any
+
+import pytest
+
+from agents.ledger import RequestApproval
+from agents.ledger_requests import DecideApproval, StopRun
+from test_framework.faults import DatabaseFaults
+from test_framework.gateway import Join, MakeAgent, kinds, outcome
+from test_framework.ssot.factories import GOOGLE
+from websocket_core.journal import get_journal
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+async def test_stop_in_the_moment_of_asking__the_approval_is_closed(join, make):
+    """The question is being committed when the run is stopped: it has been asked, so it has to be resolved."""
+    real, asking, go_on = RequestApproval.apply, asyncio.Event(), threading.Event()
+    loop = asyncio.get_running_loop()
+
+    def slow(self: Any, transaction: Any) -> None:
+        loop.call_soon_threadsafe(asking.set)
+        assert go_on.wait(20)
+        real(self, transaction)
+
+    async def body(ctx, input):
+        task = asyncio.create_task(ctx.approve("May I?"))
+        await asking.wait()
+        task.cancel()
+        loop.call_later(0.05, go_on.set)
+        await asyncio.wait([task])
+
+    make(body)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(RequestApproval, "apply", slow)
+        events, _ = await outcome(join)
+    assert kinds(events)[1:] == ["approval_requested", "approval_resolved", "agent_completed"]
+
+
+async def test_decided_and_stopped_at_once__is_resolved_once(join, make):
+    async def body(ctx, input):
+        await ctx.approve("May I?")
+        await asyncio.Event().wait()
+
+    make(body)
+    client = await join()
+    run = await client.start("made")
+    asked = await client.until("approval_requested")
+    user, thread, run_id = GOOGLE, run["thread_id"], run["run_id"]
+    decide = DecideApproval(user, thread, run_id, asked["data"]["approval_id"], approved=True, value=None, by="user")
+    await asyncio.gather(get_journal().submit(decide), get_journal().submit(StopRun(user, thread, run_id, "stopped")))
+    events = await client.finish(run)
+    assert kinds(events).count("approval_resolved") == 1
+
+
+async def test_outage_longer_than_patience__ends_as_journal_unavailable_without_a_hole(
+    join: Join, make: MakeAgent, faults: DatabaseFaults, settings: Any
+):
+    settings.NETRA_JOURNAL_TIMEOUT = 0.5
+    ready, go = asyncio.Event(), asyncio.Event()
+
+    async def body(ctx, input):
+        ready.set()
+        await go.wait()
+        with suppress(Exception):  # an author who catches everything
+            async with ctx.tool("search") as call:
+                call.result = 1
+        return "all is well"
+
+    make(body)
+    client = await join()
+    run = await client.start("made")
+    await ready.wait()
+    faults.away = True
+    go.set()
+    await asyncio.sleep(2)
+    faults.away = False
+    events = await client.finish(run)
+    assert kinds(events) == ["agent_started", "agent_failed"]
+    assert events[-1]["data"]["code"] == "journal_unavailable"
+
+
+async def test_outage_longer_than_the_lease__the_run_goes_on(join, make, faults, settings):
+    settings.NETRA_LEASE_SECONDS, settings.NETRA_HEARTBEAT_SECONDS, settings.NETRA_SWEEP_SECONDS = 1.0, 0.3, 0.05
+    ready, go = asyncio.Event(), asyncio.Event()
+
+    async def body(ctx, input):
+        ready.set()
+        await go.wait()
+        return "done"
+
+    make(body)
+    client = await join()
+    run = await client.start("made")
+    await ready.wait()
+    faults.away = True
+    await asyncio.sleep(2.5)
+    faults.away = False
+    await asyncio.sleep(1)
+    go.set()
+    events = await client.finish(run)
+    assert kinds(events) == ["agent_started", "agent_completed"]
