@@ -12,7 +12,7 @@ import pytest
 import websockets
 
 from integration.server.conftest import SmallServer, StartSmallServer
-from integration.server.raw_client import CLOSE, PING, TEXT, RawClient, read_to_the_end
+from integration.server.raw_client import CLOSE, PING, TEXT, RawClient, client_frame, read_to_the_end
 
 MIB = 1024
 SMALL_BUFFER = 128 * 1024  # so that the kernel holds little of what the client does not read
@@ -37,6 +37,15 @@ def test_client_that_never_reads__costs_little_and_is_closed_as_too_slow(
     assert (error["event_type"], error["code"]) == ("error", "too_slow")
     assert "resume" in error["message"]
     assert frames[-1] == (CLOSE, struct.pack("!H", 4408))
+
+
+def test_client_that_does_not_read__is_still_heard(start_small_server: StartSmallServer) -> None:
+    """It may want to stop what floods it."""
+    server = start_small_server(stall=60)
+    with RawClient(server.port, "/flood", receive_buffer=SMALL_BUFFER) as client:
+        server.wait_for(lambda stats: stats["sent"] > 1_000_000, "a full buffer")
+        client.send(client_frame(b"stop"))
+        server.wait_for(lambda stats: stats["received"] == 1, "the message")
 
 
 def test_client_that_never_reads__is_cut_after_its_time(start_small_server: StartSmallServer) -> None:
@@ -118,3 +127,15 @@ def test_slow_clients_again_and_again__leave_nothing_behind(start_small_server: 
         )
         resident.append(stats["rss"])
     assert resident[-1] < resident[1] * 1.15
+
+
+def test_idle_connection__costs_little(small_server: SmallServer) -> None:
+    """Some 12 KiB; a plain Daphne has 24. What the application adds is its own affair."""
+    cookies = "Cookie: sessionid=" + "x" * 32 + "\r\nUser-Agent: " + "y" * 120 + "\r\n"
+    warm = [RawClient(small_server.port, "/echo", headers=cookies) for _ in range(100)]
+    before = small_server.stats()["rss"]
+    idle = [RawClient(small_server.port, "/echo", headers=cookies) for _ in range(500)]
+    after = small_server.stats()["rss"]
+    for client in warm + idle:
+        client.socket.close()
+    assert (after - before) / 500 < 20

@@ -118,6 +118,17 @@ def test_half_open_connection__is_found(start_small_server: StartSmallServer) ->
         assert {opcode for opcode, _ in frames} == {PING}
 
 
+def test_client_whose_application_does_not_read__is_not_taken_for_dead(start_small_server: StartSmallServer) -> None:
+    """Its pongs wait in the socket, with everything else."""
+    server = start_small_server(ping=0.2, silence=1, tick=0.1)
+    with RawClient(server.port, "/busy?seconds=2") as client:
+        client.send(client_frame(b"x") * 100)
+        server.wait_for(lambda stats: stats["received"] == 100, "the messages")
+        time.sleep(0.4)  # long after the next look at the clock, not too long for a client that was heard just now
+        client.send(client_frame(b"x"))
+        server.wait_for(lambda stats: stats["received"] == 101, "one more")
+
+
 async def test_usual_client__closes_cleanly(small_server: SmallServer) -> None:
     async with websockets.connect(f"{small_server.ws}/echo?subprotocol=a", subprotocols=["b", "a"]) as client:  # type: ignore[list-item]
         assert client.subprotocol == "a"

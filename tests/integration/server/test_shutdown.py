@@ -82,12 +82,14 @@ def test_second_signal__is_immediate(start_small_server: StartSmallServer) -> No
         assert time.monotonic() - start < 5
 
 
-def test_request_under_way__is_finished(small_server: SmallServer) -> None:
+def test_request_under_way__is_finished_and_no_other_begun(small_server: SmallServer) -> None:
     answers: list[str] = []
-    request = threading.Thread(target=lambda: answers.append(small_server.get("/slow?seconds=1.5")))
+    request = threading.Thread(target=lambda: answers.append(small_server.get("/slow?seconds=3")))
     request.start()
     small_server.wait_for(lambda stats: stats["tasks"] >= 2, "the request")
     small_server.signal(signal.SIGTERM)
+    wait_for(lambda: not accepts_connections(small_server.port), 2.5, "the end of listening")
+    assert small_server.is_running
     request.join(20)
     assert answers == ["slow"]
     assert small_server.wait() == 0
