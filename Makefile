@@ -5,6 +5,8 @@ PY := $(VENV)/bin/python
 PORT ?= 8000
 HOST ?= 127.0.0.1
 ARGS ?=
+# Tests run side by side, as many as this; 0 runs them one by one in this process (for a debugger).
+JOBS ?= 2
 # The first Python on the path that is new enough; PYTHON=… names another.
 PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
 	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
@@ -28,7 +30,7 @@ run: setup  ## set up, make development users, serve on 127.0.0.1:$PORT (8000)
 
 test: setup-dev  ## set up, run every test, print coverage (ARGS="…" goes to pytest)
 	@sh scripts/ensure-chromium.sh
-	$(PY) -m pytest --cov --cov-report=term $(ARGS)
+	$(PY) -m pytest --numprocesses $(JOBS) --dist load --cov --cov-report=term $(ARGS)
 
 lint: setup-dev  ## style, types, import contracts, migrations, system checks
 	$(PY) -m ruff format --check

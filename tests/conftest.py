@@ -37,7 +37,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark tests by what they need, and run browser tests last.
 
     Playwright's event loop stays running in the main thread from its first use to the end of the session, where
-    asyncio tests and Django's database would find it in their way.
+    asyncio tests and Django's database would find it in their way. Beside each other, `--dist load` keeps that order in
+    every process; the other ways of dealing tests out do not.
     """
     for item in items:
         for marker, fixtures in MARKING_FIXTURES.items():
