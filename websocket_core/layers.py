@@ -50,7 +50,7 @@ class _Channel:
         self.readers = 0  # receive() calls under way; the channel is kept while there is one
 
 
-class InProcessChannelLayer(BaseChannelLayer):  # type: ignore[misc]  # Channels has no types
+class InProcessChannelLayer(BaseChannelLayer):
     """The channel layer of a Netra that runs in one process (see the module's text).
 
     Arguments are those of Channels' layers: `expiry` and `group_expiry` in seconds, `capacity` in messages per channel,

@@ -34,7 +34,7 @@ def test_golden_path__as_an_operator_probes_it__exit_code_0(local_staging: Stagi
 async def test_golden_path__five_critical_events__in_order(staging: Staging) -> None:
     async with connect(staging) as socket:
         await socket.send('{"action": "start_agent", "agent_type": "test"}')
-        seen = []
+        seen: list[str] = []
         async with asyncio.timeout(30):
             while not seen or seen[-1] != "agent_completed":
                 seen.append(json.loads(await socket.recv())["event_type"])

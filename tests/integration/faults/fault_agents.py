@@ -1,12 +1,13 @@
 """Agents of the fault tests, loaded by the servers under test through NETRA_AGENT_MODULES."""
 
 import asyncio
+from typing import Any
 
 from agents import AgentContext, agent
 
 
 @agent("ticker")
-async def ticker(ctx: AgentContext, input: dict) -> int:
+async def ticker(ctx: AgentContext, input: dict[str, Any]) -> int:
     """Publishes numbers at a pace."""
     for number in range(input["events"]):
         await ctx.publish_state({"number": number})
