@@ -6,6 +6,7 @@ Start, stop, decide, and end what nobody holds any more.
 from __future__ import annotations
 
 from datetime import timedelta
+from functools import partial
 from typing import Any, NamedTuple
 
 import msgspec
@@ -62,8 +63,18 @@ class StartRun(RunOperation):
         self.if_busy, self.request_id, self.worker_id, self.executor = if_busy, request_id, worker_id, executor
 
     def apply(self, transaction: Transaction) -> Started:
-        user_id = self.key[0]
         row = transaction.thread(self.key)
+        accepted = False
+        try:
+            started = self._start(transaction, row)
+            accepted = not started.outcome.existing
+            return started
+        finally:
+            if not accepted and not row.last_seq:  # the thread may have been made for this start alone
+                transaction.at_end.append(partial(_drop_unused, row))
+
+    def _start(self, transaction: Transaction, row: ThreadRow) -> Started:
+        user_id = self.key[0]
         known = ledger_sql.run_and_open_runs(user_id, self.run_id)
         if any(run.run_id == self.run_id for run in known):
             existing = Run.objects.select_related("thread").get(user_id=user_id, run_id=self.run_id)
@@ -124,6 +135,12 @@ class StartRun(RunOperation):
             return
         title = row.title or title_of(msgspec.json.decode(self.input), self.agent_type)
         Thread.objects.filter(pk=row.pk).update(title=title, deleted_at=None)
+
+
+def _drop_unused(row: ThreadRow) -> None:
+    """Delete a thread in which nothing ever was, by whatever else happened in this transaction."""
+    if not row.last_seq:
+        Thread.objects.filter(pk=row.pk, last_seq=0, runs=None).delete()
 
 
 def title_of(input: Any, agent_type: str) -> str:

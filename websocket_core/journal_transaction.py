@@ -8,7 +8,7 @@ of its batch.
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -142,6 +142,7 @@ class Transaction:
         self.rows: dict[ThreadKey, ThreadRow] = {}
         self.written: list[tuple[ThreadRow, int, str]] = []  # (thread, seq, frame) in order: what the doorbell tells
         self.after_commit: list[Any] = []  # callables for the event loop, once it is true
+        self.at_end: list[Callable[[], None]] = []  # what can only be judged when every operation was applied
         self._events: list[EventRow] = []  # one for one with `written`
         self._flushed = 0
         self._over: set[tuple[int, str]] = set()  # (thread, run) that had their terminal event
@@ -231,6 +232,8 @@ class Transaction:
             HeadRow(row.pk, row.last_seq, row.active_run_id, row.fence) for row in self.rows.values() if row.dirty
         ]:
             self._sql.write_heads(heads, self.now)
+        for last in self.at_end:
+            last()
 
     def flush_events(self) -> None:
         """Write the events gathered so far, so that they can be read in this transaction."""
