@@ -18,7 +18,7 @@ PRIVATE: list[tuple[type, tuple[str, ...]]] = [
     (FileDescriptor, ("dataBuffer", "offset", "doWrite", "startWriting", "stopWriting", "writeSomeData")),
     (AsyncioSelectorReactor, ("_readOrWrite", "_reschedule")),
     (tcp.Port, ("_fromListeningDescriptor", "_preexistingSocket")),
-    (unix.Port, ("_fromListeningDescriptor",)),
+    (unix.Port, ("_fromListeningDescriptor", "_shouldShutdown")),
 ]
 PRIVATE_OF_INSTANCES = {
     FileDescriptor: ("_tempDataLen",),
@@ -153,6 +153,8 @@ def start_listening(reactor: Any, listener: socket.socket, factory: Any, backlog
         port.backlog = backlog
         # Twisted would make a socket file writable for everybody, and remove it at the end. The file is not its own.
         port._bindPath = b"\0"
+        # Nor may it shut the socket down, which would end it for the parent process that handed it over, too.
+        port._shouldShutdown = False
     else:
         listener.listen(backlog)
         port = TcpPort._fromListeningDescriptor(  # type: ignore[no-untyped-call]

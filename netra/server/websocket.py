@@ -79,8 +79,8 @@ class WebSocketProtocol(DaphneWebSocketProtocol):
 
     def connectionMade(self) -> None:  # noqa: N802
         """Start the handshake."""
-        # Daphne hands over the transport of an HTTP channel, which stays registered as its producer: the request and its
-        # headers would live as long as the socket.
+        # Daphne hands over the transport of an HTTP channel, which stays registered as its producer: the request and
+        # its headers would live as long as the socket.
         self.transport.unregisterProducer()
         self.heard = self.pinged = self.moved_at = time.monotonic()
         super().connectionMade()
