@@ -9,7 +9,8 @@ import websockets
 
 from e2e.websocket_core.conftest import Staging
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(400)]
+# One group: whoever runs tests side by side starts staging once.
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(400), pytest.mark.xdist_group("staging")]
 
 EMIT = """
 import asyncio

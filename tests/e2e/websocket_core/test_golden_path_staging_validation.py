@@ -13,7 +13,8 @@ from e2e.websocket_core.test_factory_staging_validation import connect, receive
 from integration.faults.patient_client import PatientClient, journal_of
 from websocket_core.events import CRITICAL
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(400)]
+# One group: whoever runs tests side by side starts staging once.
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(400), pytest.mark.xdist_group("staging")]
 
 USERS = ("105945141827451681156", "github_user_98765432101", "auth0|abc123def456")
 

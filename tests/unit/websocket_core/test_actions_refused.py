@@ -1,4 +1,4 @@
-"""Frames that are no actions: an error of the client, whatever they are, with the `request_id` where one can be read."""
+"""Frames that are no actions: an error of the client, with the `request_id` where one can be read."""
 
 import json
 
