@@ -9,7 +9,7 @@ to be won back.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import lru_cache
 from typing import Any, NamedTuple, Protocol
 
@@ -42,7 +42,10 @@ class Statements(Protocol):
         """Insert events."""
 
     def write_heads(self, rows: Sequence[HeadRow], now: datetime) -> None:
-        """Write the threads' heads back; `now` becomes their `updated_at`."""
+        """Write the threads' heads back; `now` becomes their `updated_at`, each a microsecond after the one before.
+
+        `sync` pages by that time: of threads with the same one a page could show some, and no page the others.
+        """
 
 
 def statements() -> Statements:
@@ -96,10 +99,15 @@ class _SQLite:
             )
 
     def write_heads(self, rows: Sequence[HeadRow], now: datetime) -> None:
-        updated = (_sqlite_moment(now),)
+        moments = map(_sqlite_moment, _moments(now, len(rows)))
         for piece in _pieces(rows):
-            values = [value for row in piece for value in (*row, *updated)]
+            values = [value for row in piece for value in (*row, next(moments))]
             connection.connection.execute(_sqlite_update(len(piece)), values)
+
+
+def _moments(now: datetime, count: int) -> Iterator[datetime]:
+    """Different ones, a microsecond apart: see `Statements.write_heads`."""
+    return (now + timedelta(microseconds=number) for number in range(count))
 
 
 def _sqlite_moment(now: datetime) -> str:
@@ -157,10 +165,10 @@ class _PostgreSQL:
         with connection.cursor() as cursor:
             cursor.execute(
                 "UPDATE websocket_core_thread SET last_seq = head.last_seq, active_run_id = head.run, "
-                "fence = head.fence, updated_at = %s::timestamptz "
-                "FROM unnest(%s::bigint[], %s::bigint[], %s::varchar[], %s::bigint[]) "
-                "AS head(id, last_seq, run, fence) WHERE websocket_core_thread.id = head.id",
-                [now, *columns],
+                "fence = head.fence, updated_at = head.updated "
+                "FROM unnest(%s::bigint[], %s::bigint[], %s::varchar[], %s::bigint[], %s::timestamptz[]) "
+                "AS head(id, last_seq, run, fence, updated) WHERE websocket_core_thread.id = head.id",
+                [*columns, list(_moments(now, len(rows)))],
             )
 
 

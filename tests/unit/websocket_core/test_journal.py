@@ -49,6 +49,14 @@ async def test_append__many_at_once__in_the_order_they_were_given():
     assert await states() == list(range(3000))
 
 
+async def test_append__threads_moved_together__each_have_a_time_of_their_own():
+    """`sync` pages by it: of threads with the same time a page would show some, and no page the others."""
+    futures = [get_journal().post(state(thread=f"t{number}")) for number in range(100)]
+    await asyncio.gather(*futures)
+    times = await db.read(lambda: list(Thread.objects.values_list("updated_at", flat=True)))
+    assert len(set(times)) == 100
+
+
 async def test_append__from_two_event_loops_at_once():
     async def work(name: str) -> None:
         for number in range(50):
