@@ -97,7 +97,8 @@ class NetraConsumer(AsyncConsumer):
         self.manager: UnifiedWebSocketManager | None = None
         self._first_action: asyncio.TimerHandle | None = None
         self._closing: asyncio.Task[None] | None = None
-        self._ignored = 0  # actions since the first rate_limited
+        self._ignored = 0  # actions sent in spite of rate_limited
+        self._refused = 0  # of them, since the last action that was let through
 
     async def __call__(self, scope: dict[str, Any], receive: Receive, send: Send) -> None:
         """Serve one socket (ASGI)."""
@@ -229,8 +230,12 @@ class NetraConsumer(AsyncConsumer):
         """Whether the user acts too fast; tells so, and closes who does not listen."""
         retry_after_ms = action_limiter.take(connection.user_id)
         if retry_after_ms is None:
-            self._ignored = 0
+            # Who was refused once and then waited has listened. Who just goes on is let through now and then, too.
+            if self._refused <= 1 and self._ignored:
+                self._ignored -= 1
+            self._refused = 0
             return False
+        self._refused += 1
         self._ignored += 1
         if self._ignored > conf.FLOODING_AFTER:
             self.close(

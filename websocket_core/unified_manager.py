@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from websocket_core import db, events, journal_read
+from websocket_core import db, events, frames, journal_read
 from websocket_core.conf import conf
 from websocket_core.connection import BareTransport, WebSocketConnection
 from websocket_core.context import UserExecutionContext
@@ -72,6 +72,7 @@ class UnifiedWebSocketManager:
             await self._welcome(wrapped, bare)
         except BaseException:
             self._forget(wrapped.connection_id)
+            hub.log.closed(wrapped.connection_id, wrapped.close_code)  # its row may be there; it would take a place
             await hub.leave(wrapped)
             raise
         return wrapped.connection_id
@@ -163,7 +164,7 @@ class UnifiedWebSocketManager:
             "active": bool(alive),
             "connections": len(alive),
             "waiting_chars": sum(connection.delivery.pending_chars for connection in alive if connection.delivery),
-            "since": min((connection.connected_at for connection in alive), default=None),
+            "since": frames.moment(min((connection.connected_at for connection in alive), default=None)),
             "connection_ids": sorted(connection.connection_id for connection in alive),
         }
 

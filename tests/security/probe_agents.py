@@ -5,7 +5,7 @@ import asyncio
 from agents import AgentContext, agent
 
 
-@agent("marked")
+@agent("probe_marked")
 async def marked(ctx: AgentContext, input: dict[str, str]) -> dict[str, str]:
     """Puts its marker into every kind of payload."""
     marker = input["marker"]
@@ -18,7 +18,7 @@ async def marked(ctx: AgentContext, input: dict[str, str]) -> dict[str, str]:
     return {"marker": marker}
 
 
-@agent("asking")
+@agent("probe_asking")
 async def asking(ctx: AgentContext, input: dict[str, str]) -> dict[str, bool]:
     """Waits for a decision."""
     decision = await ctx.approve(input["marker"], tool_name="send", arguments={"what": input["marker"]})

@@ -97,7 +97,7 @@ class Tab:
         try:
             while waiting:
                 run = waiting[-1]
-                start = {"action": "start_agent", "agent_type": "marked", "run_id": run, "input": {}}
+                start = {"action": "start_agent", "agent_type": "probe_marked", "run_id": run, "input": {}}
                 start |= {"thread_id": self._random.choice(threads), "input": {"marker": self._marker}}
                 await socket.send(json.dumps(start))
                 waiting.pop()
@@ -195,7 +195,7 @@ async def victim(server: NetraServer, token: str) -> dict[str, str]:
                 json.dumps(
                     {
                         "action": "start_agent",
-                        "agent_type": "marked" if number < 59 else "asking",
+                        "agent_type": "probe_marked" if number < 59 else "probe_asking",
                         "thread_id": thread,
                         "input": {"marker": "x" * 2000},
                     }

@@ -44,12 +44,12 @@ class Victim:
 
 @pytest.fixture
 async def victim(join, make) -> Victim:
-    make(marked, name="marked")
-    make(asking, name="asking")
+    make(marked, name="probe_marked")
+    make(asking, name="probe_asking")
     client = await join(AUTH0)
-    done = await client.start("marked", input={"marker": MARKER})
+    done = await client.start("probe_marked", input={"marker": MARKER})
     await client.finish(done)
-    await client.start("asking", input={"marker": MARKER}, thread_id=done["thread_id"])
+    await client.start("probe_asking", input={"marker": MARKER}, thread_id=done["thread_id"])
     asked = await client.until("approval_requested")
     token = await AccessToken.objects.filter(user_id=AUTH0).afirst()
     connection = await Connection.objects.filter(user_id=AUTH0).afirst()
@@ -117,7 +117,7 @@ async def test_actions__answer_as_for_names_that_never_existed(victim, join, set
     settings.NETRA_ACTIONS_PER_SECOND = 0.0
     made_up = victim.made_up()
     attacker = await join(GITHUB)
-    own = await attacker.start("marked", input={"marker": "bob"})
+    own = await attacker.start("probe_marked", input={"marker": "bob"})
     await attacker.finish(own)
     real, invented = (actions(names, own["run_id"]) for names in (victim.names, made_up))
     for message, about_real, about_invented in zip(
@@ -133,7 +133,7 @@ async def test_start_agent__with_foreign_names_is_a_run_of_one_s_own(victim, joi
     for names in (victim.names, made_up):
         attacker = await join(GITHUB)
         started = await attacker.start(
-            "marked", thread_id=names["thread"], run_id=names["done"], input={"marker": "bob"}
+            "probe_marked", thread_id=names["thread"], run_id=names["done"], input={"marker": "bob"}
         )
         events = await attacker.finish(started)
         again = await attacker.ask("resume", cursors={names["thread"]: 0})
@@ -151,7 +151,7 @@ async def test_victim__notices_nothing(victim, join, settings):
     while not await victim.client.receive_nothing(0.2):
         pass
     attacker = await join(GITHUB)
-    own = await attacker.start("marked", input={"marker": "bob"}, thread_id=victim.names["thread"])
+    own = await attacker.start("probe_marked", input={"marker": "bob"}, thread_id=victim.names["thread"])
     await attacker.finish(own)
     await told(attacker, actions(victim.names, own["run_id"]))
     script = await Caller.of(GITHUB)
