@@ -26,6 +26,15 @@ from websocket_core.protocols import WebSocketManagerProtocolValidator
 log = logging.getLogger(__name__)
 
 CHECK_TIMEOUT = 3.0  # seconds; an orchestrator asks every few seconds
+# No page, no copy, no guessing: what other answers get from middlewares that these do not pass.
+HEADERS = {
+    "Cache-Control": "no-store",
+    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    "Referrer-Policy": "same-origin",
+    "Cross-Origin-Opener-Policy": "same-origin",
+}
 LOOPBACK = ("127.0.0.1", "::1")
 
 
@@ -46,7 +55,8 @@ class HealthMiddleware:
         if answer is None or request.method not in ("GET", "HEAD"):
             return await self._get_response(request)
         response = await answer(request)
-        response["Cache-Control"] = "no-store"
+        for name, value in HEADERS.items():
+            response[name] = value
         return response
 
 

@@ -12,10 +12,24 @@ from pathlib import Path
 from django.core.exceptions import ImproperlyConfigured
 
 KEY_BYTES = 50
+DIFFERENT = 5
 _ADVICE = (
     "Set the environment variable SECRET_KEY to a long random text, the same in every process "
     "(python -c 'import secrets; print(secrets.token_urlsafe(50))' prints one)"
 )
+
+
+def require_strong(key: str) -> None:
+    """Refuse a key that can be guessed, by the measure of Django's own check (`security.W009`).
+
+    Raises:
+        ImproperlyConfigured: it is short, repeats few characters, or is the one of a new project.
+    """
+    if len(key) < KEY_BYTES or len(set(key)) < DIFFERENT or key.startswith("django-insecure-"):
+        raise ImproperlyConfigured(
+            f"SECRET_KEY can be guessed: it needs {KEY_BYTES} characters or more, {DIFFERENT} different ones at least. "
+            f"{_ADVICE}."
+        )
 
 
 def load_or_create(path: Path) -> str:

@@ -28,6 +28,8 @@ SECRET_KEY = env.text("SECRET_KEY")
 NETRA_SECRET_KEY_GENERATED = not SECRET_KEY
 if NETRA_SECRET_KEY_GENERATED:
     SECRET_KEY = secret_key.load_or_create(DATA_DIR / "secret_key")
+elif not DEBUG:
+    secret_key.require_strong(SECRET_KEY)
 SECRET_KEY_FALLBACKS = env.items("SECRET_KEY_FALLBACKS")
 ALLOWED_HOSTS = env.items("ALLOWED_HOSTS", ("localhost", "127.0.0.1", "[::1]"))
 

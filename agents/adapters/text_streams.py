@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable
+from collections.abc import Awaitable, Hashable
 
 from agents.adapters.shown import clean
 from agents.context import AgentContext
@@ -24,19 +24,18 @@ class TextStreams:
         if text:
             await self.append(key, text)
 
-    async def append(self, key: Hashable, text: str) -> None:
-        """Text to append to a part that has begun."""
+    def append(self, key: Hashable, text: str) -> Awaitable[None]:
+        """Text to append to a part that has begun. To be awaited."""
         if self._halves or not text.isascii():
             text = self._whole(key, text)
         event_type, stream = self._streams[key]
-        await self._delta(event_type, stream, text)
+        return self._delta(event_type, stream, text)
 
-    async def add(self, event_type: str, key: Hashable, text: str) -> None:
+    def add(self, event_type: str, key: Hashable, text: str) -> Awaitable[None]:
         """Text to append to a part, which begins with it if it has not begun."""
         if key in self._streams:
-            await self.append(key, text)
-        else:
-            await self.start(event_type, key, text)
+            return self.append(key, text)
+        return self.start(event_type, key, text)
 
     async def end(self, key: Hashable) -> None:
         """A part is complete; half a character that was left has lost its other half."""

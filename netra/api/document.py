@@ -8,6 +8,7 @@ from typing import Any
 
 import msgspec
 from django.http import HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
 from ninja import NinjaAPI
 from ninja.openapi.schema import OpenAPISchema
 from ninja.operation import PathView
@@ -77,10 +78,15 @@ class NetraAPI(NinjaAPI):
         return schema
 
     def finish(self) -> None:
-        """Call when every operation is there: a method that an address does not have is answered like other errors."""
+        """Call when every operation is there.
+
+        A method that an address does not have is answered like other errors, and no answer is kept by a cache: they
+        are one user's, and some of them secret.
+        """
         for router in self._get_bound_routers():
             for view in router.path_operations.values():
                 _answer_other_methods(view)
+                _forbid_copies(view)
 
 
 def _answer_other_methods(view: PathView) -> None:
@@ -92,3 +98,14 @@ def _answer_other_methods(view: PathView) -> None:
         return response
 
     view._not_allowed = not_allowed  # type: ignore[method-assign]
+
+
+def _forbid_copies(view: PathView) -> None:
+    answer = view._async_view
+
+    async def uncached(request: HttpRequest, *args: Any, **values: Any) -> HttpResponseBase:
+        response = await answer(request, *args, **values)
+        response.headers.setdefault("Cache-Control", "no-store")
+        return response
+
+    view._async_view = uncached  # type: ignore[method-assign]

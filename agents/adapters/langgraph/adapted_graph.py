@@ -12,6 +12,7 @@ from contextlib import aclosing
 from typing import Any, ClassVar, cast
 
 import msgspec
+from langchain_core.callbacks import BaseCallbackHandler
 from langchain_core.runnables import RunnableConfig
 from langgraph.checkpoint.base import BaseCheckpointSaver
 from langgraph.pregel import Pregel
@@ -22,7 +23,7 @@ from agents.adapters.call_ids import CallIds
 from agents.adapters.langgraph import chat_history, interrupts
 from agents.adapters.langgraph.event_stream import MODES, EventStream
 from agents.adapters.langgraph.thread_checkpoints import ThreadCheckpoints
-from agents.adapters.langgraph.tool_events import ToolEvents
+from agents.adapters.langgraph.tool_events import ToolEvents, UsageCounter
 from agents.base import BaseAgent
 from agents.conf import conf
 from agents.context import AgentContext, Decision
@@ -59,14 +60,13 @@ class LangGraphAgent(BaseAgent):
     async def _execute(
         self, ctx: AgentContext, input: Any, given: Any, ids: CallIds, usage: dict[str, int], *, begins: bool = False
     ) -> Any:
-        tools = ToolEvents(ctx, ids)
-        tools.usage = dict(usage)
+        counter = UsageCounter(usage)
         own = type(self).graph.checkpointer
         keeps = isinstance(own, BaseCheckpointSaver)  # the graph has a well-kept saver of its own
         saver = own if keeps else ThreadCheckpoints(await ctx.recall(self._memory_key))
         before = saver.step if isinstance(saver, ThreadCheckpoints) else 0
         graph = type(self).graph if keeps else type(self).graph.copy({"checkpointer": saver})
-        config = self._config(ctx, tools, shared_saver=keeps)
+        config = self._config(ctx, [ToolEvents(ctx, ids), counter], shared_saver=keeps)
         stream = EventStream(ctx, states=type(self).states)
         try:
             if begins:
@@ -89,11 +89,11 @@ class LangGraphAgent(BaseAgent):
             raise
         await stream.close()
         state = await graph.aget_state(config)
-        ctx.report_usage({name: number for name, number in tools.usage.items() if number})
+        ctx.report_usage({name: number for name, number in counter.usage.items() if number})
         if isinstance(saver, ThreadCheckpoints):
             await self._remember(ctx, saver, unfinished=bool(state.next))
         if state.next:
-            return await self._rest(ctx, input, state, ids, tools.usage)
+            return await self._rest(ctx, input, state, ids, counter.usage)
         return await self._result(stream.values, graph.output_channels)
 
     async def _rest(
@@ -116,14 +116,14 @@ class LangGraphAgent(BaseAgent):
         except (PydanticSerializationError, ValueError):
             return result  # the run's ending says that it has no JSON form
 
-    def _config(self, ctx: AgentContext, tools: ToolEvents, *, shared_saver: bool) -> RunnableConfig:
+    def _config(self, ctx: AgentContext, own: list[BaseCallbackHandler], *, shared_saver: bool) -> RunnableConfig:
         given = type(self).config
         callbacks = given.get("callbacks")
         return {
             "run_name": self.name,
             **given,
             "configurable": {**given.get("configurable", {}), "thread_id": self._thread(ctx, shared=shared_saver)},
-            "callbacks": [*(callbacks if isinstance(callbacks, list) else ()), tools],
+            "callbacks": [*(callbacks if isinstance(callbacks, list) else ()), *own],
         }
 
     def _thread(self, ctx: AgentContext, *, shared: bool) -> str:

@@ -41,7 +41,12 @@ class EventStream:
             path: the subgraph it is from; empty for the graph itself.
         """
         if mode == "messages":
-            await self._message(data[0])
+            message = data[0]
+            content = message.content
+            if type(message) is AIMessageChunk and type(content) is str and content and not message.additional_kwargs:
+                await self._texts.add(MESSAGE, (message.id, "text"), content)  # a token: most of what is streamed
+            else:
+                await self._message(message)
         elif mode == "custom":
             await self._custom(data)
         elif mode == "updates":

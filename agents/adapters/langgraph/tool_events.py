@@ -1,4 +1,4 @@
-"""Tools, wherever a graph calls them: told before they run, and what became of them; and what its models used."""
+"""LangChain's callbacks: tools are told before they run, wherever a graph calls them; usage is counted."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Coroutine
 from typing import Any
 from uuid import UUID
 
-from langchain_core.callbacks import AsyncCallbackHandler
+from langchain_core.callbacks import AsyncCallbackHandler, BaseCallbackHandler
 from langchain_core.messages import BaseMessage, ToolMessage
 from langchain_core.outputs import ChatGeneration, LLMResult
 from langchain_core.tools import ToolException
@@ -32,12 +32,15 @@ class ToolEvents(AsyncCallbackHandler):
     """
 
     raise_error = True  # a run that is over, or somebody else's, must not go on into its tools
+    # Nothing but tools is its business, and it is called on the spot: else every token of a model would make a task
+    # that waits for a method that does nothing.
+    run_inline = True
+    ignore_llm = ignore_chat_model = ignore_chain = ignore_retriever = ignore_custom_event = True
 
     def __init__(self, ctx: AgentContext, ids: CallIds) -> None:
         self._ctx, self._ids = ctx, ids
         self._loop = asyncio.get_running_loop()
         self._open: dict[UUID, ToolCall] = {}
-        self.usage: dict[str, int] = {}
 
     async def on_tool_start(
         self, serialized: dict[str, Any] | None, input_str: str, *, run_id: UUID, **kwargs: Any
@@ -52,16 +55,6 @@ class ToolEvents(AsyncCallbackHandler):
     async def on_tool_error(self, error: BaseException, *, run_id: UUID, **kwargs: Any) -> None:
         """A tool has raised."""
         await self._on_loop(self._error(error, run_id))
-
-    async def on_llm_end(self, response: LLMResult, **kwargs: Any) -> None:
-        """A model has answered."""
-        self.usage["requests"] = self.usage.get("requests", 0) + 1
-        for generations in response.generations:
-            for generation in generations[:1]:
-                message = generation.message if isinstance(generation, ChatGeneration) else None
-                used = getattr(message, "usage_metadata", None) or {}
-                for name in ("input_tokens", "output_tokens", "total_tokens"):
-                    self.usage[name] = self.usage.get(name, 0) + int(used.get(name) or 0)
 
     async def _start(
         self, serialized: dict[str, Any] | None, input_str: str, run_id: UUID, kwargs: dict[str, Any]
@@ -97,6 +90,30 @@ class ToolEvents(AsyncCallbackHandler):
             await coroutine
         else:
             await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(coroutine, self._loop))
+
+
+class UsageCounter(BaseCallbackHandler):
+    """Counts what the models of one run use.
+
+    Attributes:
+        usage: `requests`, and tokens as far as the models tell.
+    """
+
+    run_inline = True  # on the spot: there is nothing to wait for
+    ignore_chain = ignore_retriever = ignore_agent = ignore_custom_event = True
+
+    def __init__(self, usage: dict[str, int]) -> None:
+        self.usage = dict(usage)
+
+    def on_llm_end(self, response: LLMResult, **kwargs: Any) -> None:
+        """A model has answered."""
+        self.usage["requests"] = self.usage.get("requests", 0) + 1
+        for generations in response.generations:
+            for generation in generations[:1]:
+                message = generation.message if isinstance(generation, ChatGeneration) else None
+                used = getattr(message, "usage_metadata", None) or {}
+                for name in ("input_tokens", "output_tokens", "total_tokens"):
+                    self.usage[name] = self.usage.get(name, 0) + int(used.get(name) or 0)
 
 
 def _author_text(error: BaseException) -> str:

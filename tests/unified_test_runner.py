@@ -1,0 +1,49 @@
+"""A thin front of pytest: which tests, and against what. Everything it does not know goes to pytest as it is.
+
+python tests/unified_test_runner.py --category websocket --real-services
+python tests/unified_test_runner.py --category integration --no-docker
+python tests/unified_test_runner.py --category e2e --prefer-staging
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+CATEGORIES = {
+    "unit": ["tests/unit"],
+    "integration": ["tests/integration"],
+    "e2e": ["tests/e2e"],
+    "websocket": ["tests/unit/websocket_core", "tests/integration/websocket_core", "tests/e2e/websocket_core"],
+}
+SERVICES = "not postgres and not redis"  # what needs a server beside the database file
+
+
+def command(arguments: Sequence[str]) -> tuple[list[str], dict[str, str]]:
+    """pytest's command line, and what is added to the environment."""
+    parser = argparse.ArgumentParser(description="Run Netra's tests.", allow_abbrev=False)
+    parser.add_argument("--category", choices=sorted(CATEGORIES), help="which tests; default: all")
+    parser.add_argument("--real-services", action="store_true", help="also those that start PostgreSQL and Valkey")
+    parser.add_argument("--no-docker", action="store_true", help="nothing here uses Docker; accepted for scripts")
+    parser.add_argument("--prefer-staging", action="store_true", help="e2e tests use NETRA_STAGING_URL where it is set")
+    options, rest = parser.parse_known_args(arguments)
+    paths = [path for path in CATEGORIES.get(options.category, ["tests"]) if (ROOT / path).exists()]
+    # One category named and no services asked for: only what needs none. Without a category, everything.
+    chosen = [] if options.real_services or options.category is None else ["-m", SERVICES]
+    extra = {"NETRA_PREFER_STAGING": "1"} if options.prefer_staging else {}
+    return [sys.executable, "-m", "pytest", *paths, *chosen, *rest], extra
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run pytest; returns its exit code."""
+    words, extra = command(sys.argv[1:] if arguments is None else arguments)
+    return subprocess.run(words, cwd=ROOT, env={**os.environ, **extra}, check=False).returncode
+
+
+if __name__ == "__main__":
+    sys.exit(main())

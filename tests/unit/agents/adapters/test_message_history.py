@@ -1,0 +1,83 @@
+"""What a thread remembers for a Pydantic AI agent."""
+
+from pydantic_ai.messages import (
+    ModelMessage,
+    ModelRequest,
+    ModelResponse,
+    SystemPromptPart,
+    TextPart,
+    ToolCallPart,
+    ToolReturnPart,
+    UserPromptPart,
+)
+
+from agents.adapters.pydantic_ai import message_history
+
+
+def turn(number: int, size: int = 100) -> list[ModelMessage]:
+    """A question, a tool, an answer."""
+    return [
+        ModelRequest(parts=[UserPromptPart(f"{number} " + "x" * size)]),
+        ModelResponse(parts=[ToolCallPart("look", {}, tool_call_id=f"c{number}")]),
+        ModelRequest(parts=[ToolReturnPart("look", "seen", tool_call_id=f"c{number}")]),
+        ModelResponse(parts=[TextPart(f"answer {number}")]),
+    ]
+
+
+def questions(messages: list[ModelMessage]) -> list[str]:
+    parts = [part for message in messages for part in message.parts if isinstance(part, UserPromptPart)]
+    return [str(part.content).split()[0] for part in parts]
+
+
+def test_dump_and_load__are_the_same():
+    messages = turn(1)
+    assert message_history.load(message_history.dump(messages, 100_000)) == messages
+
+
+def test_dump__leaves_whole_turns_out_the_oldest_first():
+    messages = [message for number in range(10) for message in turn(number)]
+    data = message_history.dump(messages, 6000)
+    assert data is not None
+    assert len(data) <= 6000
+    kept = message_history.load(data)
+    assert questions(kept) == [str(number) for number in range(10 - len(questions(kept)), 10)]
+    assert 0 < len(questions(kept)) < 10
+    assert isinstance(kept[0], ModelRequest)
+
+
+def test_dump__keeps_the_system_prompt_of_a_turn_it_leaves_out():
+    first = ModelRequest(parts=[SystemPromptPart("Be brief."), UserPromptPart("first " + "x" * 5000)])
+    data = message_history.dump([first, ModelResponse(parts=[TextPart("yes")]), *turn(2)], 4000)
+    kept = message_history.load(data)
+    assert questions(kept) == ["2"]
+    assert isinstance(kept[0].parts[0], SystemPromptPart)
+    assert sum(isinstance(part, SystemPromptPart) for message in kept for part in message.parts) == 1
+
+
+def test_dump__one_turn_that_is_too_large_is_forgotten():
+    assert message_history.load(message_history.dump(turn(1, size=50_000), 4000)) == []
+
+
+def test_dump__halves_of_characters_do_not_cost_the_history():
+    data = message_history.dump([ModelResponse(parts=[TextPart("a\ud83d\ude00b")])], 4000)
+    (message,) = message_history.load(data)
+    assert message.parts[0].content == "a😀b"  # type: ignore[union-attr]
+
+
+def test_load__closes_calls_that_were_left_without_a_result():
+    data = message_history.dump(turn(1)[:2], 4000)
+    parts = [part for message in message_history.load(data) for part in message.parts]
+    assert [part.tool_call_id for part in parts if isinstance(part, ToolReturnPart)] == ["c1"]
+
+
+def test_load__what_cannot_be_read_begins_anew(caplog):
+    assert message_history.load(b'[{"kind": "unknown"}]') == []
+    assert "begins anew" in caplog.text
+    assert message_history.load(None) == []
+
+
+def test_without_refused__drops_the_request_that_was_refused():
+    messages = turn(1)
+    refused = ModelRequest(parts=[UserPromptPart("bad")])
+    assert message_history.without_refused([*messages, refused, ModelResponse(parts=[])]) == messages
+    assert message_history.without_refused([*messages, refused]) == messages
