@@ -37,11 +37,30 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark tests by what they need, and run browser tests last.
 
     Playwright's event loop stays running in the main thread from its first use to the end of the session, where
-    asyncio tests and Django's database would find it in their way. Beside each other, `--dist load` keeps that order in
-    every process; the other ways of dealing tests out do not.
+    asyncio tests and Django's database would find it in their way. So a group that has to stay in one process
+    (`xdist_group`) and has a browser test comes just before the browser tests. Dealt out to several processes, the
+    order holds in each of them with `--dist loadgroup --no-loadscope-reorder`.
     """
     for item in items:
         for marker, fixtures in MARKING_FIXTURES.items():
             if fixtures & set(getattr(item, "fixturenames", ())):
                 item.add_marker(marker)
-    items.sort(key=lambda item: item.get_closest_marker("browser") is not None)
+    late_groups = {_group(item) for item in items if _is_browser_test(item)} - {None}
+    items.sort(key=lambda item: _place(item, late_groups))
+
+
+def _place(item: pytest.Item, late_groups: set[str | None]) -> tuple[int, bool]:
+    if _group(item) in late_groups:
+        return 1, _is_browser_test(item)
+    return (2, True) if _is_browser_test(item) else (0, False)
+
+
+def _is_browser_test(item: pytest.Item) -> bool:
+    return item.get_closest_marker("browser") is not None
+
+
+def _group(item: pytest.Item) -> str | None:
+    marker = item.get_closest_marker("xdist_group")
+    if marker is None:
+        return None
+    return str(marker.args[0] if marker.args else marker.kwargs.get("name", "default"))
