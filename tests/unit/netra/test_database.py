@@ -65,7 +65,9 @@ def test_database__unusable__refused_without_telling_the_password(tmp_path, url)
 
 
 def test_channel_layer__absent__in_this_process():
-    assert channel_layers("", prefix="netra") == {"default": {"BACKEND": "websocket_core.layers.InProcessChannelLayer"}}
+    layer = channel_layers("", prefix="netra")["default"]
+    assert layer["BACKEND"] == "websocket_core.layers.InProcessChannelLayer"
+    assert layer["CONFIG"]["capacity"] >= 1000  # a burst of a whole process fits in
 
 
 def test_channel_layer__redis__publish_subscribe():
