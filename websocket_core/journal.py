@@ -18,7 +18,7 @@ from datetime import UTC, datetime
 from typing import Any, NamedTuple
 from weakref import WeakKeyDictionary
 
-from django.db import transaction
+from django.db import IntegrityError, transaction
 
 from websocket_core import db, metrics
 from websocket_core.announce import announce
@@ -165,7 +165,7 @@ class Journal:
 
     async def _commit(self, batch: Sequence[_Entry]) -> None:
         operations = [entry.operation for entry in batch]
-        number, attempt, pause, unclear = next(_batch_numbers), 0, 0.05, None
+        number, attempt, pause, unclear, collided = next(_batch_numbers), 0, 0.05, None, False
         while True:
             attempt += 1
             began = time.perf_counter()
@@ -188,7 +188,12 @@ class Journal:
                 operations = [entry.operation for entry in batch]
                 await asyncio.sleep(pause)
                 pause = min(pause * 2, 1.0)
-            except Exception:
+            except Exception as error:
+                if isinstance(error, IntegrityError) and not collided:
+                    # Another process made the same thing first (a run of the same name, in another thread): a second
+                    # look finds it, and answers as if it had been there before.
+                    collided = True
+                    continue
                 if len(batch) == 1:
                     raise
                 # One operation spoils the transaction: each gets its own, so that only the culprit fails.

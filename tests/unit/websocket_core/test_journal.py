@@ -12,6 +12,7 @@ from test_framework.ssot.factories import GITHUB, GOOGLE, create_test_context, c
 from websocket_core import db, metrics
 from websocket_core.errors import LeaseLostError, NotFound, WebSocketCoreError
 from websocket_core.journal import Journal, commit_now, get_journal
+from websocket_core.journal_transaction import Operation, Transaction
 from websocket_core.models import Thread
 
 pytestmark = pytest.mark.usefixtures("each_database")
@@ -133,6 +134,21 @@ async def test_failing_operation__does_not_spoil_its_batch(culprit):
         await failing
     assert await asyncio.gather(*before, *after) == list(range(1, 11))
     assert await states() == list(range(10))
+
+
+async def test_collision_with_another_process__is_looked_at_again():
+    class Beaten(Operation):
+        """Somebody else has inserted the same thing in the moment between the look and the write."""
+
+        tries = 0
+
+        def apply(self, transaction: Transaction) -> str:
+            self.tries += 1
+            if self.tries == 1:
+                raise IntegrityError
+            return "found theirs"
+
+    assert await get_journal().submit(Beaten()) == "found theirs"
 
 
 async def test_failing_operation__of_the_wires_kind__costs_no_second_transaction(caplog):
