@@ -123,4 +123,4 @@ async def _channel_layer() -> str:
 def _protocol() -> str:
     result = WebSocketManagerProtocolValidator.validate_manager_protocol(import_string(conf.MANAGER_CLASS))
     metrics.protocol_compliant.set(int(result["compliant"]))
-    return "ok" if result["compliant"] else "; ".join(result["missing_methods"] + result["invalid_signatures"])
+    return "ok" if result["compliant"] else "; ".join(result["findings"])

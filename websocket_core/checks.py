@@ -43,7 +43,7 @@ def manager_follows_protocol(app_configs: Sequence[AppConfig] | None, **kwargs: 
             hint="Derive from websocket_core.unified_manager.UnifiedWebSocketManager, or add what is missing.",
             id="websocket_core.E001",
         )
-        for finding in result["missing_methods"] + result["invalid_signatures"]
+        for finding in result["findings"]
     ]
 
 

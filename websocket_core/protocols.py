@@ -89,19 +89,16 @@ class WebSocketManagerProtocolValidator:
         """Judge a manager or a manager class.
 
         Returns:
-            `compliant` (bool), `missing_methods` and `invalid_signatures` (lists of strings, each naming the method
-            and saying in
-            words what is wrong), `manager_type` (str).
+            `compliant` (bool), `missing_methods` (list of their names), `invalid_signatures` (list of strings, each
+            beginning with the method's name and saying what is wrong with it), `findings` (list of strings: everything
+            that is wrong, in words), `manager_type` (str).
         """
         missing: list[str] = []
         invalid: list[str] = []
-        if not isinstance(manager, type) and getattr(manager, "user_context", None) is None:
-            missing.append("user_context: a manager carries the UserExecutionContext it was made for")
         for name, expected in PROTOCOL_METHODS.items():
-            member = inspect.getattr_static(manager, name, None)
+            member = _member(manager, name)
             if member is None:
-                kind = "async def" if expected.is_async else "def"
-                missing.append(f"{name}: add `{kind} {name}({', '.join(('self', *expected.parameters))})`")
+                missing.append(name)
             else:
                 invalid.extend(f"{name}: {finding}" for finding in _findings(manager, name, member, expected))
         kind_of = manager if isinstance(manager, type) else type(manager)
@@ -109,6 +106,7 @@ class WebSocketManagerProtocolValidator:
             "compliant": not missing and not invalid,
             "missing_methods": missing,
             "invalid_signatures": invalid,
+            "findings": [*map(_what_to_add, missing), *invalid],
             "manager_type": f"{kind_of.__module__}.{kind_of.__qualname__}",
         }
 
@@ -124,7 +122,7 @@ class WebSocketManagerProtocolValidator:
             return
         result = WebSocketManagerProtocolValidator.validate_manager_protocol(manager)
         if not result["compliant"]:
-            findings = "; ".join(result["missing_methods"] + result["invalid_signatures"])
+            findings = "; ".join(result["findings"])
             raise ProtocolComplianceError(
                 f"{result['manager_type']} does not follow WebSocketManagerProtocol: {findings}"
             )
@@ -140,6 +138,23 @@ def vars_touch_protocol(manager: Any) -> bool:
     return not isinstance(manager, type) and any(name in PROTOCOL_METHODS for name in own or ())
 
 
+def _member(manager: Any, name: str) -> Any:
+    """The method as it is written down; what a proxy only answers when it is asked counts, too."""
+    member = inspect.getattr_static(manager, name, None)
+    if member is None and not isinstance(manager, type) and not hasattr(type(manager), name):
+        try:
+            member = getattr(manager, name, None)
+        except Exception:  # noqa: BLE001 - whatever a stranger's `__getattr__` raises: there is no such method
+            member = None
+    return member
+
+
+def _what_to_add(name: str) -> str:
+    method = PROTOCOL_METHODS[name]
+    kind = "async def" if method.is_async else "def"
+    return f"{name}: missing, add `{kind} {name}({', '.join(('self', *method.parameters))})`"
+
+
 def _findings(manager: Any, name: str, member: Any, expected: _Method) -> list[str]:
     """What is wrong with one method, in words."""
     if isinstance(member, staticmethod | classmethod):
@@ -147,7 +162,7 @@ def _findings(manager: Any, name: str, member: Any, expected: _Method) -> list[s
         bound = True
     else:
         own = {} if isinstance(manager, type) else getattr(manager, "__dict__", {})
-        function, bound = member, not inspect.isfunction(member) or name in own
+        function, bound = member, not inspect.isfunction(member) or not _of_class(manager, name, own)
     if not callable(function):
         return [f"is {type(function).__name__}, not a method"]
     findings = []
@@ -173,6 +188,12 @@ def _findings(manager: Any, name: str, member: Any, expected: _Method) -> list[s
     elif keyword_only:
         findings.append(f"{', '.join(keyword_only)} must also be accepted by position")
     return findings
+
+
+def _of_class(manager: Any, name: str, own: dict[str, Any]) -> bool:
+    """Whether the class has the method, so that its first parameter is `self`."""
+    kind = manager if isinstance(manager, type) else type(manager)
+    return name not in own and hasattr(kind, name)
 
 
 def _async_call(function: Any) -> bool:

@@ -8,8 +8,11 @@ from __future__ import annotations
 
 from typing import Any
 
+from websocket_core.errors import ProtocolComplianceError
 from websocket_core.ids import new_id
-from websocket_core.protocols import WebSocketManagerProtocol, WebSocketManagerProtocolValidator
+from websocket_core.protocols import WebSocketManagerProtocol
+
+NEEDED = ("user_context", "emit_critical_event")
 
 
 class UnifiedWebSocketEmitter:
@@ -19,14 +22,17 @@ class UnifiedWebSocketEmitter:
     raises what it raises.
 
     Args:
-        manager: any compliant manager.
+        manager: any compliant manager. Only its `user_context` and its `emit_critical_event` are used.
 
     Raises:
-        ProtocolComplianceError: the manager does not follow `WebSocketManagerProtocol`.
+        ProtocolComplianceError: it has not even these.
     """
 
     def __init__(self, manager: WebSocketManagerProtocol) -> None:
-        WebSocketManagerProtocolValidator.require_protocol_compliance(manager)
+        if isinstance(manager, type) or not all(hasattr(manager, name) for name in NEEDED):
+            raise ProtocolComplianceError(
+                f"an emitter takes a manager with {' and '.join(NEEDED)}, not {type(manager).__name__}"
+            )
         self.manager = manager
 
     async def emit(self, event_type: str, /, **data: Any) -> bool:

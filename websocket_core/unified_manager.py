@@ -233,6 +233,8 @@ class UnifiedWebSocketManager:
         """
         if event_type not in events.TYPES:
             raise ValueError(f"unknown event type {event_type!r:.80}; known ones: {', '.join(sorted(events.TYPES))}")
+        if not isinstance(data, Mapping):
+            raise ValueError(f"the data of an event is an object (a dict), not {type(data).__name__}")
         context = self.user_context
         if event_type == "agent_started":
             data = {"agent_type": "unknown", "input": {}, **data}

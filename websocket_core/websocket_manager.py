@@ -8,6 +8,7 @@ from django.utils.module_loading import import_string
 
 from websocket_core.conf import conf
 from websocket_core.context import UserExecutionContext
+from websocket_core.errors import ProtocolComplianceError
 from websocket_core.protocols import WebSocketManagerProtocolValidator
 from websocket_core.unified_manager import UnifiedWebSocketManager
 
@@ -22,7 +23,7 @@ def create_websocket_manager(user_context: UserExecutionContext) -> UnifiedWebSo
         TypeError: `user_context` is not a `UserExecutionContext`.
         ValueError: one of its ids is not legal (raised where the context is made).
         ProtocolComplianceError: the configured class (`NETRA_MANAGER_CLASS`) does not follow
-        `WebSocketManagerProtocol`.
+            `WebSocketManagerProtocol`, or its managers have no `user_context`.
     """
     if not isinstance(user_context, UserExecutionContext):
         raise TypeError(
@@ -31,6 +32,8 @@ def create_websocket_manager(user_context: UserExecutionContext) -> UnifiedWebSo
         )
     manager = _manager_class(conf.MANAGER_CLASS)(user_context)
     WebSocketManagerProtocolValidator.require_protocol_compliance(manager)
+    if getattr(manager, "user_context", None) is not user_context:
+        raise ProtocolComplianceError(f"{conf.MANAGER_CLASS} does not keep the context it is given as `user_context`")
     return manager
 
 

@@ -47,9 +47,10 @@ class TestValidator(SSotBaseTestCase):
         for name in PROTOCOL_METHODS:
             result = validate(compliant_class(**{name: None})())
             assert not result["compliant"]
-            assert len(result["missing_methods"]) == 1
-            assert result["missing_methods"][0].startswith(f"{name}: add `")
+            assert result["missing_methods"] == [name]
             assert result["invalid_signatures"] == []
+            (finding,) = result["findings"]
+            assert finding.startswith(f"{name}: missing, add `")
 
     def test_each_method_of_the_wrong_kind(self):
         for name, method in PROTOCOL_METHODS.items():
@@ -108,15 +109,36 @@ class TestValidator(SSotBaseTestCase):
             require(instance)
         require(compliant_class()())
 
-    def test_without_a_context(self):
-        (finding,) = validate(compliant_class(user_context=None)())["missing_methods"]
-        assert finding.startswith("user_context: ")
+    def test_methods_alone_count(self):
+        assert validate(compliant_class(user_context=None)())["compliant"]
 
-    def test_mocks_are_no_managers(self):
-        for mock in (Mock(), MagicMock(), AsyncMock(), object(), None):
+    def test_strangers_are_no_managers(self):
+        for stranger in (object(), None, "manager", object):
+            assert validate(stranger)["missing_methods"] == list(PROTOCOL_METHODS)
+
+    def test_mocks_have_every_method__but_none_of_the_right_kind(self):
+        for mock in (Mock(), MagicMock(), AsyncMock()):
             result = validate(mock)
             assert not result["compliant"]
-            assert len(result["missing_methods"]) >= len(PROTOCOL_METHODS)
+            assert {finding.split(":")[0] for finding in result["invalid_signatures"]} == set(PROTOCOL_METHODS)
+
+    def test_proxy__is_judged_by_what_it_answers(self):
+        class Proxy:
+            def __init__(self, manager):
+                self.manager = manager
+
+            def __getattr__(self, name):
+                return getattr(self.manager, name)
+
+        assert validate(Proxy(create_test_manager()))["compliant"]
+        assert validate(Proxy(compliant_class(send_to_user=None)()))["missing_methods"] == ["send_to_user"]
+
+    def test_manager_that_raises_when_asked(self):
+        class Touchy:
+            def __getattr__(self, name):
+                raise RuntimeError(name)
+
+        assert validate(Touchy())["missing_methods"] == list(PROTOCOL_METHODS)
 
     def test_require__lists_every_finding(self):
         with pytest.raises(ProtocolComplianceError) as caught:
@@ -141,10 +163,13 @@ class TestValidator(SSotBaseTestCase):
         with pytest.raises(ProtocolComplianceError):
             require(Broken(create_test_context()))
 
-    def test_emitter_takes_only_compliant_managers(self):
+    def test_emitter_takes_whatever_has_what_it_uses(self):
         UnifiedWebSocketEmitter(create_test_manager())
-        with pytest.raises(ProtocolComplianceError):
-            UnifiedWebSocketEmitter(Mock())
+        UnifiedWebSocketEmitter(Mock(spec=["user_context", "emit_critical_event"]))
+        useless: list[Any] = [object(), None, UnifiedWebSocketManager]
+        for wrong in useless:
+            with pytest.raises(ProtocolComplianceError, match="emit_critical_event"):
+                UnifiedWebSocketEmitter(wrong)
 
 
 class Sloppy:

@@ -127,6 +127,18 @@ class TestFactoryErrors(SSotBaseTestCase):
             assert type(create_websocket_manager(create_test_context())).__name__ == "OfMyOwn"
         assert type(create_websocket_manager(create_test_context())) is UnifiedWebSocketManager
 
+    def test_manager_class_that_loses_its_context__is_refused(self):
+        with (
+            override_settings(NETRA_MANAGER_CLASS=f"{__name__}.Forgetful"),
+            pytest.raises(ProtocolComplianceError, match="Forgetful"),
+        ):
+            create_websocket_manager(create_test_context())
+
+
+class Forgetful(UnifiedWebSocketManager):
+    def __init__(self, user_context):
+        super().__init__(create_test_context())
+
 
 class Incompliant:
     def __init__(self, user_context):
