@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Awaitable, Callable
-from typing import Any, ClassVar, Literal, cast
+from typing import Any, ClassVar, Literal, get_args
 
 from websocket_core.protocols import WebSocketManagerProtocol
 
@@ -25,13 +25,14 @@ class BaseAgent:
     input_schema: ClassVar[dict[str, Any] | None] = None  # JSON Schema of `input`, for forms and API documents
     on_loss: ClassVar[OnLoss] = "fail"  # what happens when the worker dies: the run fails, and "retry" starts a new one
     timeout: ClassVar[float | None] = None  # seconds; None: `NETRA_AGENT_TIMEOUT`
-    is_sync: ClassVar[bool] = False  # the body blocks: it gets a thread, and a context whose methods block
 
     def __init__(self, manager: WebSocketManagerProtocol | None = None) -> None:
         self.manager = manager
 
     async def run(self, ctx: Any, input: Any) -> Any:
         """The body. Returns the result: anything that JSON can express.
+
+        A plain `def run` blocks: it gets a thread, and a context whose methods block.
 
         Args:
             ctx: `agents.context.AgentContext` (`SyncAgentContext` for a sync body).
@@ -90,12 +91,27 @@ def make_agent(
     on_loss: OnLoss = "fail",
     timeout: float | None = None,
 ) -> type[BaseAgent]:
-    """An agent class whose body is `function(ctx, input)`, async or sync."""
-    is_sync = not inspect.iscoroutinefunction(function)
+    """An agent class whose body is `function(ctx, input)`, async or sync.
+
+    Raises:
+        TypeError: the function cannot be called so, or yields instead of returning.
+        ValueError: `on_loss` or `timeout` is not one that can be.
+    """
+    _check_body(name, function)
+    if on_loss not in get_args(OnLoss):
+        raise ValueError(f"on_loss of agent {name} is 'fail' or 'retry', not {on_loss!r}")
+    if timeout is not None and not (timeout > 0):
+        raise ValueError(f"timeout of agent {name} is a number of seconds above 0, or None; not {timeout!r}")
 
     async def run(self: BaseAgent, ctx: Any, input: Any) -> Any:
+        return await function(ctx, input)
+
+    def run_blocking(self: BaseAgent, ctx: Any, input: Any) -> Any:
         result = function(ctx, input)
-        return result if is_sync else await cast(Awaitable[Any], result)
+        if inspect.iscoroutine(result):
+            result.close()
+            raise TypeError(f"agent {name} returned a coroutine: write it as `async def`")
+        return result
 
     members = {
         "__doc__": function.__doc__,
@@ -106,8 +122,30 @@ def make_agent(
         "input_schema": input_schema,
         "on_loss": on_loss,
         "timeout": timeout,
-        "is_sync": is_sync,
-        "function": staticmethod(function),
-        "run": run,
+        "run": run if is_async(function) else run_blocking,
     }
     return type(f"{name}_agent", (BaseAgent,), members)
+
+
+def is_async(function: Any) -> bool:
+    """Whether calling it gives a coroutine: an `async def`, or an object with an `async def __call__`."""
+    return inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(getattr(function, "__call__", None))  # noqa: B004
+
+
+def _check_body(name: str, function: Any) -> None:
+    if isinstance(function, type):
+        raise TypeError(f"@agent is for functions; a class names itself (`name = {name!r}`) and is given to `register`")
+    if not callable(function):
+        raise TypeError(f"agent {name} is no function: {type(function).__name__}")
+    if inspect.isasyncgenfunction(function) or inspect.isgeneratorfunction(function):
+        raise TypeError(
+            f"agent {name} yields; an agent says things with ctx (ctx.say, ctx.message) and returns its result"
+        )
+    try:
+        signature = inspect.signature(function)
+    except (TypeError, ValueError):
+        return  # written in C: it says nothing about itself
+    try:
+        signature.bind(None, None)
+    except TypeError:
+        raise TypeError(f"agent {name} is called with (ctx, input), but takes {signature}") from None

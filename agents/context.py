@@ -84,6 +84,21 @@ def blocking_threads() -> ThreadPoolExecutor:
     return _threads
 
 
+async def in_blocking_thread(function: Callable[..., T], *args: Any) -> T:
+    """Run a function in one of them, with the context variables of this moment."""
+    context = contextvars.copy_context()
+    return await asyncio.get_running_loop().run_in_executor(
+        blocking_threads(), lambda: context.run(_without_stop_iteration, function, *args)
+    )
+
+
+def _without_stop_iteration(function: Callable[..., T], *args: Any) -> T:
+    try:
+        return function(*args)
+    except StopIteration as error:  # a future cannot carry it: whoever awaits would wait for ever
+        raise RuntimeError("a function in a thread raised StopIteration") from error
+
+
 @dataclass(slots=True)
 class RunInfo:
     """Whose run it is, and what came before it."""
@@ -115,6 +130,10 @@ class AgentContext:
     def cancelled(self) -> bool:
         """Whether the run was stopped. An async body need not look: it gets `CancelledError`."""
         return self._stop.is_set()
+
+    async def stopped(self) -> None:
+        """Wait until the run is stopped."""
+        await self._stop.wait()
 
     def cancel(self) -> None:
         """Called by the runtime when the run is stopped."""
@@ -221,9 +240,7 @@ class AgentContext:
 
     async def to_thread(self, function: Callable[..., T], *args: Any) -> T:
         """Run a blocking function without holding anybody up. When the run is stopped the function goes on, unheard."""
-        loop = asyncio.get_running_loop()
-        context = contextvars.copy_context()
-        return await loop.run_in_executor(blocking_threads(), lambda: context.run(function, *args))
+        return await in_blocking_thread(function, *args)
 
 
 class MessageStream:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from websocket_core.errors import UnknownAgent, WebSocketCoreError
 
 
@@ -10,12 +12,18 @@ class AgentError(WebSocketCoreError):
 
     code = "agent_error"
 
+    def __init__(self, message: str = "", **fields: Any) -> None:
+        super().__init__(message or "The agent failed.", **fields)
+
 
 class ToolError(WebSocketCoreError):
     """The tool call fails, and the person sees this text.
 
     Raised inside `async with ctx.tool(...)`; caught outside, the run goes on.
     """
+
+    def __init__(self, message: str = "", **fields: Any) -> None:
+        super().__init__(message or "The tool failed.", **fields)
 
 
 class ToolDenied(WebSocketCoreError):

@@ -8,7 +8,6 @@ there is exactly one ending, and nothing of an exception's text in it unless the
 from __future__ import annotations
 
 import asyncio
-import contextvars
 import logging
 import time
 from collections.abc import Awaitable, Callable
@@ -16,9 +15,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from agents import run_reads
-from agents.base import BaseAgent
+from agents.base import BaseAgent, is_async
 from agents.conf import conf
-from agents.context import AgentContext, Rest, RunInfo, blocking_threads
+from agents.context import AgentContext, Rest, RunInfo, in_blocking_thread
 from agents.errors import AgentError, ToolDenied, ToolError
 from agents.ledger import Event
 from agents.run_events import RunEvents
@@ -27,6 +26,7 @@ from websocket_core import db, events
 from websocket_core.errors import JournalUnavailable, LeaseLostError, RunOverError
 from websocket_core.ids import new_id
 from websocket_core.protocols import WebSocketManagerProtocol
+from websocket_core.unified_manager import UnifiedWebSocketManager
 
 log = logging.getLogger(__name__)
 
@@ -213,29 +213,42 @@ async def _contained(body: Callable[[], Awaitable[Any]]) -> Any:
 
 def body_of(agent: BaseAgent, context: AgentContext, input: Any) -> Callable[[], Awaitable[Any]]:
     """What starts the agent; a sync body gets a thread and a blocking context."""
-    if not agent.is_sync:
+    if is_async(agent.run):
         return lambda: agent.run(context, input)
-    loop = asyncio.get_running_loop()
-    function: Callable[..., Any] = agent.function  # type: ignore[attr-defined]  # made by `make_agent`
-    own = contextvars.copy_context()
-    blocking = SyncAgentContext(context, loop)
-
-    async def in_thread() -> Any:
-        return await loop.run_in_executor(blocking_threads(), lambda: own.run(function, blocking, input))
-
-    return in_thread
+    blocking = SyncAgentContext(context, asyncio.get_running_loop())
+    return lambda: in_blocking_thread(agent.run, blocking, input)
 
 
 async def execute_bare(agent: BaseAgent, manager: WebSocketManagerProtocol, input: Any) -> Any:
-    """Run an agent outside the runtime, with the whole golden path. See `BaseAgent.execute_with_websocket_events`."""
+    """Run an agent outside the runtime, with the whole golden path. See `BaseAgent.execute_with_websocket_events`.
+
+    Nobody renews a lease here and nobody sweeps up: who is cancelled ends the run before it goes.
+    """
     whose = manager.user_context
-    run_events = RunEvents(manager)
-    context = AgentContext(RunInfo(whose.user_id, whose.thread_id, whose.run_id), run_events)
+    info = RunInfo(whose.user_id, whose.thread_id, whose.run_id)
+    if isinstance(manager, UnifiedWebSocketManager):
+        info.history = await db.read(run_reads.history, whose.user_id, whose.thread_id)
+    execution = Execution(agent, AgentContext(info, RunEvents(manager)))
+    work = asyncio.create_task(_execute_bare(execution, manager, input), name=f"netra-bare {whose.run_id}")
+    try:
+        return await asyncio.shield(work)
+    except asyncio.CancelledError:
+        execution.stop("stopped")
+        try:
+            await asyncio.wait({work})
+        finally:
+            work.cancel()
+            work.add_done_callback(lambda done: done.cancelled() or done.exception())  # nobody asks any more
+        raise
+
+
+async def _execute_bare(execution: Execution, manager: WebSocketManagerProtocol, input: Any) -> Any:
+    whose, context = manager.user_context, execution.context
+    run_events, agent = context.events, execution.agent
     started: dict[str, Any] = {"agent_type": agent.name, "input": input}
     if whose.request_id is not None:
         started["request_id"] = whose.request_id
     await run_events.emit("agent_started", started, wait=True)
-    execution = Execution(agent, context)
     ending = await execution.run(body_of(agent, context, input))
     if ending.lost:
         raise RunOverError()

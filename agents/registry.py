@@ -68,7 +68,13 @@ def agent(
         on_loss: "retry" starts a new run when the worker dies in the middle of one; only for agents whose tools may
             run twice.
         timeout: seconds until the run fails with `timeout`.
+
+    Raises:
+        TypeError: it is not used on a function of two arguments, or without a name.
+        ValueError: the name is not legal or taken; `on_loss` or `timeout` is not one that can be.
     """
+    if not isinstance(name, str):
+        raise TypeError('an agent has a name: write `@agent("name")`')
 
     def decorate(function: F) -> F:
         register(

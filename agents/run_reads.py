@@ -13,7 +13,6 @@ from django.db.models import Max
 
 from agents.conf import conf
 from agents.context import Decision, PastRun
-from agents.ledger import Lease
 from agents.models import ACTIVE, OPEN, Memory, Run
 from agents.models import Decision as DecisionRow
 from websocket_core.events import RunGrammar
@@ -56,11 +55,11 @@ def thread_states(user_id: str, thread_ids: Sequence[str]) -> dict[str, RunState
     return states
 
 
-def history(lease: Lease) -> list[PastRun]:
-    """Earlier runs of the leased run's thread, oldest first."""
-    runs = Run.objects.filter(user_id=lease.user_id, thread__thread_id=lease.thread_id, pk__lt=lease.run_pk).exclude(
-        status__in=OPEN
-    )
+def history(user_id: str, thread_id: str, before: int | None = None) -> list[PastRun]:
+    """Runs of the thread that are over, oldest first; those before the run of this primary key, or all."""
+    runs = Run.objects.filter(user_id=user_id, thread__thread_id=thread_id).exclude(status__in=OPEN)
+    if before is not None:
+        runs = runs.filter(pk__lt=before)
     rows = runs.order_by("-pk").values_list("run_id", "input", "result", "status")[: conf.HISTORY_RUNS]
     return [
         PastRun(run_id, msgspec.json.decode(given), msgspec.json.decode(result) if result else None, status)

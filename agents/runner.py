@@ -160,7 +160,7 @@ class Runner:
             UserID(lease.user_id),
             ThreadID(lease.thread_id),
             RunID(lease.run_id),
-            [] if lease.alone else await db.read(run_reads.history, lease),
+            [] if lease.alone else await db.read(run_reads.history, lease.user_id, lease.thread_id, lease.run_pk),
         )
         agent_context = AgentContext(info, run_events, LeasedRun(lease, self.wait_for_decision))
         execution = self._executions[lease.run_pk] = Execution(agent, agent_context)

@@ -71,7 +71,20 @@ class SyncAgentContext:
 
     def approve(self, message: str, **options: Any) -> Decision:
         """See `AgentContext.approve`."""
-        return self._bridge.wait(self._context.approve(message, **options))
+        return self._bridge.wait(self._unless_stopped(self._context.approve(message, **options)))
+
+    async def _unless_stopped(self, waiting: Coroutine[Any, Any, T]) -> T:
+        """A person may take a day, and the body's thread cannot be cancelled: a stop has to end the waiting."""
+        answer, stopped = asyncio.ensure_future(waiting), asyncio.ensure_future(self._context.stopped())
+        try:
+            await asyncio.wait({answer, stopped}, return_when=asyncio.FIRST_COMPLETED)
+            if self.cancelled:  # whoever ended the run has closed the question, too: that is nobody's answer
+                raise RunOverError("The run was stopped.")
+            return answer.result()
+        finally:
+            answer.cancel()
+            stopped.cancel()
+            await asyncio.wait({answer, stopped})
 
     def report_usage(self, usage: Mapping[str, Any]) -> None:
         """See `AgentContext.report_usage`."""

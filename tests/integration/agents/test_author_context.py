@@ -1,0 +1,181 @@
+"""What an author does with an `AgentContext`, and what the person sees of it."""
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from agents import AgentError, ToolDenied
+from test_framework.gateway import kinds, outcome
+from test_framework.ssot.factories import GOOGLE
+from websocket_core.errors import RunOverError
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+def data(events: list[dict[str, Any]], kind: str) -> list[dict[str, Any]]:
+    return [event["data"] for event in events if event["event_type"] == kind]
+
+
+def texts(events: list[dict[str, Any]], kind: str, stream: str) -> list[str]:
+    """The texts of each stream, in the order in which the streams began."""
+    found: dict[str, str] = {}
+    for piece in data(events, kind):
+        found[piece[stream]] = found.get(piece[stream], "") + piece["delta"]
+    return list(found.values())
+
+
+async def test_whose_run_it_is(join, make) -> None:
+    async def body(ctx, input):
+        return [ctx.user_id, ctx.thread_id, ctx.run_id]
+
+    make(body)
+    events, end = await outcome(join, thread_id="conversation_xyz789")
+    assert end["result"] == [GOOGLE, "conversation_xyz789", events[0]["run_id"]]
+
+
+async def test_think__the_current_thought_ends_with_a_tool_call(join, make) -> None:
+    async def body(ctx, input):
+        await ctx.think("a")
+        await ctx.think("b")
+        async with ctx.tool("search"):
+            pass
+        await ctx.think("c")
+        await ctx.think("d", stream="plan")
+        await ctx.think("e", "plan")
+        await ctx.think(text="f", stream=None)
+
+    make(body)
+    events, _ = await outcome(join)
+    assert texts(events, "agent_thinking", "stream") == ["ab", "cf", "de"]
+
+
+async def test_message__streams_beside_each_other(join, make) -> None:
+    async def body(ctx, input):
+        async with ctx.message() as one, ctx.message() as other:
+            for piece in "123":
+                await one.append(piece)
+                await other.append(piece.replace("2", "-"))
+        await ctx.say("whole")
+        await ctx.say("another")
+
+    make(body)
+    events, _ = await outcome(join)
+    assert texts(events, "agent_message", "message_id") == ["123", "1-3", "whole", "another"]
+
+
+async def test_tool__fields_of_both_events(join, make) -> None:
+    async def body(ctx, input):
+        async with ctx.tool("search", {"q": "x"}) as call:
+            call.result = {"hits": 1}
+        async with ctx.tool(name="wait", arguments=[1]):
+            pass
+
+    make(body)
+    events, _ = await outcome(join)
+    begun, ended = data(events, "tool_executing"), data(events, "tool_completed")
+    assert [(call["tool_name"], call["arguments"]) for call in begun] == [("search", {"q": "x"}), ("wait", [1])]
+    assert [call["tool_call_id"] for call in ended] == [call["tool_call_id"] for call in begun]
+    assert [(call["status"], call["result"]) for call in ended] == [("ok", {"hits": 1}), ("ok", None)]
+    assert all(call["duration_ms"] >= 0 and "error" not in call for call in ended)
+
+
+async def test_tool__five_at_once(join, make) -> None:
+    async def body(ctx, input):
+        gate = asyncio.Event()
+
+        async def one(number):
+            async with ctx.tool("fetch", {"number": number}) as call:
+                await (gate.wait() if number else asyncio.sleep(0))
+                gate.set()
+                call.result = number
+
+        await asyncio.gather(*map(one, range(5)))
+
+    make(body)
+    events, end = await outcome(join)
+    assert end["type"] == "agent_completed"
+    numbers = {call["tool_call_id"]: call["arguments"]["number"] for call in data(events, "tool_executing")}
+    assert {call["tool_call_id"]: call["result"] for call in data(events, "tool_completed")} == numbers
+    assert sorted(numbers.values()) == [0, 1, 2, 3, 4]
+
+
+async def test_publish_state__anything_json__nothing_else(join, make) -> None:
+    async def body(ctx, input):
+        for state in ({"a": 1}, None, [1, "x"], 0):
+            await ctx.publish_state(state)
+        refused: list[Any] = [object(), "x" * 300_000, float("nan")]
+        for state in refused:
+            with pytest.raises(ValueError, match=r"JSON|bytes"):
+                await ctx.publish_state(state)
+
+    make(body)
+    events, end = await outcome(join)
+    assert end["type"] == "agent_completed"
+    assert [state["state"] for state in data(events, "agent_state")] == [{"a": 1}, None, [1, "x"], 0]
+
+
+@pytest.mark.parametrize("approved", [True, False])
+async def test_approve__the_decision_goes_on_to_its_tool(join, make, approved: bool) -> None:
+    async def body(ctx, input):
+        decision = await ctx.approve("Send the alert?", tool_name="alert", arguments={"to": "all"})
+        assert (decision.approved, decision.value) == (approved, {"note": 1})
+        try:
+            async with ctx.tool("alert", {"to": "all"}, approval=decision) as call:
+                call.result = "sent"
+        except ToolDenied:
+            return "not sent"
+        return "sent"
+
+    make(body)
+    client = await join()
+    run = await client.start("made")
+    asked = await client.receive_json()
+    while asked["event_type"] != "approval_requested":
+        asked = await client.receive_json()
+    question = asked["data"]
+    assert (question["message"], question["tool_name"], question["arguments"]) == (
+        "Send the alert?",
+        "alert",
+        {"to": "all"},
+    )
+    answer = {"approval_id": question["approval_id"], "approved": approved, "value": {"note": 1}}
+    await client.send("respond", run_id=asked["run_id"], **answer)
+    events = await client.finish(run)
+    assert data(events, "approval_resolved") == [{**answer, "by": "user"}]
+    place = kinds(events).index("tool_executing")
+    begun, ended = events[place : place + 2]
+    assert begun["data"]["tool_call_id"] == question["tool_call_id"] == ended["data"]["tool_call_id"]
+    assert ended["data"]["status"] == ("ok" if approved else "denied")
+    assert events[-1]["data"]["result"] == ("sent" if approved else "not sent")
+
+
+async def test_history__earlier_runs_of_the_thread_alone__oldest_first(join, make) -> None:
+    seen: list[list[tuple[Any, ...]]] = []
+
+    async def body(ctx, input):
+        seen.append([(run.run_id, run.input, run.result, run.status) for run in ctx.history])
+        if input["n"] == 1:
+            raise AgentError("no")
+        return input["n"] * 10
+
+    make(body)
+    client = await join()
+    for number in range(3):
+        await client.finish(await client.start("made", thread_id="t", run_id=f"r{number}", input={"n": number}))
+    await client.finish(await client.start("made", thread_id="elsewhere", input={"n": 9}))
+    first, second = ("r0", {"n": 0}, 0, "completed"), ("r1", {"n": 1}, None, "failed")
+    assert seen == [[], [first], [first, second], []]
+
+
+async def test_after_the_end__nothing_is_said_any_more(join, make) -> None:
+    kept: list[Any] = []
+
+    async def body(ctx, input):
+        kept.append(ctx)
+
+    make(body)
+    await outcome(join)
+    for call in (kept[0].think("x"), kept[0].say("x"), kept[0].publish_state(1), kept[0].tool("x").__aenter__()):
+        with pytest.raises(RunOverError):
+            await call
