@@ -9,16 +9,20 @@ def main() -> None:
     """Run the management command named on the command line.
 
     Raises:
-        SystemExit: Django is missing, because the wrong Python runs this file.
+        SystemExit: Django is missing, because the wrong Python runs this file; or a setting is wrong.
     """
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "netra.settings")
     try:
+        from django.core.exceptions import ImproperlyConfigured
         from django.core.management import execute_from_command_line
     except ImportError as error:
         raise SystemExit(
             f"Django cannot be imported ({error}). Run 'make setup' once, then use .venv/bin/python manage.py …"
         ) from error
-    execute_from_command_line(sys.argv)
+    try:
+        execute_from_command_line(sys.argv)
+    except ImproperlyConfigured as error:  # says by itself what to write instead; where it was raised helps nobody
+        raise SystemExit(f"Netra cannot start: {error}") from None
 
 
 if __name__ == "__main__":

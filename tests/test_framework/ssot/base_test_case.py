@@ -46,6 +46,14 @@ class SSotBaseTestCase:
 
     pytestmark: ClassVar[list[pytest.MarkDecorator]] = [pytest.mark.django_db(transaction=True)]
 
+    @classmethod
+    def setUpClass(cls) -> None:
+        """Prepare the class, once, before its first test; the database is not there yet."""
+
+    @classmethod
+    def tearDownClass(cls) -> None:
+        """Clear up after the class's last test."""
+
     def setUp(self) -> Any:
         """Prepare one test; `await super().setUp()` and `super().setUp()` are both right."""
         return _Done()
@@ -98,6 +106,13 @@ class SSotBaseTestCase:
     def _cleanups(self) -> list[tuple[Callable[..., Any], tuple[Any, ...], dict[str, Any]]]:
         found: list[Any] = self.__dict__.setdefault("_cleanup_list", [])
         return found
+
+    @pytest.fixture(scope="class", autouse=True)
+    @classmethod
+    def _class_life(cls) -> Iterator[None]:
+        cls.setUpClass()
+        yield
+        cls.tearDownClass()
 
     @pytest.fixture(autouse=True)
     def _life(self, request: pytest.FixtureRequest) -> Iterator[None]:

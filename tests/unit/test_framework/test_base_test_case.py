@@ -18,6 +18,7 @@ def balance():
     yield
     assert seen.count("tearDown") == seen.count("setUp")
     assert ("sync tearDown" in seen) == ("sync setUp" in seen)
+    assert seen.count("setUpClass") == seen.count("tearDownClass")
     assert ("cleaned up" in seen) == ("cleans up" in seen)
 
 
@@ -54,6 +55,23 @@ class TestAsyncLife(SSotAsyncTestCase):
 
 
 class TestSyncLife(SSotBaseTestCase):
+    prepared: str
+
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.prepared = cls.__name__
+        seen.append("setUpClass")
+
+    @classmethod
+    def tearDownClass(cls):
+        seen.append("tearDownClass")
+        super().tearDownClass()
+
+    def test_class__is_prepared_once(self):
+        assert self.prepared == "TestSyncLife"
+        assert seen.count("setUpClass") == seen.count("tearDownClass") + 1
+
     def setUp(self):
         super().setUp()
         seen.append("sync setUp")

@@ -28,8 +28,12 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, user_id: str, ttl: float | None, label: str, **options: Any) -> None:
         try:
-            text, _ = tokens.issue(user_id, None if ttl is None else timedelta(seconds=ttl), label)
-        except (ValueError, OverflowError) as error:
+            lifetime = None if ttl is None else timedelta(seconds=ttl)
+        except (ValueError, OverflowError):
+            raise CommandError("No token was issued: --ttl takes a number of seconds, for instance 3600.") from None
+        try:
+            text, _ = tokens.issue(user_id, lifetime, label)
+        except ValueError as error:
             raise CommandError(f"No token was issued: {error}.") from None
         except DatabaseError as error:
             raise CommandError(f"No token was issued: {error}. Was `manage.py migrate` run?") from None
