@@ -192,8 +192,10 @@ class Hub:
         elif kind == CONTROL_MESSAGE:
             for connection in member.connections:
                 connection.control(message["text"])
-        elif kind in (CREDENTIALS_MESSAGE, CLOSE_MESSAGE):
-            self._watchdog.hurry()
+        elif kind == CREDENTIALS_MESSAGE:
+            self._watchdog.credentials_changed(message["group"])
+        elif kind == CLOSE_MESSAGE:
+            self._watchdog.close_asked()
 
 
 _hubs: WeakKeyDictionary[asyncio.AbstractEventLoop, Hub] = WeakKeyDictionary()

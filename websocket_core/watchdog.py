@@ -9,13 +9,14 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Collection
+from collections.abc import Awaitable, Callable
+from contextvars import Context
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from websocket_core import db, journal_read, metrics
-from websocket_core.auth import Identity, check
 from websocket_core.conf import conf
+from websocket_core.credential_watch import CredentialWatch
 from websocket_core.groups import user_group
 from websocket_core.journal import get_journal
 from websocket_core.models import Connection
@@ -28,7 +29,6 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 OVERLAP = timedelta(seconds=15)  # a commit may take that long after its timestamp was taken
-EXPIRY_CODE = 4401
 
 
 class Watchdog:
@@ -37,36 +37,40 @@ class Watchdog:
     def __init__(self, hub: Hub) -> None:
         self._hub = hub
         self._hurry = asyncio.Event()
+        self._credentials = CredentialWatch(hub, self._close)
         self._since = datetime.now(UTC)
-        self._checked = self._beat = 0.0
+        self._looked = self._asked = self._beat = float("-inf")
         self._closing: set[asyncio.Task[None]] = set()
 
-    def hurry(self) -> None:
-        """Look now: somebody rang."""
-        self._checked = 0.0
+    def credentials_changed(self, group: str) -> None:
+        """Look now: the credentials of this group's user may have changed."""
+        self._credentials.rang(group)
+        self._hurry.set()
+
+    def close_asked(self) -> None:
+        """Look now: an operator wants connections closed."""
+        self._asked = float("-inf")
         self._hurry.set()
 
     async def run(self) -> None:
-        """Look once per `WATCHDOG_SECONDS`; trouble with the database is logged once and waited out."""
+        """Look once per `WATCHDOG_SECONDS`, and when somebody rings; trouble with the database is waited out."""
+        loop = asyncio.get_running_loop()
+        # Beside each other: a channel layer or a writer that hangs must not keep ended credentials open.
+        tending = loop.create_task(self._again(self._tend), name="netra-watchdog-tend", context=Context())
         try:
-            await self._watch()
+            self._since = datetime.now(UTC)
+            await self._again(self._look)
         finally:
-            for task in self._closing:
+            for task in (tending, *self._closing):
                 task.cancel()
-            await asyncio.gather(*self._closing, return_exceptions=True)
+            await asyncio.gather(tending, *self._closing, return_exceptions=True)
 
-    async def _watch(self) -> None:
-        self._since = datetime.now(UTC)
+    async def _again(self, step: Callable[[], Awaitable[None]]) -> None:
+        """Take a step again and again; trouble is logged once and waited out."""
         warned = False
         while True:
             try:
-                async with asyncio.timeout(conf.WATCHDOG_SECONDS):
-                    await self._hurry.wait()
-            except TimeoutError:
-                pass
-            self._hurry.clear()
-            try:
-                await self._look()
+                await step()
                 warned = False
             except asyncio.CancelledError:
                 raise
@@ -76,18 +80,32 @@ class Watchdog:
                     log.warning("watchdog: %s: %s", type(error).__name__, error)
 
     async def _look(self) -> None:
+        """Wait for the next second or a ring, then look at what is due."""
+        try:
+            async with asyncio.timeout(conf.WATCHDOG_SECONDS):
+                await self._hurry.wait()
+        except TimeoutError:
+            pass
+        self._hurry.clear()
+        await self._credentials.answer()
         now = time.monotonic()
-        metrics.journal_backlog.set(get_journal().backlog)
-        await self._expire()
-        if now - self._checked >= conf.CREDENTIAL_CHECK_SECONDS:
-            self._checked = now
-            await self._check_credentials()
+        if now - self._asked >= conf.CREDENTIAL_CHECK_SECONDS:
+            self._asked = now
             await self._close_as_asked()
+        if now - self._looked >= conf.WATCHDOG_SECONDS:
+            self._looked = now
+            await self._credentials.look()
+            metrics.journal_backlog.set(get_journal().backlog)
+            await self._look_for_moved()
+
+    async def _tend(self) -> None:
+        """What may have to wait for others."""
+        await asyncio.sleep(conf.WATCHDOG_SECONDS)
+        now = time.monotonic()
         if now - self._beat >= conf.HEARTBEAT_SECONDS:
             self._beat = now
             await self._heartbeat()
         await self._hub.rejoin()
-        await self._look_for_moved()
 
     async def _look_for_moved(self) -> None:
         started = datetime.now(UTC)
@@ -100,31 +118,6 @@ class Watchdog:
             for connection in self._hub.of_group(user_group(user_id)):
                 for thread_id, last_seq in threads:
                     connection.moved(thread_id, last_seq)
-
-    async def _expire(self) -> None:
-        now = datetime.now(UTC)
-        warning = timedelta(seconds=conf.SESSION_WARNING_SECONDS)
-        for connection in self._hub.connections():
-            expires = connection.identity.expires_at if connection.identity else None
-            if expires is None:
-                continue
-            if expires <= now:
-                self._close(
-                    connection, EXPIRY_CODE, "token_expired", "Your credentials have expired. Connect with new ones."
-                )
-            elif not connection.expiry_announced and expires - now <= warning:
-                connection.announce_expiry()
-
-    async def _check_credentials(self) -> None:
-        connections = [connection for connection in self._hub.connections() if connection.identity is not None]
-        identities: Collection[Identity] = {connection.identity for connection in connections if connection.identity}
-        if not identities:
-            return
-        invalid = dict(await db.read(check, identities))
-        for connection in connections:
-            if connection.identity in invalid:
-                code = invalid[connection.identity]
-                self._close(connection, EXPIRY_CODE, code, "Your session or token is no longer valid. Log in again.")
 
     async def _close_as_asked(self) -> None:
         wanted = set(await db.read(_close_requests))

@@ -2,7 +2,7 @@
 
     identity = await identify(scope)                 # at the handshake
     identity = await identify_token(text)            # the `authenticate` action
-    invalid = await db.read(check, identities)       # {identity: code} of those to be closed with 4401
+    found = await db.read(review, identities)        # found.invalid: {identity: code} of those to be closed with 4401
     text, seconds = await issue_ticket(identity)     # for one more handshake
 
 User ids are opaque and never come from a frame.
@@ -10,17 +10,19 @@ User ids are opaque and never come from a frame.
 
 from websocket_core.auth.handshake import chosen_subprotocol, identify, identify_token
 from websocket_core.auth.identity import Identity
-from websocket_core.auth.revocation import check
+from websocket_core.auth.revocation import Review, check, review
 from websocket_core.auth.tickets import issue_ticket
 from websocket_core.errors import OriginRefused, Unauthenticated
 
 __all__ = [
     "Identity",
     "OriginRefused",
+    "Review",
     "Unauthenticated",
     "check",
     "chosen_subprotocol",
     "identify",
     "identify_token",
     "issue_ticket",
+    "review",
 ]

@@ -14,6 +14,17 @@ KINDS: tuple[Kind, ...] = get_args(Kind)
 
 
 @dataclass(frozen=True, slots=True)
+class Holds:
+    """A credential is valid.
+
+    Args:
+        until: when it ends by itself, as far as its store can tell now (UTC).
+    """
+
+    until: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
 class Identity:
     """A user, and the credential that proved it.
 

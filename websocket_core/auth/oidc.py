@@ -14,7 +14,7 @@ from typing import Any
 import jwt
 from django.utils import timezone
 
-from websocket_core.auth.identity import Identity
+from websocket_core.auth.identity import Holds, Identity
 from websocket_core.auth.oidc_config import Issuer, issuers
 from websocket_core.auth.oidc_keys import Keyring, KeysUnavailable
 from websocket_core.errors import TokenExpired, Unauthenticated
@@ -46,17 +46,18 @@ async def identify(token: str) -> Identity:
     raise Unauthenticated
 
 
-def recheck(identities: Collection[Identity]) -> dict[str, type[Unauthenticated] | None]:
-    """For identities of kind `oidc`, by key: what is wrong by now, `None` for nothing."""
+def recheck(identities: Collection[Identity]) -> dict[str, type[Unauthenticated] | Holds]:
+    """For identities of kind `oidc`, by key: what is wrong by now, or that it holds."""
     now, aliases = timezone.now(), {issuer.alias for issuer in issuers()}
-    verdicts: dict[str, type[Unauthenticated] | None] = {}
+    verdicts: dict[str, type[Unauthenticated] | Holds] = {}
     for identity in identities:
-        key, error = identity.credential[1], None
+        key = identity.credential[1]
         if key.partition(".")[0] not in aliases:
-            error = Unauthenticated
+            verdicts[key] = Unauthenticated
         elif identity.expires_at is None or identity.expires_at <= now:
-            error = TokenExpired
-        verdicts[key] = error
+            verdicts[key] = TokenExpired
+        else:
+            verdicts[key] = Holds(identity.expires_at)
     return verdicts
 
 

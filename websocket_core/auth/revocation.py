@@ -3,19 +3,45 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from datetime import datetime
+from typing import NamedTuple
 
 from websocket_core.auth import oidc, sessions, tokens
-from websocket_core.auth.identity import Identity
+from websocket_core.auth.identity import Holds, Identity
 from websocket_core.errors import Unauthenticated
 
 
-def check(identities: Collection[Identity]) -> dict[Identity, str]:
-    """Those of `identities` that are no longer valid, each with the `code` of its last frame.
+class Review(NamedTuple):
+    """What became of credentials.
 
-    The codes are `token_expired`, `session_revoked` and `unauthenticated`. Reads the database, in a few queries for
-    thousands; its errors are raised and say nothing about the credentials.
+    Args:
+        invalid: those that are no longer valid, each with the `code` of its last frame: `token_expired`,
+            `session_revoked` or `unauthenticated`.
+        ends: those that are valid, but end at another time than their identity says: a session is renewed by the
+            requests of its pages.
     """
-    return {identity: error.code for identity, error in _errors(identities).items()}
+
+    invalid: dict[Identity, str]
+    ends: dict[Identity, datetime | None]
+
+
+def review(identities: Collection[Identity]) -> Review:
+    """Look at credentials again.
+
+    Reads the database, in a few queries for thousands; its errors are raised and say nothing about the credentials.
+    """
+    found = Review({}, {})
+    for identity, verdict in _verdicts(identities).items():
+        if not isinstance(verdict, Holds):
+            found.invalid[identity] = verdict.code
+        elif verdict.until != identity.expires_at:
+            found.ends[identity] = verdict.until
+    return found
+
+
+def check(identities: Collection[Identity]) -> dict[Identity, str]:
+    """Those of `identities` that are no longer valid; see `review`."""
+    return review(identities).invalid
 
 
 def require_valid(identity: Identity) -> None:
@@ -24,25 +50,24 @@ def require_valid(identity: Identity) -> None:
     Raises:
         Unauthenticated: it is no longer valid; the subclass and its code tell why.
     """
-    for error in _errors([identity]).values():
-        raise error
+    for verdict in _verdicts([identity]).values():
+        if not isinstance(verdict, Holds):
+            raise verdict
 
 
-def _errors(identities: Collection[Identity]) -> dict[Identity, type[Unauthenticated]]:
+def _verdicts(identities: Collection[Identity]) -> dict[Identity, type[Unauthenticated] | Holds]:
     kinds: dict[str, list[Identity]] = {}
     for identity in identities:
         kinds.setdefault(identity.credential[0], []).append(identity)
-    found: dict[Identity, type[Unauthenticated]] = {}
+    found: dict[Identity, type[Unauthenticated] | Holds] = {}
     for kind, of_kind in kinds.items():
-        verdicts = _verdicts(kind, of_kind)
+        verdicts = _of_kind(kind, of_kind)
         for identity in of_kind:
-            error = verdicts.get(identity.credential[1], Unauthenticated)
-            if error is not None:
-                found[identity] = error
+            found[identity] = verdicts.get(identity.credential[1], Unauthenticated)
     return found
 
 
-def _verdicts(kind: str, identities: Collection[Identity]) -> dict[str, type[Unauthenticated] | None]:
+def _of_kind(kind: str, identities: Collection[Identity]) -> dict[str, type[Unauthenticated] | Holds]:
     match kind:
         case "session":
             return sessions.recheck({identity.credential[1] for identity in identities})

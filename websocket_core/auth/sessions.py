@@ -23,7 +23,7 @@ from django.utils import timezone
 from django.utils.crypto import constant_time_compare
 
 from websocket_core.auth.accounts import chunks, is_inactive, users_by_id
-from websocket_core.auth.identity import Identity
+from websocket_core.auth.identity import Holds, Identity
 from websocket_core.auth.seal import seal, unseal
 from websocket_core.errors import SessionRevoked, TokenExpired, Unauthenticated
 from websocket_core.ids import UserID
@@ -58,8 +58,8 @@ def identify_session(session_key: str) -> Identity:
     )
 
 
-def recheck(identity_keys: Collection[str]) -> dict[str, type[Unauthenticated] | None]:
-    """For keys of session identities: what is wrong by now, `None` for nothing. A few queries for thousands."""
+def recheck(identity_keys: Collection[str]) -> dict[str, type[Unauthenticated] | Holds]:
+    """For keys of session identities: what is wrong by now, or until when they hold. A few queries for thousands."""
     opened: dict[str, str] = {}
     for identity_key in identity_keys:
         try:
@@ -70,10 +70,12 @@ def recheck(identity_keys: Collection[str]) -> dict[str, type[Unauthenticated] |
     return {key: _change(key, verdicts.get(opened.get(key, ""))) for key in identity_keys}
 
 
-def _change(identity_key: str, verdict: Verdict | None) -> type[Unauthenticated] | None:
+def _change(identity_key: str, verdict: Verdict | None) -> type[Unauthenticated] | Holds:
     if not isinstance(verdict, LiveSession):
         return verdict or SessionRevoked
-    return None if constant_time_compare(identity_key.partition(".")[2], _mark(verdict.user)) else SessionRevoked
+    if not constant_time_compare(identity_key.partition(".")[2], _mark(verdict.user)):
+        return SessionRevoked
+    return Holds(verdict.expires_at)
 
 
 class Missing(SessionRevoked):

@@ -13,7 +13,7 @@ from hashlib import sha256
 from django.utils import timezone
 
 from websocket_core.auth.accounts import chunks, is_inactive, users_by_id
-from websocket_core.auth.identity import Identity
+from websocket_core.auth.identity import Holds, Identity
 from websocket_core.conf import conf
 from websocket_core.errors import SessionRevoked, TokenExpired, Unauthenticated
 from websocket_core.ids import UserID
@@ -78,14 +78,14 @@ def identify_first_party(text: str) -> Identity:
     token = AccessToken.objects.filter(digest=digest(text)).first()
     if token is None:
         raise Unauthenticated
-    error = _judge([token])[str(token.pk)]
-    if error is not None:
-        raise error
+    verdict = _judge([token])[str(token.pk)]
+    if not isinstance(verdict, Holds):
+        raise verdict
     return Identity(UserID(token.user_id), "token", str(token.pk), token.expires_at)
 
 
-def recheck(identities: Collection[Identity]) -> dict[str, type[Unauthenticated] | None]:
-    """For identities of kind `token`, by key: what is wrong by now, `None` for nothing. A few queries for thousands."""
+def recheck(identities: Collection[Identity]) -> dict[str, type[Unauthenticated] | Holds]:
+    """For identities of kind `token`, by key: what is wrong by now, or that it holds. A few queries for thousands."""
     owners = {identity.credential[1]: str(identity.user_id) for identity in identities}
     tokens: list[AccessToken] = []
     for piece in chunks(owners):
@@ -94,16 +94,16 @@ def recheck(identities: Collection[Identity]) -> dict[str, type[Unauthenticated]
     return {key: verdicts.get(key, SessionRevoked) for key in owners}
 
 
-def _judge(tokens: Iterable[AccessToken]) -> dict[str, type[Unauthenticated] | None]:
+def _judge(tokens: Iterable[AccessToken]) -> dict[str, type[Unauthenticated] | Holds]:
     """By the text of the primary key."""
     tokens, now = list(tokens), timezone.now()
     users = users_by_id(token.user_id for token in tokens)
-    verdicts: dict[str, type[Unauthenticated] | None] = {}
+    verdicts: dict[str, type[Unauthenticated] | Holds] = {}
     for token in tokens:
         if token.revoked_at is not None or is_inactive(users.get(token.user_id)):
             verdicts[str(token.pk)] = SessionRevoked
         elif token.expires_at is not None and token.expires_at <= now:
             verdicts[str(token.pk)] = TokenExpired
         else:
-            verdicts[str(token.pk)] = None
+            verdicts[str(token.pk)] = Holds(token.expires_at)
     return verdicts

@@ -1,0 +1,109 @@
+"""Whether those who are connected still are who they were when they came.
+
+Looks at the credentials of all sockets of an event loop every `CREDENTIAL_CHECK_SECONDS`, at one user's as soon as
+somebody rings for that user, and at those that are about to end. What a ring costs does not depend on how many others
+are connected.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+from websocket_core import auth, db
+from websocket_core.conf import conf
+
+if TYPE_CHECKING:
+    from websocket_core.connection import WebSocketConnection
+    from websocket_core.hub import Hub
+
+CLOSE_CODE = 4401
+EXPIRED = "Your credentials have expired. Connect with new ones."
+REVOKED = "Your session or token is no longer valid. Log in again."
+
+
+class CredentialWatch:
+    """Closes the sockets whose credentials have ended; warns those whose end is near.
+
+    Args:
+        hub: whose connections.
+        close: closes one with a code, an error code and a message, without waiting for it.
+    """
+
+    def __init__(self, hub: Hub, close: Callable[[WebSocketConnection, int, str, str], None]) -> None:
+        self._hub, self._close = hub, close
+        self._rung: set[str] = set()
+        self._checked = float("-inf")  # when all were looked at, on the monotonic clock
+
+    def rang(self, group: str) -> None:
+        """The credentials of the user of this group may have changed: `answer` will look at them."""
+        self._rung.add(group)
+
+    async def answer(self) -> None:
+        """Look at the credentials of those for whom somebody rang.
+
+        Raises:
+            OperationalError, InterfaceError: the database cannot be asked; the next call asks again.
+        """
+        rung, self._rung = self._rung, set()
+        try:
+            await self._review(connection for group in rung for connection in self._hub.of_group(group))
+        except Exception:
+            self._rung |= rung
+            raise
+
+    async def look(self) -> None:
+        """Once a second: close what has ended, warn whose end is near, and look at everybody when it is time.
+
+        Raises:
+            OperationalError, InterfaceError: the database cannot be asked. What has ended by what was known before is
+                closed all the same.
+        """
+        everybody = time.monotonic() - self._checked >= conf.CREDENTIAL_CHECK_SECONDS
+        if everybody:
+            self._checked = time.monotonic()
+        try:
+            await self._review(self._hub.connections() if everybody else self._ended())
+        finally:
+            self._expire()
+
+    def _ended(self) -> Iterable[WebSocketConnection]:
+        """Their time is over, unless their session was renewed since: that has to be asked."""
+        now = datetime.now(UTC)
+        for connection in self._hub.connections():
+            if (end := _end(connection)) is not None and end <= now:
+                yield connection
+
+    async def _review(self, connections: Iterable[WebSocketConnection]) -> None:
+        asked = [connection for connection in connections if connection.identity and not connection.closed]
+        identities = {connection.identity for connection in asked if connection.identity}
+        if not identities:
+            return
+        found = await db.read(auth.review, identities)
+        for connection in asked:
+            # Asked again: the client may have sent a fresh token meanwhile.
+            identity: Any = connection.identity
+            if identity in found.invalid:
+                code = found.invalid[identity]
+                self._close(connection, CLOSE_CODE, code, EXPIRED if code == "token_expired" else REVOKED)
+            elif identity in found.ends:
+                connection.identity = replace(identity, expires_at=found.ends[identity])
+                connection.expiry_announced = False
+
+    def _expire(self) -> None:
+        now = datetime.now(UTC)
+        warning = timedelta(seconds=conf.SESSION_WARNING_SECONDS)
+        for connection in self._hub.connections():
+            if (end := _end(connection)) is None:
+                continue
+            if end <= now:
+                self._close(connection, CLOSE_CODE, "token_expired", EXPIRED)
+            elif not connection.expiry_announced and end - now <= warning:
+                connection.announce_expiry()
+
+
+def _end(connection: WebSocketConnection) -> datetime | None:
+    return connection.identity.expires_at if connection.identity is not None else None
