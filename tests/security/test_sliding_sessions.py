@@ -35,7 +35,7 @@ def quick(settings):
 
 @pytest.fixture
 async def visit(quiet_loop: None) -> AsyncIterator[Visit]:
-    """Function that opens the socket of a page whose user has logged in; `client.cookie` is the session's key."""
+    """Function that opens the socket of a page whose user has logged in."""
     async with AsyncExitStack() as stack:
 
         async def opened(username: str) -> Client:
@@ -75,10 +75,18 @@ async def known(end: datetime) -> None:
             await asyncio.sleep(0.01)
 
 
+async def only_when_rung(settings) -> None:
+    """From now on nobody looks at everybody."""
+    settings.NETRA_CREDENTIAL_CHECK_SECONDS = 600.0
+    async with asyncio.timeout(20):
+        while get_hub()._watchdog._credentials._checked == float("-inf"):  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
+
+
 async def test_renewed_in_the_last_second__stays_open(visit: Visit, settings):
     """What was known at the handshake is past; the row has another end since."""
-    settings.NETRA_CREDENTIAL_CHECK_SECONDS = 600.0
     client = await visit("ann")
+    await only_when_rung(settings)
     row = await Session.objects.aget()
     believed(-1)
     await known(row.expire_date)
@@ -109,8 +117,8 @@ async def test_shortened__closes_at_the_new_end(visit: Visit):
 
 
 async def test_past_its_end__with_the_database_away__closes_all_the_same(visit: Visit, faults, settings):
-    settings.NETRA_CREDENTIAL_CHECK_SECONDS = 600.0
     client = await visit("ann")
+    await only_when_rung(settings)
     faults.away = True
     believed(-1)
     code = await client.closed()
@@ -130,8 +138,8 @@ async def test_ticket__of_a_session_slides_with_it(visit: Visit, settings):
 
 
 async def test_ring__asks_about_its_user_alone(visit: Visit, settings, monkeypatch):
-    settings.NETRA_CREDENTIAL_CHECK_SECONDS = 600.0
     ann, bob = await visit("ann"), await visit("bob")
+    await only_when_rung(settings)
     ann_id, bob_id = [str((await User.objects.aget(username=name)).pk) for name in ("ann", "bob")]
     asked: list[set[str]] = []
     real = auth.review
@@ -140,7 +148,6 @@ async def test_ring__asks_about_its_user_alone(visit: Visit, settings, monkeypat
         asked.append({str(identity.user_id) for identity in identities})
         return real(identities)
 
-    await asyncio.sleep(0.2)  # the first look, at everybody
     monkeypatch.setattr(auth, "review", counted)
     await User.objects.aupdate(is_active=False)  # tells nobody
     announce(bob_id)
