@@ -7,6 +7,9 @@ HOST ?= 127.0.0.1
 ARGS ?=
 # Tests run side by side, as many as this; 0 runs them one by one in this process (for a debugger).
 JOBS ?= 2
+# Compiled modules are kept, whatever the environment says: without them every process, and tests start hundreds,
+# compiles all of its libraries again, which is more than half of the time until it works.
+unexport PYTHONDONTWRITEBYTECODE
 # The first Python on the path that is new enough; PYTHON=… names another.
 PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
 	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
