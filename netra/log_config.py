@@ -61,6 +61,8 @@ def log_config(level: str, style: str) -> dict[str, Any]:
             "django": {"handlers": [], "level": level, "propagate": True},
             "django.server": {"handlers": [], "level": level, "propagate": True},
             "daphne": {"level": level, "propagate": True},
+            # With DEBUG and LOG_LEVEL=DEBUG it would write every statement with its values: keys of sessions, too.
+            "django.db.backends": {"level": "INFO", "propagate": True},
             # Its lines carry the arguments of jobs, and so user ids; Netra's own lines tell of runs.
             "procrastinate": {"level": "WARNING", "propagate": True},
         },

@@ -68,10 +68,14 @@ async def connect(server: NetraServer, *frames: Any, query: str = "", **options:
     return got
 
 
-@pytest.mark.parametrize("kind", ["serve", "daphne"])
-async def test_credentials__are_nowhere_after_use(start_server: StartServer, issuer: Issuer, redis_url: str, kind):
+@pytest.mark.parametrize(("kind", "debug"), [("serve", "0"), ("daphne", "1")])
+async def test_credentials__are_nowhere_after_use(
+    start_server: StartServer, issuer: Issuer, redis_url: str, kind, debug
+):
+    """At the most talkative level, as JSON and, with DEBUG, as text."""
     env = {
         "LOG_LEVEL": "DEBUG",
+        "DEBUG": debug,
         "REDIS_URL": redis_url,
         "NETRA_OIDC_ISSUERS": json.dumps({"corp": issuer.setting()}),
     }
