@@ -16,6 +16,7 @@ from django.core.exceptions import ImproperlyConfigured
 from django.utils.module_loading import import_string
 
 from websocket_core import metrics
+from websocket_core.auth.oidc_config import check_issuers
 from websocket_core.conf import conf
 from websocket_core.protocols import WebSocketManagerProtocolValidator
 
@@ -105,9 +106,9 @@ def refuse_unsafe_configuration() -> None:
     """What a server calls before it serves, whatever started it.
 
     Raises:
-        ImproperlyConfigured: one of this module's checks found an error.
+        ImproperlyConfigured: one of this module's checks, or that of the issuers, found an error.
     """
-    found = [*manager_follows_protocol(None), *channel_layer_keeps_sockets(None)]
+    found = [*manager_follows_protocol(None), *channel_layer_keeps_sockets(None), *check_issuers(None)]
     errors = [message for message in found if message.is_serious()]
     metrics.protocol_compliant.set(0 if any(message.id == "websocket_core.E001" for message in errors) else 1)
     if errors:

@@ -52,6 +52,7 @@ class Defaults:
     RETENTION_DAYS: float = 30.0
     # --- credentials
     TOKEN_DAYS: float = 30.0  # a first-party token lives this long when nobody says otherwise
+    TOKENS_PER_USER: int = 100  # valid tokens a user may have made over HTTP; 0: no limit
     TICKET_SECONDS: int = 30
     OIDC_KEYS_SECONDS: float = 600.0  # an issuer's keys are asked for again when they are older
     OIDC_STALE_SECONDS: float = 3600.0  # for so long after that they still serve while the issuer cannot be reached

@@ -16,7 +16,7 @@ from netra.api import problems, reads, schemas
 from netra.api.document import NetraAPI, StrictParser
 from netra.api.identity import ApiRequest, authenticate
 from websocket_core import db, journal_read
-from websocket_core.auth import issue_ticket, tokens
+from websocket_core.auth import issue_ticket
 from websocket_core.conf import conf
 from websocket_core.errors import CursorExpired, InvalidCursor
 from websocket_core.frames import moment
@@ -55,10 +55,13 @@ async def create_ticket(request: ApiRequest) -> Status[dict[str, Any]]:
     return Status(201, {"ticket": text, "expires_in": seconds})
 
 
-@api.get("/tokens", response=list[schemas.TokenOut])
-async def list_tokens(request: ApiRequest) -> list[dict[str, Any]]:
-    """The caller's tokens, without their texts."""
-    return await db.read(reads.own_tokens, request.auth.user_id)
+@api.get("/tokens", response=schemas.Tokens)
+async def list_tokens(
+    request: ApiRequest, limit: Limit = 50, before: Annotated[int | None, Query(ge=1, le=2**63 - 1)] = None
+) -> dict[str, Any]:
+    """The caller's tokens without their texts, newest first; `before` is a `next_before`."""
+    found = await db.read(reads.own_tokens, request.auth.user_id, limit + 1, before)
+    return {"tokens": found[:limit], "next_before": found[limit - 1]["id"] if found[limit:] else None}
 
 
 @api.post("/tokens", response={201: schemas.NewToken})
@@ -67,8 +70,7 @@ async def create_token(request: ApiRequest, body: schemas.TokenIn) -> Status[dic
     if request.auth.kind != "session":
         raise problems.Problem(403, "session_required", "Log in: tokens are made in a session, not with another token.")
     ttl = None if body.ttl is None else timedelta(seconds=body.ttl)
-    text, token = await db.writer.call(tokens.issue, request.auth.user_id, ttl, body.label)
-    return Status(201, {**reads.token_fields(token), "token": text})
+    return Status(201, await db.writer.call(reads.make_token, request.auth.user_id, ttl, body.label))
 
 
 @api.delete("/tokens/{token_id}", response={204: None})

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import msgspec
@@ -12,8 +12,10 @@ from django.utils import timezone
 
 from agents.models import OPEN, Run
 from agents.run_reads import thread_states
+from netra.api.problems import Problem
 from websocket_core import events
 from websocket_core.auth import tokens
+from websocket_core.conf import conf
 from websocket_core.errors import InvalidAction, NotFound, ThreadBusy
 from websocket_core.frames import moment
 from websocket_core.models import AccessToken, Thread
@@ -98,9 +100,25 @@ def run(user_id: str, run_id: str) -> dict[str, Any]:
     return _run_fields(found, found.thread.thread_id)
 
 
-def own_tokens(user_id: str) -> list[dict[str, Any]]:
-    """The user's tokens, newest first, without their texts."""
-    return [token_fields(token) for token in AccessToken.objects.filter(user_id=user_id).order_by("-pk")[:200]]
+def own_tokens(user_id: str, limit: int, before: int | None) -> list[dict[str, Any]]:
+    """The user's tokens, newest first, from before one of them, without their texts."""
+    rows = AccessToken.objects.filter(user_id=user_id)
+    if before is not None:
+        rows = rows.filter(pk__lt=before)
+    return [token_fields(token) for token in rows.order_by("-pk")[:limit]]
+
+
+def make_token(user_id: str, ttl: timedelta | None, label: str) -> dict[str, Any]:
+    """A new token, this once with its text.
+
+    Raises:
+        Problem: the user has as many as one may have.
+    """
+    if 0 < conf.TOKENS_PER_USER <= tokens.count_valid(user_id):
+        message = f"You have {conf.TOKENS_PER_USER} valid tokens. Revoke one that you do not need any more."
+        raise Problem(429, "token_limit", message)
+    text, token = tokens.issue(user_id, ttl, label)
+    return {**token_fields(token), "token": text}
 
 
 def revoke_token(user_id: str, token_pk: int) -> None:

@@ -43,6 +43,13 @@ class TokenOut(Schema):
     revoked_at: str | None
 
 
+class Tokens(Schema):
+    """A page of tokens, newest first; `next_before` is the `before` of the next page, null at the end."""
+
+    tokens: list[TokenOut]
+    next_before: int | None
+
+
 class NewToken(TokenOut):
     """A token, this once with its text."""
 

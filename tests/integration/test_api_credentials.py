@@ -107,7 +107,7 @@ async def test_tokens__are_made_in_a_session_shown_once_and_end_when_deleted():
     made = await page.post("/tokens", {"label": "laptop", "ttl": 3600}, 201)
     script = Caller(made["token"])
     assert (await script.get("/me"))["user_id"] == (await page.get("/me"))["user_id"]
-    listed = await page.get("/tokens")
+    listed = (await page.get("/tokens"))["tokens"]
     assert listed == [{name: made[name] for name in ("id", "label", "created_at", "expires_at", "revoked_at")}]
     assert listed[0]["label"] == "laptop"
     assert made["token"] not in json.dumps(listed)
@@ -117,7 +117,36 @@ async def test_tokens__are_made_in_a_session_shown_once_and_end_when_deleted():
     assert token.expires_at - token.created_at == timedelta(hours=1)
     assert (await page.send("DELETE", f"/tokens/{made['id']}")).status_code == 204
     problem(await script.send("GET", "/me"), 401, "session_revoked")
-    assert (await page.get("/tokens"))[0]["revoked_at"]
+    assert (await page.get("/tokens"))["tokens"][0]["revoked_at"]
+
+
+async def test_tokens__are_listed_in_pages_so_that_none_is_out_of_reach():
+    page = await Caller.page_of("ann")
+    made = [(await page.post("/tokens", {"label": str(number)}, 201))["id"] for number in range(5)]
+    await issue_token("bob")
+    seen: list[int] = []
+    before: str | None = ""
+    while before is not None:
+        listed = await page.get(f"/tokens?limit=2{before}")
+        seen += [token["id"] for token in listed["tokens"]]
+        before = listed["next_before"] and f"&before={listed['next_before']}"
+    assert seen == made[::-1]
+    for bad in ("0", "x", str(2**63), ""):
+        problem(await page.send("GET", f"/tokens?before={bad}"), 422, "invalid_action")
+
+
+async def test_tokens__as_many_as_one_may_have(settings):
+    """Only valid ones count; who is full makes room by revoking one."""
+    settings.NETRA_TOKENS_PER_USER = 2
+    page = await Caller.page_of("ann")
+    first, _ = [await page.post("/tokens", {}, 201) for _ in range(2)]
+    problem(await page.send("POST", "/tokens", {}), 429, "token_limit")
+    await (await Caller.page_of("bob")).post("/tokens", {}, 201)
+    assert (await page.send("DELETE", f"/tokens/{first['id']}")).status_code == 204
+    await page.post("/tokens", {}, 201)
+    problem(await page.send("POST", "/tokens", {}), 429, "token_limit")
+    await AccessToken.objects.aupdate(expires_at=timezone.now() - timedelta(seconds=1))
+    await page.post("/tokens", {}, 201)
 
 
 async def test_tokens__cannot_be_made_with_a_token():

@@ -15,8 +15,10 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from django.apps import AppConfig
+from django.contrib.auth import get_user_model
 from django.core.checks import CheckMessage, Error, register
 from django.core.exceptions import ImproperlyConfigured
+from django.db import models
 
 from websocket_core.conf import conf
 
@@ -86,9 +88,21 @@ def is_safe_url(url: str) -> bool:
 
 @register()
 def check_issuers(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[CheckMessage]:
-    """E010: every entry of NETRA_OIDC_ISSUERS must be complete and safe."""
+    """E010, E011: every entry of NETRA_OIDC_ISSUERS must be complete and safe, its users nobody else's."""
     try:
-        issuers()
+        configured = issuers()
     except ImproperlyConfigured as error:
-        return [Error(str(error), hint="See docs, 'Log-in and tokens'.", id="websocket_core.E010")]
+        hint = "See docs/howto/log-in.md."
+        return [Error(str(error), hint=hint, id="websocket_core.E010")]
+    key: Any = get_user_model()._meta.pk
+    while key.remote_field is not None:
+        key = key.target_field
+    if configured and not isinstance(key, models.IntegerField | models.UUIDField):
+        return [
+            Error(
+                "A user's primary key that is a text could be the id of a user of NETRA_OIDC_ISSUERS (ALIAS:sub).",
+                hint="Give AUTH_USER_MODEL a number or a UUID as its primary key, or do not set NETRA_OIDC_ISSUERS.",
+                id="websocket_core.E011",
+            )
+        ]
     return []

@@ -10,6 +10,7 @@ from collections.abc import Collection, Iterable
 from datetime import timedelta
 from hashlib import sha256
 
+from django.db.models import Q
 from django.utils import timezone
 
 from websocket_core.auth.accounts import chunks, is_inactive, users_by_id
@@ -67,6 +68,12 @@ def revoke(token: AccessToken) -> None:
     if token.revoked_at is None:
         token.revoked_at = timezone.now()
         token.save(update_fields=["revoked_at"])
+
+
+def count_valid(user_id: str) -> int:
+    """How many tokens of this user open connections now."""
+    ended = Q(expires_at__lte=timezone.now())
+    return AccessToken.objects.filter(user_id=user_id, revoked_at=None).exclude(ended).count()
 
 
 def identify_first_party(text: str) -> Identity:

@@ -1,9 +1,13 @@
+from types import SimpleNamespace
+
 import pytest
 from django.core.exceptions import ImproperlyConfigured
+from django.db import models
 from django.test import override_settings
 
 from websocket_core.auth.oidc import subject_id
 from websocket_core.auth.oidc_config import check_issuers, issuers
+from websocket_core.checks import refuse_unsafe_configuration
 
 GOOD = {"issuer": "https://id.example.com", "audience": "netra"}
 
@@ -62,6 +66,33 @@ def test_issuers__mistakes_are_named(alias, change, hint):
 def test_check__a_good_configuration_is_silent():
     with configured(corp=GOOD, local={**GOOD, "issuer": "http://127.0.0.1:9000"}):
         assert check_issuers(None) == []
+
+
+@pytest.mark.parametrize(
+    ("key", "found"),
+    [
+        (models.BigAutoField(), []),
+        (models.UUIDField(), []),
+        (models.CharField(max_length=255), ["websocket_core.E011"]),
+        (models.EmailField(), ["websocket_core.E011"]),
+    ],
+)
+def test_check__users_whose_keys_could_be_those_of_an_issuer(monkeypatch, key, found):
+    """`corp:ann` as a primary key would be the same user as Ann of the issuer `corp`."""
+    model = SimpleNamespace(_meta=SimpleNamespace(pk=key))
+    monkeypatch.setattr("websocket_core.auth.oidc_config.get_user_model", lambda: model)
+    assert check_issuers(None) == []
+    with configured(corp=GOOD):
+        assert [message.id for message in check_issuers(None)] == found
+
+
+def test_server__does_not_start_with_issuers_that_are_no_good():
+    refuse_unsafe_configuration()
+    with (
+        configured(corp={**GOOD, "issuer": "http://id.example.com"}),
+        pytest.raises(ImproperlyConfigured, match="E010"),
+    ):
+        refuse_unsafe_configuration()
 
 
 @pytest.mark.parametrize(
