@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
+from datetime import UTC
 from typing import TYPE_CHECKING, Any, Final
 
 from websocket_core import actions, auth, db, events, frames, journal_read
@@ -43,6 +44,7 @@ async def start_agent(consumer: NetraConsumer, connection: WebSocketConnection, 
         await _resume(consumer, connection, {outcome.thread_id: cursor}, action.request_id)
     elif connection.delivery is not None:
         connection.delivery.follow(outcome.thread_id)
+        consumer.awaited = outcome.thread_id
         connection.wake()
 
 
@@ -124,7 +126,11 @@ def _resume_thread(
 
 async def sync(consumer: NetraConsumer, connection: WebSocketConnection, action: actions.Sync) -> None:
     """List the user's threads, newest first."""
-    threads = await db.read(journal_read.threads_of, connection.user_id, action.limit or 50, action.before)
+    try:
+        before = None if action.before is None else action.before.astimezone(UTC)
+    except OverflowError as error:
+        raise InvalidAction("`before` lies outside the years 1 to 9999 in UTC.", field="before") from error
+    threads = await db.read(journal_read.threads_of, connection.user_id, action.limit or 50, before)
     states = (
         await consumer.run_service.thread_states(connection.user_id, [thread["thread_id"] for thread in threads])
         if consumer.run_service
@@ -172,6 +178,7 @@ async def authenticate(consumer: NetraConsumer, connection: WebSocketConnection,
     connection.control(
         frames.control("authenticated", expires_at=frames.moment(identity.expires_at), request_id=action.request_id)
     )
+    connection.warn_of_expiry()
 
 
 async def ping(consumer: NetraConsumer, connection: WebSocketConnection, action: actions.Ping) -> None:

@@ -9,7 +9,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Protocol
 
 from django.db import InterfaceError, OperationalError
@@ -122,13 +122,17 @@ class WebSocketConnection:
         self._early.clear()
         self.wake()
 
-    def release(self) -> None:
-        """The first action came, or its time is over: speak."""
-        if self._held:
-            self._held = False
-            if self.delivery is not None:
-                self.delivery.release()
-                self.wake()
+    def release(self, awaited: str | None = None) -> None:
+        """The first action came, or its time is over: speak.
+
+        Args:
+            awaited: the thread whose next event answers that action, see `Delivery.release`.
+        """
+        self._held = False
+        if self.delivery is not None:
+            self.delivery.release(awaited)
+            self.warn_of_expiry()
+            self.wake()
 
     async def stop(self) -> None:
         """End the tasks; nothing is sent any more. Idempotent."""
@@ -191,11 +195,14 @@ class WebSocketConnection:
         """A frame came in."""
         self.last_seen_at = datetime.now(UTC)
 
-    def announce_expiry(self) -> None:
-        """`session_expiring`, once per credential."""
-        if self.identity is not None and self.identity.expires_at is not None and not self._held:
+    def warn_of_expiry(self) -> None:
+        """Send `session_expiring` when the end is near: once per credential, and never before the first answer."""
+        expires = self.identity.expires_at if self.identity is not None else None
+        if expires is None or self.expiry_announced or self.delivery is None or self.delivery.awaits:
+            return
+        if expires - datetime.now(UTC) <= timedelta(seconds=conf.SESSION_WARNING_SECONDS):
             self.expiry_announced = True
-            self.control(frames.control("session_expiring", expires_at=frames.moment(self.identity.expires_at)))
+            self.control(frames.control("session_expiring", expires_at=frames.moment(expires)))
 
     async def room(self) -> None:
         """Wait until the client has taken enough of its answers that it may ask for more."""

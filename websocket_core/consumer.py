@@ -95,7 +95,9 @@ class NetraConsumer(AsyncConsumer):
         self.run_service = run_service or self.run_service
         self.connection: WebSocketConnection | None = None
         self.manager: UnifiedWebSocketManager | None = None
+        self.awaited: str | None = None  # the thread in which an event answers the action under way
         self._first_action: asyncio.TimerHandle | None = None
+        self._first_answer: asyncio.TimerHandle | None = None
         self._closing: asyncio.Task[None] | None = None
         self._ignored = 0  # actions sent in spite of rate_limited
         self._refused = 0  # of them, since the last action that was let through
@@ -170,8 +172,9 @@ class NetraConsumer(AsyncConsumer):
             self._first_action = asyncio.get_running_loop().call_later(conf.FIRST_ACTION_SECONDS, self._speak)
             code = await self._read(receive)
         finally:
-            if self._first_action is not None:
-                self._first_action.cancel()
+            for timer in (self._first_action, self._first_answer):
+                if timer is not None:
+                    timer.cancel()
             connection.close_code = connection.close_code or code
             await self.manager.remove_connection(connection.connection_id)
             if self._closing is not None:
@@ -258,7 +261,10 @@ class NetraConsumer(AsyncConsumer):
             self._first_action.cancel()
             self._first_action = None
             if self.connection is not None:
-                self.connection.release()
+                self.connection.release(self.awaited)
+                if self.awaited is not None:  # the answer comes first, but not for ever before everything else
+                    loop = asyncio.get_running_loop()
+                    self._first_answer = loop.call_later(conf.FIRST_ACTION_SECONDS, self.connection.release)
 
     def close(self, code: int, error_code: str, message: str, **fields: Any) -> None:
         """Close from within a handler, without waiting for a slow socket."""

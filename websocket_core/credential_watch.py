@@ -10,7 +10,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from websocket_core import auth, db
@@ -95,14 +95,13 @@ class CredentialWatch:
 
     def _expire(self) -> None:
         now = datetime.now(UTC)
-        warning = timedelta(seconds=conf.SESSION_WARNING_SECONDS)
         for connection in self._hub.connections():
             if (end := _end(connection)) is None:
                 continue
             if end <= now:
                 self._close(connection, CLOSE_CODE, "token_expired", EXPIRED)
-            elif not connection.expiry_announced and end - now <= warning:
-                connection.announce_expiry()
+            else:
+                connection.warn_of_expiry()
 
 
 def _end(connection: WebSocketConnection) -> datetime | None:

@@ -32,6 +32,7 @@ class Delivery:
     """
 
     __slots__ = (
+        "_awaited",
         "_complete",
         "_heads",
         "_held",
@@ -50,6 +51,7 @@ class Delivery:
         self._heads = dict(heads)  # threads that nothing has happened to yet: a lane is only made when something does
         self._complete = complete
         self._held = held
+        self._awaited: str | None = None
         self._lanes: dict[str, Lane] = {}
         self._watch: set[str] | None = None
         self._window = AckWindow(window)
@@ -60,9 +62,15 @@ class Delivery:
         self.healed = 0
         """Gaps closed from the journal."""
 
-    def release(self) -> None:
-        """The client has spoken, or has had its time to: begin to give out. A `resume` that came first goes first."""
+    def release(self, awaited: str | None = None) -> None:
+        """The client has spoken, or has had its time to: begin to give out. A `resume` that came first goes first.
+
+        Args:
+            awaited: a thread in which an event answers what the client said. Those of others wait until it is there,
+                until the client asks for something else to be given out, or until the next `release`.
+        """
         self._held = False
+        self._awaited = awaited
 
     def hint(self, thread_id: str, first_seq: int, frames: Sequence[str]) -> None:
         """Events `first_seq` and following of a thread are committed, and here they are, encoded.
@@ -129,6 +137,7 @@ class Delivery:
             replaying: makes the frame that announces a replay, from its first and its last seq.
             resumed: makes the frame that answers this resume, from the last seq sent; called exactly once.
         """
+        self._awaited = None
         lane = self._lanes.get(thread_id) or self._meet(thread_id)
         outbox = self._outbox
         outbox.settle_late()
@@ -152,6 +161,7 @@ class Delivery:
 
     def watch(self, threads: Iterable[str] | None) -> None:
         """Let only these threads flow (None: all); the others are paused and go on from their cursors later."""
+        self._awaited = None
         self._watch = None if threads is None else set(threads)
         for lane in self._lanes.values():
             self._set_watched(lane, self._watches(lane.thread_id))
@@ -222,6 +232,10 @@ class Delivery:
         """The next frames to send, in order, control frames first: up to `max_chars`, but one if any may go."""
         if self._held:
             return []
+        if self._awaited is not None:
+            if not self._outbox.prefer(self._awaited):
+                return self._outbox.take_controls(max_chars)
+            self._awaited = None
         frames = self._outbox.take(max_chars)
         self._orders.look_up_drained()
         return frames
@@ -233,7 +247,15 @@ class Delivery:
     @property
     def idle(self) -> bool:
         """True when `take` and `reads` would both give nothing."""
-        return self._held or (self._outbox.empty and not self._orders.due(self._outbox.used))
+        if self._held:
+            return True
+        awaiting = self._awaited is not None and not self._outbox.prefer(self._awaited)
+        return (not self.control_chars if awaiting else self._outbox.empty) and not self._orders.due(self._outbox.used)
+
+    @property
+    def awaits(self) -> bool:
+        """True while nothing has answered the client's first words yet."""
+        return self._held or self._awaited is not None
 
     @property
     def stalled(self) -> bool:

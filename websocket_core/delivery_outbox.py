@@ -75,6 +75,19 @@ class Outbox:
         lane.purge()
         self._ready.pop(lane.thread_id, None)
 
+    def prefer(self, thread_id: str) -> bool:
+        """Let the events of a thread go next; False when none wait."""
+        if thread_id not in self._ready:
+            return False
+        self._ready.move_to_end(thread_id, last=False)
+        return True
+
+    def take_controls(self, max_chars: int) -> list[str]:
+        """The next control frames: up to `max_chars`, but one if there is any."""
+        out: list[str] = []
+        self._take_controls(out, max_chars)
+        return out
+
     def take(self, max_chars: int) -> list[str]:
         """The next frames, control frames first: up to `max_chars`, but one if any may go."""
         out: list[str] = []

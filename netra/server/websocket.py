@@ -37,8 +37,16 @@ TOO_SLOW = server_frame(
 
 # Private or undocumented names of Daphne and Autobahn that this module uses; a test fails when one of them is gone.
 PRIVATE = [
-    *("CONFIG_ATTRS", "consumeData", "dropConnection", "onMessageBegin", "onMessageEnd", "onMessageFrameBegin"),
-    *("onMessageFrameData", "onMessageFrameEnd", "processData", "sendCloseFrame", "sendData", "succeedHandshake"),
+    *("CONFIG_ATTRS", "consumeData", "dropConnection", "failHandshake", "onMessageBegin", "onMessageEnd"),
+    *(
+        "onMessageFrameBegin",
+        "onMessageFrameData",
+        "onMessageFrameEnd",
+        "processData",
+        "sendCloseFrame",
+        "sendData",
+        "succeedHandshake",
+    ),
     *("_closeConnection", "_connectionMade", "_dataReceived", "_invalid_payload"),
 ]
 PRIVATE_OF_INSTANCES = ["data", "failedByMe", "is_closed", "is_open", "state", "trafficStats", "wasNotCleanReason"]
@@ -100,6 +108,15 @@ class WebSocketProtocol(DaphneWebSocketProtocol):
         if not (all(map(str.isascii, headers)) and headers.get("sec-websocket-protocol", "").isascii()):
             raise _deny(400)
         return super().onConnect(request)
+
+    def failHandshake(  # noqa: N802
+        self,
+        reason: str,
+        code: int = 400,
+        responseHeaders: Any = None,  # noqa: N803
+    ) -> None:
+        """Refuse what is no handshake. An origin that cannot be read is a foreign one, and refused like those."""
+        super().failHandshake(reason, 403 if "Origin header" in reason else code, responseHeaders)
 
     def onOpen(self) -> None:  # noqa: N802
         """The application accepted."""

@@ -172,6 +172,12 @@ async def test_compression__is_never_negotiated(small_server: SmallServer) -> No
         assert "Sec-WebSocket-Extensions" not in client.response.headers
 
 
+@pytest.mark.parametrize("origin", ["http://127.0.0.1:8000.evil.example", "http://127.0.0.1:99999999", "", "evil"])
+def test_origin_that_cannot_be_read__is_refused_like_a_foreign_one(small_server: SmallServer, origin: str) -> None:
+    with RawClient(small_server.port, "/echo", headers=f"Origin: {origin}\r\n", handshake=False) as client:
+        assert client.read_head().split()[1] == b"403"
+
+
 @pytest.mark.parametrize(
     "headers",
     [

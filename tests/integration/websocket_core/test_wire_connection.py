@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from agents.runtime import RunRuntime
 from test_framework.gateway import issue_token, settle
 from test_framework.ssot.factories import GITHUB, GOOGLE, create_test_manager
 from websocket_core import db
@@ -17,6 +18,7 @@ from websocket_core.errors import UserIsolationError
 from websocket_core.hub import get_hub
 from websocket_core.limits import action_limiter
 from websocket_core.models import Connection
+from websocket_core.protocols import StartOutcome
 from websocket_core.testing import Client, InProcessSocket, RecordingWebSocket, SocketClosed
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -64,6 +66,49 @@ async def test_first_action_is_resume__its_thread_starts_at_the_cursor(join):
     await client.send("resume", cursors={"t": 1})
     frames = [await client.receive_json() for _ in range(5)]
     assert [frame["event_type"] for frame in frames] == ["replaying", *["agent_state"] * 3, "resumed"]
+
+
+async def test_first_action_is_start_agent__is_answered_before_what_other_runs_have_to_say(join):
+    manager = create_test_manager(thread_id="busy")
+    client = await join()
+    await manager.emit_critical_event(GOOGLE, "agent_started", {})
+    await settle()
+    await client.send("start_agent", agent_type="test", thread_id="mine")
+    answer = await client.receive_json()
+    assert (answer["event_type"], answer["thread_id"]) == ("agent_started", "mine")
+    assert (await client.until("agent_started"))["thread_id"] == "busy"
+
+
+async def test_first_action_is_start_agent__whose_run_does_not_begin__holds_nothing_up(join, monkeypatch):
+    """As with a worker that has no time: the others' events come all the same."""
+
+    async def start(self, **fields):
+        return StartOutcome("mine", "slow", existing=False, first_seq=None)
+
+    monkeypatch.setattr(RunRuntime, "start", start)
+    manager = create_test_manager(thread_id="busy")
+    client = await join()
+    await manager.emit_critical_event(GOOGLE, "agent_started", {})
+    await client.send("start_agent", agent_type="test", thread_id="mine")
+    assert (await client.ask("ping"))["event_type"] == "pong"
+    assert (await client.until("agent_started"))["thread_id"] == "busy"
+
+
+async def test_session_that_ends_soon__says_so_right_after_the_first_answer(join):
+    client = await join(token=await issue_token(GOOGLE, timedelta(seconds=30)))
+    await client.send("ping")
+    assert (await client.receive_json())["event_type"] == "pong"
+    assert (await client.receive_json(0.5))["event_type"] == "session_expiring"
+
+
+async def test_session_that_ends_soon__lets_agent_started_go_first(join, make):
+    async def body(ctx, input):
+        await asyncio.sleep(1.5)
+
+    make(body)
+    client = await join(token=await issue_token(GOOGLE, timedelta(seconds=30)))
+    await client.send("start_agent", agent_type="made")
+    assert [(await client.receive_json())["event_type"] for _ in range(2)] == ["agent_started", "session_expiring"]
 
 
 # Small answers

@@ -235,6 +235,12 @@ async def test_sync__pages__show_every_thread_once(join):
     assert sorted(found) == sorted(f"t{number}" for number in range(12))
 
 
+@pytest.mark.parametrize("before", ["0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-14:00", "2026-01-31T12:00:00"])
+async def test_sync__before_what_is_no_moment(join, before):
+    answer = await (await join()).ask("sync", before=before)
+    assert (answer["code"], answer["field"]) == ("invalid_action", "before")
+
+
 async def test_sync__shows_nobody_elses(join):
     await write(1, user=GITHUB)
     assert (await (await join()).ask("sync"))["threads"] == []

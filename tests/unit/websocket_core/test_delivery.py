@@ -2,6 +2,8 @@
 
 import tracemalloc
 
+import pytest
+
 from unit.websocket_core.delivery_examples import BIG, answer, delivery, event, events, resume
 from websocket_core.delivery import Read
 
@@ -208,6 +210,56 @@ def test_nothing_is_given_out_before_the_release_and_nothing_is_lost():
     assert machine.take(BIG) == ["reply", event("a", 2)]
     answer(machine, "b", 1)
     assert machine.take(BIG) == events("b", 1, 1)
+
+
+def test_the_answer_to_the_first_action_goes_before_the_events_of_other_threads():
+    machine = delivery(held=True)
+    machine.hint("a", 1, events("a", 1, 2))
+    machine.release("b")
+    assert machine.idle
+    assert machine.awaits
+    machine.control("reply")
+    assert not machine.idle
+    assert machine.take(BIG) == ["reply"]
+    assert machine.idle
+    machine.hint("a", 3, events("a", 3, 3))
+    machine.hint("b", 1, events("b", 1, 1))
+    assert not machine.idle
+    assert machine.take(BIG) == [event("b", 1), *events("a", 1, 3)]
+    assert not machine.awaits
+
+
+def test_an_answer_whose_hint_was_lost_is_read():
+    machine = delivery(held=True)
+    machine.hint("a", 1, events("a", 1, 1))
+    machine.release("b")
+    machine.moved("b", 1)
+    assert not machine.idle
+    machine.page(machine.reads()[0], events("b", 1, 1))
+    assert machine.take(BIG) == [event("b", 1), event("a", 1)]
+
+
+def test_an_answer_that_does_not_come_holds_nothing_up_after_the_next_release():
+    machine = delivery(held=True)
+    machine.hint("a", 1, events("a", 1, 1))
+    machine.release("b")
+    assert machine.take(BIG) == []
+    machine.release()
+    assert machine.take(BIG) == events("a", 1, 1)
+
+
+@pytest.mark.parametrize(
+    "ask",
+    [lambda machine: machine.watch(["a"]), lambda machine: resume(machine, "a", 1, 1)],
+    ids=["watch", "resume"],
+)
+def test_who_asks_for_something_else_meanwhile_waits_for_no_answer(ask):
+    machine = delivery(held=True)
+    machine.hint("a", 1, events("a", 1, 1))
+    machine.release("b")
+    ask(machine)
+    machine.hint("a", 2, events("a", 2, 2))
+    assert machine.take(BIG)[-1] == event("a", 2)
 
 
 def test_a_first_resume_moves_its_thread_and_no_other():
