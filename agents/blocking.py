@@ -1,45 +1,60 @@
-"""Names the agent that blocks the event loop, and for how long: blocking code in one run holds up everybody's."""
+"""Names the agent that blocks the event loop, where and how long: blocking code in one run holds up everybody's."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
+import sys
+import sysconfig
 import threading
 import time
+from contextvars import ContextVar
+from types import FrameType
+from typing import Any
+from weakref import WeakKeyDictionary
 
 from agents.conf import conf
 
 log = logging.getLogger(__name__)
+
+run_name: ContextVar[str] = ContextVar("netra_run_name")  # of the run whose code this is; tasks inherit it
+_LIBRARIES = tuple({sysconfig.get_path(name) for name in ("stdlib", "platstdlib", "purelib", "platlib")})
 
 
 class LoopMonitor:
     """Watches one event loop from a thread, while there are runs.
 
     The thread asks the loop to raise its hand, over and over; when the hand does not come up in `BLOCKING_SECONDS`,
-    the task
-    that runs at that moment is the one that blocks.
+    the task that runs at that moment is the one that blocks. Frameworks run tools and nodes in tasks of their own: so
+    every task is noted with the run it belongs to.
     """
 
     def __init__(self) -> None:
-        self._thread: threading.Thread | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
         self._stop = threading.Event()
 
     def start(self, loop: asyncio.AbstractEventLoop) -> None:
-        """Begin to watch."""
-        if self._thread is None:
+        """Begin to watch. Called in the loop's thread."""
+        if self._loop is None:
+            self._loop = loop
             self._stop = threading.Event()  # the one before may still be read by a thread that ends
-            target, args = self._watch, (loop, self._stop)
-            self._thread = threading.Thread(target=target, args=args, name="netra-loop-monitor", daemon=True)
-            self._thread.start()
+            tasks = _Tasks(loop)
+            if loop.get_task_factory() is None:  # an application's own is left alone
+                loop.set_task_factory(tasks.make)
+            target, args = self._watch, (tasks, self._stop)
+            threading.Thread(target=target, args=args, name="netra-loop-monitor", daemon=True).start()
 
     def stop(self) -> None:
         """End, without waiting for the thread: it looks at its stop sign several times a second."""
         self._stop.set()
-        self._thread = None
+        loop, self._loop = self._loop, None
+        if loop is not None and isinstance(getattr(loop.get_task_factory(), "__self__", None), _Tasks):
+            loop.set_task_factory(None)
 
     @staticmethod
-    def _watch(loop: asyncio.AbstractEventLoop, stop: threading.Event) -> None:
+    def _watch(tasks: _Tasks, stop: threading.Event) -> None:
         limit: float = conf.BLOCKING_SECONDS
+        loop = tasks.loop
         while not stop.wait(limit / 2):
             raised = threading.Event()
             asked = time.monotonic()
@@ -49,20 +64,48 @@ class LoopMonitor:
                 return
             if raised.wait(limit):
                 continue
-            name = _running_task(loop)
+            name, place = tasks.running(), tasks.place()
             while not raised.wait(0.05):
                 if stop.is_set() or loop.is_closed():
                     return
-                name = name or _running_task(loop)
+                name = name or tasks.running()
             log.warning(
-                "%s blocked the event loop for %.1f s, and everybody with it; call blocking code with ctx.to_thread, "
-                "or make the agent a plain `def`",
+                "%s blocked the event loop for %.1f s in %s, and everybody with it; call blocking code with "
+                "ctx.to_thread, or make the agent a plain `def`",
                 name or "something",
                 time.monotonic() - asked,
+                place,
             )
 
 
-def _running_task(loop: asyncio.AbstractEventLoop) -> str | None:
-    """Name of the task that the loop executes right now; runs have their agent and run id in it."""
-    task = asyncio.current_task(loop)
-    return None if task is None else task.get_name()
+class _Tasks:
+    """The tasks of one event loop, with the runs they belong to."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self.loop = loop
+        self._thread_id = threading.get_ident()
+        self._runs: WeakKeyDictionary[asyncio.Task[Any], str] = WeakKeyDictionary()
+
+    def make(self, loop: asyncio.AbstractEventLoop, coroutine: Any, **options: Any) -> asyncio.Task[Any]:
+        """The loop's task factory."""
+        task = asyncio.Task(coroutine, loop=loop, **options)
+        run = run_name.get(None)
+        if run is not None:
+            self._runs[task] = run
+        return task
+
+    def running(self) -> str | None:
+        """What the loop executes right now: a run, else a task's name."""
+        task = asyncio.current_task(self.loop)
+        return None if task is None else self._runs.get(task) or task.get_name()
+
+    def place(self) -> str:
+        """Where it is, in the author's code rather than in a library's."""
+        innermost = frame = sys._current_frames().get(self._thread_id)
+        while frame is not None and frame.f_code.co_filename.startswith(_LIBRARIES):
+            frame = frame.f_back
+        return _described(frame or innermost)
+
+
+def _described(frame: FrameType | None) -> str:
+    return "?" if frame is None else f"{frame.f_code.co_filename}:{frame.f_lineno} ({frame.f_code.co_qualname})"

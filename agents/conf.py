@@ -18,6 +18,7 @@ class Defaults:
     LOOK_SECONDS: float = 1.0  # how often a process looks for wishes (stop, decisions) it was not told of
     SWEEP_SECONDS: float = 5.0  # how often a process looks for runs that nobody has any more
     STOP_GRACE_SECONDS: float = 3.0  # an agent that swallows its cancellation is abandoned after this
+    MAX_ERROR_CHARS: int = 4096  # of an error's text that a person is shown
     APPROVAL_HOURS: float = 24.0
     DELTA_SECONDS: float = 0.05  # deltas of one stream are written no more often than this
     DELTA_CHARS: int = 4096  # or when so many characters wait

@@ -10,12 +10,14 @@ import contextvars
 import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from typing import Any, Protocol, Self, TypeVar
 
 from agents.conf import conf
 from agents.errors import ToolDenied, ToolError
 from agents.run_events import RunEvents
+from agents.time_limit import TimeLimit
 from websocket_core.errors import RunOverError
 from websocket_core.events import EventTooLargeError, UnserialisableError
 from websocket_core.ids import RunID, ThreadID, UserID, new_id
@@ -122,8 +124,10 @@ class AgentContext:
         self.history = list(info.history)
         self.events = events
         self.usage: dict[str, Any] | None = None
+        self.time_limit: TimeLimit | None = None  # set when the body begins
         self._port = port
         self._stop = asyncio.Event()
+        self._on_cancel: list[Callable[[], None]] = []
         self._thought: str | None = None
 
     @property
@@ -131,13 +135,15 @@ class AgentContext:
         """Whether the run was stopped. An async body need not look: it gets `CancelledError`."""
         return self._stop.is_set()
 
-    async def stopped(self) -> None:
-        """Wait until the run is stopped."""
-        await self._stop.wait()
-
     def cancel(self) -> None:
         """Called by the runtime when the run is stopped."""
         self._stop.set()
+        for callback in self._on_cancel:
+            callback()
+
+    def on_cancel(self, callback: Callable[[], None]) -> None:
+        """Call this, from the event loop, when the run is stopped."""
+        self._on_cancel.append(callback)
 
     async def think(self, text: str, stream: str | None = None) -> None:
         """Text to append to a thought.
@@ -184,8 +190,8 @@ class AgentContext:
         tool_call_id: str | None = None,
         expires_in: float | None = None,
     ) -> Decision:
-        """Ask the person and wait for the answer. The waiting holds this process; see `Rest` for agents that need not
-        wait.
+        """Ask the person and wait for the answer. The waiting holds this process (see `Rest` for agents that need not
+        wait), but does not count for the agent's timeout.
 
         Args:
             message: the question.
@@ -195,7 +201,8 @@ class AgentContext:
             message, tool_name=tool_name, arguments=arguments, tool_call_id=tool_call_id, expires_in=expires_in
         )
         assert self._port is not None
-        return await self._port.decision(approval_id)
+        with nullcontext() if self.time_limit is None else self.time_limit.paused():
+            return await self._port.decision(approval_id)
 
     async def request_approval(
         self,

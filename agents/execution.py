@@ -16,12 +16,14 @@ from typing import Any
 
 from agents import run_reads
 from agents.base import BaseAgent, is_async
+from agents.blocking import run_name
 from agents.conf import conf
 from agents.context import AgentContext, Rest, RunInfo, in_blocking_thread
 from agents.errors import AgentError, ToolDenied, ToolError
 from agents.ledger import Event
 from agents.run_events import RunEvents
 from agents.sync_context import SyncAgentContext
+from agents.time_limit import TimeLimit
 from websocket_core import db, events
 from websocket_core.errors import JournalUnavailable, LeaseLostError, RunOverError
 from websocket_core.ids import new_id
@@ -66,8 +68,8 @@ class Execution:
     def stop(self, kind: str, reason: str = "") -> None:
         """End it.
 
-        `kind` is `stopped` (by the user, for `reason`), `server_stopped` or `lost` (the lease). The first wish
-        counts, a lost lease always.
+        `kind` is `stopped` (by the user, for `reason`), `timeout` (after `reason` seconds), `server_stopped` or `lost`
+        (the lease). The first wish counts, a lost lease always.
         """
         if self._wish is None or kind == "lost":
             self._wish = (kind, reason)
@@ -79,17 +81,20 @@ class Execution:
         """Run the body to its ending."""
         timeout = self.agent.timeout if self.agent.timeout is not None else conf.AGENT_TIMEOUT
         name = f"netra-run {self.agent.name} {self.context.run_id}"
-        task = asyncio.create_task(_contained(body), name=name)
+        limit = self.context.time_limit = TimeLimit(timeout, lambda: self.stop("timeout", f"{timeout:g}"))
+        task = asyncio.create_task(_contained(body, name), name=name)
         wished = asyncio.create_task(self._wished.wait())
         try:
-            await asyncio.wait({task, wished}, timeout=timeout, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait({task, wished}, return_when=asyncio.FIRST_COMPLETED)
             if not task.done():
-                return await self._end_early(task, self._wish or ("timeout", f"{timeout:g}"))
+                assert self._wish is not None
+                return await self._end_early(task, self._wish)
         except asyncio.CancelledError:
             task.cancel()
             raise
         finally:
             wished.cancel()
+            limit.end()
         return await self._end_normally(task)
 
     async def _end_early(self, task: asyncio.Task[Any], wish: tuple[str, str]) -> Ending:
@@ -157,14 +162,17 @@ class Execution:
             return self._incident("result_unserialisable", "The agent's result cannot be expressed as JSON.", problem)
         except events.EventTooLargeError as problem:
             return self._incident("result_too_large", "The agent's result is too large to be shown.", problem)
+        except BaseException as problem:  # noqa: BLE001 - the author's objects run code of their own when looked at
+            return self._incident("result_unserialisable", "The agent's result cannot be expressed as JSON.", problem)
         return Ending(Event("agent_completed", data), result=result, value=value)
 
     def _ending_of(self, error: BaseException) -> Ending:
         # Not by the error's class alone: it may be that of another run, which the agent has looked into.
         if isinstance(error, LeaseLostError | RunOverError) and self.context.events.lost:
             return Ending(lost=True)
-        if isinstance(error, AgentError | ToolError | ToolDenied) and str(error):
-            return self._failed("agent_error", str(error), error=error)
+        text = _author_text(error)
+        if text:
+            return self._failed("agent_error", text, error=error)
         return self._incident("agent_error", "The agent failed.", error)
 
     def _incident(self, code: str, message: str, error: BaseException) -> Ending:
@@ -195,16 +203,29 @@ class Execution:
         return round((time.monotonic() - self._began) * 1000, 3)
 
 
+def _author_text(error: BaseException) -> str:
+    """What the author wants the person to read; nothing, if there is nothing that can be shown."""
+    if not isinstance(error, AgentError | ToolError | ToolDenied):
+        return ""
+    try:
+        text = str(error)
+        text.encode()
+    except Exception:  # noqa: BLE001 - the author's class, or half a character
+        return ""
+    return text if len(text) <= conf.MAX_ERROR_CHARS else text[: conf.MAX_ERROR_CHARS - 1] + "…"
+
+
 @dataclass(frozen=True, slots=True)
 class _Raised:
     error: BaseException
 
 
-async def _contained(body: Callable[[], Awaitable[Any]]) -> Any:
+async def _contained(body: Callable[[], Awaitable[Any]], name: str) -> Any:
     """The body's result, or what it raised as a value.
 
     `SystemExit` and the like would otherwise end the event loop, and with it everybody's runs.
     """
+    run_name.set(name)
     try:
         return await body()
     except BaseException as error:  # noqa: BLE001 - it becomes the value of the ending

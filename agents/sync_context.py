@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Coroutine, Mapping
+from concurrent.futures import CancelledError, Future
 from typing import Any, Self, TypeVar
 
 from agents.context import AgentContext, Decision, MessageStream, ToolCall
@@ -14,21 +15,41 @@ from websocket_core.errors import RunOverError
 
 T = TypeVar("T")
 
+STOPPED = "The run was stopped."
+
 
 class _Bridge:
-    """Runs coroutines of the event loop from the body's thread."""
+    """Runs coroutines of the event loop from the body's thread; when the run is stopped, nothing waits any more."""
 
     def __init__(self, context: AgentContext, loop: asyncio.AbstractEventLoop) -> None:
         self.context, self._loop = context, loop
+        self._waiting: set[Future[Any]] = set()
+        context.on_cancel(self._let_go)
 
     def wait(self, coroutine: Coroutine[Any, Any, T]) -> T:
-        if self.context.cancelled:
+        if self._is_stopped():
             coroutine.close()
-            raise RunOverError("The run was stopped.")
-        return asyncio.run_coroutine_threadsafe(coroutine, self._loop).result()
+            raise RunOverError(STOPPED)
+        future = asyncio.run_coroutine_threadsafe(coroutine, self._loop)
+        self._waiting.add(future)
+        if self._is_stopped():  # in this very moment: nobody lets go of it any more
+            future.cancel()
+        try:
+            return future.result()
+        except CancelledError:
+            raise RunOverError(STOPPED) from None
+        finally:
+            self._waiting.discard(future)
 
     def wait_even_if_stopped(self, coroutine: Coroutine[Any, Any, T]) -> T:
         return asyncio.run_coroutine_threadsafe(coroutine, self._loop).result()
+
+    def _is_stopped(self) -> bool:
+        return self.context.cancelled
+
+    def _let_go(self) -> None:
+        for future in list(self._waiting):
+            future.cancel()
 
 
 class SyncAgentContext:
@@ -71,20 +92,7 @@ class SyncAgentContext:
 
     def approve(self, message: str, **options: Any) -> Decision:
         """See `AgentContext.approve`."""
-        return self._bridge.wait(self._unless_stopped(self._context.approve(message, **options)))
-
-    async def _unless_stopped(self, waiting: Coroutine[Any, Any, T]) -> T:
-        """A person may take a day, and the body's thread cannot be cancelled: a stop has to end the waiting."""
-        answer, stopped = asyncio.ensure_future(waiting), asyncio.ensure_future(self._context.stopped())
-        try:
-            await asyncio.wait({answer, stopped}, return_when=asyncio.FIRST_COMPLETED)
-            if self.cancelled:  # whoever ended the run has closed the question, too: that is nobody's answer
-                raise RunOverError("The run was stopped.")
-            return answer.result()
-        finally:
-            answer.cancel()
-            stopped.cancel()
-            await asyncio.wait({answer, stopped})
+        return self._bridge.wait(self._context.approve(message, **options))
 
     def report_usage(self, usage: Mapping[str, Any]) -> None:
         """See `AgentContext.report_usage`."""
