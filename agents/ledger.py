@@ -200,25 +200,20 @@ def row_of(run: Run) -> RunRow:
 
 
 class ClaimRun(RunOperation):
-    """Take a run that waits: a given one, or whichever is next in the thread.
+    """Take the run that is next in the thread. Result: a `Lease`, or `None` when there is nothing to take."""
 
-    Result: a `Lease`, or `None` when there is nothing to take.
-    """
+    __slots__ = ("worker_id",)
 
-    __slots__ = ("run_id", "worker_id")
-
-    def __init__(self, user_id: str, thread_id: str, worker_id: str, run_id: str | None = None) -> None:
+    def __init__(self, user_id: str, thread_id: str, worker_id: str) -> None:
         super().__init__(user_id, thread_id)
-        self.worker_id, self.run_id = worker_id, run_id
+        self.worker_id = worker_id
 
     def apply(self, transaction: Transaction) -> Lease | None:
         row = transaction.rows.get(self.key)
         if row is None:
             return None
         run = next_queued(row) if row.active_run_id is None else _rested(row)
-        if run is None or (self.run_id is not None and run.run_id != self.run_id):
-            return None
-        return claim(transaction, row, run, self.worker_id)
+        return None if run is None else claim(transaction, row, run, self.worker_id)
 
 
 class FinishRun(RunOperation):
@@ -263,7 +258,7 @@ class FinishRun(RunOperation):
         if following is not None and self.take_next:
             return claim(transaction, row, following, self.lease.worker_id)
         if following is not None:  # this process takes nothing new: for another one
-            get_executor().enqueue(Run.objects.select_related("thread").get(pk=following.pk))
+            get_executor().enqueue(Run.objects.select_related("thread").get(pk=following.pk), again=True)
         return None
 
 

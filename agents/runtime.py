@@ -174,7 +174,7 @@ def _enqueue_next(user_id: str, thread_id: str) -> None:
         or runs.filter(status="queued", thread__active_run_id=None).order_by("pk").first()
     )
     if run is not None:
-        get_executor().enqueue(run)
+        get_executor().enqueue(run, again=True)
 
 
 def request_stop(run: Run, reason: str) -> bool:

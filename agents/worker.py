@@ -31,19 +31,17 @@ from websocket_core.process import this_process
 
 log = logging.getLogger(__name__)
 
-CLEAR_SECONDS = 30.0  # how often jobs of dead workers are cleared away
-
 
 @app.task(name=TASK, queue=QUEUE)
 async def execute_run(user_id: str, thread_id: str, run_id: str) -> None:
-    """Claim the run and execute it, and then whatever waits behind it in its thread, without going through the
-    queue again.
+    """Claim what is next in the run's thread and execute it, and then whatever waits behind it, without going through
+    the queue again. Most of the time that is the run itself; it may have been stopped meanwhile.
     """
     if is_draining():
         again = app.configure_task(TASK, queue=QUEUE)
         await again.defer_async(user_id=user_id, thread_id=thread_id, run_id=run_id)  # for another worker
         return
-    lease = await get_journal().submit(ClaimRun(user_id, thread_id, this_process.process_id, run_id))
+    lease = await get_journal().submit(ClaimRun(user_id, thread_id, this_process.process_id))
     if lease is not None:
         await get_runner().execute(lease)
 
@@ -71,6 +69,8 @@ async def work(concurrency: int) -> None:
                 concurrency=concurrency,
                 install_signal_handlers=False,
                 delete_jobs="always",
+                update_heartbeat_interval=conf.JOB_STALL_SECONDS / 3,
+                stalled_worker_timeout=conf.JOB_STALL_SECONDS,
                 shutdown_graceful_timeout=conf.DRAIN_SECONDS + conf.STOP_GRACE_SECONDS + 10,
             )
         )
@@ -105,9 +105,12 @@ def _stop_on_signals() -> asyncio.Event:
 async def _clear_stalled_jobs(worker_app: App) -> None:
     """Finish the jobs of workers that died: their runs are ended, or taken over, by their leases."""
     while True:
-        await asyncio.sleep(CLEAR_SECONDS)
+        await asyncio.sleep(conf.JOB_STALL_SECONDS)
         try:
-            stalled = list(await worker_app.job_manager.get_stalled_jobs(queue=QUEUE))
+            found = await worker_app.job_manager.get_stalled_jobs(
+                queue=QUEUE, seconds_since_heartbeat=conf.JOB_STALL_SECONDS
+            )
+            stalled = list(found)
             for job in stalled:
                 await worker_app.job_manager.finish_job(job, Status.FAILED, delete_job=True)
             if stalled:

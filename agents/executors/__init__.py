@@ -17,10 +17,13 @@ class Executor(Protocol):
     claims_at_start: bool
     """Whether the process that records a run executes it itself."""
 
-    def enqueue(self, run: Run) -> None:
+    def enqueue(self, run: Run, *, again: bool = False) -> None:
         """Let somebody execute a recorded run.
 
         Called inside the transaction that records it: both happen, or neither.
+
+        Args:
+            again: it may have been enqueued before; nobody needs to be told twice.
         """
 
 

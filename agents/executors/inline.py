@@ -13,5 +13,5 @@ class InlineExecutor:
 
     claims_at_start = True
 
-    def enqueue(self, run: Run) -> None:
+    def enqueue(self, run: Run, *, again: bool = False) -> None:
         """Nothing to do: the row is enough, whoever frees the thread or sweeps takes it."""

@@ -1,0 +1,71 @@
+"""Agents whose workers are killed, paused and ended. What they do leaves a trace in files, so that it can be counted.
+
+Gates are files, too: an agent goes on when the one that its input names is there.
+"""
+
+import asyncio
+import os
+import time
+from pathlib import Path
+from typing import Any
+
+from agents import AgentContext, SyncAgentContext, agent
+
+FOLDER = Path(os.environ["TRACES"])
+
+
+def trace(run_id: str, what: str) -> None:
+    """Note what was done, in one write: processes do not mix their lines."""
+    with (FOLDER / "traces" / run_id).open("a") as file:
+        file.write(f"{what} {os.getpid()}\n")
+
+
+async def gate(name: str) -> None:
+    """Wait until the gate is open."""
+    while not (FOLDER / "gates" / name).exists():  # noqa: ASYNC110 - opened by another process
+        await asyncio.sleep(0.05)
+
+
+async def _work(ctx: AgentContext, input: dict[str, Any]) -> str:
+    async with ctx.tool("work") as call:
+        trace(ctx.run_id, "began")
+        await gate(input["gate"])
+        trace(ctx.run_id, "ended")
+        call.result = os.getpid()
+    return "done"
+
+
+agent("steady", description="Works until its gate is open")(_work)
+agent("again", description="The same; lost, it is tried again", on_loss="retry")(_work)
+
+
+@agent("asks")
+async def asks(ctx: AgentContext, input: dict[str, Any]) -> bool:
+    """Asks, and waits for the answer."""
+    return (await ctx.approve("May I?", tool_name="work")).approved
+
+
+@agent("sleeps")
+def sleeps(ctx: SyncAgentContext, input: dict[str, Any]) -> None:
+    """Blocks its own thread, deaf to everything."""
+    ctx.think("z")
+    time.sleep(600)
+
+
+@agent("blocks")
+async def blocks(ctx: AgentContext, input: dict[str, Any]) -> None:
+    """Blocks its worker's event loop, as nobody should."""
+    await ctx.think("z")
+    await asyncio.sleep(0.2)  # the thought is on its way
+    time.sleep(input["seconds"])  # noqa: ASYNC251
+
+
+@agent("quick")
+async def quick(ctx: AgentContext, input: dict[str, Any]) -> None:
+    """Says who runs in a thread; two at once would be found out."""
+    mark = FOLDER / "running" / ctx.thread_id
+    descriptor = os.open(mark, os.O_CREAT | os.O_EXCL)  # raises when another run of the thread is under way
+    os.close(descriptor)
+    trace(ctx.run_id, "ran")
+    await asyncio.sleep(0.01)
+    mark.unlink()
