@@ -28,6 +28,7 @@ from agents.sweeper import get_sweeper
 from websocket_core.journal import get_journal
 from websocket_core.lifecycle import begin_drain, is_draining, lifecycle
 from websocket_core.process import this_process
+from websocket_core.process_exit import exit_in_spite_of_threads
 
 log = logging.getLogger(__name__)
 
@@ -86,6 +87,7 @@ async def work(concurrency: int) -> None:
         if worker.done() and not worker.cancelled() and not stop.is_set():
             worker.result()  # raises what ended it
     log.info("Netra worker has ended")
+    exit_in_spite_of_threads(5)  # from here on: the end of the event loop waits for threads, too
 
 
 def _stop_on_signals() -> asyncio.Event:

@@ -6,8 +6,6 @@ import asyncio
 import logging
 import os
 import signal
-import sys
-import threading
 import time
 from collections.abc import Awaitable, Callable
 from types import FrameType
@@ -88,23 +86,6 @@ class Shutdown:
         await _until(lambda: not server.connections, time.monotonic() + LOOK)
         await _cancel([task for task in asyncio.all_tasks() if task is not asyncio.current_task()])
         await server.loop.shutdown_asyncgens()
-
-
-def exit_in_spite_of_threads(seconds: float = CANCEL) -> None:
-    """End this process with code 0 in so many seconds, should the interpreter still wait for threads by then.
-
-    To be called at the very end: Python waits for every thread of a pool, also for one in which somebody's code sleeps.
-    """
-
-    def end() -> None:
-        time.sleep(seconds)
-        names = [thread.name for thread in threading.enumerate() if thread.is_alive() and not thread.daemon]
-        log.warning("Ending although threads are busy: %s", ", ".join(names))
-        logging.shutdown()
-        sys.stdout.flush()
-        os._exit(0)
-
-    threading.Thread(target=end, name="netra-exit", daemon=True).start()
 
 
 async def _until(condition: Callable[[], bool], deadline: float) -> None:

@@ -19,8 +19,8 @@ from django.db.migrations.executor import MigrationExecutor
 from netra.server.asgi_server import NetraServer
 from netra.server.limits import Limits
 from netra.server.listening import CannotListenError, describe, descriptor, tcp, unix
-from netra.server.shutdown import exit_in_spite_of_threads
 from websocket_core import lifecycle
+from websocket_core.process_exit import exit_in_spite_of_threads
 
 log = logging.getLogger("netra.serve")
 

@@ -257,7 +257,7 @@ def main(options):
     )
     server.run()
     say(json.dumps(SEEN))
-    from netra.server.shutdown import exit_in_spite_of_threads
+    from websocket_core.process_exit import exit_in_spite_of_threads
 
     exit_in_spite_of_threads(seconds=1)
 

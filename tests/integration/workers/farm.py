@@ -65,8 +65,7 @@ class Farm:
             server = self.installation.server()
             server.start()
             self.servers.append(server)
-        for worker in fresh:
-            wait_for(lambda worker=worker: "Netra executes runs" in worker.output(), START_SECONDS, "a worker")
+        wait_for(lambda: all("Netra executes runs" in worker.output() for worker in fresh), START_SECONDS, "a worker")
 
     def running_workers(self) -> list[ServerProcess]:
         """The workers that have not ended."""
@@ -99,7 +98,7 @@ class Farm:
     def rows(self, query: str, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
         """Ask the database."""
         with psycopg.connect(self.database_url, autocommit=True) as connection:
-            return connection.execute(query, values).fetchall()  # type: ignore[arg-type]
+            return connection.execute(query, values).fetchall()
 
     def runs_of(self, worker: ServerProcess) -> dict[str, str]:
         """The runs that a worker holds: thread id -> run id."""
