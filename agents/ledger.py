@@ -9,13 +9,12 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any, NamedTuple
 
 import msgspec
 
 from agents import ledger_sql
-from agents.conf import conf
 from agents.executors import get_executor
 from agents.ledger_sql import RunRow
 from agents.models import Approval, Decision, Memory, Run, RunStatus
@@ -54,11 +53,6 @@ class Lease:
     alone: bool = False  # the thread has had nothing before: there is no history to load
 
 
-def now_plus_lease(now: datetime) -> datetime:
-    """When a lease taken or renewed now ends."""
-    return now + timedelta(seconds=conf.LEASE_SECONDS)
-
-
 class RunOperation(Operation):
     """An operation on one thread's runs."""
 
@@ -95,7 +89,6 @@ def claim(transaction: Transaction, row: ThreadRow, run: RunRow, worker_id: str)
     ledger_sql.mark_running(
         run.pk,
         worker_id=worker_id,
-        lease_until=now_plus_lease(transaction.now),
         started_at=None if run.resting else transaction.now,
         seq=seq,
     )

@@ -10,6 +10,7 @@ from functools import partial
 from typing import Any, NamedTuple
 
 import msgspec
+from django.db.models.functions import Now
 
 from agents import ledger_sql
 from agents.conf import conf
@@ -323,13 +324,8 @@ class ReapRun(RunOperation):
 
     def apply(self, transaction: Transaction) -> bool:
         row = transaction.thread(self.key)
-        run = Run.objects.filter(pk=self.run_pk).first()
-        if (
-            run is None
-            or run.lease_until is None
-            or run.lease_until > transaction.now
-            or row.active_run_id != run.run_id
-        ):
+        run = Run.objects.filter(pk=self.run_pk, lease_until__lt=Now()).first()
+        if run is None or row.active_run_id != run.run_id:
             return False
         closers = open_ends(transaction, row, row_of(run), "cancelled", "The worker was lost.")
         if run.stop_requested_at is not None:
@@ -360,9 +356,9 @@ class ReapRun(RunOperation):
         return True
 
 
-def stale_runs(now: Any) -> list[tuple[str, str, int, str]]:
-    """`(user_id, thread_id, pk, agent_type)` of runs whose lease ran out."""
-    rows = Run.objects.filter(is_open(), status__in=ACTIVE, lease_until__lt=now)
+def stale_runs() -> list[tuple[str, str, int, str]]:
+    """`(user_id, thread_id, pk, agent_type)` of runs whose lease ran out, by the clock that it was taken by."""
+    rows = Run.objects.filter(is_open(), status__in=ACTIVE, lease_until__lt=Now())
     return list(rows.values_list("user_id", "thread__thread_id", "pk", "agent_type")[:200])
 
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
 
 from django.db import connection
+from django.db.models.expressions import CombinedExpression
+from django.db.models.functions import Now
 
+from agents.conf import conf
 from agents.models import OPEN, RunStatus
 
 
@@ -75,15 +78,22 @@ def insert_queued(
     return pk
 
 
-def mark_running(
-    run_pk: int, *, worker_id: str, lease_until: datetime, started_at: datetime | None, seq: int | None
-) -> None:
+def lease_end() -> CombinedExpression:
+    """When a lease taken or renewed now ends: by the database's clock, which is the same for every machine."""
+    return Now() + timedelta(seconds=conf.LEASE_SECONDS)
+
+
+def mark_running(run_pk: int, *, worker_id: str, started_at: datetime | None, seq: int | None) -> None:
     """The run is executed by this worker. `seq` is that of its `agent_started`; a run that goes on has none."""
     with connection.cursor() as cursor:
+        if connection.vendor == "postgresql":  # see `lease_end`
+            lease_end, value = "statement_timestamp() + %s * interval '1 second'", conf.LEASE_SECONDS
+        else:  # one machine, one clock
+            lease_end, value = "%s", _moment(datetime.now(UTC) + timedelta(seconds=conf.LEASE_SECONDS))
         cursor.execute(
-            "UPDATE agents_run SET status = 'running', worker_id = %s, lease_until = %s, resting = %s, "
+            f"UPDATE agents_run SET status = 'running', worker_id = %s, lease_until = {lease_end}, resting = %s, "
             "started_at = COALESCE(%s, started_at), first_seq = COALESCE(first_seq, %s) WHERE id = %s",
-            [worker_id, _moment(lease_until), False, _moment(started_at), seq, run_pk],
+            [worker_id, value, False, _moment(started_at), seq, run_pk],
         )
 
 

@@ -10,7 +10,6 @@ import logging
 import time
 from collections.abc import Awaitable, Callable, Coroutine
 from contextvars import Context
-from datetime import UTC, datetime
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -23,7 +22,8 @@ from agents.context import AgentContext, Decision, RunInfo
 from agents.errors import UnknownAgentError
 from agents.execution import SERVER_STOPPED, Ending, Execution, body_of
 from agents.leased_run import LeasedRun
-from agents.ledger import ClaimRun, Event, FinishRun, Lease, RestRun, now_plus_lease, rest_key
+from agents.ledger import ClaimRun, Event, FinishRun, Lease, RestRun, rest_key
+from agents.ledger_sql import lease_end
 from agents.models import ACTIVE, Run
 from agents.registry import AgentRegistry
 from agents.run_events import RunEvents
@@ -285,10 +285,8 @@ def _proceed(
 
 
 def _renew(run_pks: list[int], worker_id: str) -> None:
-    now = datetime.now(UTC)
-    Run.objects.filter(pk__in=run_pks, worker_id=worker_id, status__in=ACTIVE, resting=False).update(
-        lease_until=now_plus_lease(now)
-    )
+    held = Run.objects.filter(pk__in=run_pks, worker_id=worker_id, status__in=ACTIVE, resting=False)
+    held.update(lease_until=lease_end())
 
 
 _runners: WeakKeyDictionary[asyncio.AbstractEventLoop, Runner] = WeakKeyDictionary()

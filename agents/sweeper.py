@@ -78,7 +78,7 @@ class Sweeper:
         """Look once."""
         await db.writer.call(beat_and_reap)
         now = datetime.now(UTC)
-        stale = await db.read(ledger_requests.stale_runs, now) if time.monotonic() >= self._reap_from else []
+        stale = await db.read(ledger_requests.stale_runs) if time.monotonic() >= self._reap_from else []
         for user_id, thread_id, run_pk, agent_type in stale:
             if get_runner().holds(run_pk):
                 continue  # it lives, here: its lease is about to be renewed

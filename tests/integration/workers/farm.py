@@ -19,7 +19,8 @@ CONCURRENCY = 10
 USER = "105945141827451681156"
 ENVIRONMENT = {
     "NETRA_EXECUTOR": "procrastinate",
-    "NETRA_AGENT_MODULES": "tests.integration.workers.worker_agents",
+    "NETRA_AGENT_MODULES": "integration.workers.worker_agents,integration.agents.adapters.agents_that_rest",
+    "PYTHONPATH": str(Path(__file__).resolve().parents[2]),
     # A lost worker is noticed sooner than by default, so that the tests are short.
     "NETRA_LEASE_SECONDS": "6",
     "NETRA_HEARTBEAT_SECONDS": "1",
@@ -29,6 +30,7 @@ ENVIRONMENT = {
     "NETRA_RUNS_PER_USER": "2000",
     "NETRA_STARTS_PER_MINUTE": "0",
     "NETRA_ACTIONS_PER_SECOND": "0",
+    "NETRA_MAX_CONNECTIONS_PER_USER": "50",
 }
 
 
@@ -61,11 +63,21 @@ class Farm:
             worker.start()  # counts as ready at once
             fresh.append(worker)
         self.workers += fresh
+        for server in self.servers:
+            if not server.is_running:
+                server.start()
         for _ in range(servers - len(self.servers)):
             server = self.installation.server()
             server.start()
             self.servers.append(server)
         wait_for(lambda: all("Netra executes runs" in worker.output() for worker in fresh), START_SECONDS, "a worker")
+
+    def kill(self) -> None:
+        """Kill every server and worker at once."""
+        for process in (*self.servers, *self.running_workers()):
+            process.signal(signal.SIGKILL)
+        for process in (*self.servers, *self.workers):
+            process.kill()  # waits for it
 
     def running_workers(self) -> list[ServerProcess]:
         """The workers that have not ended."""

@@ -9,7 +9,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from agents import AgentContext, SyncAgentContext, agent
+from agents import AgentContext, SyncAgentContext, ToolDenied, agent
 
 FOLDER = Path(os.environ["TRACES"])
 
@@ -67,5 +67,19 @@ async def quick(ctx: AgentContext, input: dict[str, Any]) -> None:
     descriptor = os.open(mark, os.O_CREAT | os.O_EXCL)  # raises when another run of the thread is under way
     os.close(descriptor)
     trace(ctx.run_id, "ran")
-    await asyncio.sleep(0.01)
-    mark.unlink()
+    try:
+        await gate(input.get("gate", "open"))
+    finally:
+        mark.unlink()
+
+
+@agent("sells")
+async def sells(ctx: AgentContext, input: dict[str, Any]) -> bool:
+    """Sells what it may sell."""
+    decision = await ctx.approve("Sell?", tool_name="sell", arguments={"what": "boat"})
+    try:
+        async with ctx.tool("sell", {"what": "boat"}, approval=decision):
+            trace(ctx.run_id, "sold")
+    except ToolDenied:
+        return False
+    return True

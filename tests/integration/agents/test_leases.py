@@ -1,0 +1,71 @@
+"""Leases are kept by the database's clock: machines whose own clocks are wrong neither lose runs nor keep them."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from django.db.models.functions import Now
+
+from agents import ledger_sql
+from agents.executors.inline import InlineExecutor
+from agents.ledger import Lease
+from agents.ledger_requests import ReapRun, Started, StartRun, stale_runs
+from agents.models import Run
+from agents.runner import _renew
+from websocket_core import journal_transaction, process
+from websocket_core.ids import ThreadID, UserID
+from websocket_core.journal import commit_now
+from websocket_core.process import this_process
+
+KEY = (UserID("ada"), ThreadID("t"))
+
+
+def start() -> Lease:
+    started: Started = commit_now(
+        StartRun(
+            *KEY,
+            "r",
+            thread_given=True,
+            agent_type="test",
+            input="{}",
+            if_busy="enqueue",
+            request_id=None,
+            worker_id=this_process.process_id,
+            executor=InlineExecutor(),
+        )
+    )
+    assert started.lease is not None
+    return started.lease
+
+
+# SQLite is on one machine: there is one clock.
+@pytest.mark.parametrize("each_database", [pytest.param("postgresql", marks=pytest.mark.postgres)], indirect=True)
+@pytest.mark.parametrize("seconds", [-3600, -20, 20, 3600])
+def test_a_machine_whose_clock_is_wrong__its_lease_lasts_as_long_as_any(each_database, monkeypatch, seconds):
+    class Wrong(datetime):
+        @classmethod
+        def now(cls, tz: Any = None) -> Any:
+            return datetime.now(tz) + timedelta(seconds=seconds)
+
+    with monkeypatch.context() as patch:
+        for module in (journal_transaction, process, ledger_sql):
+            patch.setattr(module, "datetime", Wrong)
+        lease = start()
+        assert stale_runs() == []
+        _renew([lease.run_pk], lease.worker_id)
+    until = Run.objects.get().lease_until
+    assert until is not None
+    assert timedelta(seconds=5) < until - datetime.now(UTC) < timedelta(seconds=25)
+
+
+def test_a_lease_that_ran_out__is_found_and_its_run_ended_once(each_database):
+    lease = start()
+    reap = ReapRun(*KEY, lease.run_pk, retry=False, executor=InlineExecutor())
+    assert stale_runs() == []
+    assert commit_now(reap) is False
+    Run.objects.update(lease_until=Now() - timedelta(seconds=1))
+    assert stale_runs() == [("ada", "t", lease.run_pk, "test")]
+    assert commit_now(reap) is True
+    assert commit_now(reap) is False
+    run = Run.objects.get()
+    assert (run.status, run.code, run.lease_until) == ("failed", "worker_lost", None)
