@@ -38,16 +38,8 @@ TOO_SLOW = server_frame(
 # Private or undocumented names of Daphne and Autobahn that this module uses; a test fails when one of them is gone.
 PRIVATE = [
     *("CONFIG_ATTRS", "consumeData", "dropConnection", "failHandshake", "onMessageBegin", "onMessageEnd"),
-    *(
-        "onMessageFrameBegin",
-        "onMessageFrameData",
-        "onMessageFrameEnd",
-        "processData",
-        "sendCloseFrame",
-        "sendData",
-        "succeedHandshake",
-    ),
-    *("_closeConnection", "_connectionMade", "_dataReceived", "_invalid_payload"),
+    *("onMessageFrameBegin", "onMessageFrameData", "onMessageFrameEnd", "processData", "sendCloseFrame", "sendData"),
+    *("succeedHandshake", "_closeConnection", "_connectionMade", "_dataReceived", "_invalid_payload"),
 ]
 PRIVATE_OF_INSTANCES = ["data", "failedByMe", "is_closed", "is_open", "state", "trafficStats", "wasNotCleanReason"]
 # What only the handshake needs. Dropped when it is over: with it, an idle connection costs half as much again.
