@@ -18,6 +18,7 @@ from procrastinate import App
 from procrastinate.contrib.django import app
 from procrastinate.jobs import Status
 
+from agents import worker_metrics
 from agents.conf import conf
 from agents.executors.procrastinate import QUEUE, TASK
 from agents.ledger import ClaimRun
@@ -47,18 +48,32 @@ async def execute_run(user_id: str, thread_id: str, run_id: str) -> None:
         await get_runner().execute(lease)
 
 
-async def work(concurrency: int) -> None:
+class CannotAnswerError(Exception):
+    """The port for Prometheus cannot be had. The message is for the person who started the worker."""
+
+
+async def work(concurrency: int, metrics_host: str = "127.0.0.1", metrics_port: int | None = None) -> None:
     """Execute runs until SIGTERM or SIGINT; then let the running ones end, within `NETRA_DRAIN_SECONDS`, and take no
     more.
 
     Args:
         concurrency: runs at once.
+        metrics_host: where Prometheus is answered.
+        metrics_port: on which port; `None`: not at all.
 
     Raises:
+        CannotAnswerError: the port cannot be had.
         Exception: what ended procrastinate's worker, when it was no signal.
     """
     discover()
     stop = _stop_on_signals()
+    if metrics_port is not None:
+        try:
+            worker_metrics.serve(metrics_host, metrics_port)
+        except (OSError, OverflowError) as error:
+            raise CannotAnswerError(
+                f"Cannot listen on {metrics_host} port {metrics_port}: {error}. Give another --metrics-port."
+            ) from error
     get_sweeper(RunRuntime()).start()
     connector: Any = app.connector  # Django's; workers need one that listens
     worker_app = app.with_connector(connector.get_worker_connector())

@@ -17,6 +17,7 @@ from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.utils.module_loading import import_string
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
+from agents import metrics as run_metrics
 from websocket_core import db, metrics
 from websocket_core.conf import conf
 from websocket_core.journal import get_journal
@@ -87,6 +88,7 @@ async def prometheus(request: HttpRequest) -> HttpResponse:
             "Send `Authorization: Bearer NETRA_METRICS_TOKEN`.\n", content_type="text/plain", status=403
         )
     metrics.journal_backlog.set(get_journal().backlog)
+    await run_metrics.refresh()
     return HttpResponse(generate_latest(), content_type=CONTENT_TYPE_LATEST)
 
 

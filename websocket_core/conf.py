@@ -30,6 +30,8 @@ class Defaults:
     CONTROL_CHARS: int = 256 * 1024  # answers waiting for one connection; past that its actions wait, too
     STALL_SECONDS: float = 20.0  # a socket that drains nothing for this long is closed with 4408
     STALL_CUT_SECONDS: float = 5.0  # after 4408 the TCP connection is cut
+    PING_SECONDS: float = 20.0  # every WebSocket gets a ping so often: below the idle time-out of every proxy
+    SILENCE_SECONDS: float = 50.0  # a WebSocket that sends nothing for so long, not even a pong, is cut
     SESSION_WARNING_SECONDS: float = 60.0  # session_expiring comes so long before the end
     HEADS: int = 1000  # threads whose heads a new connection reads at once; older ones are found when they move
     # --- journal

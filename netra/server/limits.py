@@ -55,4 +55,10 @@ class Limits:
     @classmethod
     def from_settings(cls) -> Self:
         """Return the limits with what Django's settings say about them."""
-        return cls(stall=conf.STALL_SECONDS, cut=conf.STALL_CUT_SECONDS, drain=conf.DRAIN_SECONDS + 10)
+        return cls(
+            stall=conf.STALL_SECONDS,
+            cut=conf.STALL_CUT_SECONDS,
+            ping=conf.PING_SECONDS,
+            silence=conf.SILENCE_SECONDS,
+            drain=conf.DRAIN_SECONDS + 10,
+        )

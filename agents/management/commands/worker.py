@@ -28,6 +28,15 @@ class Command(BaseCommand):
         parser.add_argument(
             "--concurrency", type=int, default=DEFAULT_CONCURRENCY, help="runs at once (default: %(default)s)"
         )
+        parser.add_argument(
+            "--metrics-port", type=int, metavar="N", help="answer Prometheus on this port (default: on none)"
+        )
+        parser.add_argument(
+            "--metrics-host",
+            default="127.0.0.1",
+            metavar="H",
+            help="address of that port; 0.0.0.0 is every one of this machine (default: %(default)s)",
+        )
 
     def handle(self, *args: Any, **options: Any) -> None:
         if conf.EXECUTOR != "procrastinate":
@@ -37,7 +46,7 @@ class Command(BaseCommand):
             )
         if options["concurrency"] < 1:
             raise CommandError("--concurrency takes 1 or more")
-        from agents.worker import work  # needs procrastinate, which is optional
+        from agents.worker import CannotAnswerError, work  # needs procrastinate, which is optional
 
         this_process.kind = "worker"
         with contextlib.suppress(ImportError):
@@ -45,6 +54,8 @@ class Command(BaseCommand):
 
             uvloop.install()
         try:
-            asyncio.run(work(options["concurrency"]))
+            asyncio.run(work(options["concurrency"], options["metrics_host"], options["metrics_port"]))
+        except CannotAnswerError as error:
+            raise CommandError(str(error)) from error
         finally:
             db.close_all()

@@ -10,6 +10,9 @@ def test_from_settings__follows_the_settings() -> None:
     with override_settings(NETRA_STALL_SECONDS=1.5, NETRA_STALL_CUT_SECONDS=0.5, NETRA_DRAIN_SECONDS=3):
         limits = Limits.from_settings()
     assert (limits.stall, limits.cut, limits.drain) == (1.5, 0.5, 13)
+    with override_settings(NETRA_PING_SECONDS=5.0, NETRA_SILENCE_SECONDS=12.0):
+        limits = Limits.from_settings()
+    assert (limits.ping, limits.silence) == (5, 12)
 
 
 def test_defaults__keep_what_is_promised() -> None:

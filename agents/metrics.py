@@ -1,0 +1,56 @@
+"""What is counted of runs while they live, for Prometheus.
+
+No ids in labels: they would be unbounded, and they are nobody's business. Agents, states and codes are few.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from django.db import DatabaseError
+from prometheus_client import Counter, Gauge, Histogram
+
+from agents.models import OPEN, Run, RunStatus
+from agents.open_runs import is_open
+from websocket_core import db
+
+SECONDS = (0.05, 0.1, 0.5, 1, 3, 10, 30, 60, 300, 1800, 3600)
+MOST_COUNTED = 10_000  # open runs of one state; past that the number stands still
+
+run_starts = Counter(
+    "netra_run_starts", "Starts asked for: started, existing, or the code of the refusal.", ["outcome"]
+)
+runs_executing = Gauge("netra_runs_executing", "Runs this process executes.")
+runs_ended = Counter(
+    "netra_runs_ended", "Runs this process ended, by last event and code of a failure.", ["agent", "status", "code"]
+)
+run_seconds = Histogram("netra_run_seconds", "Seconds from a run's start to its last event.", ["agent"], buckets=SECONDS)
+run_wait_seconds = Histogram(
+    "netra_run_wait_seconds", "Seconds from a run's record to its start in a process.", buckets=SECONDS
+)
+runs_open = Gauge(
+    "netra_runs_open", "Open runs of the whole installation, by state. The same in every process.", ["state"]
+)
+oldest_queued = Gauge(
+    "netra_oldest_queued_run_seconds", "Age of the oldest queued run of the whole installation; 0: none is queued."
+)
+
+
+async def refresh() -> None:
+    """Ask the database for the numbers of the whole installation. While it is away they stay as they were."""
+    try:
+        counts, oldest = await db.read(_open_runs)
+    except DatabaseError:
+        return
+    for state, count in counts.items():
+        runs_open.labels(state=state).set(count)
+    age = 0.0 if oldest is None else (datetime.now(UTC) - oldest).total_seconds()
+    oldest_queued.set(max(0.0, age))
+
+
+def _open_runs() -> tuple[dict[str, int], datetime | None]:
+    counts = {
+        str(state): Run.objects.filter(is_open(state)).order_by()[:MOST_COUNTED].count() for state in OPEN
+    }
+    queued = Run.objects.filter(is_open(RunStatus.QUEUED)).order_by("pk")
+    return counts, queued.values_list("created_at", flat=True).first()
