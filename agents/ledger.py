@@ -51,6 +51,8 @@ class Lease:
     request_id: str | None = None
     resting: bool = False  # it goes on after resting, instead of starting
     alone: bool = False  # the thread has had nothing before: there is no history to load
+    trace: str = ""  # see `Run.trace`
+    created_at: datetime | None = None  # when it was recorded, if it has waited
 
 
 class RunOperation(Operation):
@@ -104,6 +106,8 @@ def claim(transaction: Transaction, row: ThreadRow, run: RunRow, worker_id: str)
         run.request_id or None,
         resting=bool(run.resting),
         alone=alone,
+        trace=run.trace,
+        created_at=run.created_at,
     )
 
 
@@ -189,6 +193,8 @@ def row_of(run: Run) -> RunRow:
         run.agent_type,
         run.input,
         run.request_id,
+        run.trace,
+        run.created_at,
     )
 
 

@@ -43,7 +43,9 @@ class StartRun(RunOperation):
     Raises (from `apply`): InvalidAction, ThreadBusy, RunLimit.
     """
 
-    __slots__ = ("agent_type", "executor", "if_busy", "input", "request_id", "run_id", "thread_given", "worker_id")
+    __slots__ = (
+        *("agent_type", "executor", "if_busy", "input", "request_id", "run_id", "thread_given", "trace", "worker_id"),
+    )
 
     def __init__(
         self,
@@ -62,6 +64,7 @@ class StartRun(RunOperation):
         super().__init__(user_id, thread_id, creates=True, size=len(input) + 1024)
         self.run_id, self.thread_given, self.agent_type, self.input = run_id, thread_given, agent_type, input
         self.if_busy, self.request_id, self.worker_id, self.executor = if_busy, request_id, worker_id, executor
+        self.trace = ""  # see `Run.trace`
 
     def apply(self, transaction: Transaction) -> Started:
         row = transaction.thread(self.key)
@@ -99,6 +102,7 @@ class StartRun(RunOperation):
             agent_type=self.agent_type,
             input=self.input,
             request_id=self.request_id or "",
+            trace=self.trace,
             now=transaction.now,
         )
         outcome = StartOutcome(self.key[1], self.run_id, existing=False, first_seq=None)
@@ -112,7 +116,9 @@ class StartRun(RunOperation):
         if self.executor.claims_at_start:
             status = RunStatus.QUEUED
             request_id = self.request_id or ""
-            run = RunRow(pk, self.run_id, row.pk, status, None, False, self.agent_type, self.input, request_id)
+            run = RunRow(
+                pk, self.run_id, row.pk, status, None, False, self.agent_type, self.input, request_id, self.trace
+            )
             return Started(outcome, claim(transaction, row, run, self.worker_id))
         self.executor.enqueue(Run.objects.get(pk=pk))
         return Started(outcome)
@@ -316,11 +322,12 @@ class ReapRun(RunOperation):
         retry: start a new run in its place.
     """
 
-    __slots__ = ("executor", "retry", "run_pk")
+    __slots__ = ("executor", "retry", "run_pk", "terminal", "trace")
 
     def __init__(self, user_id: str, thread_id: str, run_pk: int, *, retry: bool, executor: Executor) -> None:
         super().__init__(user_id, thread_id)
         self.run_pk, self.retry, self.executor = run_pk, retry, executor
+        self.trace, self.terminal = "", Event("", {})  # of the run that was ended; known when it was
 
     def apply(self, transaction: Transaction) -> bool:
         row = transaction.thread(self.key)
@@ -329,8 +336,9 @@ class ReapRun(RunOperation):
             return False
         closers = open_ends(transaction, row, row_of(run), "cancelled", "The worker was lost.")
         if run.stop_requested_at is not None:
-            stopped = Event("agent_cancelled", {"reason": run.stop_reason or "stopped"})
-            end(transaction, row, run.pk, run.run_id, closers, stopped)
+            self.trace = run.trace
+            self.terminal = Event("agent_cancelled", {"reason": run.stop_reason or "stopped"})
+            end(transaction, row, run.pk, run.run_id, closers, self.terminal)
             return True
         data = {
             "code": "worker_lost",
@@ -341,7 +349,8 @@ class ReapRun(RunOperation):
                 "message": "The process that ran the agent was lost; a new run was started.",
                 "retried_as": new_id(),
             }
-        end(transaction, row, run.pk, run.run_id, closers, Event("agent_failed", data))
+        self.trace, self.terminal = run.trace, Event("agent_failed", data)
+        end(transaction, row, run.pk, run.run_id, closers, self.terminal)
         if self.retry:
             again = Run.objects.create(
                 user_id=run.user_id,
@@ -350,6 +359,7 @@ class ReapRun(RunOperation):
                 agent_type=run.agent_type,
                 input=run.input,
                 request_id=run.request_id,
+                trace=run.trace,
                 created_at=transaction.now,
             )
             self.executor.enqueue(again)

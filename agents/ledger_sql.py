@@ -25,6 +25,8 @@ class RunRow(NamedTuple):
     agent_type: str
     input: str
     request_id: str
+    trace: str
+    created_at: datetime | None = None  # known when it has waited
 
     @property
     def is_open(self) -> bool:
@@ -32,12 +34,17 @@ class RunRow(NamedTuple):
         return self.status in OPEN
 
 
-_COLUMNS = "id, run_id, thread_id, status, first_seq, resting, agent_type, input, request_id"
+_COLUMNS = "id, run_id, thread_id, status, first_seq, resting, agent_type, input, request_id, trace"
 _IS_OPEN = "status IN ('queued', 'running', 'waiting')"
 
 
 def _moment(value: datetime | None) -> Any:
     return None if value is None else connection.ops.adapt_datetimefield_value(value)
+
+
+def _aware(value: datetime) -> datetime:
+    """SQLite's columns know no time zone; what is in them is UTC."""
+    return value.replace(tzinfo=UTC) if value.tzinfo is None else value
 
 
 def run_and_open_runs(user_id: str, run_id: str) -> list[RunRow]:
@@ -56,23 +63,32 @@ def next_queued(thread_pk: int) -> RunRow | None:
     """The oldest queued run of a thread."""
     with connection.cursor() as cursor:
         cursor.execute(
-            f"SELECT {_COLUMNS} FROM agents_run WHERE thread_id = %s AND status = 'queued' ORDER BY id LIMIT 1",
+            f"SELECT {_COLUMNS}, created_at FROM agents_run WHERE thread_id = %s AND status = 'queued' "
+            "ORDER BY id LIMIT 1",
             [thread_pk],
         )
         row = cursor.fetchone()
-    return None if row is None else RunRow(*row)
+    return None if row is None else RunRow(*row[:-1], _aware(row[-1]))
 
 
 def insert_queued(
-    *, user_id: str, run_id: str, thread_pk: int, agent_type: str, input: str, request_id: str, now: datetime
+    *,
+    user_id: str,
+    run_id: str,
+    thread_pk: int,
+    agent_type: str,
+    input: str,
+    request_id: str,
+    trace: str,
+    now: datetime,
 ) -> int:
     """Insert a queued run; returns its pk."""
     with connection.cursor() as cursor:
         cursor.execute(
-            "INSERT INTO agents_run (user_id, run_id, thread_id, agent_type, input, request_id, status, created_at,"
-            " result, code, incident, worker_id, resting, stop_reason, retried_as) "
-            "VALUES (%s, %s, %s, %s, %s, %s, 'queued', %s, '', '', '', '', %s, '', '') RETURNING id",
-            [user_id, run_id, thread_pk, agent_type, input, request_id, _moment(now), False],
+            "INSERT INTO agents_run (user_id, run_id, thread_id, agent_type, input, request_id, trace, status, "
+            "created_at, result, code, incident, worker_id, resting, stop_reason, retried_as) "
+            "VALUES (%s, %s, %s, %s, %s, %s, %s, 'queued', %s, '', '', '', '', %s, '', '') RETURNING id",
+            [user_id, run_id, thread_pk, agent_type, input, request_id, trace, _moment(now), False],
         )
         pk: int = cursor.fetchone()[0]
     return pk

@@ -24,7 +24,9 @@ runs_executing = Gauge("netra_runs_executing", "Runs this process executes.")
 runs_ended = Counter(
     "netra_runs_ended", "Runs this process ended, by last event and code of a failure.", ["agent", "status", "code"]
 )
-run_seconds = Histogram("netra_run_seconds", "Seconds from a run's start to its last event.", ["agent"], buckets=SECONDS)
+run_seconds = Histogram(
+    "netra_run_seconds", "Seconds from a run's start to its last event.", ["agent"], buckets=SECONDS
+)
 run_wait_seconds = Histogram(
     "netra_run_wait_seconds", "Seconds from a run's record to its start in a process.", buckets=SECONDS
 )
@@ -49,8 +51,6 @@ async def refresh() -> None:
 
 
 def _open_runs() -> tuple[dict[str, int], datetime | None]:
-    counts = {
-        str(state): Run.objects.filter(is_open(state)).order_by()[:MOST_COUNTED].count() for state in OPEN
-    }
+    counts = {str(state): Run.objects.filter(is_open(state)).order_by()[:MOST_COUNTED].count() for state in OPEN}
     queued = Run.objects.filter(is_open(RunStatus.QUEUED)).order_by("pk")
     return counts, queued.values_list("created_at", flat=True).first()

@@ -35,6 +35,9 @@ class Run(models.Model):
     agent_type = models.CharField(max_length=128)
     input = models.TextField(default="{}")  # JSON, as the frame had it
     request_id = models.CharField(max_length=128, blank=True)
+    # W3C trace context of its record; empty while tracing is off. With a default in the database, since processes of
+    # the version before insert rows without it.
+    trace = models.CharField(max_length=64, blank=True, default="", db_default="")
     status = models.CharField(max_length=16, choices=RunStatus.choices, default=RunStatus.QUEUED)
     first_seq = models.BigIntegerField(null=True, blank=True)  # the run's first event
     last_seq = models.BigIntegerField(null=True, blank=True)  # its terminal event

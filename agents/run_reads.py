@@ -26,13 +26,14 @@ class RunKey(NamedTuple):
     thread_id: str
     status: str
     first_seq: int | None
+    agent_type: str
 
 
 def find_run(user_id: str, run_id: str) -> RunKey | None:
     """The user's run of this id."""
     row = (
         Run.objects.filter(user_id=user_id, run_id=run_id)
-        .values_list("thread__thread_id", "status", "first_seq")
+        .values_list("thread__thread_id", "status", "first_seq", "agent_type")
         .first()
     )
     return None if row is None else RunKey(*row)

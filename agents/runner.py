@@ -27,6 +27,7 @@ from agents.ledger_sql import lease_end
 from agents.models import ACTIVE, Run
 from agents.registry import AgentRegistry
 from agents.run_events import RunEvents
+from agents.run_watch import RunWatch, watch
 from websocket_core import db, log_context
 from websocket_core.context import UserExecutionContext
 from websocket_core.errors import LeaseLostError
@@ -126,10 +127,13 @@ class Runner:
             finally:
                 self._leases.pop(current.run_pk, None)
                 self._executions.pop(current.run_pk, None)
+                log_context.bind(current.user_id, connection=None)  # the next run came by another one
 
     async def _execute(self, lease: Lease) -> Lease | None:
-        journal = get_journal()
-        log_context.bind(lease.user_id, thread=lease.thread_id, run=lease.run_id, request=lease.request_id)
+        with watch(lease) as watched:
+            return await self._execute_watched(lease, watched)
+
+    async def _execute_watched(self, lease: Lease, watched: RunWatch) -> Lease | None:
         context = UserExecutionContext(
             lease.user_id, lease.thread_id, lease.run_id, request_id=lease.request_id, fence=lease.fence
         )
@@ -145,16 +149,13 @@ class Runner:
                 lease.agent_type,
             )
             failed = Event("agent_failed", {"code": "agent_error", "message": "This agent is not available."})
-            following: Lease | None = await journal.submit(FinishRun(lease, [], failed, take_next=not is_draining()))
-            return following
+            return await watched.end(FinishRun(lease, [], failed, take_next=not is_draining()))
         except Exception:
             incident = new_id()
             log.exception("incident %s: agent %s cannot be made, run %s", incident, lease.agent_type, lease.run_id)
             message = f"The agent failed. Incident {incident}."
             failed = Event("agent_failed", {"code": "agent_error", "message": message})
-            finish = FinishRun(lease, [], failed, incident=incident, take_next=not is_draining())
-            after: Lease | None = await journal.submit(finish)
-            return after
+            return await watched.end(FinishRun(lease, [], failed, incident=incident, take_next=not is_draining()))
         run_events = RunEvents(manager, await self._grammar(lease))
         info = RunInfo(
             UserID(lease.user_id),
@@ -174,7 +175,7 @@ class Runner:
         if execution.abandoned is not None:
             self._abandoned.add(execution.abandoned)
             execution.abandoned.add_done_callback(self._abandoned.discard)
-        return await self._finish(lease, run_events, ending)
+        return await self._finish(lease, run_events, ending, watched)
 
     async def _grammar(self, lease: Lease) -> RunGrammar:
         if lease.resting:
@@ -183,11 +184,12 @@ class Runner:
         grammar.feed("agent_started", {})
         return grammar
 
-    async def _finish(self, lease: Lease, run_events: RunEvents, ending: Ending) -> Lease | None:
+    async def _finish(self, lease: Lease, run_events: RunEvents, ending: Ending, watched: RunWatch) -> Lease | None:
         journal = get_journal()
         if ending.lost:
             raise LeaseLostError()
         if ending.rest is not None:
+            watched.rest()
             if await journal.submit(RestRun(lease, ending.rest)):
                 again: Lease | None = await journal.submit(
                     ClaimRun(lease.user_id, lease.thread_id, this_process.process_id)
@@ -199,8 +201,7 @@ class Runner:
         finish = FinishRun(
             lease, closers, ending.terminal, result=ending.result, incident=ending.incident, take_next=not is_draining()
         )
-        following: Lease | None = await journal.submit(finish)
-        return following
+        return await watched.end(finish)
 
     # --- leases and wishes
 

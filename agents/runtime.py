@@ -7,25 +7,30 @@ begun is finished by tasks the runner owns.
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from agents import run_reads
+from agents import metrics, run_reads
 from agents.executors import get_executor
 from agents.ledger import ClaimRun
 from agents.ledger_requests import DecideApproval, Decided, Started, StartRun, StopRun
 from agents.models import OPEN, Run
 from agents.registry import find
+from agents.run_watch import ended
 from agents.runner import LOOK_MESSAGE, RUNNERS_GROUP, get_runner
-from websocket_core import db, events
+from agents.tracing import Span, get_tracer
+from websocket_core import db, events, log_context
 from websocket_core.announce import announce
-from websocket_core.errors import Draining, InvalidAction, NotFound, RateLimited, RunFinished, TooLarge
+from websocket_core.errors import ClientError, Draining, InvalidAction, NotFound, RateLimited, RunFinished, TooLarge
 from websocket_core.ids import RunID, ThreadID, new_id
 from websocket_core.journal import get_journal
 from websocket_core.lifecycle import is_draining
 from websocket_core.limits import start_limiter
 from websocket_core.process import this_process
 from websocket_core.protocols import RunState, StartOutcome
+
+log = logging.getLogger(__name__)
 
 
 class RunRuntime:
@@ -49,11 +54,35 @@ class RunRuntime:
             UnknownAgentError, InvalidAction, TooLarge, ThreadBusy, RunLimit, RateLimited, Draining,
             JournalUnavailable: see the wire's error codes.
         """
+        with get_tracer().starting(user_id, connection_id, request_id) as span:
+            try:
+                outcome = await self._begin(
+                    span, user_id, agent_type, thread_id, run_id, input, if_busy, request_id, connection_id
+                )
+            except ClientError as error:
+                _note_start(span, error.code, refused=True)
+                raise
+            _note_start(span, "existing" if outcome.existing else "started")
+            return outcome
+
+    async def _begin(
+        self,
+        span: Span,
+        user_id: str,
+        agent_type: str,
+        thread_id: str | None,
+        run_id: str | None,
+        input: Any,
+        if_busy: str,
+        request_id: str | None,
+        connection_id: str | None,
+    ) -> StartOutcome:
         if run_id is not None:
             found = await db.read(run_reads.find_run, user_id, run_id)
             if found is not None:
                 if thread_id not in (None, found.thread_id):
                     raise InvalidAction("This run_id belongs to another thread.", field="thread_id", run_id=run_id)
+                span.about(found.agent_type, found.thread_id, run_id)
                 return StartOutcome(found.thread_id, run_id, existing=True, first_seq=found.first_seq)
         if is_draining():
             raise Draining(retry_after_ms=500)
@@ -64,6 +93,7 @@ class RunRuntime:
                 "Too many runs started. Wait as long as retry_after_ms says.", retry_after_ms=retry_after_ms
             )
         thread, run = ThreadID(thread_id or new_id()), RunID(run_id or new_id())
+        span.about(name, thread, run)
         operation = StartRun(
             user_id,
             thread,
@@ -76,10 +106,15 @@ class RunRuntime:
             worker_id=this_process.process_id,
             executor=get_executor(),
         )
-        return await asyncio.shield(get_runner().spawn(self._start(operation), f"netra-start {run}"))
+        outcome: StartOutcome = await asyncio.shield(get_runner().spawn(self._start(operation), f"netra-start {run}"))
+        if not outcome.existing:
+            with log_context.bound(user_id, thread=thread, run=run, request=request_id, connection=connection_id):
+                log.info("run recorded", extra={"agent": name})
+        return outcome
 
     async def _start(self, operation: StartRun) -> StartOutcome:
-        started: Started = await get_journal().submit(operation)
+        with get_tracer().recording() as operation.trace:
+            started: Started = await get_journal().submit(operation)
         if started.lease is not None:
             get_runner().execute(started.lease)
         if started.stopped:
@@ -99,6 +134,8 @@ class RunRuntime:
             raise RunFinished(run_id=run_id)
         if await get_journal().submit(StopRun(user_id, found.thread_id, run_id, reason or "stopped")):
             await self._tell_runners()
+        else:
+            ended(found.agent_type, "cancelled")
 
     async def respond(self, *, user_id: str, run_id: str, approval_id: str, approved: bool, value: Any) -> None:
         """Decide an approval.
@@ -146,6 +183,11 @@ class RunRuntime:
     async def _tell_runners(self) -> None:
         get_runner().look()
         get_journal().doorbell.send(RUNNERS_GROUP, {"type": LOOK_MESSAGE})
+
+
+def _note_start(span: Span, outcome: str, *, refused: bool = False) -> None:
+    span.outcome(outcome, failed=refused)
+    metrics.run_starts.labels(outcome=outcome).inc()
 
 
 def _checked_input(input: Any, agent_type: str, request_id: str | None, thread_id: str, run_id: str) -> str:

@@ -18,10 +18,13 @@ from agents import ledger_requests
 from agents.conf import conf
 from agents.errors import UnknownAgentError
 from agents.executors import get_executor
+from agents.ledger import TERMINAL_STATUS
 from agents.ledger_requests import ReapRun
 from agents.registry import find
+from agents.run_watch import ended
 from agents.runner import get_runner
 from agents.runtime import RunRuntime
+from agents.tracing import get_tracer
 from websocket_core import db
 from websocket_core.errors import ClientError
 from websocket_core.journal import get_journal
@@ -84,6 +87,7 @@ class Sweeper:
                 continue  # it lives, here: its lease is about to be renewed
             operation = ReapRun(user_id, thread_id, run_pk, retry=_retries(agent_type), executor=get_executor())
             if await get_journal().submit(operation):
+                _note_end(agent_type, operation)
                 log.warning("run %s: its worker was lost", run_pk)
                 await self._runtime.proceed(user_id, thread_id)
         for user_id, thread_id, run_id, approval_id in await db.read(ledger_requests.expired_approvals, now):
@@ -96,6 +100,13 @@ class Sweeper:
         if not is_draining():
             for user_id, thread_id in await db.read(ledger_requests.orphaned_threads, now):
                 await self._runtime.proceed(user_id, thread_id)
+
+
+def _note_end(agent_type: str, operation: ReapRun) -> None:
+    event_type, data = operation.terminal
+    ended(agent_type, str(TERMINAL_STATUS[event_type]), data.get("code", ""))
+    with get_tracer().ending(event_type, operation.trace):
+        pass  # it is over: the trace of the lost process's spans gets its end
 
 
 async def _retire() -> None:

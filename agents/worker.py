@@ -26,6 +26,7 @@ from agents.registry import discover
 from agents.runner import get_runner
 from agents.runtime import RunRuntime
 from agents.sweeper import get_sweeper
+from agents.tracing import get_tracer
 from websocket_core.journal import get_journal
 from websocket_core.lifecycle import begin_drain, is_draining, lifecycle
 from websocket_core.process import this_process
@@ -74,6 +75,7 @@ async def work(concurrency: int, metrics_host: str = "127.0.0.1", metrics_port: 
             raise CannotAnswerError(
                 f"Cannot listen on {metrics_host} port {metrics_port}: {error}. Give another --metrics-port."
             ) from error
+    get_tracer()  # now: with tracing on it takes a moment that no run should wait for
     get_sweeper(RunRuntime()).start()
     connector: Any = app.connector  # Django's; workers need one that listens
     worker_app = app.with_connector(connector.get_worker_connector())

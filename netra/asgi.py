@@ -18,6 +18,7 @@ from channels.routing import ProtocolTypeRouter, URLRouter  # noqa: E402
 
 from agents.runtime import RunRuntime  # noqa: E402
 from agents.sweeper import get_sweeper  # noqa: E402
+from agents.tracing import get_tracer  # noqa: E402
 from websocket_core.checks import refuse_unsafe_configuration  # noqa: E402
 from websocket_core.process import this_process  # noqa: E402
 from websocket_core.routing import websocket_urlpatterns  # noqa: E402
@@ -34,5 +35,6 @@ async def application(
     sweeper = get_sweeper(run_service)
     if not sweeper.started:
         this_process.kind = "server"
+        get_tracer()  # now: with tracing on it takes a moment that no run should wait for
         sweeper.start()
     await _router(scope, receive, send)

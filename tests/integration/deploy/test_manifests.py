@@ -51,7 +51,7 @@ def test_compose_file__docker_compose() -> None:
 
 def test_compose_file__says_what_is_missing() -> None:
     compose = program("docker-compose", "make setup-dev")
-    with pytest.raises(AssertionError, match="put .* into .env"):
+    with pytest.raises(AssertionError, match=r"put \w+ into \.env"):
         approve([compose, "--file", str(DEPLOY / "docker" / "compose.yaml"), "config"], dict.fromkeys(ENV, ""))
 
 
@@ -68,7 +68,7 @@ def test_kubernetes__schema(tmp_path: Path) -> None:
 
 
 def test_cloud_run__schema_of_the_pod(tmp_path: Path) -> None:
-    """Cloud Run publishes no schema of its own: what it has of Kubernetes is held against that one, the rest by hand."""
+    """Cloud Run publishes no schema: what it has of Kubernetes is held against that one, the rest by hand."""
     validate = program("kubernetes-validate", "make setup-dev")
     (service,) = documents(DEPLOY / "cloud-run" / "service.yaml")
     assert (service["apiVersion"], service["kind"]) == ("serving.knative.dev/v1", "Service")
@@ -103,7 +103,9 @@ def test_systemd__analyze(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("path", ["caddy/Caddyfile", "docker/Caddyfile", "staging/Caddyfile"])
 def test_caddyfile__validate(path: str, tmp_path: Path) -> None:
-    ports = {name: str(20001 + number) for number, name in enumerate(("BALANCER_PORT", "SERVER_1_PORT", "SERVER_2_PORT"))}
+    ports = {
+        name: str(20001 + number) for number, name in enumerate(("BALANCER_PORT", "SERVER_1_PORT", "SERVER_2_PORT"))
+    }
     env = {**ENV, **ports, "XDG_DATA_HOME": str(tmp_path), "XDG_CONFIG_HOME": str(tmp_path)}
     caddy = program("caddy", "make setup-dev")
     approve([caddy, "validate", "--adapter", "caddyfile", "--config", str(DEPLOY / path)], env)
@@ -201,7 +203,9 @@ def test_graces__leave_time_for_the_drain() -> None:
 
 def test_kubernetes__selectors_find_their_pods() -> None:
     labels = [deployment["spec"]["template"]["metadata"]["labels"] for deployment in kubernetes("Deployment")]
-    selectors = [d["spec"]["selector"]["matchLabels"] for d in kubernetes("Deployment") + kubernetes("PodDisruptionBudget")]
+    selectors = [
+        d["spec"]["selector"]["matchLabels"] for d in kubernetes("Deployment") + kubernetes("PodDisruptionBudget")
+    ]
     selectors += [service["spec"]["selector"] for service in kubernetes("Service")]
     for selector in selectors:
         assert sum(selector.items() <= pod.items() for pod in labels) == 1, selector

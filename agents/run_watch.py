@@ -1,0 +1,68 @@
+"""What the people who operate Netra see of an execution: log lines, numbers and spans."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+
+from agents import metrics
+from agents.ledger import TERMINAL_STATUS, FinishRun, Lease
+from agents.tracing import Span, get_tracer
+from websocket_core import log_context
+from websocket_core.errors import LeaseLostError
+from websocket_core.journal import get_journal
+
+log = logging.getLogger(__name__)
+
+
+class RunWatch:
+    """Watches one execution."""
+
+    def __init__(self, lease: Lease, span: Span) -> None:
+        self._lease, self._span = lease, span
+        self._began = time.monotonic()
+
+    async def end(self, finish: FinishRun) -> Lease | None:
+        """Commit the run's last event; returns the lease of the thread's next run, if this process takes it."""
+        event_type = finish.terminal.event_type
+        with get_tracer().ending(event_type):
+            following: Lease | None = await get_journal().submit(finish)
+        seconds = time.monotonic() - self._began
+        status, code = str(TERMINAL_STATUS[event_type]), finish.terminal.data.get("code", "")
+        metrics.run_seconds.labels(agent=self._lease.agent_type).observe(seconds)
+        ended(self._lease.agent_type, status, code)
+        self._span.outcome(code or status, failed=event_type == "agent_failed")
+        log.info("run ended", extra={"status": status, "code": code, "seconds": round(seconds, 3)})
+        return following
+
+    def rest(self) -> None:
+        """The run rests in the database."""
+        self._span.outcome("rests")
+        log.info("run rests")
+
+
+@contextmanager
+def watch(lease: Lease) -> Iterator[RunWatch]:
+    """Watch the execution of a run, as long as the block lasts."""
+    log_context.bind(lease.user_id, thread=lease.thread_id, run=lease.run_id, request=lease.request_id)
+    if lease.created_at is not None and not lease.resting:
+        metrics.run_wait_seconds.observe(max(0.0, (datetime.now(UTC) - lease.created_at).total_seconds()))
+    with metrics.runs_executing.track_inprogress(), get_tracer().executing(lease) as span:
+        log_context.bind(lease.user_id, trace=span.trace_id)
+        log.info("run goes on" if lease.resting else "run begins", extra={"agent": lease.agent_type})
+        try:
+            yield RunWatch(lease, span)
+        except LeaseLostError:
+            span.outcome("lease_lost", failed=True)
+            raise
+        except Exception:
+            span.outcome("internal", failed=True)
+            raise
+
+
+def ended(agent: str, status: str, code: str = "") -> None:
+    """Count a run that ended in this process."""
+    metrics.runs_ended.labels(agent=agent, status=status, code=code).inc()
