@@ -46,7 +46,7 @@ class Collector:
                 self.send_header("Content-Type", "application/x-protobuf")
                 self.end_headers()
 
-            def log_message(self, format: str, *args: Any) -> None:
+            def log_message(self, *args: Any) -> None:
                 pass
 
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
