@@ -44,7 +44,7 @@ lint: setup-dev  ## style, types, import contracts, migrations, system checks
 	$(PY) manage.py makemigrations --check --dry-run
 	$(PY) manage.py check --fail-level WARNING
 
-bench: setup-dev  ## Netra beside an idiomatic Channels project (ARGS="--rounds 1 --seconds 2")
+bench: setup-dev  ## Netra beside its peers (ARGS="--rounds 1 --seconds 2 --only netra,daphne_mem")
 	$(PY) -m benchmarks.run $(ARGS)
 
 staging: setup-dev  ## PostgreSQL, Valkey, two servers, two workers and a load balancer on loopback (PORT=…)

@@ -1,6 +1,6 @@
 """The load generator: opens WebSockets, starts runs, checks every event (count, order, loss), prints one JSON line.
 
-python -m benchmarks.load SCENARIO --url URL --dialect netra|netra-batch|channels --pid SERVER_PID
+python -m benchmarks.load SCENARIO --url URL --dialect netra|netra-batch|channels|socketio --pid SERVER_PID
 """
 
 import argparse
@@ -27,12 +27,16 @@ class Client(WSListener):
     def __init__(self, load: "Load", user: str) -> None:
         self.load, self.user = load, user
         self.transport: Any = None
-        self.raw = load.dialect == "channels"
+        self.of_netra = load.dialect.startswith("netra")
+        self.is_socketio = load.dialect == "socketio"
+        self.ready: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self.expected = self.seen = self.lost = self.out_of_order = 0
         self.done: asyncio.Future[None] | None = None
 
     def on_ws_connected(self, transport: WSTransport) -> None:
         self.transport = transport
+        if not self.is_socketio:
+            self.ready.set_result(None)
 
     def on_ws_disconnected(self, transport: WSTransport) -> None:
         self.load.disconnects += not self.load.closing
@@ -42,13 +46,29 @@ class Client(WSListener):
             transport.disconnect()
         elif frame.msg_type == WSMsgType.TEXT:
             now = time.monotonic_ns()
-            message = orjson.loads(frame.get_payload_as_bytes())
+            payload = frame.get_payload_as_bytes()
+            if self.is_socketio:
+                if not payload.startswith(b"42"):
+                    self.on_socketio(payload)
+                    return
+                message = orjson.loads(payload[2:])[1]
+            else:
+                message = orjson.loads(payload)
             for event in message if type(message) is list else (message,):
                 self.on_event(event, now)
 
+    def on_socketio(self, payload: bytes) -> None:
+        """Packets of Engine.IO and Socket.IO that are no events: open, connected, ping."""
+        if payload.startswith(b"0"):
+            self.transport.send(WSMsgType.TEXT, b"40" + orjson.dumps({"user": self.user}))
+        elif payload.startswith(b"40"):
+            self.ready.set_result(None)
+        elif payload == b"2":
+            self.transport.send(WSMsgType.TEXT, b"3")
+
     def on_event(self, event: dict[str, Any], now: int) -> None:
         load = self.load
-        if self.raw:
+        if not self.of_netra:
             number, sent, done = event["seq"], event.get("ts"), event["type"] == "done"
         else:
             kind = event["event_type"]
@@ -82,6 +102,9 @@ class Client(WSListener):
 
     def start(self, events: int, rate: float) -> None:
         given = {"events": events, "size": self.load.size, "rate": rate}
+        if self.is_socketio:
+            self.transport.send(WSMsgType.TEXT, b"42" + orjson.dumps(["start", given]))
+            return
         self.send({"action": "start_agent", "agent_type": "bench", "input": given})
 
     async def finish(self, done: "asyncio.Future[None]") -> bool:
@@ -99,7 +122,7 @@ class Load:
 
     def __init__(self, options: argparse.Namespace) -> None:
         self.url, self.dialect, self.pid, self.size = options.url, options.dialect, options.pid, options.size
-        self.seconds = options.seconds
+        self.seconds, self.per_run = options.seconds, options.events
         self.events = self.last = self.disconnects = 0
         self.closing = False
         self.latencies: list[int] | None = None
@@ -110,12 +133,13 @@ class Load:
 
         async def one(user: str) -> Client:
             client = Client(self, user)
-            headers = {} if self.dialect == "channels" else {"Authorization": f"Bearer netra_{user}"}
+            headers = {"Authorization": f"Bearer netra_{user}"} if client.of_netra else {}
             if self.dialect == "netra-batch":
                 headers["Sec-WebSocket-Protocol"] = "netra.v1.batch"
             async with gate:
                 await ws_connect(lambda: client, self.url.format(user=user), extra_headers=headers)
-            if self.dialect != "channels":
+                await client.ready
+            if client.of_netra:
                 client.send({"action": "ping"})  # the server never speaks first
             return client
 
@@ -150,14 +174,14 @@ class Load:
         return result
 
     async def stream(self, background: int = 0, users: int = 50) -> dict[str, Any]:
-        """Users who start one run of 200 events after the other, at full speed."""
+        """Users who start one run after the other, at full speed."""
         if background:
             await self.connect([f"bg{number}" for number in range(background)])
         clients = await self.connect([f"u{number}" for number in range(users)])
 
         async def until(end: float) -> None:
             async def one(client: Client) -> None:
-                while time.monotonic() < end and await client.run(200, 0):
+                while time.monotonic() < end and await client.run(self.per_run, 0):
                     pass
 
             await asyncio.gather(*(one(client) for client in clients))
@@ -209,11 +233,13 @@ class Load:
         writer.send(start)
         await writer.finish(done)
 
+        readers = await self.connect(["u0"] * 4)
+
         async def work() -> None:
-            (reader,) = await self.connect(["u0"])
-            done = reader.expect(10_000)
-            reader.send({"action": "resume", "cursors": {"long": 0}})
-            await reader.finish(done)
+            for reader in readers:  # one after the other
+                done = reader.expect(10_000)
+                reader.send({"action": "resume", "cursors": {"long": 0}})
+                await reader.finish(done)
 
         return await self.measured(work)
 
@@ -252,9 +278,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("scenario")
     parser.add_argument("--url", required=True)
-    parser.add_argument("--dialect", required=True, choices=("netra", "netra-batch", "channels"))
+    parser.add_argument("--dialect", required=True, choices=("netra", "netra-batch", "channels", "socketio"))
     parser.add_argument("--pid", type=int, required=True)
     parser.add_argument("--seconds", type=float, default=4)
+    parser.add_argument("--events", type=int, default=200, help="events of a run at full speed")
     parser.add_argument("--size", type=int, default=200, help="bytes of one event's JSON, about")
     options = parser.parse_args()
     if not options.url.startswith("ws://127.0.0.1:"):

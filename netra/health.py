@@ -87,7 +87,10 @@ async def prometheus(request: HttpRequest) -> HttpResponse:
         return HttpResponse(
             "Send `Authorization: Bearer NETRA_METRICS_TOKEN`.\n", content_type="text/plain", status=403
         )
-    metrics.journal_backlog.set(get_journal().backlog)
+    journal = get_journal()
+    metrics.journal_backlog.set(journal.backlog)
+    metrics.waiting_rings.set(journal.doorbell.waiting)
+    metrics.tasks.set(len(asyncio.all_tasks()))
     await run_metrics.refresh()
     return HttpResponse(generate_latest(), content_type=CONTENT_TYPE_LATEST)
 

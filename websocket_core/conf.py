@@ -36,9 +36,9 @@ class Defaults:
     HEADS: int = 1000  # threads whose heads a new connection reads at once; older ones are found when they move
     # --- journal
     JOURNAL_QUEUE: int = 4096  # operations waiting for a commit; past that emitters wait
-    JOURNAL_QUEUE_CHARS: int = 16 * 1024 * 1024
+    JOURNAL_QUEUE_CHARS: int = 4 * 1024 * 1024  # what a flood of large events puts before the next one of others
     JOURNAL_BATCH: int = 1024  # operations in one transaction
-    JOURNAL_BATCH_CHARS: int = 4 * 1024 * 1024
+    JOURNAL_BATCH_CHARS: int = 1024 * 1024
     JOURNAL_TIMEOUT: float = 60.0  # seconds an operation waits for an absent database
     HINT_CHARS: int = 256 * 1024  # frames carried by one group message; past that it only rings
     PAGE_CHARS: int = 256 * 1024  # one read of a replay

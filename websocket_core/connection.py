@@ -108,6 +108,7 @@ class WebSocketConnection:
         self._reader: asyncio.Task[None] | None = None
         self._hinted_at = 0.0
         self._missed = self._healed = 0
+        self._stalled = False  # waits for the client's ack
 
     # --- life
 
@@ -151,7 +152,6 @@ class WebSocketConnection:
             return
         self.close_code = code
         await self.stop()
-        metrics.sockets_closed.labels(str(code)).inc()
         try:
             async with asyncio.timeout(conf.STALL_SECONDS):
                 await self._transport.send([frames.error(error_code, message, **fields)])
@@ -221,10 +221,15 @@ class WebSocketConnection:
 
     def wake(self) -> None:
         """Start the writer if there may be something for it."""
-        if self._writer is None and not self.closed and self.delivery is not None and not self.delivery.idle:
-            texts = self._write_at_once(self.delivery)
-            if texts is not None:
-                self._writer = asyncio.get_running_loop().create_task(self._write(texts))
+        delivery = self.delivery
+        if self._writer is not None or self.closed or delivery is None:
+            return
+        if delivery.idle:
+            self._note_stall(delivery)
+            return
+        texts = self._write_at_once(delivery)
+        if texts is not None:
+            self._writer = asyncio.get_running_loop().create_task(self._write(texts))
 
     def _write_at_once(self, delivery: Delivery) -> Sequence[str] | None:
         """Send what may be sent without a task of its own: mostly the socket takes it, and a task would cost more
@@ -245,6 +250,7 @@ class WebSocketConnection:
                 return texts
             metrics.frames_sent.inc(len(texts))
             if not room:
+                metrics.socket_stalls.inc()
                 return ()
 
     def _order_reads(self, delivery: Delivery) -> None:
@@ -323,5 +329,10 @@ class WebSocketConnection:
         if delivery.healed > self._healed:
             metrics.hints_healed.inc(delivery.healed - self._healed)
             self._healed = delivery.healed
-        if delivery.stalled:
+        self._note_stall(delivery)
+
+    def _note_stall(self, delivery: Delivery) -> None:
+        stalled = delivery.stalled
+        if stalled and not self._stalled:
             metrics.window_stalls.inc()
+        self._stalled = stalled

@@ -86,6 +86,11 @@ class Doorbell:
             loop = asyncio.get_running_loop()
             self._task = loop.create_task(self._work(), name="netra-doorbell", context=Context())
 
+    @property
+    def waiting(self) -> int:
+        """Messages not sent yet."""
+        return len(self._waiting)
+
     async def flush(self) -> None:
         """Wait until everything queued so far is sent or given up."""
         while self._task is not None:

@@ -95,6 +95,7 @@ class Hub:
             return
         member.connections.discard(connection)
         metrics.connections.dec()
+        metrics.closed(connection.close_code)
         async with member.lock:
             if not member.connections and self._members.get(connection.group) is member:
                 if member.joined:

@@ -34,6 +34,8 @@ from typing import Any
 from channels.exceptions import ChannelFull
 from channels.layers import BaseChannelLayer
 
+from websocket_core import metrics
+
 Message = dict[str, Any]
 
 SWEEP = 2  # unread channels that each receive() looks at, to drop what expired
@@ -208,6 +210,7 @@ class InProcessChannelLayer(BaseChannelLayer):
                     gone.append(channel)
                 elif not self._put(channel, item, now):
                     self.dropped += 1
+                    metrics.layer_dropped.labels("full").inc()
             for channel in gone:
                 self._leave(group, channel)
 
@@ -242,6 +245,7 @@ class InProcessChannelLayer(BaseChannelLayer):
         while state.messages and state.messages[0][0] <= now:
             state.messages.popleft()
             self.expired += 1
+            metrics.layer_dropped.labels("expired").inc()
 
     @staticmethod
     def _wake(state: _Channel) -> None:

@@ -19,9 +19,15 @@ commit_seconds = Histogram(
 )
 journal_retries = Counter("netra_journal_retries", "Transactions tried again because the database was away.")
 journal_backlog = Gauge("netra_journal_backlog", "Operations waiting for their commit.")
+waiting_rings = Gauge("netra_rings_waiting", "Group messages waiting for the channel layer.")
 rings_failed = Counter("netra_rings_failed", "Group messages the channel layer refused.")
 rings_dropped = Counter("netra_rings_dropped", "Group messages given up because the channel layer was too slow.")
+layer_dropped = Counter(
+    "netra_layer_dropped", "Messages that the in-process channel layer dropped: its channel was full, or they expired.",
+    ["reason"],
+)
 connections = Gauge("netra_connections", "Open WebSockets of this process.")
+tasks = Gauge("netra_tasks", "Tasks of the event loop that serves the sockets.")
 delivery_seconds = Histogram(
     "netra_delivery_seconds",
     "Seconds from an event's commit to its hand-over to a socket's transport.",
@@ -30,9 +36,19 @@ delivery_seconds = Histogram(
 hints_missed = Counter("netra_hints_missed", "Gaps found in what the channel layer brought.")
 hints_healed = Counter("netra_hints_healed", "Gaps closed from the journal.")
 window_stalls = Counter("netra_window_stalls", "Times a connection had to wait for the client's ack.")
+socket_stalls = Counter("netra_socket_stalls", "Times a connection had to wait for its socket to take more.")
 frames_sent = Counter("netra_frames_sent", "Event frames handed to sockets.")
-sockets_closed = Counter("netra_sockets_closed", "WebSockets closed, by close code.", ["code"])
+sockets_closed = Counter("netra_sockets_closed", "WebSockets that are gone, by close code.", ["code"])
 errors_sent = Counter("netra_errors_sent", "Error frames sent, by code.", ["code"])
 protocol_compliant = Gauge(
     "netra_manager_protocol_compliant", "1 when the configured manager follows WebSocketManagerProtocol."
 )
+
+# What a client may close with is up to it: only codes that say something are told apart.
+_CLOSE_CODES = frozenset({1000, 1001, 1005, 1006, 1012, 4400, 4401, 4408, 4409, 4413, 4429})
+
+
+def closed(code: int | None) -> None:
+    """Count a WebSocket that is gone; `None` is one whose connection just ended."""
+    known = 1006 if code is None else code
+    sockets_closed.labels(str(known) if known in _CLOSE_CODES else "other").inc()

@@ -43,8 +43,8 @@ def accepts_connections(port: int) -> bool:
         return False
 
 
-def wait_for(condition: Callable[[], bool], seconds: float, what: str) -> None:
-    """Return as soon as `condition` holds.
+def wait_for(condition: Callable[[], bool], seconds: float, what: str, pause: float = POLL_SECONDS) -> None:
+    """Return as soon as `condition` holds; it is asked every `pause` seconds.
 
     Raises:
         ServerFailedError: it does not hold within `seconds`.
@@ -53,7 +53,7 @@ def wait_for(condition: Callable[[], bool], seconds: float, what: str) -> None:
     while not condition():
         if time.monotonic() > deadline:
             raise ServerFailedError(f"{what} did not happen within {seconds:g} s")
-        time.sleep(POLL_SECONDS)
+        time.sleep(pause)
 
 
 class ServerProcess:

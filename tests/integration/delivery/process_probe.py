@@ -1,0 +1,34 @@
+"""What a server process holds, seen from outside: memory and descriptors from the kernel, numbers from `/metrics`."""
+
+import os
+import urllib.request
+from pathlib import Path
+
+from prometheus_client.parser import text_string_to_metric_families
+
+from servers.netra import NetraServer
+
+KIB = 1024
+MIB = 1024 * KIB
+
+
+def resident(server: NetraServer) -> int:
+    """Resident memory of the process, in bytes."""
+    status = Path(f"/proc/{server.pid}/status").read_text()
+    return int(status.split("VmRSS:")[1].split()[0]) * KIB
+
+
+def descriptors(server: NetraServer) -> int:
+    """Open file descriptors of the process."""
+    return len(os.listdir(f"/proc/{server.pid}/fd"))
+
+
+def metrics(server: NetraServer) -> dict[str, float]:
+    """Samples of `/metrics`, by name; with a label, as `name{value}`."""
+    with urllib.request.urlopen(f"{server.url}/metrics", timeout=30) as answer:
+        families = text_string_to_metric_families(answer.read().decode())
+    return {
+        sample.name + (f"{{{','.join(sample.labels.values())}}}" if sample.labels else ""): sample.value
+        for family in families
+        for sample in family.samples
+    }
