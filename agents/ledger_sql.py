@@ -68,7 +68,7 @@ def next_queued(thread_pk: int) -> RunRow | None:
             [thread_pk],
         )
         row = cursor.fetchone()
-    return None if row is None else RunRow(*row[:-1], _aware(row[-1]))
+    return None if row is None else RunRow(*row[:-1])._replace(created_at=_aware(row[-1]))
 
 
 def insert_queued(

@@ -175,7 +175,7 @@ def main() -> None:
         shutil.rmtree(scratch, ignore_errors=True)
     machine = f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}"
     heading = f"{datetime.now(UTC):%d %B %Y}, {machine}, load average {os.getloadavg()[0]:.1f}; "
-        f"{options.rounds} rounds of {options.seconds:g} s."
+    heading += f"{options.rounds} rounds of {options.seconds:g} s."
     print(f"{heading}\n\n{report(results)}")
     if options.out:
         options.out.write_text(json.dumps({"heading": heading, "rounds": results}))

@@ -23,7 +23,8 @@ waiting_rings = Gauge("netra_rings_waiting", "Group messages waiting for the cha
 rings_failed = Counter("netra_rings_failed", "Group messages the channel layer refused.")
 rings_dropped = Counter("netra_rings_dropped", "Group messages given up because the channel layer was too slow.")
 layer_dropped = Counter(
-    "netra_layer_dropped", "Messages that the in-process channel layer dropped: its channel was full, or they expired.",
+    "netra_layer_dropped",
+    "Messages that the in-process channel layer dropped: its channel was full, or they expired.",
     ["reason"],
 )
 connections = Gauge("netra_connections", "Open WebSockets of this process.")

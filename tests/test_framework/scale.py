@@ -1,6 +1,6 @@
 """How large the large tests are: small enough for every run of the suite, or as large as what they stand for.
 
-    TEST_SCALE=full .venv/bin/python -m pytest tests/integration/delivery -n 0
+TEST_SCALE=full .venv/bin/python -m pytest tests/integration/delivery -n 0
 """
 
 import os

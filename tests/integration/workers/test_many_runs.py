@@ -45,8 +45,9 @@ async def test_a_backlog_drains__each_run_once_in_order_one_at_a_time(farm: Farm
         assert started == runs[thread_id]
     pauses = farm.rows(
         "SELECT extract(epoch FROM next.started_at - run.finished_at) FROM agents_run run JOIN agents_run next "
-        "ON next.thread_id = run.thread_id AND next.id = (SELECT min(id) FROM agents_run WHERE thread_id = run.thread_id"
-        " AND id > run.id) JOIN websocket_core_thread t ON t.id = run.thread_id WHERE t.thread_id = ANY(%s)",
+        "ON next.thread_id = run.thread_id "
+        "AND next.id = (SELECT min(id) FROM agents_run WHERE thread_id = run.thread_id AND id > run.id) "
+        "JOIN websocket_core_thread t ON t.id = run.thread_id WHERE t.thread_id = ANY(%s)",
         [threads],
     )
     assert len(pauses) == 80
@@ -181,7 +182,8 @@ async def test_everything_is_killed_while_people_are_asked__the_questions_stay_a
             asked[agent] = (await client.until("approval_requested"))["data"]
         run_ids = [run["run_id"] for run in runs.values()]
         async with asyncio.timeout(SECONDS):  # a run rests right after its request, in a commit of its own
-            while farm.rows("SELECT count(*) FROM agents_run WHERE resting AND run_id = ANY(%s)", [run_ids]) != [(2,)]:
+            resting = "SELECT count(*) FROM agents_run WHERE resting AND run_id = ANY(%s)"
+            while farm.rows(resting, [run_ids]) != [(2,)]:  # noqa: ASYNC110 - it happens in another process
                 await asyncio.sleep(0.05)
     farm.kill()
     await asyncio.to_thread(farm.start, 1, 1)

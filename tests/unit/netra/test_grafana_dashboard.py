@@ -29,7 +29,7 @@ def samples() -> dict[str, set[str]]:
     for module in (run_metrics, delivery_metrics):
         for metric in vars(module).values():
             if isinstance(metric, MetricWrapperBase):
-                for suffix in SUFFIXES[metric._type]:
+                for suffix in SUFFIXES[str(metric._type)]:
                     found[metric._name + suffix] = set(metric._labelnames)
     for metric in ProcessCollector(registry=CollectorRegistry()).collect():
         found |= {sample.name: set() for sample in metric.samples}
