@@ -81,8 +81,7 @@ class StartRun(RunOperation):
         user_id = self.key[0]
         known = ledger_sql.run_and_open_runs(user_id, self.run_id)
         if any(run.run_id == self.run_id for run in known):
-            existing = Run.objects.select_related("thread").get(user_id=user_id, run_id=self.run_id)
-            return Started(existing_outcome(existing, self.key[1] if self.thread_given else None))
+            return self._existing(row)
         ahead = [run for run in known if run.thread_pk == row.pk]
         if ahead and self.if_busy == "reject":
             active = next((run for run in ahead if run.status != RunStatus.QUEUED), ahead[0])
@@ -91,10 +90,6 @@ class StartRun(RunOperation):
             raise RunLimit(
                 f"You have {len(known)} runs queued and running. Wait for one to end, or stop one.", run_id=self.run_id
             )
-        stopped = False
-        if ahead and self.if_busy == "cancel":
-            ahead, stopped = self._replace(transaction, row, ahead)
-        self._note_thread(transaction, row)
         pk = ledger_sql.insert_queued(
             user_id=user_id,
             run_id=self.run_id,
@@ -105,6 +100,12 @@ class StartRun(RunOperation):
             trace=self.trace,
             now=transaction.now,
         )
+        if pk is None:  # the thread that is locked here is not the one in which the other process starts it
+            return self._existing(row)
+        stopped = False
+        if ahead and self.if_busy == "cancel":
+            ahead, stopped = self._replace(transaction, row, ahead)
+        self._note_thread(transaction, row)
         outcome = StartOutcome(self.key[1], self.run_id, existing=False, first_seq=None)
         if ahead:
             data: dict[str, Any] = {"position": len(ahead)}
@@ -122,6 +123,20 @@ class StartRun(RunOperation):
             return Started(outcome, claim(transaction, row, run, self.worker_id))
         self.executor.enqueue(Run.objects.get(pk=pk))
         return Started(outcome)
+
+    def _existing(self, row: ThreadRow) -> Started:
+        """What a start gets whose `run_id` was used before.
+
+        Raises:
+            InvalidAction: it names another thread than the run's.
+        """
+        run = Run.objects.select_related("thread").get(user_id=self.key[0], run_id=self.run_id)
+        if self.thread_given and run.thread.thread_id != self.key[1]:
+            raise InvalidAction("This run_id belongs to another thread.", field="thread_id", run_id=run.run_id)
+        head = row.last_seq if run.thread.pk == row.pk else run.thread.last_seq
+        return Started(
+            StartOutcome(run.thread.thread_id, run.run_id, existing=True, first_seq=run.first_seq or head + 1)
+        )
 
     def _replace(self, transaction: Transaction, row: ThreadRow, ahead: list[RunRow]) -> tuple[list[RunRow], bool]:
         """`if_busy: cancel`: queued runs end here, the active one is asked to stop. Returns who is still ahead."""
@@ -158,17 +173,6 @@ def title_of(input: Any, agent_type: str) -> str:
     if not line:
         return agent_type[:TITLE_LENGTH]
     return line if len(line) <= TITLE_LENGTH else line[: TITLE_LENGTH - 1].rstrip() + "…"
-
-
-def existing_outcome(run: Run, thread_id: str | None) -> StartOutcome:
-    """What a `start_agent` gets whose `run_id` was used before.
-
-    Raises:
-        InvalidAction: it names another thread than the run's.
-    """
-    if thread_id is not None and run.thread.thread_id != thread_id:
-        raise InvalidAction("This run_id belongs to another thread.", field="thread_id", run_id=run.run_id)
-    return StartOutcome(run.thread.thread_id, run.run_id, existing=True, first_seq=run.first_seq)
 
 
 def request_stop(transaction: Transaction, run_pk: int, reason: str) -> None:

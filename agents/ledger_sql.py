@@ -81,17 +81,18 @@ def insert_queued(
     request_id: str,
     trace: str,
     now: datetime,
-) -> int:
-    """Insert a queued run; returns its pk."""
+) -> int | None:
+    """Insert a queued run; returns its pk, or `None` when another process was faster with this `run_id`."""
     with connection.cursor() as cursor:
         cursor.execute(
             "INSERT INTO agents_run (user_id, run_id, thread_id, agent_type, input, request_id, trace, status, "
             "created_at, result, code, incident, worker_id, resting, stop_reason, retried_as) "
-            "VALUES (%s, %s, %s, %s, %s, %s, %s, 'queued', %s, '', '', '', '', %s, '', '') RETURNING id",
+            "VALUES (%s, %s, %s, %s, %s, %s, %s, 'queued', %s, '', '', '', '', %s, '', '') "
+            "ON CONFLICT (user_id, run_id) DO NOTHING RETURNING id",
             [user_id, run_id, thread_pk, agent_type, input, request_id, trace, _moment(now), False],
         )
-        pk: int = cursor.fetchone()[0]
-    return pk
+        row = cursor.fetchone()
+    return None if row is None else row[0]
 
 
 def lease_end() -> CombinedExpression:

@@ -9,7 +9,8 @@ from collections.abc import Collection, Sequence
 from typing import Any, NamedTuple, Protocol
 
 import msgspec
-from django.db.models import Max
+from django.db.models import F, Max
+from django.db.models.functions import Coalesce
 
 from agents.conf import conf
 from agents.context import Decision, PastRun
@@ -25,7 +26,7 @@ class RunKey(NamedTuple):
 
     thread_id: str
     status: str
-    first_seq: int | None
+    first_seq: int  # of its first event; before there is one: of the thread's next event
     agent_type: str
 
 
@@ -33,7 +34,7 @@ def find_run(user_id: str, run_id: str) -> RunKey | None:
     """The user's run of this id."""
     row = (
         Run.objects.filter(user_id=user_id, run_id=run_id)
-        .values_list("thread__thread_id", "status", "first_seq", "agent_type")
+        .values_list("thread__thread_id", "status", Coalesce("first_seq", F("thread__last_seq") + 1), "agent_type")
         .first()
     )
     return None if row is None else RunKey(*row)

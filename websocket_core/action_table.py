@@ -40,7 +40,7 @@ async def start_agent(consumer: NetraConsumer, connection: WebSocketConnection, 
     assert consumer.manager is not None
     consumer.manager.update_connection_thread(connection.connection_id, outcome.thread_id)
     if outcome.existing:
-        cursor = None if outcome.first_seq is None else outcome.first_seq - 1
+        cursor = (outcome.first_seq or 1) - 1
         await _resume(consumer, connection, {outcome.thread_id: cursor}, action.request_id)
     elif connection.delivery is not None:
         connection.delivery.follow(outcome.thread_id)
@@ -70,9 +70,8 @@ async def resume(consumer: NetraConsumer, connection: WebSocketConnection, actio
 
 
 async def _resume(
-    consumer: NetraConsumer, connection: WebSocketConnection, cursors: Mapping[str, int | None], request_id: str | None
+    consumer: NetraConsumer, connection: WebSocketConnection, cursors: Mapping[str, int], request_id: str | None
 ) -> None:
-    """`None` as a cursor is the thread's head."""
     # The states are read before the heads: a run that ends in between then ends, for the client, with the event that
     # tells of it.
     states = await consumer.run_service.thread_states(connection.user_id, list(cursors)) if consumer.run_service else {}
@@ -82,7 +81,7 @@ async def _resume(
         _resume_thread(
             connection,
             thread_id,
-            bounds.last_seq if cursor is None else cursor,
+            cursor,
             bounds,
             states.get(thread_id, RunState()),
             request_id,

@@ -210,7 +210,7 @@ class StartOutcome(NamedTuple):
     thread_id: str
     run_id: str
     existing: bool  # the run was there already: answer with a replay from before `first_seq`
-    first_seq: int | None  # seq of the run's first event, when it has one
+    first_seq: int | None  # then: seq of the run's first event or, before there is one, of the thread's next event
 
 
 class RunState(NamedTuple):

@@ -6,13 +6,18 @@ from contextlib import suppress
 from typing import Any
 
 import pytest
+from django.utils import timezone
 
+from agents import ledger_sql
 from agents.ledger import RequestApproval
 from agents.ledger_requests import DecideApproval, StopRun
+from agents.models import Run
+from agents.runtime import RunRuntime
 from test_framework.faults import DatabaseFaults
 from test_framework.gateway import Join, MakeAgent, kinds, outcome
-from test_framework.ssot.factories import GOOGLE
+from test_framework.ssot.factories import GOOGLE, create_test_manager
 from websocket_core.journal import get_journal
+from websocket_core.models import Thread
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -104,3 +109,45 @@ async def test_outage_longer_than_the_lease__the_run_goes_on(join, make, faults,
     go.set()
     events = await client.finish(run)
     assert kinds(events) == ["agent_started", "agent_completed"]
+
+
+async def test_run_id_again__while_its_run_begins__loses_nothing_of_it(join, monkeypatch):
+    """The lost answer is asked for again on a new connection, and only now a worker has time for the run."""
+    before = create_test_manager(thread_id="t", run_id="r0")
+    await before.emit_critical_event(GOOGLE, "agent_started", {})
+    await before.emit_critical_event(GOOGLE, "agent_completed", {"result": None, "duration_ms": 1})
+    thread = await Thread.objects.aget()
+    await Run.objects.acreate(user_id=GOOGLE, run_id="r1", thread=thread, agent_type="test", created_at=timezone.now())
+    client, manager = await join(), create_test_manager(thread_id="t", run_id="r1")
+    real = RunRuntime.thread_states
+
+    async def late(self: Any, *args: Any) -> Any:
+        await manager.emit_critical_event(GOOGLE, "agent_started", {})
+        return await real(self, *args)
+
+    monkeypatch.setattr(RunRuntime, "thread_states", late)
+    await client.send("start_agent", agent_type="test", thread_id="t", run_id="r1", request_id="again")
+    frames = [await client.receive_json() for _ in range(3)]
+    assert kinds(frames) == ["replaying", "agent_started", "resumed"]
+    assert (frames[0]["from_seq"], frames[1]["run_id"]) == (3, "r1")
+
+
+@pytest.mark.parametrize(("given", "code"), [("t2", "invalid_action"), (None, "")])
+async def test_run_id_taken_by_another_process__in_this_moment(join, monkeypatch, caplog, given, code):
+    """The other process has not committed when this one looks, and has when this one writes."""
+    client = await join()
+    run = await client.finish(await client.start("test", thread_id="t1", run_id="r1"))
+    real = ledger_sql.run_and_open_runs
+    monkeypatch.setattr(
+        "agents.ledger_sql.run_and_open_runs", lambda *args: [row for row in real(*args) if row.run_id != "r1"]
+    )
+    monkeypatch.setattr("agents.run_reads.find_run", lambda *args: None)
+    await client.send("start_agent", agent_type="test", thread_id=given, run_id="r1", request_id="q")
+    answer = await client.receive_json()
+    assert answer["request_id"] == "q"
+    assert answer.get("code", "") == code
+    if not code:
+        assert (answer["event_type"], answer["thread_id"], answer["to_seq"]) == ("replaying", "t1", len(run))
+        await client.until("resumed")
+    assert [thread["thread_id"] for thread in (await client.ask("sync"))["threads"]] == ["t1"]
+    assert not [record for record in caplog.records if record.levelname == "ERROR"]
