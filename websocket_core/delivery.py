@@ -53,7 +53,7 @@ class Delivery:
         self._held = held
         self._awaited: str | None = None
         self._lanes: dict[str, Lane] = {}
-        self._watch: set[str] | None = None
+        self._watch: dict[str, None] | None = None  # a set that keeps the client's order
         self._window = AckWindow(window)
         self._outbox = Outbox(max_buffer, self._window)
         self._orders = Orders(max_buffer)
@@ -162,14 +162,14 @@ class Delivery:
     def watch(self, threads: Iterable[str] | None) -> None:
         """Let only these threads flow (None: all); the others are paused and go on from their cursors later."""
         self._awaited = None
-        self._watch = None if threads is None else set(threads)
+        self._watch = None if threads is None else dict.fromkeys(threads)
         for lane in self._lanes.values():
             self._set_watched(lane, self._watches(lane.thread_id))
 
     def follow(self, thread_id: str) -> None:
         """Add a thread to those watched."""
         if self._watch is not None and thread_id not in self._watch:
-            self._watch.add(thread_id)
+            self._watch[thread_id] = None
             lane = self._lanes.get(thread_id)
             if lane is not None:
                 self._set_watched(lane, watched=True)
@@ -264,8 +264,8 @@ class Delivery:
 
     @property
     def watching(self) -> list[str] | None:
-        """The threads watched, sorted; None for all."""
-        return None if self._watch is None else sorted(self._watch)
+        """The threads watched, in the order in which they were named; None for all."""
+        return None if self._watch is None else list(self._watch)
 
     @property
     def pending_chars(self) -> int:

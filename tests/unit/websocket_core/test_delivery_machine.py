@@ -88,6 +88,7 @@ class DeliveryMachine(RuleBasedStateMachine):
         heads = {name: self.threads[name].head for name in THREADS if name not in missing}
         self.delivery = Delivery(heads, complete=complete, max_buffer=max_buffer, window=window, held=held)
         self.watched = None
+        self.awaited = None  # the thread whose event answers the first action
         self.hints = []  # under way, or to be rung again
         self.controls: deque[str] = deque()  # sent to the machine, not yet given out
         self.control_number = 0
@@ -150,10 +151,11 @@ class DeliveryMachine(RuleBasedStateMachine):
     # The client acts
 
     @precondition(lambda self: self.held)
-    @rule()
-    def release(self):
-        self.delivery.release()
+    @rule(awaited=st.none() | threads)
+    def release(self, awaited=None):
+        self.delivery.release(awaited)
         self.held = False
+        self.awaited = awaited
 
     @rule(name=threads, where=fractions)
     def resume(self, name, where):
@@ -173,6 +175,7 @@ class DeliveryMachine(RuleBasedStateMachine):
             lambda last: f"resumed {name} {number} {last}",
         )
         self.unacked = [entry for entry in self.unacked if entry[0] != name]
+        self.awaited = None
         if self.watched is not None:
             self.watched.add(name)
 
@@ -180,6 +183,7 @@ class DeliveryMachine(RuleBasedStateMachine):
     def watch(self, names, also=None):
         self.delivery.watch(names)
         self.watched = None if names is None else set(names)
+        self.awaited = None
         if also is not None:
             self.delivery.follow(also)
             if self.watched is not None:
@@ -267,6 +271,8 @@ class DeliveryMachine(RuleBasedStateMachine):
         thread, seq = self.threads[name], int(number)
         assert not self.held, "the server spoke first"
         assert self.watched is None or name in self.watched
+        assert self.awaited in (None, name), "an event overtook the answer to the first action"
+        self.awaited = None
         assert text == thread.journal[seq - 1]
         assert thread.position is not None, "its cursor is not known"
         assert seq == thread.position + 1, "a gap, a double or a step back"
@@ -386,7 +392,8 @@ class DeliveryMachine(RuleBasedStateMachine):
         assert outbox.used == sum(map(len, queued)) == self.delivery.pending_chars - self.delivery.control_chars
         assert outbox.used <= self.max_buffer or len(queued) == 1
         assert self.delivery.control_chars == sum(map(len, outbox._controls + outbox._late))
-        assert self.delivery.watching == (None if self.watched is None else sorted(self.watched))
+        watching = self.delivery.watching
+        assert (None if watching is None else set(watching)) == self.watched
         assert 0 <= self.delivery.healed <= self.delivery.hints_missed
         for name, thread in self.threads.items():
             if thread.position is not None:

@@ -134,7 +134,7 @@ def test_a_thread_left_out_is_paused_and_continues_where_it_was():
     machine.hint("a", 1, events("a", 1, 2, 10))
     machine.take(10)
     machine.watch(["c", "b"])
-    assert machine.watching == ["b", "c"]
+    assert machine.watching == ["c", "b"]
     machine.hint("a", 3, events("a", 3, 3))
     assert machine.idle
     assert machine.pending_chars == 0
