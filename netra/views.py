@@ -22,7 +22,11 @@ if TYPE_CHECKING:
 _STATIC = Path(__file__).parent / "static"
 _MODULES = (
     "netra/netra-client.js",
-    *(f"netra/console/{path.name}" for path in (_STATIC / "netra/console").glob("*.js")),
+    *(
+        f"netra/{room}/{path.name}"
+        for room in ("client", "console")
+        for path in (_STATIC / "netra" / room).glob("*.js")
+    ),
 )
 
 

@@ -1,4 +1,23 @@
-/** Types of `netra-client.js`. The frames are those of Netra's wire protocol, version 1. */
+/**
+ * Types and reference of `netra-client.js`. The frames are those of Netra's wire protocol, version 1.
+ *
+ *   import { NetraClient } from "./netra-client.js";       // imports its siblings in `client/`
+ *
+ *   const client = new NetraClient();                       // the page's own server, session cookie
+ *   client.on("event", (event, { replayed }) => show(event));
+ *   client.connect();
+ *   await client.start("test", { message: "hello" });
+ *
+ * What the client takes care of, so that nobody else has to:
+ *
+ * - it comes back after every loss of the connection (backoff with jitter, the server's `retry_after_ms`), and stops
+ *   when coming back is pointless: bad credentials, or frames the server will never accept;
+ * - it resumes every thread it has seen at its cursor, so that no event is missed, and drops what was already seen, so
+ *   that `event` fires once for each (thread_id, seq);
+ * - it sees gaps and has them filled before anything after them is shown;
+ * - it acknowledges what was handled, so that a slow page slows the server down instead of drowning;
+ * - `start`, `stop` and `respond` survive a lost connection: they are sent again, which the protocol makes safe.
+ */
 
 export type Json = null | boolean | number | string | Json[] | { [key: string]: Json };
 
@@ -141,9 +160,13 @@ export interface ClientEvents {
   control: (frame: ControlFrame) => void;
 }
 
+/** An answer of the server that is an error, or a reason of the client's own. */
 export class NetraError extends Error {
   constructor(code: string, message?: string, frame?: Partial<ControlFrame>);
-  /** An error code of the protocol, or `closed`, `disconnected`, `timeout`, `refused`, `unreachable`. */
+  /**
+   * An error code of the protocol, or the client's own: `closed` (by `close()`), `disconnected` (before the answer came),
+   * `timeout`, `refused` (a close nobody explained), `unreachable`, `too_large` (never sent).
+   */
   readonly code: string;
   readonly frame: Partial<ControlFrame>;
   readonly incident: string | null;
@@ -152,26 +175,65 @@ export class NetraError extends Error {
 
 export class NetraClient {
   constructor(options?: ClientOptions);
+
+  /** A copy of the last status handed to `status` handlers. */
   readonly status: ClientStatus;
+
+  /** `{thread_id: last seq seen}`: keep it, give it to the next client as `cursors`, and nothing is missed. */
   readonly cursors: Record<string, number>;
+
+  /** Listen; returns a function that stops listening. A handler that throws is reported and harms nobody else. */
   on<Type extends keyof ClientEvents>(type: Type, handler: ClientEvents[Type]): () => void;
+
+  /** Connect, or connect again after `stopped` or `close()`. `token` replaces the one given before. */
   connect(options?: { token?: ClientOptions["token"] }): void;
+
+  /** Close for good; what still waits for an answer is rejected with `closed`. Runs go on at the server. */
   close(): void;
+
+  /** Check the connection now, or stop waiting and try now. For "try again" buttons and machines that woke up. */
   wake(): void;
+
+  /**
+   * Start a run. Resolves with its first event (`agent_started` or `run_queued`), or with the frame that says it was
+   * started before. Without a `runId` one is made, so sending the same start again can never start it twice.
+   */
   start(
     agentType: string,
     input?: Json,
     options?: { threadId?: string; runId?: string; ifBusy?: "enqueue" | "reject" | "cancel" },
   ): Promise<NetraEvent | ControlFrame>;
+
+  /** Stop a run. Resolves with the event that ended it, rejects with `run_finished` or `not_found`. */
   stop(runId: string, reason?: string): Promise<NetraEvent>;
+
+  /** Decide an approval. Resolves with `approval_resolved`, rejects with `already_decided` (`error.frame.decision`). */
   respond(runId: string, approvalId: string, approved: boolean, value?: Json): Promise<NetraEvent>;
+
+  /**
+   * Have a thread sent from after `cursor` (0: from its beginning; absent: where this client stands), then live. Going
+   * backwards is allowed: the thread's events come again, flagged `replayed`. Resolves with the `resumed` frame;
+   * connection losses only delay it.
+   */
   resume(threadId: string, cursor?: number): Promise<ResumedFrame>;
+
+  /** Resume many threads with as few frames as possible, without waiting for the answers. */
   resumeAll(cursors: Record<string, number>): void;
+
+  /** The user's threads, newest first. */
   sync(options?: { limit?: number; before?: string }): Promise<SyncedFrame>;
+
+  /** Limit live events to these threads (a list, or "*"); repeated on every new connection. */
   watch(threads?: string[] | "*"): Promise<ControlFrame>;
+
+  /** Renew the session with a fresh token of the same user. A client with a `token` function does it by itself. */
   authenticate(token: string): Promise<ControlFrame>;
+
   ping(payload?: Json): Promise<ControlFrame>;
 }
 
+/** A fresh id for a thread or a run. */
 export function newId(): string;
+
+/** The address of `/ws` on the page's own server. */
 export function defaultUrl(location?: { protocol: string; host: string }): string;

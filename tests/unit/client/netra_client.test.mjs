@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
 import { afterEach, beforeEach, describe, mock, test } from "node:test";
 
 import { NetraClient, NetraError, defaultUrl, newId } from "../../../netra/static/netra/netra-client.js";
@@ -72,45 +73,51 @@ describe("connecting", () => {
   });
 
   test("makes ids the server accepts", () => {
-    assert.match(newId(), /^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/);
+    const ids = new Set(Array.from({ length: 1_000 }, newId));
+    assert.equal(ids.size, 1_000);
+    for (const id of ids) assert.match(id, /^[0-9a-f]{32}$/);
   });
 });
 
 describe("coming back", () => {
-  for (const code of [1000, 1001, 1006, 1011, 1012, 4408]) {
-    test(`close ${code}: it comes back`, async () => {
-      await connect();
-      ScriptedSocket.last.drop(code);
-      assert.equal(client.status.state, "waiting");
-      mock.timers.tick(60_000);
-      await settle();
-      assert.equal(ScriptedSocket.opened.length, 2);
-    });
+  /** What the client does when a socket is closed so: "back", "later" or "stopped". */
+  async function after(closeCode, farewell) {
+    const socket = await connect();
+    if (farewell) socket.deliver({ event_type: "error", code: farewell, message: "Because." });
+    socket.drop(closeCode);
+    const { state, code } = client.status;
+    assert.equal(code, farewell ?? (state === "stopped" ? "refused" : null));
+    mock.timers.tick(19_000);
+    await settle();
+    const soon = ScriptedSocket.opened.length;
+    mock.timers.tick(10 * 60_000);
+    await settle();
+    if (ScriptedSocket.opened.length === 1) assert.equal(state, "stopped");
+    return ScriptedSocket.opened.length === 1 ? "stopped" : soon === 2 ? "back" : "later";
   }
 
-  for (const code of [4400, 4401, 4413]) {
-    test(`close ${code}: it stops`, async () => {
-      await connect();
-      ScriptedSocket.last.drop(code);
-      assert.equal(client.status.state, "stopped");
-      mock.timers.tick(10 * 60_000);
-      await settle();
-      assert.equal(ScriptedSocket.opened.length, 1);
-    });
+  // The close table of the protocol. Codes get lost or changed on the way; then the last error frame counts.
+  for (const [expected, closeCode, ...farewells] of [
+    ["back", 1012, "draining"],
+    ["back", 4408, "too_slow", "draining"],
+    ["stopped", 4400, "binary_frame"],
+    ["stopped", 4401, "unauthenticated", "token_expired", "session_revoked"],
+    ["stopped", 4413, "frame_too_large"],
+    ["later", 4409, "too_many_connections"],
+    ["later", 4429, "flooding"],
+  ]) {
+    test(`close ${closeCode}: ${expected}`, async () => assert.equal(await after(closeCode), expected));
+    for (const farewell of farewells) {
+      test(`close ${closeCode} after ${farewell}: ${expected}`, async () => assert.equal(await after(closeCode, farewell), expected));
+      test(`a lost close after ${farewell}: ${expected}`, async () => assert.equal(await after(1006, farewell), expected));
+    }
   }
 
-  for (const code of [4409, 4429]) {
-    test(`close ${code}: it comes back, but later`, async () => {
-      await connect();
-      ScriptedSocket.last.drop(code);
-      mock.timers.tick(19_000);
-      await settle();
-      assert.equal(ScriptedSocket.opened.length, 1);
-      mock.timers.tick(10_000);
-      await settle();
-      assert.equal(ScriptedSocket.opened.length, 2);
-    });
+  for (const code of [1000, 1001, 1002, 1005, 1006, 1007, 1011, 1013, 1015, 4999]) {
+    test(`close ${code}, which says nothing about us: back`, async () => assert.equal(await after(code), "back"));
   }
+
+  test("close 1009, a frame larger than the transport takes: stopped", async () => assert.equal(await after(1009), "stopped"));
 
   test("waits twice as long each time, up to the limit, half of it by chance", async () => {
     await connect({ random: () => 0 });
@@ -530,5 +537,31 @@ describe("listeners", () => {
     stop();
     socket.deliver(event(2));
     assert.deepEqual(heard, [1]);
+  });
+});
+
+describe("declarations", () => {
+  const types = readFileSync(new URL("../../../netra/static/netra/netra-client.d.ts", import.meta.url), "utf8");
+  const members = (kind, name) => {
+    const [, body] = new RegExp(`export ${kind} ${name}[^{]*\\{\\n([^]*?)\\n\\}`).exec(types);
+    return [...body.matchAll(/^ {2}(?:readonly )?(\w+)[?(<:]/gm)].map(([, member]) => member).sort();
+  };
+
+  test("name every member of the client, and no other", () => {
+    assert.deepEqual(members("class", "NetraClient"), Object.getOwnPropertyNames(NetraClient.prototype).sort());
+  });
+
+  test("name every field of an error and of the status", () => {
+    const error = new NetraError("x", "y", {});
+    assert.deepEqual(members("class", "NetraError"), [...Object.keys(error).filter((key) => key !== "name"), "constructor"].sort());
+    assert.deepEqual(members("interface", "ClientStatus"), Object.keys(new NetraClient({ WebSocket: ScriptedSocket }).status).sort());
+  });
+
+  test("name every event that is told", async () => {
+    const source = ["netra-client.js", "client/cursors.js", "client/connection.js"]
+      .map((file) => readFileSync(new URL(`../../../netra/static/netra/${file}`, import.meta.url), "utf8"))
+      .join("");
+    const told = new Set([...source.matchAll(/emit\("(\w+)"/g)].map(([, type]) => type));
+    assert.deepEqual(members("interface", "ClientEvents"), [...told].sort());
   });
 });
