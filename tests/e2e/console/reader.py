@@ -49,17 +49,17 @@ class Console:
         socket.on("framesent", lambda frame: self.sent.append(str(frame)))
 
     def open(self, address: str = "#/new") -> "Console":
-        """Go to an address within the console; wait until its scripts run."""
+        """Go to an address within the console; wait until it is connected."""
         self.page.goto(f"{self.url}/{address}")
         if self.page.evaluate("location.hash") != address:
             self.page.evaluate("address => { location.hash = address; }", address)
-        expect(self.page.locator("#composer-agent option")).not_to_have_count(0)
+        expect(self.page.locator("#connection.idle")).to_have_count(1)
         return self
 
     def reload(self) -> None:
         """Load the page again, as a reader does."""
         self.page.reload()
-        expect(self.page.locator("#composer-agent option")).not_to_have_count(0)
+        expect(self.page.locator("#connection.idle")).to_have_count(1)
 
     def ask(self, agent: str, text: str) -> Locator:
         """Start a run; returns its card."""

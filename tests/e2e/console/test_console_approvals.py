@@ -1,13 +1,20 @@
 """Questions an agent stops for: decided on purpose, once, and seen everywhere."""
 
 import re
-from collections.abc import Callable
 
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import Locator, expect
 
+from e2e.console.looks import look
 from e2e.console.reader import Console, OpenConsole, Person
 
-Shoot = Callable[[Page, str], None]
+# A button that appears under the pointer is pressed in its first moment.
+CLICK_AT_ONCE = """() => new MutationObserver((changes, observer) => {
+  const button = document.querySelector(".approval .decide .primary");
+  if (!button) return;
+  observer.disconnect();
+  button.click();
+  window.pressed = true;
+}).observe(document.querySelector(".cards"), { childList: true, subtree: true })"""
 
 
 def ask(console: Console) -> tuple[Locator, Locator]:
@@ -28,27 +35,32 @@ def _shown_at(question: Locator) -> float:
     return float(question.page.evaluate("document.timeline.currentTime"))
 
 
-def test_waiting__says_what_why_and_with_which_arguments(console: Console, shoot: Shoot) -> None:
+def test_waiting__says_what_why_and_with_which_arguments(console: Console) -> None:
     """All that is needed to decide is there; approving lets the tool run."""
     page = console.page
     run, question = ask(console)
     expect(question.locator(".question .why")).to_contain_text("Pay invoice 2026-118 to Acme Ltd.?")
     expect(question.locator(".call")).to_contain_text("transfer_money")
     expect(question.locator("pre")).to_contain_text('"amount": 1280.5')
-    expect(question.locator(".decide time")).to_have_text(re.compile("Expires in 2[34] hr"))
+    expect(question.locator(".decide time")).to_have_text(re.compile("Expires in 2[34] h"))
     expect(page.locator("#threads a[aria-current] .state-words")).to_have_text("waiting for you")
     expect(page).to_have_title(re.compile(r"^\(1\) Waiting for you"))
     expect(page.locator("#announcer")).to_have_text(re.compile("Waiting for your approval: Pay invoice"))
-    shoot(page, "waiting-for-approval")
+    look(page, "waiting-for-approval")
+    console.reload()  # loses neither the question nor the right to answer it
+    expect(question.locator(".name")).to_have_text("Waiting for your approval")
     press(question, "Approve")
     expect(run).to_have_attribute("data-status", "completed")
     expect(question.locator(".name")).to_have_text("Approved by you")
     expect(question.get_by_role("button", name="Approve", exact=True)).to_be_hidden()
     expect(run.locator(".tool .verdict")).to_have_text("ok")
-    shoot(page, "approved")
+    look(page, "approved")
+    console.reload()
+    expect(question.locator(".name")).to_have_text("Approved")
+    expect(question.get_by_role("button", name="Approve", exact=True)).to_be_hidden()
 
 
-def test_denied__the_tool_is_not_called(console: Console, shoot: Shoot) -> None:
+def test_denied__the_tool_is_not_called(console: Console) -> None:
     """Denying is an answer like the other."""
     run, question = ask(console)
     press(question, "Deny")
@@ -56,13 +68,15 @@ def test_denied__the_tool_is_not_called(console: Console, shoot: Shoot) -> None:
     expect(question.locator(".name")).to_have_text("Denied by you")
     expect(run.locator(".message")).to_have_text("Not paid.")
     expect(run.locator('.tool[data-status="ok"]')).to_have_count(0)
-    shoot(console.page, "denied")
+    look(console.page, "denied")
 
 
 def test_enter_and_escape__decide_nothing_by_accident(console: Console) -> None:
-    """Whoever types, sends or presses Escape while the question appears has not answered it."""
+    """Whoever types, sends, clicks or presses Escape while the question appears has not answered it."""
     page = console.page
+    page.evaluate(CLICK_AT_ONCE)
     _, question = ask(console)
+    page.wait_for_function("window.pressed")
     expect(page.locator("#composer-text")).to_be_focused()
     page.keyboard.press("Enter")
     page.keyboard.press("Escape")
@@ -74,25 +88,7 @@ def test_enter_and_escape__decide_nothing_by_accident(console: Console) -> None:
     assert not any('"respond"' in frame or '"stop_agent"' in frame for frame in console.sent)
 
 
-def test_press_that_was_meant_for_something_else__does_not_count(console: Console) -> None:
-    """A button that appears under the pointer takes no decision in its first moment."""
-    page = console.page
-    page.evaluate(
-        """() => new MutationObserver((changes, observer) => {
-          const button = document.querySelector(".approval .decide .primary");
-          if (!button) return;
-          observer.disconnect();
-          button.click();
-          window.pressed = true;
-        }).observe(document.querySelector(".cards"), { childList: true, subtree: true })"""
-    )
-    _, question = ask(console)
-    page.wait_for_function("window.pressed")
-    expect(question.locator(".name")).to_have_text("Waiting for your approval")
-    assert not any('"respond"' in frame for frame in console.sent)
-
-
-def test_decided_elsewhere__all_tabs_see_it(open_console: OpenConsole, person: Person, shoot: Shoot) -> None:
+def test_decided_elsewhere__all_tabs_see_it(open_console: OpenConsole, person: Person) -> None:
     """The question is in all tabs, is gone from all when decided, and one learns that it was not decided here."""
     first = open_console(person)
     _, question = ask(first)
@@ -103,20 +99,7 @@ def test_decided_elsewhere__all_tabs_see_it(open_console: OpenConsole, person: P
     expect(other.locator(".name")).to_have_text("Approved by you")
     expect(question.locator(".name")).to_have_text("Approved in another tab")
     expect(question.get_by_role("button", name="Approve", exact=True)).to_be_hidden()
-    shoot(first.page, "decided-elsewhere")
-
-
-def test_reload_while_waiting__the_question_is_still_there(console: Console) -> None:
-    """A reload loses neither the question nor the right to answer it; afterwards it is shown as decided."""
-    run, question = ask(console)
-    console.reload()
-    expect(question.locator(".name")).to_have_text("Waiting for your approval")
-    press(question, "Approve")
-    expect(run).to_have_attribute("data-status", "completed")
-    console.reload()
-    expect(run).to_have_attribute("data-status", "completed")
-    expect(question.locator(".name")).to_have_text("Approved")
-    expect(question.get_by_role("button", name="Approve", exact=True)).to_be_hidden()
+    look(first.page, "decided-elsewhere")
 
 
 def test_stopped_while_waiting__the_question_is_withdrawn(console: Console) -> None:

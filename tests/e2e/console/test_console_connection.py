@@ -1,35 +1,16 @@
 """What happens to the page when tabs, connections, servers and sessions come and go."""
 
 import re
-import shutil
 import signal
+import sqlite3
 from collections.abc import Callable, Iterator
-from pathlib import Path
+from datetime import UTC, datetime, timedelta
 
-import pytest
-from playwright.sync_api import Page, Response, expect
+from playwright.sync_api import Response, expect
 
+from e2e.console.looks import look
 from e2e.console.reader import Console, OpenConsole, Person
-from servers.netra import Installation, NetraServer
-
-Shoot = Callable[[Page, str], None]
-MakePeople = Callable[[Installation], Iterator[Person]]
-
-
-@pytest.fixture
-def private(
-    tmp_path: Path, migrated_sqlite: Path, console_env: dict[str, str], make_people: MakePeople
-) -> Iterator[tuple[NetraServer, Person]]:
-    """A server that the test may stop, and a user of it."""
-    folder = tmp_path / "installation"
-    shutil.copytree(migrated_sqlite, folder)
-    installation = Installation(folder, console_env)
-    person = next(make_people(installation))
-    shutil.rmtree(person.gates, ignore_errors=True)  # another private server's user may have had the same number
-    server = installation.server()
-    server.start()
-    yield server, person
-    server.end()
+from servers.netra import NetraServer
 
 
 def test_reload_in_the_middle__nothing_is_lost_or_doubled(console: Console, person: Person) -> None:
@@ -41,7 +22,9 @@ def test_reload_in_the_middle__nothing_is_lost_or_doubled(console: Console, pers
     console.reload()
     assert console.thread == thread
     expect(run.locator(".tool")).to_have_count(2)
-    expect(run.locator(".thought-text")).to_contain_text("The text looks like a table with a header line. I will count")
+    expect(run.locator(".thought .args")).to_contain_text(
+        "The text looks like a table with a header line. I will count"
+    )
     expect(run.locator(".asked")).to_have_text("day,units\n2026-01-01,12")
     person.open_gate("columns")
     person.open_gate("answered")
@@ -53,9 +36,12 @@ def test_reload_in_the_middle__nothing_is_lost_or_doubled(console: Console, pers
 
 def test_second_tab__shows_the_same_live(open_console: OpenConsole, person: Person) -> None:
     """Two tabs of one thread show the same run, each as it happens, and either can ask and stop."""
-    first = open_console(person)
+    first, second = open_console(person), open_console(person)
     run = first.ask("analyst", "day,units\n2026-01-01,12")
-    second = open_console(person, first.thread)
+    # The new thread is in the other tab's list at once, with what goes on in it.
+    item = second.page.locator("#threads li", has_text="day,units")
+    expect(item.locator(".state-words")).to_have_text("running")
+    item.locator("a").click()
     expect(second.runs.first.locator(".thought-text")).to_contain_text("only then say anything about it.")
     person.open_gate("thought")
     person.open_gate("columns")
@@ -70,23 +56,14 @@ def test_second_tab__shows_the_same_live(open_console: OpenConsole, person: Pers
     expect(first.runs.nth(1).locator(".asked")).to_have_text("One more thing")
     first.page.click("#stop")
     expect(second.runs.nth(1)).to_have_attribute("data-status", "cancelled")
-
-
-def test_new_thread_elsewhere__appears_in_the_list(open_console: OpenConsole, person: Person) -> None:
-    """A thread that another tab begins is in the list of this one at once, with what goes on in it."""
-    first, second = open_console(person), open_console(person)
-    second.ask("patient", "From the other tab")
-    item = first.page.locator("#threads li", has_text="From the other tab")
-    expect(item.locator(".state-words")).to_have_text("running")
-    second.page.click("#stop")
     expect(item).to_have_attribute("data-status", "cancelled")
 
 
 def test_connection_lost__content_stays_and_nothing_jumps(
-    open_console: OpenConsole, private: tuple[NetraServer, Person], shoot: Shoot
+    open_console: OpenConsole, private_server: NetraServer, private_people: Iterator[Person]
 ) -> None:
     """While the server is gone the page keeps what it has and says so; when it is back, the end of the run is there."""
-    server, person = private
+    server, person = private_server, next(private_people)
     console = open_console(person, server=server)
     page = console.page
     run = console.ask("talker", "Tell me a lot")
@@ -98,7 +75,7 @@ def test_connection_lost__content_stays_and_nothing_jumps(
     expect(line).to_have_text(re.compile("Connection lost, nothing is lost with it"))
     expect(run).to_contain_text("This is line 60 of")
     assert page.locator(".scroller").evaluate("box => [box.scrollTop, box.clientHeight]") == before
-    shoot(page, "reconnecting")
+    look(page, "reconnecting")
 
     page.fill("#composer-text", "Are you there?")
     page.press("#composer-text", "Control+Enter")
@@ -108,15 +85,13 @@ def test_connection_lost__content_stays_and_nothing_jumps(
     expect(line).to_have_class(re.compile("idle"), timeout=60_000)
     # The process that ran it is gone: the run ends as lost, and the question asked meanwhile has its turn.
     expect(run).to_have_attribute("data-status", "failed", timeout=90_000)
-    expect(run.locator(".failure .title")).to_have_text("The process it ran in is gone")
+    expect(run.locator(".failure strong")).to_have_text("The process it ran in is gone")
     expect(console.runs.nth(1)).to_have_attribute("data-status", "running")
     expect(console.runs).to_have_count(2)
     expect(page.locator("#announcer")).not_to_be_empty()
 
 
-def test_away_for_a_while__what_happened_meanwhile_comes_without_a_seam(
-    console: Console, person: Person, shoot: Shoot
-) -> None:
+def test_away_for_a_while__what_happened_meanwhile_comes_without_a_seam(console: Console, person: Person) -> None:
     """Events of the time without a connection arrive once, in order, and do not move what is being read."""
     page = console.page
     console.remember_sockets()
@@ -138,75 +113,29 @@ def test_away_for_a_while__what_happened_meanwhile_comes_without_a_seam(
     assert lines == [f"This is line {number} of what it has to say." for number in range(120)]
     assert page.locator(".scroller").evaluate("box => box.scrollTop") == 300
     expect(page.get_by_role("button", name="To the end")).to_be_visible()
-    shoot(page, "resumed-while-reading")
+    look(page, "resumed-while-reading")
 
 
 def test_server_draining__says_so_and_comes_back(
-    open_console: OpenConsole, private: tuple[NetraServer, Person], shoot: Shoot
+    open_console: OpenConsole, private_server: NetraServer, private_people: Iterator[Person]
 ) -> None:
     """A server that is restarted on purpose tells its pages, which wait for the next one."""
-    server, person = private
+    server, person = private_server, next(private_people)
     console = open_console(person, server=server)
     run = console.ask("patient", "Take your time")
     expect(run.locator("li.thought")).to_be_visible()
     server.signal(signal.SIGTERM)
     line = console.page.locator("#connection")
     expect(line).to_have_text(re.compile("The server is restarting, nothing is lost with it"))
-    shoot(console.page, "server-draining")
+    look(console.page, "server-draining")
     server.wait()
     expect(line).to_have_text(re.compile("The server is restarting, nothing is lost with it"))
     server.start()
     expect(run).to_have_attribute("data-status", "failed", timeout=60_000)
-    expect(run.locator(".failure .title")).to_have_text("The server was stopped")
+    expect(run.locator(".failure strong")).to_have_text("The server was stopped")
 
 
-def test_long_thread__is_loaded_with_progress_and_ends_at_the_end(
-    console: Console, person: Person, shoot: Shoot
-) -> None:
-    """Thousands of events arrive behind a progress bar; then the reader is where the thread ends."""
-    page = console.page
-    person.open_gate("half")
-    run = console.ask("busy", "Look at all rows")
-    expect(run).to_have_attribute("data-status", "completed", timeout=60_000)
-    page.add_init_script(
-        """new MutationObserver(() => {
-          const bar = document.querySelector(".replay:not([hidden]) span");
-          if (bar?.textContent) (window.progress ??= []).push(bar.textContent);
-        }).observe(document, { childList: true, subtree: true, attributes: true, characterData: true })"""
-    )
-    console.reload()
-    expect(run).to_have_attribute("data-status", "completed")
-    expect(page.locator(".replay")).to_be_hidden()
-    assert all(re.fullmatch(r"Loading [\d,]+ of 5,0\d\d events", text) for text in page.evaluate("window.progress"))
-    assert page.locator(".scroller").evaluate("box => box.scrollHeight - box.scrollTop - box.clientHeight < 2")
-    expect(run.locator(".foot")).to_be_in_viewport()
-    shoot(page, "long-thread-loaded")
-
-
-def test_long_thread_on_the_way__shows_how_far_it_is(console: Console, person: Person, shoot: Shoot) -> None:
-    """The same, held half-way: frames of the replay are withheld from the page for a while."""
-    page = console.page
-    person.open_gate("half")
-    run = console.ask("busy", "Look at all rows")
-    expect(run).to_have_attribute("data-status", "completed", timeout=60_000)
-    # The last frames of the replay are kept back by the page's own WebSocket class.
-    page.add_init_script(
-        """const deliver = Object.getOwnPropertyDescriptor(WebSocket.prototype, "onmessage").set;
-        Object.defineProperty(WebSocket.prototype, "onmessage", { set(handler) {
-          deliver.call(this, handler && ((message) => {
-            const frames = [JSON.parse(message.data)].flat();
-            const early = frames.filter((frame) => !(frame.seq > 3000) && frame.event_type !== "resumed");
-            if (early.length) handler({ data: JSON.stringify(early) });
-          }));
-        } });"""
-    )
-    page.reload()
-    expect(page.locator(".replay span")).to_have_text(re.compile(r"Loading 3,000 of 5,0\d\d events"))
-    assert page.locator(".replay progress").evaluate("bar => bar.value") == pytest.approx(0.6, abs=0.01)
-    shoot(page, "replaying")
-
-
-def test_refused__the_text_comes_back(console: Console, shoot: Shoot) -> None:
+def test_refused__the_text_comes_back(console: Console) -> None:
     """What cannot be sent is in the message box again, with the reason."""
     page = console.page
     text = "ä" * 40_000
@@ -216,19 +145,13 @@ def test_refused__the_text_comes_back(console: Console, shoot: Shoot) -> None:
     expect(page.locator("#composer-text")).to_have_value(text)
     expect(console.runs).to_have_count(0)
     assert console.page.evaluate("location.hash") == "#/new"
-    shoot(page, "refused")
+    look(page, "refused")
+    page.fill("#composer-text", "Half a sent")
+    console.reload()  # loses nothing that was typed
+    expect(page.locator("#composer-text")).to_have_value("Half a sent")
 
 
-def test_draft__survives_a_reload(console: Console) -> None:
-    """What was typed and not sent is still there after a reload."""
-    console.page.fill("#composer-text", "Half a sent")
-    console.reload()
-    expect(console.page.locator("#composer-text")).to_have_value("Half a sent")
-
-
-def test_log_out_in_another_tab__takes_the_content_away(
-    open_console: OpenConsole, person: Person, shoot: Shoot
-) -> None:
+def test_log_out_in_another_tab__takes_the_content_away(open_console: OpenConsole, person: Person) -> None:
     """Logged out in one tab, the other says so within seconds, shows nothing any more, and leads back in."""
     context = open_console.context(person)
     first = open_console(person, context=context)
@@ -242,11 +165,32 @@ def test_log_out_in_another_tab__takes_the_content_away(
     expect(page.get_by_role("heading", name="You are logged out")).to_be_visible()
     expect(page.locator("body")).to_contain_text("You were logged out, here or in another tab.")
     assert "Something private" not in page.content()
-    shoot(page, "logged-out-in-another-tab")
+    look(page, "logged-out-in-another-tab")
     link = page.get_by_role("link", name="Log in").get_attribute("href")
     assert link is not None
-    assert link.startswith("/accounts/login/?next=%2F%23%2Ft%2F")
+    assert "/accounts/login/?next=%2F%23%2Ft%2F" in link
     assert thread.split("/")[-1] in link
+
+
+def test_session_expiring__is_told_before_it_happens(
+    open_console: OpenConsole, people: Iterator[Person], console_server: NetraServer
+) -> None:
+    """In the last minute of a session the page says so; when it is over, what was typed is not lost."""
+    person = next(people)
+    end = datetime.now(UTC) + timedelta(seconds=15)
+    with sqlite3.connect(console_server.installation.folder / "db.sqlite3", timeout=30) as database:
+        changed = database.execute(
+            "UPDATE django_session SET expire_date = ? WHERE session_key = ?",
+            (end.strftime("%Y-%m-%d %H:%M:%S"), person.session),
+        )
+        assert changed.rowcount == 1
+    console = open_console(person)
+    page = console.page
+    expect(page.locator("#connection")).to_have_text(re.compile(r"Your session ends in \d+ s\. What you typed is kept"))
+    page.fill("#composer-text", "Half a sent")
+    expect(page.get_by_role("heading", name="You are logged out")).to_be_visible(timeout=60_000)
+    expect(page.locator("body")).to_contain_text("Your session has expired.")
+    assert page.evaluate("Object.values(sessionStorage)").count("Half a sent") == 1
 
 
 def test_somebody_else_logs_in__this_page_shows_none_of_it(

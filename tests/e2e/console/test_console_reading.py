@@ -1,58 +1,17 @@
 """How the console can be read and used: by keyboard, on a phone, in the dark, enlarged, with little motion, aloud."""
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 from urllib.parse import urlsplit
 
-import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Response, expect
 
+from e2e.console.looks import PHONE, WIDER_THAN_PAGE, look
 from e2e.console.reader import Console, OpenConsole, Person
 from servers.netra import NetraServer
 
-Shoot = Callable[[Page, str], None]
-
-PHONE: dict[str, Any] = {"viewport": {"width": 390, "height": 780}, "has_touch": True, "is_mobile": True}
-LIGHT_AND_DARK = pytest.mark.parametrize("scheme", ["light", "dark"])
-
-# Contrast of every text on the page with what is behind it, after WCAG 2.2; returns those that are too weak.
-WEAK_TEXT = """() => {
-  const canvas = document.createElement("canvas").getContext("2d", { willReadFrequently: true });
-  const rgba = (color) => {
-    canvas.clearRect(0, 0, 1, 1);
-    canvas.fillStyle = color;
-    canvas.fillRect(0, 0, 1, 1);
-    return [...canvas.getImageData(0, 0, 1, 1).data];
-  };
-  const luminance = ([red, green, blue]) => {
-    const part = (value) => (value / 255 <= 0.04045 ? value / 255 / 12.92 : ((value / 255 + 0.055) / 1.055) ** 2.4);
-    return 0.2126 * part(red) + 0.7152 * part(green) + 0.0722 * part(blue);
-  };
-  const background = (element) => {
-    for (let at = element; at; at = at.parentElement) {
-      const color = rgba(getComputedStyle(at).backgroundColor);
-      if (color[3] === 255) return color;
-    }
-    return [255, 255, 255];
-  };
-  const weak = [];
-  const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
-  while (walker.nextNode()) {
-    const element = walker.currentNode.parentElement;
-    const text = walker.currentNode.textContent.trim();
-    if (!text || !element.checkVisibility({ visibilityProperty: true, contentVisibilityAuto: true })) continue;
-    if (element.closest("script, .off-screen, .skip, :disabled, option")) continue;
-    const style = getComputedStyle(element);
-    const [one, other] = [luminance(rgba(style.color)), luminance(background(element))];
-    const ratio = (Math.max(one, other) + 0.05) / (Math.min(one, other) + 0.05);
-    if (ratio < 4.5) weak.push(`${ratio.toFixed(2)} ${text.slice(0, 40)}`);
-  }
-  return weak;
-}"""
-
-# Elements of the page's width that stick out of it, and with them a scroll bar nobody wants.
-WIDER_THAN_PAGE = "() => document.documentElement.scrollWidth - document.documentElement.clientWidth"
+AS_A_PHONE: dict[str, Any] = {"viewport": PHONE, "has_touch": True, "is_mobile": True}
 
 
 def finished_run(console: Console, person: Person) -> None:
@@ -63,69 +22,44 @@ def finished_run(console: Console, person: Person) -> None:
     expect(run).to_have_attribute("data-status", "completed")
 
 
-@LIGHT_AND_DARK
-def test_contrast__is_enough(scheme: str, open_console: OpenConsole, person: Person, shoot: Shoot) -> None:
-    """Every text is at least 4.5:1, in light and dark, in every state that has colours of its own."""
-    console = open_console(person, color_scheme=scheme)
-    page = console.page
-    finished_run(console, person)
-    page.locator(".tool .row").first.click()
-    expect(page.locator("#detail h2")).to_have_text("count_rows")
-    assert page.evaluate(WEAK_TEXT) == []
-    shoot(page, f"finished-{scheme}")
-    console.ask("unlucky", "Read both pages")
-    console.ask("broken", "Please try")
-    expect(console.runs.nth(2)).to_have_attribute("data-status", "failed")
-    assert page.evaluate(WEAK_TEXT) == []
-    console.ask("payer", "Pay the invoice")
-    expect(console.runs.nth(3)).to_have_attribute("data-status", "waiting")
-    page.focus("#composer-text")
-    page.keyboard.press("Escape")
-    expect(page.locator("#stop-bar")).to_be_visible()
-    assert page.evaluate(WEAK_TEXT) == []
-    shoot(page, f"waiting-and-failed-{scheme}")
-
-
-@LIGHT_AND_DARK
 def test_log_in_page__works_and_is_readable(
-    scheme: str, open_console: OpenConsole, console_server: NetraServer, shoot: Shoot
+    open_console: OpenConsole, console_server: NetraServer, people: Iterator[Person]
 ) -> None:
     """The way in: a wrong password is told, the right one leads to the console."""
-    console_server.installation.session(f"newcomer-{scheme}", password="a-good-password-1")
-    page = open_console.context(None, color_scheme=scheme).new_page()
+    next(people)  # "newcomer" is made together with the others
+    page = open_console.context(None).new_page()
     page.goto(console_server.url)
     expect(page).to_have_title("Log in – Netra")
-    page.fill("[name=login]", f"newcomer-{scheme}")
+    page.fill("[name=login]", "newcomer")
     page.fill("[name=password]", "wrong")
     page.get_by_role("button", name="Log in", exact=True).click()
     expect(page.locator(".problem").first).to_be_visible()
-    assert page.evaluate(WEAK_TEXT) == []
-    shoot(page, f"log-in-{scheme}")
-    page.fill("[name=login]", f"newcomer-{scheme}")
+    look(page, "log-in")
+    page.fill("[name=login]", "newcomer")
     page.fill("[name=password]", "a-good-password-1")
     page.get_by_role("button", name="Log in", exact=True).click()
     expect(page.locator("#composer")).to_be_visible()
 
 
-def test_phone__parts_are_screens(open_console: OpenConsole, person: Person, shoot: Shoot) -> None:
+def test_phone__parts_are_screens(open_console: OpenConsole, person: Person) -> None:
     """Threads, thread and step are screens of their own, each with a way back."""
-    console = open_console(person, **PHONE)
+    console = open_console(person, **AS_A_PHONE)
     page = console.page
     finished_run(console, person)
     expect(page.locator("#threads")).to_be_hidden()
     assert page.evaluate(WIDER_THAN_PAGE) == 0
-    shoot(page, "phone-thread")
+    look(page, "on-a-phone-thread", "phone")
     page.locator(".tool .row").first.tap()
     expect(page.locator("#detail h2")).to_have_text("count_rows")
     expect(page.locator("#thread")).to_be_hidden()
     assert page.evaluate(WIDER_THAN_PAGE) == 0
-    shoot(page, "phone-step")
+    look(page, "on-a-phone-step", "phone")
     page.get_by_role("button", name="Back to the run").tap()
     expect(page.locator(".run")).to_be_visible()
     page.get_by_role("link", name="Back to the threads").tap()
     expect(page.locator("#threads li")).to_have_count(1)
     expect(page.locator("#thread")).to_be_hidden()
-    shoot(page, "phone-threads")
+    look(page, "on-a-phone-threads", "phone")
     page.locator("#threads li a").tap()
     expect(page.locator(".run")).to_be_visible()
     page.go_back()
@@ -138,23 +72,18 @@ def test_phone__parts_are_screens(open_console: OpenConsole, person: Person, sho
         box = button.bounding_box()
         assert box is not None
         assert box["height"] >= 24
-    shoot(page, "phone-approval")
+    look(page, "on-a-phone-approval", "phone")
 
 
-def test_two_hundred_percent__nothing_is_cut_off(open_console: OpenConsole, person: Person, shoot: Shoot) -> None:
-    """A laptop's window at 200 % zoom has half the pixels; all can be reached without scrolling sideways."""
-    console = open_console(person, viewport={"width": 640, "height": 400}, device_scale_factor=2)
+def test_keyboard__reaches_everything(console: Console, person: Person) -> None:
+    """Past the threads at once; search, steps and the timeline without a mouse."""
     page = console.page
-    expect(page.locator("#welcome h2")).to_be_in_viewport()
-    finished_run(console, person)
-    assert page.evaluate(WIDER_THAN_PAGE) == 0
-    expect(page.get_by_role("button", name="Send")).to_be_in_viewport()
-    shoot(page, "zoomed")
-
-
-def test_keyboard__reaches_everything(console: Console, person: Person, shoot: Shoot) -> None:
-    """Search, steps and the timeline without a mouse."""
-    page = console.page
+    address = page.evaluate("location.hash")
+    page.locator(".skip").focus()
+    expect(page.locator(".skip")).to_be_in_viewport()
+    page.keyboard.press("Enter")
+    expect(page.locator("#composer-text")).to_be_focused()
+    assert page.evaluate("location.hash") == address
     finished_run(console, person)
     page.locator("#thread-title").click()
     page.keyboard.press("/")
@@ -184,27 +113,17 @@ def test_keyboard__reaches_everything(console: Console, person: Person, shoot: S
     page.keyboard.press("ArrowRight")
     expect(spans.nth(1)).to_be_focused()
     expect(page.locator("#detail h2")).to_have_text("count_rows")
-    shoot(page, "keyboard")
+    look(page, "keyboard", "light", "dark")
     page.keyboard.press("Escape")
     expect(page.locator("#detail .placeholder")).to_be_visible()
-    page.locator(".steps pre").focus()
+    page.locator(".steps pre").focus()  # a listing can be scrolled
     page.focus("#composer-text")
     page.keyboard.type("one\ntwo")
     assert page.locator("#composer-text").input_value() == "one\ntwo", "Enter alone sends nothing"
 
 
-def test_skip_link__leads_to_the_message_box(console: Console) -> None:
-    """The first stop of Tab leads past the threads, and nowhere else."""
-    page = console.page
-    address = page.evaluate("location.hash")
-    page.locator(".skip").focus()
-    page.keyboard.press("Enter")
-    expect(page.locator("#composer-text")).to_be_focused()
-    assert page.evaluate("location.hash") == address
-
-
-def test_timeline__hover_shows_the_step(console: Console, person: Person) -> None:
-    """Pointing at a span shows its step without moving the page; absolute times are on hover."""
+def test_links__to_thread_run_and_step_survive_a_reload(console: Console, person: Person) -> None:
+    """Pointing at a span shows its step; pressing one gives it an address, which opened anew shows the same."""
     page = console.page
     finished_run(console, person)
     address = page.evaluate("location.href")
@@ -215,11 +134,6 @@ def test_timeline__hover_shows_the_step(console: Console, person: Person) -> Non
     for time in page.locator(".run time, #detail time").all():
         assert re.search(r"\d{4}.*\d:\d\d:\d\d", time.get_attribute("title") or "")
 
-
-def test_links__to_thread_run_and_step_survive_a_reload(console: Console, person: Person) -> None:
-    """An address names what is shown; opened anew it shows the same."""
-    page = console.page
-    finished_run(console, person)
     page.locator(".tool .row").nth(1).click()
     address = page.evaluate("location.hash")
     assert re.fullmatch(r"#/t/[\w-]+/r/[\w-]+/e/\d+", address)
@@ -291,23 +205,17 @@ def test_reduced_motion__nothing_moves_by_itself(open_console: OpenConsole, pers
 def test_page__is_small_fast_and_closed_to_strangers(
     open_console: OpenConsole, person: Person, console_server: NetraServer
 ) -> None:
-    """Under 100 KiB of script and style come over the wire, nothing from elsewhere, under a strict policy."""
+    """Under 100 KiB of script and style, uncompressed; nothing from elsewhere, under a strict policy."""
     context = open_console.context(person)
     page = context.new_page()
-    network = context.new_cdp_session(page)
-    network.send("Network.enable")
-    kinds: dict[str, str] = {}
-    sizes: dict[str, float] = {}
-    network.on("Network.responseReceived", lambda event: kinds.update({event["requestId"]: event["type"]}))
-    network.on("Network.loadingFinished", lambda event: sizes.update({event["requestId"]: event["encodedDataLength"]}))
-    hosts: set[str] = set()
-    page.on("request", lambda request: hosts.add(urlsplit(request.url).netloc))
+    loaded: list[Response] = []
+    page.on("response", lambda one: loaded.append(one))
     response = page.goto(console_server.url)
-    expect(page.locator("#composer-agent option")).not_to_have_count(0)
-    page.wait_for_load_state("networkidle")
-    assert hosts == {urlsplit(console_server.url).netloc}
-    transferred = sum(size for request, size in sizes.items() if kinds[request] in ("Script", "Stylesheet"))
-    assert 10_000 < transferred < 100 * 1024
+    expect(page.locator("#connection.idle")).to_have_count(1)
+    assert {urlsplit(one.url).netloc for one in loaded} == {urlsplit(console_server.url).netloc}
+    code = [one for one in loaded if one.request.resource_type in ("script", "stylesheet")]
+    sizes = {one.url: len(one.body()) for one in code}  # as it is, not as it was compressed for the way
+    assert 50_000 < sum(sizes.values()) < 100 * 1024
 
     assert response is not None
     policy = response.headers["content-security-policy"]
@@ -316,8 +224,8 @@ def test_page__is_small_fast_and_closed_to_strangers(
     assert re.search(r"script-src 'self'(;|$)", policy)
     assert re.search(r"style-src 'self'(;|$)", policy)
     assert response.headers["cache-control"].count("no-store") == 1
-    paint = "performance.getEntriesByName('first-contentful-paint')[0].startTime"
-    assert page.evaluate(paint) < 5_000  # a second on a machine of one's own
+    paint = page.evaluate("performance.getEntriesByName('first-contentful-paint')[0].startTime")
+    assert paint < 5_000  # a second on a machine of one's own
 
 
 def test_anonymous__gets_the_log_in_page_and_no_fact(

@@ -1,9 +1,11 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 
-import { asked, duration, fromNow, oneLine, pretty, tokens } from "../../../netra/static/netra/console/format.js";
-import { Thread } from "../../../netra/static/netra/console/model.js";
+import { asked, duration, oneLine, pretty, tokens } from "../../../netra/static/netra/console/format.js";
+import { Extent } from "../../../netra/static/netra/console/extent.js";
 import { address, parse } from "../../../netra/static/netra/console/router.js";
+import { Summaries } from "../../../netra/static/netra/console/summaries.js";
+import { Thread } from "../../../netra/static/netra/console/thread.js";
 
 /** A thread that has seen these events: [run, type, data], one every 100 ms. */
 function threadOf(...events) {
@@ -41,7 +43,6 @@ describe("a run", () => {
     assert.equal(run.status, "completed");
     assert.equal(run.durationMs, 500);
     assert.equal(run.eventCount, 10);
-    assert.equal(run.failedTools, 1);
   });
 
   test("a thought lasts until something else happens", () => {
@@ -65,11 +66,12 @@ describe("a run", () => {
 
   test("every event of a step leads to it", () => {
     const thread = threadOf(started("R"), executing("R", "t"), thinking("R", "a"), done("R", "t"));
-    assert.equal(thread.find(2).step.name, "t");
-    assert.equal(thread.find(4).step.name, "t");
-    assert.equal(thread.find(3).step.kind, "thought");
-    assert.equal(thread.find(1), null);
-    assert.equal(thread.find(99), null);
+    const [run] = thread.runs;
+    assert.equal(run.stepAt(2).data.tool_name, "t");
+    assert.equal(run.stepAt(4), run.stepAt(2));
+    assert.equal(run.stepAt(3).kind, "thought");
+    assert.equal(run.stepAt(1), null);
+    assert.equal(run.stepAt(99), null);
   });
 
   test("an unknown event is counted and harms nothing", () => {
@@ -146,7 +148,6 @@ describe("addresses", () => {
     assert.deepEqual(parse("#/x/y"), { page: "home" });
     assert.deepEqual(parse(""), { page: "home" });
     assert.equal(parse("#/t/a/r/b/e/x").seq, null);
-    assert.equal(parse("#/t/%E0%A4%A").threadId, "%E0%A4%A");
   });
 });
 
@@ -173,14 +174,98 @@ describe("values as people read them", () => {
   });
 
   test("tokens, under whichever name", () => {
-    assert.deepEqual(
-      [tokens({ total_tokens: 5 }), tokens({ input_tokens: 2, output_tokens: 3 }), tokens({ cost: 1 }), tokens(null)],
-      [5, 5, null, null],
-    );
+    const shown = [{ total_tokens: 5 }, { input_tokens: 2, output_tokens: 3 }, { cost: 1 }, {}, null, "5"].map(tokens);
+    assert.deepEqual(shown, [5, 5, null, null, null, null]);
+  });
+});
+
+describe("the list of threads", () => {
+  const summary = (id, change) => ({ thread_id: id, title: id, updated_at: "2026-01-31T10:00:00Z", last_seq: 3, ...change });
+  const states = (list) => Object.fromEntries([...list.items.values()].map(({ id, status }) => [id, status]));
+
+  test("asks for the state of what it does not know, and learns it", () => {
+    const list = new Summaries();
+    assert.deepEqual(list.addPage([summary("a"), summary("b")], 2, true), { a: 3, b: 3 });
+    assert.equal(list.complete, false);
+    list.setStatus("a", "R", "waiting");
+    list.setStatus("nobody's", "R", "failed");
+    assert.deepEqual(states(list), { a: "waiting", b: undefined });
+    assert.deepEqual(list.addPage([summary("a"), summary("c", { updated_at: "2026-01-30T10:00:00Z" })], 2, false), { c: 3 });
+    assert.equal(list.oldest, "2026-01-30T10:00:00Z");
+    list.addPage([], 2, false);
+    assert.equal(list.complete, true);
   });
 
-  test("times from now", () => {
-    assert.equal(fromNow(24 * 3_600_000, 0), "tomorrow");
-    assert.equal(fromNow(90_000, 0), "in 2 min.");
+  test("follows each thread's active run", () => {
+    const list = new Summaries();
+    const see = (seq, ...event) => {
+      list.apply(frame(seq, ...event));
+      return list.items.get("T").status;
+    };
+    const seen = [
+      see(1, ...started("A", { message: "First line\nsecond" })), see(2, "B", "run_queued", { position: 1 }),
+      see(3, ...requested("A", "x")), see(4, ...resolved("A", "x")), see(5, "B", "agent_cancelled", { reason: "stopped" }),
+      see(6, "A", "agent_failed", { code: "timeout", message: "" }), see(7, "C", "run_queued", { position: 1 }),
+      see(8, ...started("C")), see(9, ...completed("C")),
+    ];
+    assert.deepEqual(seen, [
+      "running", "running", "waiting", "running", "running", "failed", "queued", "running", "completed",
+    ]);
+    assert.equal(list.title("T"), "First line");
+  });
+
+  test("is newest first, and searched by title", () => {
+    const list = new Summaries();
+    list.addPage([summary("Old news"), summary("New", { updated_at: "2026-02-01T10:00:00Z" })], 50, true);
+    assert.deepEqual(list.find("").map(({ id }) => id), ["New", "Old news"]);
+    assert.deepEqual(list.find(" NEWS ").map(({ id }) => id), ["Old news"]);
+  });
+});
+
+describe("what is shown of a long list", () => {
+  const shown = ({ from, to }) => [from, to];
+  const extent = (count, following = true) => {
+    const made = new Extent(120, 40, 100);
+    made.update(count, following);
+    return made;
+  };
+
+  test("all of a short one, the end of a long one", () => {
+    assert.deepEqual(shown(extent(120)), [0, 120]);
+    assert.deepEqual(shown(extent(2_500, false)), [2_460, 2_500]);
+  });
+
+  test("follows its end; folds only while the reader is there", () => {
+    const list = extent(100);
+    list.update(130, false);
+    assert.deepEqual(shown(list), [0, 130]);
+    list.update(140, true);
+    assert.deepEqual(shown(list), [100, 140]);
+  });
+
+  test("more on request, in both directions", () => {
+    const list = extent(2_500);
+    assert.equal(list.earlier, 100);
+    list.showEarlier();
+    list.update(2_500, true);
+    assert.deepEqual(shown(list), [2_360, 2_500], "what was asked for does not fold again");
+    list.show(1_000);
+    assert.deepEqual(shown(list), [950, 1_050]);
+    list.update(2_600, true);
+    assert.deepEqual(shown(list), [950, 1_050], "what comes at the end moves nobody who reads elsewhere");
+    list.showLater();
+    assert.deepEqual(shown(list), [950, 1_150]);
+    list.showEnd();
+    assert.deepEqual(shown(list), [2_560, 2_600]);
+    list.update(2_601, true);
+    assert.equal(list.to, 2_601);
+  });
+
+  test("never so much that the page gets slow", () => {
+    const list = extent(10_000);
+    for (let press = 0; press < 50; press += 1) list.showEarlier();
+    assert.equal(list.to - list.from, 480);
+    for (let press = 0; press < 99; press += 1) list.showLater();
+    assert.deepEqual(shown(list), [9_520, 10_000]);
   });
 });

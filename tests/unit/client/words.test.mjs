@@ -2,12 +2,12 @@ import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 
 import { NetraError } from "../../../netra/static/netra/netra-client.js";
-import { approvalOutcome, connectionText, errorText, loggedOutText, stoppedBy } from "../../../netra/static/netra/console/words.js";
+import { announcement, approvalOutcome, connectionText, errorText, loggedOutText, stoppedBy } from "../../../netra/static/netra/console/words.js";
 
 const status = (change) => ({ state: "waiting", retryAt: 5_000, code: null, closeCode: null, ...change });
 
 describe("the connection", () => {
-  test("is not mentioned while it holds", () => assert.equal(connectionText(status({ state: "open" }), 0, true), null));
+  test("is not mentioned while it holds", () => assert.equal(connectionText(status({ state: "open" }), 0, true), ""));
 
   for (const [change, wasOpen, text] of [
     [{ state: "connecting", retryAt: null }, false, "Connecting…"],
@@ -49,5 +49,25 @@ describe("answers", () => {
     assert.equal(approvalOutcome(by({ approved: false }), "elsewhere"), "Denied in another tab");
     assert.equal(approvalOutcome(by({}), null), "Approved");
     assert.equal(approvalOutcome(by({ by: "expired" }), null), "Nobody decided in time");
+  });
+});
+
+describe("what is read out", () => {
+  const said = (type, data = {}, elsewhere = false) => announcement({ event_type: type, data }, elsewhere);
+
+  test("begun, waiting, over; no token in between", () => {
+    assert.equal(said("agent_started"), "Run started");
+    assert.equal(said("approval_requested", { message: "Pay?" }, true), "Waiting for your approval: Pay?");
+    assert.equal(said("agent_completed", { duration_ms: 1_500 }), "Run finished in 1.5 s");
+    assert.equal(said("agent_failed", { code: "timeout" }), "Run failed: Took too long");
+    for (const type of ["agent_thinking", "agent_message", "tool_executing", "tool_completed", "agent_dreaming"]) {
+      assert.equal(said(type), null);
+    }
+  });
+
+  test("of other threads only that somebody is waited for", () => {
+    for (const type of ["agent_started", "agent_completed", "agent_failed", "agent_cancelled", "run_queued"]) {
+      assert.equal(said(type, {}, true), null);
+    }
   });
 });

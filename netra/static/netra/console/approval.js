@@ -1,81 +1,37 @@
 /** A question the agent has stopped for: what it wants to do, why, with which arguments. */
 
-import { copyButton, h, icon, setAttribute, setText } from "./dom.js";
-import { absolute, fromNow, pretty } from "./format.js";
-import { approvalOutcome, errorText } from "./words.js";
+import { h, icon, listing } from "./dom.js";
+import { absolute, duration, pretty } from "./format.js";
+import { approvalOutcome } from "./words.js";
 
 // Buttons that appear under a finger or a pressed key must not take that press for a decision.
 const ARMING_MS = 700;
 
-export class ApprovalView {
-  constructor(step, select, run, actions) {
-    this.step = step;
-    this.run = run;
-    this.actions = actions;
-    this.shownAt = performance.now();
-    this.title = h("span", { class: "name" });
-    this.about = h("span", { class: "args" });
-    this.row = h("button", { type: "button", class: "row", tabindex: "-1", onclick: () => select(step) },
-      icon("hand"), this.title, this.about);
-    this.approve = this.#button("Approve", true, "primary");
-    this.deny = this.#button("Deny", false, "secondary");
-    this.expires = h("time", { class: "quiet" });
-    this.problem = h("p", { class: "row-error", role: "alert", hidden: true });
-    const text = pretty(step.arguments);
-    const hasArguments = step.arguments !== null && step.arguments !== undefined && text !== "{}";
-    this.question = h("div", { class: "question" },
-      h("p", { class: "why", dir: "auto" }, step.message),
-      step.name && h("p", { class: "call" }, h("span", { class: "quiet" }, "It wants to call "), h("code", {}, step.name)),
-      hasArguments && h("div", { class: "code" },
-        h("div", { class: "code-bar" }, h("span", {}, "with these arguments"), copyButton(text)),
-        h("pre", { tabindex: "0" }, h("code", {}, text))),
-      h("div", { class: "decide" }, this.approve, this.deny, this.expires),
-      this.problem);
-    this.element = h("li", { class: "step approval" }, this.row, this.question);
-  }
+export function approval(step, { row, run, ui }) {
+	const waiting = step.status === "waiting";
+	return h("li.step.approval", { key: step.key, "data-status": step.status },
+		row(step, {}, icon("hand"),
+			h("span.name", waiting ? "Waiting for your approval" : approvalOutcome(step.data, step.where)),
+			h("span.args", !waiting && step.data.message)),
+		waiting && question(step, run, ui),
+		step.problem && h("p.row-error", { role: "alert" }, step.problem));
+}
 
-  #button(label, approved, kind) {
-    const button = h("button", { type: "button", class: kind }, label);
-    button.addEventListener("keydown", (event) => event.repeat && event.preventDefault());
-    button.addEventListener("click", () => {
-      if (performance.now() - this.shownAt > ARMING_MS) this.#decide(approved);
-    });
-    return button;
-  }
-
-  async #decide(approved) {
-    if (this.deciding) return;
-    this.deciding = true;
-    this.problem.hidden = true;
-    this.update(this.actions.now());
-    try {
-      await this.actions.respond(this.run, this.step, approved);
-    } catch (error) {
-      const decision = error.frame?.decision;
-      const text = decision ? `Already decided elsewhere: ${decision.approved ? "approved" : "denied"}.` : errorText(error);
-      setText(this.problem, text);
-      this.problem.hidden = false;
-    }
-    this.deciding = false;
-    this.update(this.actions.now());
-  }
-
-  update(now) {
-    const { step } = this;
-    const waiting = step.status === "waiting";
-    setAttribute(this.element, "data-status", step.status);
-    setText(this.title, waiting ? "Waiting for your approval" : approvalOutcome(step, step.where ?? null));
-    setText(this.about, waiting ? "" : step.message);
-    for (const button of [this.approve, this.deny]) button.disabled = Boolean(this.deciding);
-    if (!waiting && this.question.contains(document.activeElement)) this.row.focus();
-    this.question.hidden = !waiting;
-    this.tick(now);
-  }
-
-  tick(now) {
-    const at = Date.parse(this.step.expiresAt);
-    if (Number.isNaN(at)) return;
-    setText(this.expires, `Expires ${fromNow(at, now)}`);
-    setAttribute(this.expires, "title", absolute(at));
-  }
+function question(step, run, ui) {
+	step.shownAt ??= performance.now();
+	const { tool_name: name, message } = step.data;
+	const values = pretty(step.data.arguments);
+	const expires = Date.parse(step.data.expires_at);
+	const button = (label, approved, kind) => h("button", {
+		class: kind,
+		disabled: Boolean(step.deciding),
+		onkeydown: ({ repeat }) => !repeat,
+		onclick: () => performance.now() - step.shownAt > ARMING_MS && ui.feed.respond(run, step, approved),
+	}, label);
+	return h("div.question",
+		h("p.why", { dir: "auto" }, message),
+		name && h("p.call.quiet", "It wants to call ", h("code", name)),
+		!["", "{}", "null"].includes(values) && listing("with these arguments", values),
+		h("div.decide", button("Approve", true, "primary"), button("Deny", false, "secondary"),
+			expires && h("time.quiet", { title: absolute(expires) }, `Expires in ${duration(expires - ui.now)}`)));
 }

@@ -1,66 +1,92 @@
-/** Making elements. Text only ever becomes text: nothing in the console parses a string as HTML. */
+/** The page as plain objects, and what makes the real one like them. Nothing here parses a string as HTML. */
 
 const SVG = "http://www.w3.org/2000/svg";
-const icons = document.documentElement.dataset.icons;
+const NOTHING = [null, undefined, false, ""];
 
-/**
- * h("button", { class: "quiet", onclick: stop, "aria-label": "Stop" }, icon("stop"), "Stop")
- * `false`, `null` and `undefined` children and properties are left out.
- */
-export function h(tag, properties = {}, ...children) {
-  const element = document.createElement(tag);
-  for (const [name, value] of Object.entries(properties)) {
-    if (value === null || value === undefined || value === false) continue;
-    if (name.startsWith("on")) element.addEventListener(name.slice(2), value);
-    else element.setAttribute(name, value === true ? "" : value);
-  }
-  element.append(...children.flat().filter((child) => child !== null && child !== undefined && child !== false));
-  return element;
+/** h("button.quiet", { onclick: stop }, icon("stop"), "Stop"). An element lives as long as its `key`, else its place. */
+export const h = (tag, ...rest) => new Wish(tag, ...(rest[0]?.constructor === Object ? rest : [{}, ...rest]));
+
+/** What is not one of these is text, whatever an agent has written. */
+class Wish {
+	constructor(tag, properties, ...children) {
+		Object.assign(this, { tag, properties, children, key: properties.key });
+	}
 }
 
-export function icon(name) {
-  const svg = document.createElementNS(SVG, "svg");
-  svg.setAttribute("class", "icon");
-  svg.setAttribute("aria-hidden", "true");
-  const use = document.createElementNS(SVG, "use");
-  use.setAttribute("href", `${icons}#${name}`);
-  svg.append(use);
-  return svg;
+export const icon = (name) => h("svg.icon", { "aria-hidden": "true" }, h("use", { href: `#${name}` }));
+
+/** Make the children of an element these, changing and moving as little as possible. */
+export function patch(parent, ...children) {
+	const wanted = new Map(entries(children));
+	const kept = new Map();
+	for (const node of [...parent.childNodes]) {
+		const same = node.made !== undefined && wanted.has(node.key) && wanted.get(node.key).tag === node.made.tag;
+		if (same) kept.set(node.key, node);
+		else node.remove();
+	}
+	let at = parent.firstChild;
+	for (const [key, wish] of wanted) {
+		const node = kept.get(key) ?? make(wish, parent);
+		node.key = key;
+		update(node, wish);
+		if (node === at) at = at.nextSibling;
+		else parent.insertBefore(node, at);
+	}
 }
 
-/** Change text only when it differs: writing the same again would move selections and wake screen readers. */
-export function setText(element, text) {
-  if (element.textContent !== text) element.textContent = text;
+function entries(children, prefix = "") {
+	return children.flatMap((child, index) => {
+		if (NOTHING.includes(child)) return [];
+		if (Array.isArray(child)) return entries(child, `${prefix}${index}.`);
+		return [[child.key ?? prefix + index, child instanceof Wish ? child : String(child)]];
+	});
 }
 
-export function setAttribute(element, name, value) {
-  if (element.getAttribute(name) !== String(value)) element.setAttribute(name, value);
+function make({ tag }, parent) {
+	if (!tag) return document.createTextNode("");
+	const [name, ...classes] = tag.split(".");
+	const isSvg = name === "svg" || parent.namespaceURI === SVG;
+	const element = isSvg ? document.createElementNS(SVG, name) : document.createElement(name);
+	if (classes.length) element.setAttribute("class", classes.join(" "));
+	if (name === "button") element.type = "button";
+	return element;
 }
 
-export async function copy(text) {
-  try {
-    await navigator.clipboard.writeText(text);
-  } catch {
-    // Plain-http pages have no clipboard; the old way still works there.
-    const area = h("textarea", { class: "off-screen", readonly: true });
-    area.value = text;
-    document.body.append(area);
-    area.select();
-    document.execCommand("copy");
-    area.remove();
-  }
+function update(node, wish) {
+	const { made } = node;
+	if (made === wish) return;
+	node.made = wish;
+	if (!wish.tag) {
+		node.data = wish;
+		return;
+	}
+	for (const name of Object.keys({ ...made?.properties, ...wish.properties })) {
+		const [before, now] = [made?.properties[name], wish.properties[name]];
+		// Not as an attribute, which would need a weaker security policy.
+		if (name === "style") for (const part in now) node.style.setProperty(part, now[part]);
+		else if (before !== now && name !== "key") set(node, name, now);
+	}
+	patch(node, ...wish.children);
 }
 
-/** A button that copies, and says that it did. `text` may be a function, called when it is pressed. */
+function set(node, name, value) {
+	if (name.startsWith("on")) node[name] = value ?? null;
+	else if (NOTHING.includes(value)) node.removeAttribute(name);
+	else if (node.namespaceURI === SVG && name === "href") node.setAttribute(name, document.documentElement.dataset.icons + value);
+	else node.setAttribute(name, value === true ? "" : value);
+}
+
+/** `text` may be a function, called when it is pressed. */
 export function copyButton(text, label = "Copy") {
-  const words = h("span", {}, label);
-  const button = h("button", { type: "button", class: "copy" }, icon("copy"), words);
-  let timer = null;
-  button.addEventListener("click", async () => {
-    await copy(typeof text === "function" ? text() : text);
-    setText(words, "Copied");
-    clearTimeout(timer);
-    timer = setTimeout(() => setText(words, label), 1_600);
-  });
-  return button;
+	const onclick = async ({ currentTarget: { lastChild: { firstChild: words } } }) => {
+		// Only pages of https and of this machine have a clipboard.
+		const done = navigator.clipboard?.writeText(typeof text === "function" ? text() : text).then(() => "Copied");
+		words.data = (await done?.catch(() => null)) ?? "Not allowed here";
+		setTimeout(() => (words.data = label), 1_600);
+	};
+	return h("button.copy", { onclick }, icon("copy"), h("span", label));
+}
+
+export function listing(title, text) {
+	return h("figure.code", h("figcaption", title, copyButton(text)), h("pre", { tabindex: "0" }, h("code", text)));
 }

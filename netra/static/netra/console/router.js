@@ -1,28 +1,16 @@
 /** Addresses within the console: `#/`, `#/new`, `#/t/THREAD`, `#/t/THREAD/r/RUN`, `#/t/THREAD/r/RUN/e/SEQ`. */
 
 export function parse(hash) {
-  const parts = hash.replace(/^#?\/?/, "").split("/").map(decode);
-  if (parts[0] === "new") return { page: "new" };
-  if (parts[0] !== "t" || !parts[1]) return { page: "home" };
-  const route = { page: "thread", threadId: parts[1], runId: null, seq: null };
-  if (parts[2] === "r" && parts[3]) route.runId = parts[3];
-  if (route.runId && parts[4] === "e" && /^\d+$/.test(parts[5] ?? "")) route.seq = Number(parts[5]);
-  return route;
+	const [page, threadId, r, runId, e, seq] = hash.replace(/^#?\/?/, "").split("/");
+	if (page === "new") return { page };
+	if (page !== "t" || !threadId) return { page: "home" };
+	const route = { page: "thread", threadId, runId: (r === "r" && runId) || null, seq: null };
+	if (route.runId && e === "e" && /^\d+$/.test(seq ?? "")) route.seq = Number(seq);
+	return route;
 }
 
+/** Ids have no characters that mean anything in an address. */
 export function address({ page = "thread", threadId, runId, seq }) {
-  if (page === "home") return "#/";
-  if (page === "new") return "#/new";
-  let hash = `#/t/${encodeURIComponent(threadId)}`;
-  if (runId) hash += `/r/${encodeURIComponent(runId)}`;
-  if (runId && seq) hash += `/e/${seq}`;
-  return hash;
-}
-
-function decode(part) {
-  try {
-    return decodeURIComponent(part);
-  } catch {
-    return part;
-  }
+	if (page !== "thread") return page === "new" ? "#/new" : "#/";
+	return `#/t/${threadId}${runId ? `/r/${runId}` : ""}${runId && seq ? `/e/${seq}` : ""}`;
 }
