@@ -56,7 +56,7 @@ format: setup-dev  ## put the code into shape
 
 lock: $(PY)  ## resolve pyproject.toml again into requirements/ (ARGS="--upgrade" for newer versions)
 	$(PY) -m pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
-	$(UV_COMPILE) --extra procrastinate --extra pydantic-ai $(ARGS) --output-file requirements/runtime.txt
+	$(UV_COMPILE) --extra opentelemetry --extra procrastinate --extra pydantic-ai $(ARGS) --output-file requirements/runtime.txt
 	$(UV_COMPILE) --all-extras --group dev --constraint requirements/runtime.txt $(ARGS) --output-file requirements/dev.txt
 
 clean:  ## remove the environment and caches, keep var/ (database, keys, users)

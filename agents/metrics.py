@@ -5,6 +5,7 @@ No ids in labels: they would be unbounded, and they are nobody's business. Agent
 
 from __future__ import annotations
 
+import asyncio
 from datetime import UTC, datetime
 
 from django.db import DatabaseError
@@ -12,7 +13,8 @@ from prometheus_client import Counter, Gauge, Histogram
 
 from agents.models import OPEN, Run, RunStatus
 from agents.open_runs import is_open
-from websocket_core import db
+from websocket_core import db, metrics
+from websocket_core.journal import get_journal
 
 SECONDS = (0.05, 0.1, 0.5, 1, 3, 10, 30, 60, 300, 1800, 3600)
 MOST_COUNTED = 10_000  # open runs of one state; past that the number stands still
@@ -39,7 +41,14 @@ oldest_queued = Gauge(
 
 
 async def refresh() -> None:
-    """Ask the database for the numbers of the whole installation. While it is away they stay as they were."""
+    """Bring up to date what is not counted as it happens, before Prometheus is answered.
+
+    Of this process, and, by the database, of the whole installation; while that is away, the latter stays as it was.
+    """
+    journal = get_journal()
+    metrics.journal_backlog.set(journal.backlog)
+    metrics.waiting_rings.set(journal.doorbell.waiting)
+    metrics.tasks.set(len(asyncio.all_tasks()))
     try:
         counts, oldest = await db.read(_open_runs)
     except DatabaseError:

@@ -13,8 +13,6 @@ from prometheus_client import CollectorRegistry, Metric, start_http_server
 from prometheus_client.registry import REGISTRY, Collector
 
 from agents import metrics
-from websocket_core import metrics as delivery_metrics
-from websocket_core.journal import get_journal
 
 ANSWER_SECONDS = 5.0
 
@@ -31,13 +29,8 @@ class Numbers(Collector):
         Raises:
             TimeoutError: the event loop does not turn.
         """
-        asyncio.run_coroutine_threadsafe(_refresh(), self._loop).result(ANSWER_SECONDS)
+        asyncio.run_coroutine_threadsafe(metrics.refresh(), self._loop).result(ANSWER_SECONDS)
         yield from REGISTRY.collect()
-
-
-async def _refresh() -> None:
-    delivery_metrics.journal_backlog.set(get_journal().backlog)
-    await metrics.refresh()
 
 
 def serve(host: str, port: int) -> None:

@@ -20,7 +20,6 @@ from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from agents import metrics as run_metrics
 from websocket_core import db, metrics
 from websocket_core.conf import conf
-from websocket_core.journal import get_journal
 from websocket_core.lifecycle import is_draining
 from websocket_core.protocols import WebSocketManagerProtocolValidator
 
@@ -87,10 +86,6 @@ async def prometheus(request: HttpRequest) -> HttpResponse:
         return HttpResponse(
             "Send `Authorization: Bearer NETRA_METRICS_TOKEN`.\n", content_type="text/plain", status=403
         )
-    journal = get_journal()
-    metrics.journal_backlog.set(journal.backlog)
-    metrics.waiting_rings.set(journal.doorbell.waiting)
-    metrics.tasks.set(len(asyncio.all_tasks()))
     await run_metrics.refresh()
     return HttpResponse(generate_latest(), content_type=CONTENT_TYPE_LATEST)
 

@@ -27,6 +27,7 @@ class Process(models.Model):
     # broke
     # meanwhile) this row tells whether it happened, so that no event is written twice.
     batch = models.BigIntegerField(default=0)
+    delivery_p99 = models.FloatField(null=True, blank=True)  # seconds, of the last minute; null: nothing was delivered
 
     class Meta:
         verbose_name_plural = "processes"

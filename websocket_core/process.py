@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import os
 import socket
+import time
 from datetime import UTC, datetime, timedelta
 
 from django.db import connection
 
 from websocket_core.conf import conf
+from websocket_core.delivery_lag import delivery_lag
 from websocket_core.ids import new_id
 from websocket_core.models import Connection, Process
 
@@ -64,9 +66,11 @@ this_process = ThisProcess()
 
 
 def beat_and_reap() -> None:
-    """This process lives; the connections of processes that do not are gone."""
+    """This process lives, and tells how fast it delivers; the connections of processes that do not live are gone."""
     now = datetime.now(UTC)
     this_process.beat(now)
+    if this_process.kind == "server":
+        Process.objects.filter(pk=this_process.process_id).update(delivery_p99=delivery_lag.p99(time.monotonic()))
     dead = Process.objects.filter(heartbeat_at__lt=now - timedelta(seconds=conf.PROCESS_TIMEOUT), stopped_at=None)
     for process_id in list(dead.values_list("pk", flat=True)):
         Connection.objects.filter(process_id=process_id, disconnected_at=None).update(

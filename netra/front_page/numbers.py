@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
-from django.db.models import Count, QuerySet
+from django.db.models import Count, Max, QuerySet
 
 from agents.models import OPEN, Run, RunStatus
 from agents.open_runs import is_open
-from agents.timeline import duration
 from netra.front_page.event_rate import per_bucket, sample
-from websocket_core import metrics
 from websocket_core.auth.accounts import users_by_id
 from websocket_core.conf import conf
 from websocket_core.models import Connection, Process
@@ -72,6 +69,7 @@ class Runs:
 
     by_state: list[tuple[RunStatus, Counted]]
     oldest_queued: Run | None
+    waited: float  # seconds that it has been queued for
     durations: list[Column]
     failures: list[Run]
     failed: int
@@ -81,11 +79,11 @@ class Runs:
 
 @dataclass(slots=True, kw_only=True)
 class Events:
-    """How much is written, and how fast it is delivered."""
+    """How much is written, and how fast the slowest server delivers."""
 
     per_minute: list[float] = field(default_factory=list)
     per_second: float = 0.0  # in the last minute
-    delivery_p99: str = ""  # in words; empty while nothing was delivered
+    delivery_p99: float | None = None  # seconds, of the last minute; None: nothing was delivered
 
 
 @dataclass(slots=True, kw_only=True)
@@ -131,6 +129,7 @@ def runs(now: datetime) -> Runs:
     return Runs(
         by_state=by_state,
         oldest_queued=oldest,
+        waited=0.0 if oldest is None else (now - oldest.created_at).total_seconds(),
         durations=histogram(recent),
         failures=shown,
         failed=len(failures),
@@ -152,14 +151,16 @@ def histogram(found: Sequence[Run]) -> list[Column]:
 
 
 def events(now: datetime) -> Events:
-    """Events written in the last hour, minute by minute, and how late they came to the sockets of this process."""
+    """Events written in the last hour, minute by minute, and how late they come to sockets now."""
     minute = timedelta(minutes=1)
     start = now - MINUTES * minute
     per_minute = per_bucket(sample(start), start, minute, MINUTES)
+    limit = now - timedelta(seconds=conf.PROCESS_TIMEOUT)
+    alive = Process.objects.filter(heartbeat_at__gt=limit, stopped_at=None)
     return Events(
         per_minute=per_minute,
         per_second=per_minute[-1] / 60,
-        delivery_p99=percentile_99(_delivery_buckets()),
+        delivery_p99=alive.aggregate(Max("delivery_p99"))["delivery_p99__max"],
     )
 
 
@@ -197,26 +198,3 @@ def _name(rows: Sequence[Any]) -> None:
     users = users_by_id(row.user_id for row in rows)
     for row in rows:
         row.account = users.get(row.user_id)
-
-
-def _delivery_buckets() -> list[tuple[float, float]]:
-    """How many events came to sockets within so many seconds, since this process began."""
-    return sorted(
-        (float(sample.labels["le"]), sample.value)
-        for metric in metrics.delivery_seconds.collect()
-        for sample in metric.samples
-        if sample.name.endswith("_bucket")
-    )
-
-
-def percentile_99(buckets: Sequence[tuple[float, float]]) -> str:
-    """Within which time 99 of 100 were, in words.
-
-    Args:
-        buckets: upper ends in seconds, the last one infinite, and how many were no later than that.
-    """
-    total = buckets[-1][1] if buckets else 0.0
-    if not total:
-        return ""
-    end = next(end for end, below in buckets if below >= 0.99 * total)
-    return f"≤ {duration(end)}" if math.isfinite(end) else f"> {duration(buckets[-2][0])}"

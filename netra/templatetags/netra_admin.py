@@ -26,6 +26,12 @@ def age(moment: datetime | None, now: datetime) -> str:
 
 
 @register.filter
+def seconds(number: float) -> str:
+    """A length of time, in words."""
+    return duration(number)
+
+
+@register.filter
 def admin_quote(pk: str) -> str:
     """A primary key as the admin writes it into addresses."""
     return str(quote(pk))

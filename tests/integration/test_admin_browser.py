@@ -132,6 +132,18 @@ def test_front_page__follows_what_happens_without_a_reload(server, admin, socket
     assert admin.evaluate("window.sameDocument")
 
 
+def test_front_page__draws_what_its_tiles_have_shown(server, admin, socket):
+    admin.goto(f"{server.url}/admin/")
+    tiles = admin.locator("[data-netra-trend]")
+    for _ in range(2):
+        with admin.expect_response("**/live/"):
+            pass
+    expect(tiles.locator("svg.netra-trend")).to_have_count(8)
+    points = tile(admin, "Live connections").locator("xpath=..").locator("polyline").get_attribute("points") or ""
+    assert len(points.split()) >= 2
+    assert points.startswith("0.0,")
+
+
 def test_front_page__can_be_paused_and_keeps_the_focus(server, admin):
     fetched: list[Request] = []
     admin.on("request", lambda request: fetched.append(request) if request.url.endswith("/live/") else None)

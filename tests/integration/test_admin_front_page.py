@@ -141,6 +141,17 @@ def test_front_page__lists_processes_with_what_they_carry():
     assert found == {server.pk: (1, 0, True), worker.pk: (0, 1, True), silent.pk: (0, 0, False)}
 
 
+def test_delivery__is_that_of_the_slowest_server_that_lives(admin_client):
+    now = datetime.now(UTC)
+    make_process(now=now, delivery_p99=0.02)
+    make_process(now=now, delivery_p99=1.5)
+    make_process(now=now)  # has delivered nothing lately
+    make_process(now=now, stopped_at=now, delivery_p99=30)
+    make_process(now=now - timedelta(minutes=5), delivery_p99=30)
+    assert numbers.events(now).delivery_p99 == 1.5
+    assert "<dd>1.5 s</dd>" in admin_client.get("/admin/live/").content.decode()
+
+
 def test_fragment__is_wellformed_and_never_cached(admin_client):
     make_connection(make_process(), "u", thread_id="t")
     failed(datetime.now(UTC), 0)

@@ -15,7 +15,20 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 COMMAND_SECONDS = 120.0
 Kind = Literal["serve", "daphne"]
 # What an installation is told by its environment; a developer's own must not reach the servers under test.
-FOREIGN = ("NETRA_", "DATABASE_URL", "REDIS_URL", "SECRET_KEY", "DEBUG", "ALLOWED_HOSTS", "LOG_", "PORT", "DJANGO_")
+FOREIGN = (
+    *(
+        "NETRA_",
+        "DATABASE_URL",
+        "REDIS_URL",
+        "SECRET_KEY",
+        "DEBUG",
+        "ALLOWED_HOSTS",
+        "LOG_",
+        "OTEL_",
+        "PORT",
+        "DJANGO_",
+    ),
+)
 COSTLY = ("PYTHONDONTWRITEBYTECODE",)  # without compiled modules a process needs more than twice as long to start
 
 

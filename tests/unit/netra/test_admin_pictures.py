@@ -1,11 +1,8 @@
 """The small pictures of the front page say what they show in words as well."""
 
-from math import inf
 from xml.etree import ElementTree
 
-import pytest
-
-from netra.front_page.numbers import Column, percentile_99
+from netra.front_page.numbers import Column
 from netra.front_page.pictures import duration_histogram, sparkline
 
 SVG = "{http://www.w3.org/2000/svg}"
@@ -46,17 +43,3 @@ def test_histogram__tells_failed_and_cancelled_apart_without_colour():
 
 def test_histogram__of_nothing_is_a_picture_too():
     assert tree(duration_histogram([Column("< 1 s", 0, 0, 0)])).get("role") == "img"
-
-
-@pytest.mark.parametrize(
-    ("counts", "words"),
-    [
-        ([], ""),
-        ([0, 0, 0], ""),
-        ([100, 100, 100], "≤ 10 ms"),
-        ([98, 99, 100], "≤ 1.0 s"),
-        ([10, 20, 100], "> 1.0 s"),
-    ],
-)
-def test_percentile__is_the_end_of_its_bucket(counts, words):
-    assert percentile_99(list(zip((0.01, 1, inf), counts, strict=False))) == words

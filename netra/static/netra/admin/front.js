@@ -14,6 +14,37 @@ let wait = EVERY_MS;
 let paused = false;
 let running = false;
 
+/* What each tile has shown since the page was opened, for its little curve. */
+const TREND_MOST = 120; // ten minutes
+const trends = new Map();
+
+/** Remember the tiles' numbers, and draw what was remembered. */
+function draw() {
+  for (const tile of live.querySelectorAll("[data-netra-trend]")) {
+    const name = tile.dataset.netraName || tile.querySelector("dt").textContent;
+    const values = trends.get(name) || [];
+    trends.set(name, values);
+    values.push(Number(tile.dataset.netraTrend));
+    if (values.length > TREND_MOST) values.shift();
+    if (values.length > 1) tile.append(curve(values));
+  }
+}
+
+/** A curve over the whole width of its tile: the numbers are its text, so that it is for the eye alone. */
+function curve(values) {
+  const svg = document.createElementNS("http://www.w3.org/2000/svg", "svg");
+  const line = document.createElementNS(svg.namespaceURI, "polyline");
+  const most = Math.max(...values) || 1;
+  const step = 100 / (values.length - 1);
+  line.setAttribute("points", values.map((value, n) => `${(n * step).toFixed(1)},${(19 - (18 * value) / most).toFixed(1)}`).join(" "));
+  svg.setAttribute("class", "netra-trend");
+  svg.setAttribute("viewBox", "0 0 100 20");
+  svg.setAttribute("preserveAspectRatio", "none");
+  svg.setAttribute("aria-hidden", "true");
+  svg.append(line);
+  return svg;
+}
+
 /** The links of the moving part that lead to the same place. */
 function alike(href) {
   return [...live.querySelectorAll("a")].filter((link) => link.getAttribute("href") === href);
@@ -25,6 +56,7 @@ function show(html) {
   const href = focused && focused.getAttribute("href");
   const place = focused ? alike(href).indexOf(focused) : -1;
   live.innerHTML = html;
+  draw();
   if (place >= 0) alike(href)[place]?.focus({ preventScroll: true });
 }
 
@@ -69,6 +101,7 @@ function stop(text) {
 }
 
 if (live && status && button) {
+  draw();
   button.hidden = false;
   button.addEventListener("click", () => {
     paused = !paused;
