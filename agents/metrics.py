@@ -6,7 +6,9 @@ No ids in labels: they would be unbounded, and they are nobody's business. Agent
 from __future__ import annotations
 
 import asyncio
+from contextvars import Context
 from datetime import UTC, datetime
+from weakref import WeakKeyDictionary
 
 from django.db import DatabaseError
 from prometheus_client import Counter, Gauge, Histogram
@@ -17,6 +19,7 @@ from websocket_core import db, metrics
 from websocket_core.journal import get_journal
 
 SECONDS = (0.05, 0.1, 0.5, 1, 3, 10, 30, 60, 300, 1800, 3600)
+ANSWER_SECONDS = 2.0  # the database may take so long; then the numbers are told as they were
 MOST_COUNTED = 10_000  # open runs of one state; past that the number stands still
 
 run_starts = Counter(
@@ -39,6 +42,8 @@ oldest_queued = Gauge(
     "netra_oldest_queued_run_seconds", "Age of the oldest queued run of the whole installation; 0: none is queued."
 )
 
+_questions: WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Task[None]] = WeakKeyDictionary()
+
 
 async def refresh() -> None:
     """Bring up to date what is not counted as it happens, before Prometheus is answered.
@@ -49,6 +54,15 @@ async def refresh() -> None:
     metrics.journal_backlog.set(journal.backlog)
     metrics.waiting_rings.set(journal.doorbell.waiting)
     metrics.tasks.set(len(asyncio.all_tasks()))
+    loop = asyncio.get_running_loop()
+    question = _questions.get(loop)
+    if question is None or question.done():
+        # One at a time: a database that does not answer must not get all of its readers' threads to wait for it.
+        question = _questions[loop] = loop.create_task(_ask(), name="netra-open-runs", context=Context())
+    await asyncio.wait({question}, timeout=ANSWER_SECONDS)
+
+
+async def _ask() -> None:
     try:
         counts, oldest = await db.read(_open_runs)
     except DatabaseError:

@@ -88,7 +88,8 @@ class OpenTelemetryTracer:
         if lease.request_id is not None:
             attributes["netra.request_id"] = lease.request_id
         if lease.created_at is not None and not lease.resting:
-            attributes["netra.waited_seconds"] = (datetime.now(UTC) - lease.created_at).total_seconds()
+            waited = (datetime.now(UTC) - lease.created_at).total_seconds()
+            attributes["netra.waited_seconds"] = max(0.0, waited)  # another machine's clock may be ahead
         with self._span("run", SpanKind.CONSUMER, attributes, _context_of(lease.trace)) as span:
             found = OpenTelemetrySpan(span)
             found.about(lease.agent_type, lease.thread_id, lease.run_id)

@@ -201,6 +201,13 @@ def test_graces__leave_time_for_the_drain() -> None:
         assert float(stop) >= drain + AFTER_DRAIN, name
 
 
+def test_graces__cloud_run_gives_ten_seconds() -> None:
+    (service,) = documents(DEPLOY / "cloud-run" / "service.yaml")
+    env = environment(service["spec"]["template"]["spec"]["containers"][0])
+    used = float(env["NETRA_DRAIN_SECONDS"]) + float(env["NETRA_STOP_GRACE_SECONDS"])
+    assert used + 5 < 10  # what is abandoned after that grace gets five seconds more (Runner.drain)
+
+
 def test_kubernetes__selectors_find_their_pods() -> None:
     labels = [deployment["spec"]["template"]["metadata"]["labels"] for deployment in kubernetes("Deployment")]
     selectors = [
