@@ -14,7 +14,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 
 def state(name: str) -> float:
-    return metrics.runs_open.labels(state=name)._value.get()
+    return float(metrics.runs_open.labels(state=name)._value.get())
 
 
 async def test_numbers__of_open_runs() -> None:
