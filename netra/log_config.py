@@ -1,5 +1,6 @@
 """Logging: one JSON object a line (or coloured text), for structlog's loggers and everybody else's alike."""
 
+import logging
 import sys
 from typing import Any
 
@@ -14,6 +15,20 @@ _SHARED: list[structlog.typing.Processor] = [
     structlog.stdlib.ExtraAdder(),
     structlog.processors.TimeStamper(fmt="iso", utc=True),
 ]
+
+
+def without_client_tracebacks(record: logging.LogRecord) -> bool:
+    """Make one line of what a request did wrong (an unknown host, a body that cannot be read, a page it may not see).
+
+    Django logs these with a traceback, and some as errors: any client could fill the log and ring the alarm.
+    """
+    if record.name.startswith("django.security") or (
+        record.name == "django.request" and getattr(record, "status_code", 500) < 500
+    ):
+        record.exc_info = record.exc_text = None
+        if record.levelno > logging.WARNING:
+            record.levelno, record.levelname = logging.WARNING, "WARNING"
+    return True
 
 
 def log_config(level: str, style: str) -> dict[str, Any]:
@@ -54,7 +69,8 @@ def log_config(level: str, style: str) -> dict[str, Any]:
                 "foreign_pre_chain": _SHARED,
             },
         },
-        "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "structured"}},
+        "filters": {"clients": {"()": lambda: without_client_tracebacks}},
+        "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "structured", "filters": ["clients"]}},
         "root": {"handlers": ["stderr"], "level": level},
         "loggers": {
             # Django's own handlers would write a second line, or mail the traceback.

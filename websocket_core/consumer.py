@@ -21,7 +21,7 @@ from websocket_core.action_table import ACTION_TABLE
 from websocket_core.conf import conf
 from websocket_core.connection import WebSocketConnection
 from websocket_core.context import UserExecutionContext
-from websocket_core.errors import ClientError, JournalUnavailable, Unauthenticated
+from websocket_core.errors import ClientError, ConnectionClosedError, JournalUnavailable, Unauthenticated
 from websocket_core.ids import new_id
 from websocket_core.lifecycle import is_draining
 from websocket_core.limits import action_limiter
@@ -81,6 +81,19 @@ async def send_close(send: Send, code: int) -> None:
         await send({"type": "websocket.close", "code": 4408})
 
 
+async def answer(send: Send, message: dict[str, Any]) -> None:
+    """Send a part of the handshake.
+
+    Raises:
+        ConnectionClosedError: the server refuses to, whatever it raises: the client has gone, or the server itself
+            found the handshake wrong while the application was still looking at it.
+    """
+    try:
+        await send(message)
+    except Exception as error:
+        raise ConnectionClosedError(f"{type(error).__name__}: {error}") from error
+
+
 class NetraConsumer(AsyncConsumer):
     """One WebSocket.
 
@@ -107,9 +120,15 @@ class NetraConsumer(AsyncConsumer):
         self.scope = scope
         await receive()  # websocket.connect
         try:
+            await self._open(scope, receive, send)
+        except ConnectionClosedError as error:
+            log.info("a client went away during the handshake: %s", error)
+
+    async def _open(self, scope: dict[str, Any], receive: Receive, send: Send) -> None:
+        try:
             identity = await auth.identify(scope)
         except auth.OriginRefused:
-            await send({"type": "websocket.close"})  # before the accept: HTTP 403
+            await answer(send, {"type": "websocket.close"})  # before the accept: HTTP 403
             return
         except Unauthenticated as error:
             await self._refuse(receive, send, 4401, error.code, str(error))
@@ -161,7 +180,7 @@ class NetraConsumer(AsyncConsumer):
                     retry_after_ms=2000,
                 )
                 return
-            await send({"type": "websocket.accept", "subprotocol": subprotocol})
+            await answer(send, {"type": "websocket.accept", "subprotocol": subprotocol})
             if connection.earlier >= conf.MAX_CONNECTIONS_PER_USER:
                 await connection.close(
                     4409,
@@ -277,10 +296,12 @@ class NetraConsumer(AsyncConsumer):
         self, receive: Receive, send: Send, code: int, error_code: str, message: str, **fields: Any
     ) -> None:
         """Accept, say why in one frame, close: so that a browser can tell it from a network fault."""
-        await send(
-            {"type": "websocket.accept", "subprotocol": auth.chosen_subprotocol(self.scope.get("subprotocols", ()))}
-        )
-        await send({"type": "websocket.send", "text": frames.error(error_code, message, **fields)})
-        await send_close(send, code)
+        subprotocol = auth.chosen_subprotocol(self.scope.get("subprotocols", ()))
+        await answer(send, {"type": "websocket.accept", "subprotocol": subprotocol})
+        await answer(send, {"type": "websocket.send", "text": frames.error(error_code, message, **fields)})
+        try:
+            await send_close(send, code)
+        except Exception as error:
+            raise ConnectionClosedError(f"{type(error).__name__}: {error}") from error
         while (await receive())["type"] != "websocket.disconnect":
             pass
