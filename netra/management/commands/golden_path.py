@@ -13,6 +13,7 @@ from typing import Any
 
 import websockets
 from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.db import DatabaseError
 
 from websocket_core.auth import tokens
 from websocket_core.events import RunGrammar
@@ -44,7 +45,7 @@ class Command(BaseCommand):
         parser.add_argument("--json", action="store_true", help="print one JSON object instead of text")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        token = options["token"] or tokens.issue("golden_path", timedelta(minutes=5), "golden path")[0]
+        token = options["token"] or self._issue()
         walk = Walk(options["url"], token, options["agent"], options["timeout"])
         walk.on_step = None if options["json"] else self._print
         problem: str | None = None
@@ -60,6 +61,16 @@ class Command(BaseCommand):
             self.stdout.write(f"Golden path complete: {len(walk.steps)} steps in {walk.elapsed:.0f} ms")
         if problem is not None:
             raise CommandError(f"Golden path broken: {problem}", returncode=1)
+
+    def _issue(self) -> str:
+        try:
+            return tokens.issue("golden_path", timedelta(minutes=5), "golden path")[0]
+        except DatabaseError as error:
+            raise CommandError(
+                f"Golden path broken: no token can be issued here ({error}). Give one with --token, or run "
+                "`manage.py migrate` if the deployment works on this installation's database.",
+                returncode=1,
+            ) from None
 
     def _print(self, name: str, milliseconds: float) -> None:
         self.stdout.write(f"  ok  {milliseconds:8.1f} ms  {name}")
@@ -132,8 +143,10 @@ class Walk:
         try:
             async with websockets.connect(self.url, additional_headers=headers, open_timeout=self._timeout) as socket:
                 yield socket
+        except websockets.ConnectionClosed as error:
+            raise StepFailed(f"{self.url} closed the connection: {await _last_words(socket) or error}") from None
         except (OSError, websockets.WebSocketException, TimeoutError) as error:
-            raise StepFailed(f"cannot connect to {self.url}, or the connection broke: {error}") from None
+            raise StepFailed(f"cannot connect to {self.url}: {error or type(error).__name__}") from None
 
     async def _receive(self, socket: Any) -> str:
         try:
@@ -146,3 +159,14 @@ class Walk:
         self.steps.append({"name": name, "ms": round(self.elapsed, 1)})
         if self.on_step is not None:
             self.on_step(name, self.elapsed)
+
+
+async def _last_words(socket: Any) -> str:
+    """Why the server closed: every close has an `error` frame before it."""
+    try:
+        while True:
+            frame = json.loads(await socket.recv())
+            if frame["event_type"] == "error":
+                return f"{frame['code']}: {frame['message']}"
+    except (websockets.ConnectionClosed, ValueError, KeyError, TypeError):
+        return ""

@@ -1,4 +1,4 @@
-"""A client that is gone, or that the server itself refuses, before the handshake is over: no error of the application."""
+"""A client that is gone, or that the server refuses, before the handshake is over: no error of the application."""
 
 from typing import Any
 
