@@ -1,0 +1,48 @@
+"""docs/reference/python-api.md names everything public, and its example of a test works."""
+
+import inspect
+import re
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+
+import agents
+import websocket_core
+from agents.context import AgentContext
+from agents.registry import agent
+from websocket_core import testing
+from websocket_core.protocols import PROTOCOL_METHODS
+
+PAGE = (Path(__file__).resolve().parents[3] / "docs/reference/python-api.md").read_text()
+CODE = re.findall(r"`([^`\n]+)`", PAGE)
+
+
+def named(name: str) -> bool:
+    return any(re.search(rf"(?<![A-Za-z_]){name}(?![A-Za-z_])", code) for code in CODE)
+
+
+@pytest.mark.parametrize("module", [agents, websocket_core, testing], ids=lambda module: module.__name__)
+def test_public_names__are_all_there(module: ModuleType) -> None:
+    assert [name for name in module.__all__ if not named(name)] == []
+
+
+def test_methods__are_all_there() -> None:
+    inside = {"events", "usage", "cancel", "stopped"}  # between context and runtime
+    context = {name for name in vars(AgentContext) if not name.startswith("_")} - inside
+    assert [name for name in sorted(context | set(PROTOCOL_METHODS)) if not named(name)] == []
+
+
+def test_signature_of_the_decorator() -> None:
+    (line,) = [code for code in CODE if code.startswith("@agent(name,")]
+    shown = [part.split("=")[0] for part in line.removeprefix("@agent(").rstrip(")").split(", ")]
+    assert [name for name in shown if name != "*"] == list(inspect.signature(agent).parameters)
+
+
+@pytest.mark.django_db(transaction=True)
+async def test_example__runs() -> None:
+    source = PAGE.split("```python\n")[-1].split("```")[0]
+    scope: dict[str, Any] = {}
+    exec(source, scope)  # noqa: S102 - the example of the page
+    await scope["test_weather"]()
