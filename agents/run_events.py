@@ -30,8 +30,7 @@ class RunEvents:
 
     Args:
         manager: the run's manager. With Netra's own, events that need not be waited for are queued up to `IN_FLIGHT`
-            deep; with any other
-            compliant one each is awaited.
+            deep; with any other compliant one, and one that has an `emit_critical_event` of its own, each is awaited.
         grammar: what the run has had so far; a fresh one for a run that begins here.
     """
 
@@ -41,7 +40,7 @@ class RunEvents:
         self.closed = False  # the run is over, or not ours any more
         self.lost = False  # the lease was taken over, or a bare run is over
         self.failed = False  # the database was away for too long: an event is missing, so none may follow
-        self._core = manager if isinstance(manager, UnifiedWebSocketManager) else None
+        self._core = manager if isinstance(manager, UnifiedWebSocketManager) and _emits_as_netra(manager) else None
         self._in_flight: deque[asyncio.Future[Any]] = deque()
         self._unfed: dict[asyncio.Future[Any], tuple[str, Mapping[str, Any]]] = {}  # true once they are committed
         self._given_up = 0  # see Journal.given_up; how many we have heard of
@@ -272,6 +271,11 @@ class RunEvents:
             operation = self._core.operation(event_type, data)
             self.grammar.feed(event_type, data)
             self._in_flight.append(get_journal().post(operation))
+
+
+def _emits_as_netra(manager: UnifiedWebSocketManager) -> bool:
+    emit = getattr(manager.emit_critical_event, "__func__", None)
+    return emit is UnifiedWebSocketManager.emit_critical_event
 
 
 def _forget_error(future: asyncio.Future[Any]) -> None:

@@ -8,6 +8,7 @@ python tests/unified_test_runner.py --category e2e --prefer-staging
 from __future__ import annotations
 
 import argparse
+import importlib.util
 import os
 import subprocess
 import sys
@@ -36,7 +37,17 @@ def command(arguments: Sequence[str]) -> tuple[list[str], dict[str, str]]:
     # One category named and no services asked for: only what needs none. Without a category, everything.
     chosen = [] if options.real_services or options.category is None else ["-m", SERVICES]
     extra = {"NETRA_PREFER_STAGING": "1"} if options.prefer_staging else {}
-    return [sys.executable, "-m", "pytest", *paths, *chosen, *rest], extra
+    return [interpreter(), "-m", "pytest", *paths, *chosen, *rest], extra
+
+
+def interpreter() -> str:
+    """This Python, or the project's own when this one has not what the tests need."""
+    if all(importlib.util.find_spec(name) for name in ("django", "pytest", "pytest_django")):
+        return sys.executable
+    own = ROOT / ".venv" / "bin" / "python"
+    if not own.exists():
+        raise SystemExit("The packages for development are missing here. Run `make setup-dev` once, then this again.")
+    return str(own)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

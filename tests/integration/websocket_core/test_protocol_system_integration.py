@@ -1,13 +1,15 @@
 """The manager protocol in the whole system: at start-up, in the factory, while it serves, when methods fail."""
 
 import json
+from typing import ClassVar
 
 import pytest
 from django.core.checks import run_checks
 from django.core.exceptions import ImproperlyConfigured
 from django.test import AsyncClient, override_settings
 
-from test_framework.gateway import settle
+from agents.registry import AgentRegistry
+from test_framework.gateway import kinds, settle
 from test_framework.ssot.factories import GOOGLE, THREAD_ID_EXAMPLES, create_test_context, create_test_manager
 from websocket_core.checks import refuse_unsafe_configuration
 from websocket_core.errors import ProtocolComplianceError
@@ -84,6 +86,55 @@ async def test_five_whys_methods__during_an_execution__know_the_socket_and_its_t
     row = await Connection.objects.aget(pk=connection_id)
     assert row.thread_id == THREAD_ID_EXAMPLES[1]
     await manager.remove_connection(connection_id)
+
+
+async def test_five_whys_methods__are_there_for_an_agent_that_asks(make) -> None:
+    asked: list[object] = []
+
+    async def body(ctx, input):
+        asked.append(manager.get_connection_id_by_websocket(websocket))
+        asked.append(manager.update_connection_thread(connection_id, ctx.thread_id))
+
+    make(body)
+    manager, websocket = create_test_manager(), RecordingWebSocket()
+    connection_id = await manager.add_connection(websocket)
+    registry = AgentRegistry()
+    registry.set_websocket_manager(manager)
+    await registry.create_agent("made").execute_with_websocket_events()
+    assert asked == [connection_id, True]
+    await settle()
+    row = await Connection.objects.aget(pk=connection_id)
+    assert row.thread_id == manager.user_context.thread_id
+
+
+class Auditing(UnifiedWebSocketManager):
+    """A manager of somebody's own: it notes what it emits, and refuses one kind of event."""
+
+    noted: ClassVar[list[str]] = []
+
+    async def emit_critical_event(self, user_id, event_type, data):
+        self.noted.append(event_type)
+        if event_type == "agent_state":
+            raise ConnectionError("the audit log is away")
+        return await super().emit_critical_event(user_id, event_type, data)
+
+
+async def test_recovery__a_method_that_fails__ends_its_run__and_no_other(join, make) -> None:
+    async def body(ctx, input):
+        await ctx.say("noted")
+        if input["fail"]:
+            await ctx.publish_state("refused")
+
+    make(body)
+    Auditing.noted.clear()
+    with override_settings(NETRA_MANAGER_CLASS=f"{__name__}.Auditing"):
+        client = await join()
+        failed = await client.finish(await client.start("made", input={"fail": True}))
+        assert (failed[-1]["event_type"], failed[-1]["data"]["code"]) == ("agent_failed", "agent_error")
+        assert "audit" not in str(failed)
+        done = await client.finish(await client.start("made", input={"fail": False}))
+        assert kinds(done) == ["agent_started", "agent_message", "agent_completed"]
+    assert Auditing.noted == ["agent_message", "agent_state", "agent_message"]
 
 
 async def test_recovery__a_socket_that_fails__does_not_fail_the_event_or_its_neighbour() -> None:

@@ -32,6 +32,25 @@ def test_real_services__adds_those_that_need_a_server():
     assert any(path in line and "[postgresql" in line for line in done.stdout.splitlines())
 
 
+def test_foreign_python__finds_the_projects_own(tmp_path):
+    """`python tests/unified_test_runner.py`, where `python` is the system's and knows no packages."""
+    words = [
+        sys.executable,
+        "-I",
+        "-S",
+        str(RUNNER),
+        "--category",
+        "unit",
+        "--collect-only",
+        "-q",
+        "-k",
+        "foreign_python",
+    ]
+    done = subprocess.run(words, capture_output=True, text=True, timeout=100, check=False, cwd=tmp_path)
+    assert done.returncode == 0, done.stdout[-500:] + done.stderr[-500:]
+    assert "test_foreign_python" in done.stdout
+
+
 def test_exit_code__is_pytests():
     assert run("--category", "unit", "-k", "no_such_test_anywhere", "-q", "-p", "no:cacheprovider").returncode == 5
     assert run("--category", "unit", "--no-such-option").returncode == 4
