@@ -12,10 +12,10 @@ import pytest
 import websockets
 
 from integration.delivery.conftest import StartLoadServer, tokens
-from integration.delivery.process_probe import MIB, metrics, resident
 from integration.server.raw_client import CLOSE, TEXT, RawClient, client_frame
 from servers.netra import NetraServer
 from servers.process import wait_for
+from servers.process_probe import MIB, metrics, resident
 from test_framework.scale import scaled
 
 DEAF = 20

@@ -6,8 +6,8 @@ import json
 import websockets
 
 from integration.delivery.conftest import StartLoadServer
-from integration.delivery.process_probe import metrics
 from servers.process import wait_for
+from servers.process_probe import metrics
 
 EVENTS = 400
 # Everything that an operator is promised (docs/reference/metrics.md), as `prometheus_client` names the samples.

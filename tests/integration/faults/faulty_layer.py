@@ -5,12 +5,14 @@ import os
 import random
 from typing import Any
 
+from channels_redis.pubsub import RedisPubSubChannelLayer
+
 from netra.settings import *  # noqa: F403
 from websocket_core.layers import InProcessChannelLayer
 
 
-class FaultyLayer(InProcessChannelLayer):
-    """The real layer, with what can happen to messages happening to them."""
+class _Faults:
+    """What can happen to a group message, in front of a real layer."""
 
     def __init__(self, **options: Any) -> None:
         super().__init__(**options)
@@ -22,22 +24,38 @@ class FaultyLayer(InProcessChannelLayer):
         if fate < 0.1:
             return
         if fate < 0.2:
-            await super().group_send(group, message)
+            await self.send_really(group, message)
         elif fate < 0.3:
             task = asyncio.create_task(self._send_late(group, message))
             self._late.add(task)
             task.add_done_callback(self._late.discard)
             return
-        await super().group_send(group, message)
+        await self.send_really(group, message)
 
     async def _send_late(self, group: str, message: dict[str, Any]) -> None:
         await asyncio.sleep(self._dice.random() / 5)
-        await super().group_send(group, message)
+        await self.send_really(group, message)
+
+    async def send_really(self, group: str, message: dict[str, Any]) -> None:
+        raise NotImplementedError
+
+
+class FaultyLayer(_Faults, InProcessChannelLayer):
+    """Netra's own layer, with faults."""
+
+    async def send_really(self, group: str, message: dict[str, Any]) -> None:
+        await InProcessChannelLayer.group_send(self, group, message)
+
+
+class FaultyPubSubLayer(_Faults, RedisPubSubChannelLayer):
+    """The layer for several processes, with faults."""
+
+    async def send_really(self, group: str, message: dict[str, Any]) -> None:
+        await self._get_layer().group_send(group, message)
 
 
 if os.environ["FAULT"] == "faulty":
-    CHANNEL_LAYERS = {"default": {"BACKEND": "tests.integration.faults.faulty_layer.FaultyLayer"}}
+    _name = "FaultyPubSubLayer" if NETRA_REDIS_URL else "FaultyLayer"  # noqa: F405
+    CHANNEL_LAYERS["default"]["BACKEND"] = f"tests.integration.faults.faulty_layer.{_name}"  # noqa: F405
 else:
-    CHANNEL_LAYERS = {
-        "default": {"BACKEND": "websocket_core.layers.InProcessChannelLayer", "CONFIG": {"capacity": 1}},
-    }
+    CHANNEL_LAYERS["default"]["CONFIG"] = {"capacity": 1}  # noqa: F405

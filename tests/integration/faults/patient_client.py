@@ -58,6 +58,18 @@ class PatientClient:
                     break
                 await asyncio.sleep(0.05)
 
+    def cut(self) -> None:
+        """Lose the connection: no close frame, nothing that is on its way arrives."""
+        if self._socket is not None:
+            self._socket.transport.abort()
+
+    async def wait_for_connect(self, count: int, seconds: float) -> None:
+        """Wait until it has connected so often."""
+        async with asyncio.timeout(seconds):
+            while self.connects < count or not self._connected.is_set():
+                self._changed.clear()
+                await self._changed.wait()
+
     async def wait_for_end(self, run_id: str, seconds: float) -> None:
         """Wait until the run's terminal event is here."""
         async with asyncio.timeout(seconds):
@@ -84,6 +96,7 @@ class PatientClient:
                     first = {"action": "resume", "cursors": cursors} if cursors else {"action": "ping"}
                     await socket.send(json.dumps(first))
                     self._connected.set()
+                    self._changed.set()
                     async for text in socket:
                         self._take(str(text))
             except (OSError, websockets.WebSocketException, TimeoutError):

@@ -11,6 +11,7 @@ from integration.faults.patient_client import PatientClient, journal_of
 from servers.fixtures import MakeInstallation, StartServer
 from servers.netra import Installation, NetraServer
 from servers.postgres import PostgresServer
+from servers.process_probe import metrics
 from servers.valkey import ValkeyServer
 from websocket_core.events import RunGrammar
 
@@ -22,6 +23,8 @@ AGENTS = {
     "NETRA_HEARTBEAT_SECONDS": "1",
     "NETRA_SWEEP_SECONDS": "1",
 }
+
+FAULTY_LAYER = {"DJANGO_SETTINGS_MODULE": "tests.integration.faults.faulty_layer"}
 
 pytestmark = pytest.mark.timeout(180)
 
@@ -70,10 +73,22 @@ def check_grammar(texts: list[str]) -> None:
 
 @pytest.mark.parametrize("fault", ["faulty", "capacity 1"])
 async def test_layer__drops_doubles_delays__everything_arrives(start_server: StartServer, fault: str) -> None:
-    server = start_server(
-        env={**AGENTS, "DJANGO_SETTINGS_MODULE": "tests.integration.faults.faulty_layer", "FAULT": fault}
-    )
+    server = start_server(env={**AGENTS, **FAULTY_LAYER, "FAULT": fault})
     await play(server.installation, [server])
+    found = metrics(server)
+    assert found["netra_hints_missed_total"] > 0
+    assert found["netra_hints_healed_total"] > 0
+    assert (found.get("netra_layer_dropped_total{full}", 0) > 0) == (fault == "capacity 1")
+
+
+async def test_layer_of_several_processes__drops_doubles_delays__everything_arrives(
+    make_installation: MakeInstallation, start_server: StartServer, postgres_url: str, redis_url: str
+) -> None:
+    env = {**AGENTS, **FAULTY_LAYER, "FAULT": "faulty", "DATABASE_URL": postgres_url, "REDIS_URL": redis_url}
+    installation = make_installation(env=env)
+    servers = [start_server(installation=installation), start_server(installation=installation)]
+    await play(installation, servers)
+    assert sum(metrics(server)["netra_hints_healed_total"] for server in servers) > 0
 
 
 async def test_server__killed_in_the_middle__clients_go_on_with_its_successor(start_server: StartServer) -> None:
@@ -130,7 +145,8 @@ async def test_valkey__killed_for_five_seconds_and_back_empty(
         await asyncio.sleep(5)
         await asyncio.to_thread(private_valkey.start)
 
-    clients = await play(*two_servers, runs=8, events=400, pause=0.02, fault=restart)
+    # 51 runs, all of them alive before the outage, in it, and after it.
+    clients = await play(*two_servers, runs=17, events=300, pause=0.04, fault=restart)
     # The pub/sub layer keeps its sockets through the outage: nobody had to come back.
     assert [client.connects for client in clients] == [1, 1, 1]
 

@@ -14,6 +14,7 @@ import pytest
 from asgiref.sync import async_to_sync
 from channels.exceptions import ChannelFull
 
+from websocket_core import metrics
 from websocket_core.layers import InProcessChannelLayer
 
 MESSAGE = {"type": "test.message", "text": "hello"}
@@ -409,11 +410,14 @@ async def test_cost_of_a_message_does_not_grow_with_the_other_connections():
 
 
 async def test_unread_channel_holds_no_more_than_its_capacity(layer):
+    counter = metrics.layer_dropped.labels("full")
+    before = counter._value.get()
     await layer.group_add("group", "never.read")
     for _ in range(1000):
         await layer.group_send("group", MESSAGE)
     assert len(layer.channels["never.read"].messages) == 3
     assert layer.dropped == 997
+    assert counter._value.get() - before == 997
 
 
 # --- Channels' own tests
