@@ -103,6 +103,11 @@ def p99(waits: list[float]) -> float:
     return sorted(waits)[int(len(waits) * 0.99)]
 
 
+def for_each(work: Callable[[DeafClient], None], clients: list[DeafClient]) -> None:
+    for client in clients:
+        work(client)
+
+
 def patience(base: float) -> float:
     """How late events may come, in seconds: on a machine that is busy with other things, they do so in any case."""
     return max(0.5, 12 * base)
@@ -128,7 +133,7 @@ def connect_deaf() -> Iterator[ConnectDeaf]:
 async def test_clients_that_never_read__cost_little__are_cut__and_miss_nothing(
     start_load_server: StartLoadServer, connect_deaf: ConnectDeaf
 ) -> None:
-    server = start_load_server(NETRA_STALL_SECONDS=scaled(4, 20), NETRA_STALL_CUT_SECONDS=10)
+    server = start_load_server(NETRA_STALL_SECONDS=scaled(4, 20), NETRA_STALL_CUT_SECONDS=8)
     bearers = await asyncio.to_thread(tokens, server.installation, [f"user-{n}" for n in range(DEAF + 1)])
     quick = QuickUser(server, bearers.pop())
     base = p99(await quick.watch(2))
@@ -144,8 +149,7 @@ async def test_clients_that_never_read__cost_little__are_cut__and_miss_nothing(
 
     def wait_and_read_in_time() -> None:
         wait_for(all_closed, 120, "the closing of the deaf clients", pause=0.3)
-        for client in in_time:
-            client.read_to_the_end()
+        for_each(DeafClient.read_to_the_end, in_time)
 
     for client in clients:
         client.start()
@@ -157,10 +161,10 @@ async def test_clients_that_never_read__cost_little__are_cut__and_miss_nothing(
     # Those who read again in time find out why; the others are cut.
     assert {(client.error.get("code"), client.close_frame) for client in in_time} == {("too_slow", 4408)}
     wait_for(lambda: metrics(server)["netra_connections"] == 0, 30, "the end of the connections", pause=0.3)
-    await asyncio.to_thread(lambda: [client.read_to_the_end() for client in late])
+    await asyncio.to_thread(for_each, DeafClient.read_to_the_end, late)
     assert all(0 < client.seq < WHOLE_RUN for client in clients)
 
-    await asyncio.to_thread(lambda: [client.come_back() for client in clients])
+    await asyncio.to_thread(for_each, DeafClient.come_back, clients)
     assert [client.seq for client in clients] == [WHOLE_RUN] * DEAF
 
 
@@ -199,5 +203,5 @@ async def test_clients_that_ack_and_then_stop__cost_a_window__and_go_on_where_th
             if "seq" in message:
                 client.act("ack", cursors={"t": client.seq})
 
-    await asyncio.to_thread(lambda: [go_on(client) for client in clients])
+    await asyncio.to_thread(for_each, go_on, clients)
     assert [client.seq for client in clients] == [WHOLE_RUN] * DEAF
