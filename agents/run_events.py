@@ -43,6 +43,7 @@ class RunEvents:
         self._core = manager if isinstance(manager, UnifiedWebSocketManager) and _emits_as_netra(manager) else None
         self._in_flight: deque[asyncio.Future[Any]] = deque()
         self._unfed: dict[asyncio.Future[Any], tuple[str, Mapping[str, Any]]] = {}  # true once they are committed
+        self._journal: Journal | None = None  # that of the event loop; looked up once, not for every event
         self._given_up = 0  # see Journal.given_up; how many we have heard of
         self._order = asyncio.Lock()
         self._delta: tuple[str, str] | None = None  # (event type, stream) of the text that waits
@@ -63,7 +64,7 @@ class RunEvents:
             RunOverError, LeaseLostError: the run is not ours (any more).
         """
         if not wait and self._delta is None and self._core is not None and not self._order.locked():
-            journal = get_journal()
+            journal = self._journal or self._find_journal()
             if len(self._in_flight) < conf.IN_FLIGHT and not journal.full:
                 self._post(journal, event_type, data)  # the hot path: nothing to wait for
                 return
@@ -87,7 +88,7 @@ class RunEvents:
             await self._flush_delta()
             self._check()
             events.encode(data)  # raises before anything moved
-            journal = get_journal()
+            journal = self._find_journal()
             if journal.full:
                 await journal.room()
             self._hear(journal)
@@ -166,6 +167,10 @@ class RunEvents:
         ]
         return found
 
+    def _find_journal(self) -> Journal:
+        self._journal = get_journal()
+        return self._journal
+
     def _check(self) -> None:
         if self.lost:
             raise LeaseLostError()
@@ -205,7 +210,7 @@ class RunEvents:
                 self.lost = True
                 raise RunOverError()
             return
-        journal = get_journal()
+        journal = self._journal or self._find_journal()
         if journal.full:
             await journal.room()
         future = self._post(journal, event_type, data)
@@ -217,14 +222,16 @@ class RunEvents:
 
     def _post(self, journal: Journal, event_type: str, data: Mapping[str, Any]) -> asyncio.Future[Any]:
         """Queue an event for its commit; hear of earlier ones that failed."""
-        self._check()
+        if self.lost or self.closed or self.failed:
+            self._check()
         in_flight = self._in_flight
         while in_flight and in_flight[0].done():
             error = in_flight.popleft().exception()
             if error is not None:
                 self._note(error)
                 raise error
-        self._hear(journal)
+        if journal.given_up != self._given_up:
+            self._hear(journal)
         assert self._core is not None
         operation = self._core.operation(event_type, data)  # raises before the grammar moves
         self.grammar.feed(event_type, data)
@@ -270,7 +277,7 @@ class RunEvents:
         if not self.failed and not self.lost:
             operation = self._core.operation(event_type, data)
             self.grammar.feed(event_type, data)
-            self._in_flight.append(get_journal().post(operation))
+            self._in_flight.append(self._find_journal().post(operation))
 
 
 def _emits_as_netra(manager: UnifiedWebSocketManager) -> bool:

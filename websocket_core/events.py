@@ -98,9 +98,9 @@ def _check(value: Any) -> None:
     kind = type(value)
     if kind in _SCALARS:
         return
-    if isinstance(value, dict):
+    if kind is dict or isinstance(value, dict):
         for key, item in value.items():
-            if not isinstance(key, str):
+            if type(key) is not str and not isinstance(key, str):
                 raise TypeError(f"keys of objects are strings, not {type(key).__name__}")
             if type(item) not in _SCALARS:  # asked here, too: a call each would cost more than the encoding
                 _check(item)

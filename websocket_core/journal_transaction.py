@@ -104,7 +104,10 @@ class Append(Operation):
         stream: str | None = None,
         delta: str = "",
     ) -> None:
-        super().__init__(((user_id, thread_id),), creates=fence is None, size=len(data) + len(delta) + 256)
+        # All of it here, without the base's own: there is one of these for every event.
+        self.threads = ((user_id, thread_id),)
+        self.creates, self.patient = fence is None, False
+        self.size = len(data) + len(delta) + 256
         self.run_id, self.fence, self.event_type, self.data = run_id, fence, event_type, data
         self.stream, self.delta = stream, delta
 

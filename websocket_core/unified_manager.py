@@ -236,9 +236,9 @@ class UnifiedWebSocketManager:
         if not isinstance(data, Mapping):
             raise ValueError(f"the data of an event is an object (a dict), not {type(data).__name__}")
         context = self.user_context
+        field = events.STREAM_FIELD.get(event_type)
         if event_type == "agent_started":
             data = {"agent_type": "unknown", "input": {}, **data}
-        field = events.STREAM_FIELD.get(event_type)
         if (
             field is not None
             and data.keys() == {"delta", field}
