@@ -172,10 +172,10 @@ class RunEvents:
         return self._journal
 
     def _check(self) -> None:
-        if self.lost:
-            raise LeaseLostError()
         if self.closed:
             raise RunOverError()
+        if self.lost:
+            raise LeaseLostError()
         self._check_failed()
 
     def _check_failed(self) -> None:

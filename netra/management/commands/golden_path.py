@@ -146,7 +146,7 @@ class Walk:
         except websockets.ConnectionClosed as error:
             raise StepFailed(f"{self.url} closed the connection: {await _last_words(socket) or error}") from None
         except (OSError, websockets.WebSocketException, TimeoutError) as error:
-            raise StepFailed(f"cannot connect to {self.url}: {error or type(error).__name__}") from None
+            raise StepFailed(f"cannot connect to {self.url}: {str(error) or type(error).__name__}") from None
 
     async def _receive(self, socket: Any) -> str:
         try:

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from integration.workers.farm import Farm
+from servers.process import wait_for
 from test_framework.gateway import kinds
 from websocket_core.ids import new_id
 from websocket_core.testing import Client
@@ -30,12 +31,14 @@ async def sockets(farm: Farm):
 
 
 async def test_a_backlog_drains__each_run_once_in_order_one_at_a_time(farm: Farm, client: Client) -> None:
-    farm.open("open")
     threads = [new_id() for _ in range(20)]
     runs = {thread_id: [new_id() for _ in range(5)] for thread_id in threads}
+    how = {"agent_type": "quick", "input": {"gate": "backlog"}}
     for turn in range(5):
         for thread_id in threads:
-            await client.send("start_agent", agent_type="quick", thread_id=thread_id, run_id=runs[thread_id][turn])
+            await client.send("start_agent", thread_id=thread_id, run_id=runs[thread_id][turn], **how)
+    await client.ask("ping")  # they are all recorded
+    farm.open("backlog")
     for thread_id in threads:
         for run_id in runs[thread_id]:
             events = await client.finish({"thread_id": thread_id, "run_id": run_id}, SECONDS)
@@ -45,9 +48,9 @@ async def test_a_backlog_drains__each_run_once_in_order_one_at_a_time(farm: Farm
         assert started == runs[thread_id]
     pauses = farm.rows(
         "SELECT extract(epoch FROM next.started_at - run.finished_at) FROM agents_run run JOIN agents_run next "
-        "ON next.thread_id = run.thread_id "
-        "AND next.id = (SELECT min(id) FROM agents_run WHERE thread_id = run.thread_id AND id > run.id) "
-        "JOIN websocket_core_thread t ON t.id = run.thread_id WHERE t.thread_id = ANY(%s)",
+        "ON next.thread_id = run.thread_id AND next.id = (SELECT min(id) FROM agents_run later "
+        "WHERE later.thread_id = run.thread_id AND later.id > run.id) "
+        "JOIN websocket_core_thread thread ON thread.id = run.thread_id WHERE thread.thread_id = ANY(%s)",
         [threads],
     )
     assert len(pauses) == 80
@@ -181,10 +184,9 @@ async def test_everything_is_killed_while_people_are_asked__the_questions_stay_a
             runs[agent] = await client.start(agent, input={"message": "Sell the boat"})
             asked[agent] = (await client.until("approval_requested"))["data"]
         run_ids = [run["run_id"] for run in runs.values()]
-        async with asyncio.timeout(SECONDS):  # a run rests right after its request, in a commit of its own
-            resting = "SELECT count(*) FROM agents_run WHERE resting AND run_id = ANY(%s)"
-            while farm.rows(resting, [run_ids]) != [(2,)]:  # noqa: ASYNC110 - it happens in another process
-                await asyncio.sleep(0.05)
+        resting = "SELECT count(*) FROM agents_run WHERE resting AND run_id = ANY(%s)"
+        # A run rests right after its request, in a commit of its own.
+        await asyncio.to_thread(wait_for, lambda: farm.rows(resting, [run_ids]) == [(2,)], SECONDS, "resting")
     farm.kill()
     await asyncio.to_thread(farm.start, 1, 1)
     async with farm.client() as client:

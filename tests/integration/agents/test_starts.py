@@ -1,0 +1,58 @@
+"""A start that is sent again, in the worst moment: the client still sees the whole run."""
+
+from typing import Any
+
+import pytest
+
+from agents import runtime
+from agents.ledger import ClaimRun
+from agents.runner import get_runner
+from test_framework.gateway import kinds
+from test_framework.ssot.factories import GOOGLE
+from websocket_core.journal import get_journal
+from websocket_core.process import this_process
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+class Later:
+    """An executor that leaves runs to somebody else."""
+
+    claims_at_start = False
+
+    def enqueue(self, run: Any, *, again: bool = False) -> None:
+        """Somebody will come by."""
+
+
+async def test_sent_again_before_its_first_event__begins_with_that_event(join, monkeypatch):
+    """The run starts between the look at the run and the look at its thread's head."""
+    monkeypatch.setattr(runtime, "get_executor", Later)
+    client, again = await join(), await join()
+    await client.send("start_agent", agent_type="test", thread_id="t", run_id="r")
+    await client.ask("ping")  # it is recorded, and has no event
+    real = runtime.RunRuntime.thread_states
+
+    async def meanwhile(self: Any, *whose: Any) -> Any:
+        lease = await get_journal().submit(ClaimRun(GOOGLE, "t", this_process.process_id))
+        if lease is not None:
+            get_runner().execute(lease)
+        return await real(self, *whose)
+
+    monkeypatch.setattr(runtime.RunRuntime, "thread_states", meanwhile)
+    await again.send("start_agent", agent_type="test", thread_id="t", run_id="r")
+    events = await again.finish({"thread_id": "t", "run_id": "r"})
+    assert kinds(events)[0] == "agent_started"
+
+
+async def test_stopped_before_a_worker_came__what_waits_behind_it_is_next(join, monkeypatch):
+    monkeypatch.setattr(runtime, "get_executor", Later)
+    client = await join()
+    for run_id in ("r1", "r2"):
+        await client.send("start_agent", agent_type="test", thread_id="t", run_id=run_id)
+    await client.send("stop_agent", run_id="r1")
+    assert kinds(await client.finish({"thread_id": "t", "run_id": "r1"})) == ["run_queued", "agent_cancelled"]
+    lease = await get_journal().submit(ClaimRun(GOOGLE, "t", this_process.process_id))  # the first one's job
+    assert lease.run_id == "r2"
+    get_runner().execute(lease)
+    events = await client.finish({"thread_id": "t", "run_id": "r2"})
+    assert kinds(events)[-1] == "agent_completed"
