@@ -41,7 +41,7 @@ async def start_agent(consumer: NetraConsumer, connection: WebSocketConnection, 
     consumer.manager.update_connection_thread(connection.connection_id, outcome.thread_id)
     if outcome.existing:
         cursor = (outcome.first_seq or 1) - 1
-        await _resume(consumer, connection, {outcome.thread_id: cursor}, action.request_id)
+        await _resume(consumer, connection, {outcome.thread_id: cursor}, action.request_id, forwards=False)
     elif connection.delivery is not None:
         connection.delivery.follow(outcome.thread_id)
         consumer.awaited = outcome.thread_id
@@ -70,18 +70,29 @@ async def resume(consumer: NetraConsumer, connection: WebSocketConnection, actio
 
 
 async def _resume(
-    consumer: NetraConsumer, connection: WebSocketConnection, cursors: Mapping[str, int], request_id: str | None
+    consumer: NetraConsumer,
+    connection: WebSocketConnection,
+    cursors: Mapping[str, int],
+    request_id: str | None,
+    *,
+    forwards: bool = True,
 ) -> None:
+    """Position the connection.
+
+    Args:
+        forwards: it may skip what the connection has not been sent yet; else it stays where it is.
+    """
     # The states are read before the heads: a run that ends in between then ends, for the client, with the event that
     # tells of it.
     states = await consumer.run_service.thread_states(connection.user_id, list(cursors)) if consumer.run_service else {}
     found = await db.read(journal_read.bounds, connection.user_id, list(cursors))
     for thread_id, cursor in cursors.items():
         bounds = found.get(thread_id, Bounds(1, 0))
+        here = None if forwards or connection.delivery is None else connection.delivery.cursor(thread_id)
         _resume_thread(
             connection,
             thread_id,
-            cursor,
+            cursor if here is None else min(cursor, here),
             bounds,
             states.get(thread_id, RunState()),
             request_id,

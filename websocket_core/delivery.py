@@ -277,10 +277,11 @@ class Delivery:
         """Characters of control frames that wait to be taken."""
         return self._outbox.control_chars
 
-    def cursor(self, thread_id: str) -> int:
-        """The client's position in a thread: the last seq given out, or the one it starts after."""
+    def cursor(self, thread_id: str) -> int | None:
+        """The client's position in a thread: the last seq given out, or the one it starts after. None: not known."""
         lane = self._lanes.get(thread_id)
-        return self._heads.get(thread_id, 0) if lane is None else lane.sent
+        here = self._heads.get(thread_id, 0 if self._complete else None) if lane is None else lane.sent
+        return here if lane is None or lane.located else None
 
     def _meet(self, thread_id: str) -> Lane:
         """The lane of a thread that something happens to for the first time."""

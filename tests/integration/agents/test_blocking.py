@@ -1,4 +1,4 @@
-"""Blocking code: through the ways that are documented it holds nobody up; on the event loop the log names who did it."""
+"""Blocking code: through the documented ways it holds nobody up; on the event loop the log names who did it."""
 
 import asyncio
 import time
@@ -61,7 +61,7 @@ async def test_on_the_event_loop__the_log_names_the_agent_the_place_and_how_long
     run = await client.start("made")
     await client.finish(run)
     async with asyncio.timeout(10):
-        while "blocked the event loop" not in caplog.text:
+        while "blocked the event loop" not in caplog.text:  # noqa: ASYNC110 - told by a thread
             await asyncio.sleep(0.05)
     (message,) = [record.getMessage() for record in caplog.records if "blocked the event loop" in record.getMessage()]
     assert message.startswith(f"netra-run made {run['run_id']} blocked the event loop for ")

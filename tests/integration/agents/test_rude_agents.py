@@ -95,7 +95,9 @@ async def test_recursion_without_end(join, make):
 async def test_cancels_itself(join, make):
     async def body(ctx, input):
         async with ctx.tool("search"):
-            asyncio.current_task().cancel()
+            task = asyncio.current_task()
+            assert task is not None
+            task.cancel()
             await asyncio.sleep(0)
 
     make(body)
@@ -113,8 +115,7 @@ async def test_leaves_a_task_behind_that_goes_on_talking(join, make):
             for _ in range(4):
                 await asyncio.sleep(0.05)
                 for attempt in (ctx.think("late"), ctx.publish_state(1), ctx.tool("late").begin(), ctx.approve("?")):
-                    (result,) = await asyncio.gather(attempt, return_exceptions=True)
-                    outcomes.append(result)
+                    outcomes.extend(await asyncio.gather(attempt, return_exceptions=True))
             said.set()
 
         input["task"] = asyncio.create_task(chatter())
@@ -142,8 +143,7 @@ async def test_raises_after_it_has_returned(join, make, caplog):
     events, end = await outcome(join)
     assert (kinds(events), end["result"]) == (["agent_started", "agent_completed"], "done")
     await asyncio.sleep(0.1)
-    (task,) = [task for task in asyncio.all_tasks() if "later" in repr(task)] or [None]
-    assert task is None
+    assert not [task for task in asyncio.all_tasks() if "later" in repr(task)]
 
 
 async def test_closes_the_executor_of_the_loop(join, make):

@@ -44,6 +44,16 @@ async def test_sent_again_before_its_first_event__begins_with_that_event(join, m
     assert kinds(events)[0] == "agent_started"
 
 
+async def test_sent_again_while_earlier_events_wait_to_be_sent__skips_none_of_them(join, settings):
+    settings.NETRA_FIRST_ACTION_SECONDS = 60  # until its first action a client is sent nothing
+    client, again = await join(), await join()
+    for run_id in ("r1", "r2"):
+        await client.finish(await client.start("test", thread_id="t", run_id=run_id))
+    await again.send("start_agent", agent_type="test", thread_id="t", run_id="r2")
+    await again.finish({"thread_id": "t", "run_id": "r2"})
+    assert again.oracle.transcript("t") == client.oracle.transcript("t")
+
+
 async def test_stopped_before_a_worker_came__what_waits_behind_it_is_next(join, monkeypatch):
     monkeypatch.setattr(runtime, "get_executor", Later)
     client = await join()
