@@ -83,3 +83,17 @@ async def sells(ctx: AgentContext, input: dict[str, Any]) -> bool:
     except ToolDenied:
         return False
     return True
+
+
+@agent("streams")
+async def streams(ctx: AgentContext, input: dict[str, Any]) -> dict[str, Any]:
+    """Streams the time, at a pace: each delta says when it was written."""
+    rate, count = input["rate"], int(input["rate"] * input["seconds"])
+    began, text = time.monotonic(), []
+    async with ctx.message() as message:
+        for number in range(count):
+            await asyncio.sleep(max(0.0, began + number / rate - time.monotonic()))
+            delta = f"{time.time():.6f} "
+            text.append(delta)
+            await message.append(delta)
+    return {"text": "".join(text), "seconds": time.monotonic() - began}
