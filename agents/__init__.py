@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from agents.base import BaseAgent
-    from agents.context import AgentContext, Decision, Rest
+    from agents.context import AgentContext
     from agents.errors import AgentError, ToolDenied, ToolError, UnknownAgentError
+    from agents.facts import Decision, Rest
     from agents.registry import AgentRegistry, agent, register
     from agents.sync_context import SyncAgentContext
 
@@ -38,8 +39,8 @@ _HOMES = {
     "AgentError": "errors",
     "AgentRegistry": "registry",
     "BaseAgent": "base",
-    "Decision": "context",
-    "Rest": "context",
+    "Decision": "facts",
+    "Rest": "facts",
     "SyncAgentContext": "sync_context",
     "ToolDenied": "errors",
     "ToolError": "errors",

@@ -41,11 +41,11 @@ class BaseAgent:
         raise NotImplementedError(f"{type(self).__name__} has no `async def run(self, ctx, input)`")
 
     async def proceed(self, ctx: Any, memory: bytes, decisions: dict[str, Any]) -> Any:
-        """Go on after resting (see `agents.context.Rest`).
+        """Go on after resting (see `agents.Rest`).
 
         Args:
             memory: what `Rest` carried.
-            decisions: `agents.context.Decision` by `tool_call_id`.
+            decisions: `agents.Decision` by `tool_call_id`.
         """
         raise NotImplementedError(
             f"{type(self).__name__} rests, but has no `async def proceed(self, ctx, memory, decisions)`"

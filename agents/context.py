@@ -6,57 +6,20 @@ Every method says its event at once and in order; the grammar of the run holds w
 from __future__ import annotations
 
 import asyncio
-import contextvars
-import time
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
 from dataclasses import dataclass, field
-from typing import Any, Protocol, Self, TypeVar
+from typing import Any, Protocol, TypeVar
 
+from agents.blocking_threads import in_blocking_thread
 from agents.conf import conf
-from agents.errors import ToolDenied, ToolError
+from agents.facts import Decision, PastRun
 from agents.run_events import RunEvents
+from agents.steps import MessageStream, ToolCall
 from agents.time_limit import TimeLimit
-from websocket_core.errors import RunOverError
-from websocket_core.events import EventTooLargeError, UnserialisableError
 from websocket_core.ids import RunID, ThreadID, UserID, new_id
 
 T = TypeVar("T")
-
-
-@dataclass(frozen=True, slots=True)
-class PastRun:
-    """An earlier run of the thread."""
-
-    run_id: str
-    input: Any
-    result: Any  # None when it did not complete
-    status: str  # completed, failed, cancelled
-
-
-@dataclass(frozen=True, slots=True)
-class Decision:
-    """A person's answer to an approval."""
-
-    approved: bool
-    value: Any
-    by: str  # "user", "expired", "cancelled"
-    tool_call_id: str
-    tool_name: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Rest:
-    """Returned by a body that waits for decisions without holding a process: the run rests in the database, and
-    `BaseAgent.proceed` goes on when every approval it asked for (`ctx.request_approval`) is decided, in whatever
-    process.
-
-    Args:
-        memory: what `proceed` needs to go on.
-    """
-
-    memory: bytes
 
 
 class RunPort(Protocol):
@@ -73,32 +36,6 @@ class RunPort(Protocol):
 
     async def remember(self, key: str, data: bytes) -> None:
         """Remember it for the thread."""
-
-
-_threads: ThreadPoolExecutor | None = None
-
-
-def blocking_threads() -> ThreadPoolExecutor:
-    """The threads of sync agents and blocking tools; never those of the database or of Channels."""
-    global _threads
-    if _threads is None:
-        _threads = ThreadPoolExecutor(conf.SYNC_THREADS, thread_name_prefix="netra-agent")
-    return _threads
-
-
-async def in_blocking_thread(function: Callable[..., T], *args: Any) -> T:
-    """Run a function in one of them, with the context variables of this moment."""
-    context = contextvars.copy_context()
-    return await asyncio.get_running_loop().run_in_executor(
-        blocking_threads(), lambda: context.run(_without_stop_iteration, function, *args)
-    )
-
-
-def _without_stop_iteration(function: Callable[..., T], *args: Any) -> T:
-    try:
-        return function(*args)
-    except StopIteration as error:  # a future cannot carry it: whoever awaits would wait for ever
-        raise RuntimeError("a function in a thread raised StopIteration") from error
 
 
 @dataclass(slots=True)
@@ -248,85 +185,3 @@ class AgentContext:
     async def to_thread(self, function: Callable[..., T], *args: Any) -> T:
         """Run a blocking function without holding anybody up. When the run is stopped the function goes on, unheard."""
         return await in_blocking_thread(function, *args)
-
-
-class MessageStream:
-    """One streamed answer."""
-
-    def __init__(self, events: RunEvents, message_id: str) -> None:
-        self._events = events
-        self.message_id = message_id
-
-    async def append(self, delta: str) -> None:
-        """Text to append."""
-        await self._events.delta("agent_message", self.message_id, delta)
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(self, *exc: object) -> None:
-        return None
-
-
-class ToolCall:
-    """One tool call: `tool_executing` on entering, `tool_completed` on leaving.
-
-    Attributes:
-        result: set it inside the block; shown with status `ok`.
-    """
-
-    def __init__(
-        self, events: RunEvents, name: str, arguments: Any, tool_call_id: str, approval: Decision | None
-    ) -> None:
-        self.result: Any = None
-        self.name, self.arguments, self.tool_call_id = name, arguments, tool_call_id
-        self._events = events
-        self._approval = approval
-        self._began = 0.0
-
-    async def __aenter__(self) -> Self:
-        if self._approval is not None and not self._approval.approved:
-            self._began = time.monotonic()
-            denied = self._completion("denied", error="A person denied this call.")
-            await self._events.emit_together(("tool_executing", self._beginning()), ("tool_completed", denied))
-            raise ToolDenied(f"{self.name} was denied")
-        await self.begin()
-        return self
-
-    async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
-        if kind is None:
-            try:
-                await self.finish("ok", result=self.result)
-            except (UnserialisableError, EventTooLargeError) as problem:
-                await self.finish("error", error=f"The result cannot be shown: {problem}")
-                raise
-        elif self._events.closed or isinstance(error, RunOverError):
-            return  # whoever ended the run closes its tools
-        elif issubclass(kind, asyncio.CancelledError):
-            await self.finish("cancelled", error="Stopped.")
-        elif isinstance(error, ToolError):
-            await self.finish("error", error=str(error))
-        else:
-            await self.finish("error", error="The tool failed.")
-
-    async def begin(self, *, wait: bool = True) -> None:
-        """`tool_executing`. Waits for its commit: what a tool does must never be unknown to the journal."""
-        self._began = time.monotonic()
-        await self._events.emit("tool_executing", self._beginning(), wait=wait)
-
-    async def finish(self, status: str, *, result: Any = None, error: str | None = None) -> None:
-        """`tool_completed` with status `ok`, `error`, `denied` or `cancelled`."""
-        if self.tool_call_id in self._events.grammar.tools:  # else it was closed already, by the end of the run
-            await self._events.emit("tool_completed", self._completion(status, result=result, error=error))
-
-    def _beginning(self) -> dict[str, Any]:
-        return {"tool_call_id": self.tool_call_id, "tool_name": self.name, "arguments": self.arguments}
-
-    def _completion(self, status: str, *, result: Any = None, error: str | None = None) -> dict[str, Any]:
-        data: dict[str, Any] = {"tool_call_id": self.tool_call_id, "tool_name": self.name, "status": status}
-        if status == "ok":
-            data["result"] = result
-        else:
-            data["error"] = error or ""
-        data["duration_ms"] = round((time.monotonic() - self._began) * 1000, 3)
-        return data

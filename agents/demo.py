@@ -13,9 +13,10 @@ from typing import Any
 
 from agents.base import BaseAgent
 from agents.conf import conf
-from agents.context import AgentContext, Decision, Rest
+from agents.context import AgentContext
 from agents.demo_tools.course import Course, go_on
 from agents.demo_tools.request import INPUT_SCHEMA, Request
+from agents.facts import Decision, Rest
 from agents.registry import register
 
 log = logging.getLogger(__name__)

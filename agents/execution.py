@@ -17,9 +17,11 @@ from typing import Any
 from agents import run_reads
 from agents.base import BaseAgent, is_async
 from agents.blocking import run_name
+from agents.blocking_threads import in_blocking_thread
 from agents.conf import conf
-from agents.context import AgentContext, Rest, RunInfo, in_blocking_thread
+from agents.context import AgentContext, RunInfo
 from agents.errors import AgentError, ToolDenied, ToolError
+from agents.facts import Rest
 from agents.ledger import Event
 from agents.run_events import RunEvents
 from agents.sync_context import SyncAgentContext

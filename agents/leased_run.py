@@ -7,8 +7,10 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 from agents import run_reads
-from agents.context import Decision
-from agents.ledger import Lease, Remember, RequestApproval
+from agents.facts import Decision
+from agents.ledger import Lease
+from agents.ledger_approvals import RequestApproval
+from agents.ledger_leases import Remember
 from agents.run_events import RunEvents
 from websocket_core import db
 from websocket_core.journal import get_journal

@@ -1,25 +1,25 @@
-"""The ledger of runs: operations that move a run's state together with the event that tells of it, in one transaction
-of the journal.
+"""The ledger of runs: what moves a run's state together with the event that tells of it, in one transaction of the
+journal.
 
-Every operation locks the run's thread first, so two of them never meet in one run. They raise before they write.
+Here are the words and the moves that the operations are made of: `ledger_starts`, `ledger_leases`, `ledger_approvals`,
+`ledger_endings`. Every operation locks the run's thread first, so two of them never meet in one run. They raise before
+they write.
 """
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Hashable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any, NamedTuple
 
 import msgspec
 
 from agents import ledger_sql
-from agents.executors import get_executor
 from agents.ledger_sql import RunRow
-from agents.models import Approval, Decision, Memory, Run, RunStatus
+from agents.models import Approval, Decision, Run, RunStatus
 from websocket_core import events
-from websocket_core.errors import LeaseLostError
+from websocket_core.errors import NotFound
 from websocket_core.journal_transaction import Operation, ThreadRow, Transaction
 
 TERMINAL_STATUS = {
@@ -168,19 +168,6 @@ def decide_row(transaction: Transaction, user_id: str, data: dict[str, Any]) -> 
     return made
 
 
-def digest(tool_name: str, arguments: str) -> str:
-    """What an approval is bound to: the tool and its exact arguments."""
-    return hashlib.sha256(f"{tool_name}\0{arguments}".encode()).hexdigest()
-
-
-def _rested(row: ThreadRow) -> RunRow | None:
-    """The thread's resting run, when every decision it waited for is there."""
-    run = Run.objects.filter(thread_id=row.pk, resting=True, status=RunStatus.WAITING).first()
-    if run is None or run.approvals.filter(decision=None).exists():
-        return None
-    return row_of(run)
-
-
 def row_of(run: Run) -> RunRow:
     """A run as the ledger's statements see it."""
     return RunRow(
@@ -198,150 +185,14 @@ def row_of(run: Run) -> RunRow:
     )
 
 
-class ClaimRun(RunOperation):
-    """Take the run that is next in the thread. Result: a `Lease`, or `None` when there is nothing to take."""
+def run_of(transaction: Transaction, key: tuple[str, str], run_id: str) -> tuple[ThreadRow, Run]:
+    """A thread and its run, of whoever asks.
 
-    __slots__ = ("worker_id",)
-
-    def __init__(self, user_id: str, thread_id: str, worker_id: str) -> None:
-        super().__init__(user_id, thread_id)
-        self.worker_id = worker_id
-
-    def apply(self, transaction: Transaction) -> Lease | None:
-        row = transaction.rows.get(self.key)
-        if row is None:
-            return None
-        run = next_queued(row) if row.active_run_id is None else _rested(row)
-        return None if run is None else claim(transaction, row, run, self.worker_id)
-
-
-class FinishRun(RunOperation):
-    """End a leased run, and take the next one of the thread for the same worker.
-
-    Result: the next run's `Lease`, or `None`.
-
-    Raises (from `apply`): LeaseLostError, when the run is somebody else's by now; nothing was written.
+    Raises:
+        NotFound: there is no such run of this user in this thread.
     """
-
-    __slots__ = ("closers", "incident", "lease", "result", "take_next", "terminal")
-
-    def __init__(
-        self,
-        lease: Lease,
-        closers: Sequence[Event],
-        terminal: Event,
-        *,
-        result: str = "",
-        incident: str = "",
-        take_next: bool,
-    ) -> None:
-        super().__init__(lease.user_id, lease.thread_id, patient=True, size=len(result) + 1024)
-        self.lease, self.closers, self.terminal = lease, closers, terminal
-        self.result, self.incident, self.take_next = result, incident, take_next
-
-    def apply(self, transaction: Transaction) -> Lease | None:
-        row = transaction.thread(self.key)
-        if row.fence != self.lease.fence or row.active_run_id != self.lease.run_id:
-            raise LeaseLostError()
-        end(
-            transaction,
-            row,
-            self.lease.run_pk,
-            self.lease.run_id,
-            self.closers,
-            self.terminal,
-            result=self.result,
-            incident=self.incident,
-        )
-        following = next_queued(row)
-        if following is not None and self.take_next:
-            return claim(transaction, row, following, self.lease.worker_id)
-        if following is not None:  # this process takes nothing new: for another one
-            get_executor().enqueue(Run.objects.select_related("thread").get(pk=following.pk), again=True)
-        return None
-
-
-class RequestApproval(RunOperation):
-    """Record an approval with its event; the run waits."""
-
-    __slots__ = ("data", "lease", "seconds")
-
-    def __init__(self, lease: Lease, data: dict[str, Any], seconds: float) -> None:
-        super().__init__(lease.user_id, lease.thread_id)
-        self.lease, self.data, self.seconds = lease, data, seconds
-
-    @property
-    def chain(self) -> Hashable:
-        """The run: see `Append.chain`."""
-        return (*self.key, self.lease.run_id)
-
-    def apply(self, transaction: Transaction) -> None:
-        row = transaction.thread(self.key)
-        if row.fence != self.lease.fence or row.active_run_id != self.lease.run_id:
-            raise LeaseLostError()
-        expires = transaction.now + timedelta(seconds=self.seconds)
-        arguments = events.encode(self.data["arguments"])
-        text = events.encode({**self.data, "expires_at": events.timestamp(expires)})
-        events.check_size(text, self.lease.thread_id, self.lease.run_id)
-        Approval.objects.create(
-            user_id=self.lease.user_id,
-            approval_id=self.data["approval_id"],
-            run_id=self.lease.run_pk,
-            tool_call_id=self.data["tool_call_id"],
-            tool_name=self.data["tool_name"][:255],
-            arguments=arguments,
-            arguments_digest=digest(self.data["tool_name"], arguments),
-            message=self.data["message"],
-            created_at=transaction.now,
-            expires_at=expires,
-        )
-        Run.objects.filter(pk=self.lease.run_pk).update(status=RunStatus.WAITING)
-        transaction.append(row, self.lease.run_id, "approval_requested", text)
-
-
-class RestRun(RunOperation):
-    """The run waits for its decisions in the database; nobody holds it. Result: whether it can go on at once."""
-
-    __slots__ = ("lease", "memory")
-
-    def __init__(self, lease: Lease, memory: bytes) -> None:
-        super().__init__(lease.user_id, lease.thread_id, patient=True, size=len(memory) + 512)
-        self.lease, self.memory = lease, memory
-
-    def apply(self, transaction: Transaction) -> bool:
-        row = transaction.thread(self.key)
-        if row.fence != self.lease.fence or row.active_run_id != self.lease.run_id:
-            raise LeaseLostError()
-        row.fence += 1
-        row.dirty = True
-        remember(transaction, row, rest_key(self.lease.run_id), self.memory)
-        Run.objects.filter(pk=self.lease.run_pk).update(
-            resting=True, status=RunStatus.WAITING, lease_until=None, worker_id=""
-        )
-        return not Approval.objects.filter(run_id=self.lease.run_pk, decision=None).exists()
-
-
-def rest_key(run_id: str) -> str:
-    """Where a resting run's memory is kept."""
-    return f"rest:{run_id}"
-
-
-def remember(transaction: Transaction, row: ThreadRow, key: str, data: bytes) -> None:
-    """Keep bytes for the thread."""
-    Memory.objects.update_or_create(thread_id=row.pk, key=key, defaults={"data": data, "updated_at": transaction.now})
-
-
-class Remember(RunOperation):
-    """Keep bytes for the thread, as long as the lease holds."""
-
-    __slots__ = ("data", "lease", "name")
-
-    def __init__(self, lease: Lease, name: str, data: bytes) -> None:
-        super().__init__(lease.user_id, lease.thread_id, size=len(data) + 512)
-        self.lease, self.name, self.data = lease, name, data
-
-    def apply(self, transaction: Transaction) -> None:
-        row = transaction.thread(self.key)
-        if row.fence != self.lease.fence or row.active_run_id != self.lease.run_id:
-            raise LeaseLostError()
-        remember(transaction, row, self.name, self.data)
+    row = transaction.rows.get(key)
+    run = Run.objects.filter(thread_id=row.pk, run_id=run_id).first() if row is not None else None
+    if row is None or run is None:
+        raise NotFound("There is no such run.", run_id=run_id)
+    return row, run

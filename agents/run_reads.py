@@ -13,7 +13,7 @@ from django.db.models import F, Max
 from django.db.models.functions import Coalesce
 
 from agents.conf import conf
-from agents.context import Decision, PastRun
+from agents.facts import Decision, PastRun
 from agents.models import ACTIVE, OPEN, Memory, Run
 from agents.models import Decision as DecisionRow
 from websocket_core.events import RunGrammar

@@ -9,7 +9,8 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 
 from agents import metrics
-from agents.ledger import TERMINAL_STATUS, FinishRun, Lease
+from agents.ledger import TERMINAL_STATUS, Lease
+from agents.ledger_leases import FinishRun
 from agents.tracing import Span, get_tracer
 from websocket_core import log_context
 from websocket_core.errors import LeaseLostError

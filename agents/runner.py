@@ -18,11 +18,13 @@ from channels.layers import get_channel_layer
 from agents import run_reads
 from agents.blocking import LoopMonitor
 from agents.conf import conf
-from agents.context import AgentContext, Decision, RunInfo
+from agents.context import AgentContext, RunInfo
 from agents.errors import UnknownAgentError
 from agents.execution import SERVER_STOPPED, Ending, Execution, body_of
+from agents.facts import Decision
 from agents.leased_run import LeasedRun
-from agents.ledger import ClaimRun, Event, FinishRun, Lease, RestRun, rest_key
+from agents.ledger import Event, Lease
+from agents.ledger_leases import ClaimRun, FinishRun, RestRun, rest_key
 from agents.ledger_sql import lease_end
 from agents.models import ACTIVE, Run
 from agents.registry import AgentRegistry

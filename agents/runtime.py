@@ -13,8 +13,10 @@ from typing import Any
 
 from agents import metrics, run_reads
 from agents.executors import get_executor
-from agents.ledger import ClaimRun
-from agents.ledger_requests import DecideApproval, Decided, Started, StartRun, StopRun
+from agents.ledger_approvals import DecideApproval, Decided
+from agents.ledger_endings import StopRun
+from agents.ledger_leases import ClaimRun
+from agents.ledger_starts import Started, StartRun
 from agents.models import OPEN, Run
 from agents.registry import find
 from agents.run_watch import ended
@@ -225,7 +227,7 @@ def request_stop(run: Run, reason: str) -> bool:
     Returns:
         `False` when it was over already.
     """
-    from agents.ledger_requests import StopRun as Stop
+    from agents.ledger_endings import StopRun as Stop
     from websocket_core.journal import commit_now
 
     if run.status not in OPEN:

@@ -14,12 +14,12 @@ from contextvars import Context
 from datetime import UTC, datetime
 from weakref import WeakKeyDictionary
 
-from agents import ledger_requests
+from agents import neglected_runs
 from agents.conf import conf
 from agents.errors import UnknownAgentError
 from agents.executors import get_executor
 from agents.ledger import TERMINAL_STATUS
-from agents.ledger_requests import ReapRun
+from agents.ledger_endings import ReapRun
 from agents.registry import find
 from agents.run_watch import ended
 from agents.runner import get_runner
@@ -81,7 +81,7 @@ class Sweeper:
         """Look once."""
         await db.writer.call(beat_and_reap)
         now = datetime.now(UTC)
-        stale = await db.read(ledger_requests.stale_runs) if time.monotonic() >= self._reap_from else []
+        stale = await db.read(neglected_runs.stale_runs) if time.monotonic() >= self._reap_from else []
         for user_id, thread_id, run_pk, agent_type in stale:
             if get_runner().holds(run_pk):
                 continue  # it lives, here: its lease is about to be renewed
@@ -90,7 +90,7 @@ class Sweeper:
                 _note_end(agent_type, operation)
                 log.warning("run %s: its worker was lost", run_pk)
                 await self._runtime.proceed(user_id, thread_id)
-        for user_id, thread_id, run_id, approval_id in await db.read(ledger_requests.expired_approvals, now):
+        for user_id, thread_id, run_id, approval_id in await db.read(neglected_runs.expired_approvals, now):
             try:
                 await self._runtime.decide(
                     user_id, thread_id, run_id, approval_id, approved=False, value=None, by="expired"
@@ -98,7 +98,7 @@ class Sweeper:
             except ClientError:
                 continue  # decided in this very moment
         if not is_draining():
-            for user_id, thread_id in await db.read(ledger_requests.orphaned_threads, now):
+            for user_id, thread_id in await db.read(neglected_runs.orphaned_threads, now):
                 await self._runtime.proceed(user_id, thread_id)
 
 

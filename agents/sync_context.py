@@ -10,7 +10,9 @@ from collections.abc import Coroutine, Mapping
 from concurrent.futures import CancelledError, Future
 from typing import Any, Self, TypeVar
 
-from agents.context import AgentContext, Decision, MessageStream, ToolCall
+from agents.context import AgentContext
+from agents.facts import Decision
+from agents.steps import MessageStream, ToolCall
 from websocket_core.errors import RunOverError
 
 T = TypeVar("T")

@@ -21,7 +21,7 @@ from procrastinate.jobs import Status
 from agents import worker_metrics
 from agents.conf import conf
 from agents.executors.procrastinate import QUEUE, TASK
-from agents.ledger import ClaimRun
+from agents.ledger_leases import ClaimRun
 from agents.registry import discover
 from agents.runner import get_runner
 from agents.runtime import RunRuntime

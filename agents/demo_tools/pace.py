@@ -7,7 +7,8 @@ import re
 from typing import Any
 
 from agents.conf import conf
-from agents.context import AgentContext, MessageStream
+from agents.context import AgentContext
+from agents.steps import MessageStream
 
 _BITS = re.compile(r"\s*\S+\s*")
 MAX_PACE = 5.0

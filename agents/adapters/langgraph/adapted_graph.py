@@ -26,8 +26,9 @@ from agents.adapters.langgraph.thread_checkpoints import ThreadCheckpoints
 from agents.adapters.langgraph.tool_events import ToolEvents, UsageCounter
 from agents.base import BaseAgent
 from agents.conf import conf
-from agents.context import AgentContext, Decision
+from agents.context import AgentContext
 from agents.errors import AgentError
+from agents.facts import Decision
 from websocket_core.errors import WebSocketCoreError
 
 log = logging.getLogger(__name__)

@@ -15,8 +15,9 @@ from langgraph.types import Command, Interrupt
 
 from agents.adapters.call_ids import CallIds
 from agents.adapters.shown import clean, shown
-from agents.context import AgentContext, Decision, Rest
+from agents.context import AgentContext
 from agents.errors import AgentError, ToolDenied
+from agents.facts import Decision, Rest
 from websocket_core.ids import new_id
 
 # How an interrupt wants to be answered: by a value; by one decision, or a list of them; by one response, or a list.

@@ -23,7 +23,8 @@ from agents.adapters.pydantic_ai.tool_calls import ToolCalls, ToolEvents
 from agents.adapters.shown import clean
 from agents.base import BaseAgent
 from agents.conf import conf
-from agents.context import AgentContext, Decision
+from agents.context import AgentContext
+from agents.facts import Decision
 from websocket_core.errors import WebSocketCoreError
 
 log = logging.getLogger(__name__)

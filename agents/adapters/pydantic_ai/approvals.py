@@ -15,9 +15,10 @@ from pydantic_ai.usage import RunUsage
 from agents.adapters.call_ids import CallIds
 from agents.adapters.shown import clean, shown
 from agents.conf import conf
-from agents.context import AgentContext, Decision, Rest
+from agents.context import AgentContext
 from agents.errors import AgentError
 from agents.errors import ToolDenied as Denied
+from agents.facts import Decision, Rest
 
 _usage = TypeAdapter(RunUsage)
 

@@ -25,8 +25,9 @@ from pydantic_ai.tools import ToolDefinition
 
 from agents.adapters.call_ids import CallIds
 from agents.adapters.shown import clean, shown
-from agents.context import AgentContext, ToolCall
+from agents.context import AgentContext
 from agents.errors import ToolError
+from agents.steps import ToolCall
 
 MISFIT = "The model's arguments did not fit this tool. It was told, and may try again."
 UNKNOWN_TOOL = "The model called a tool that it does not have. It was told."

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from agents import AgentError, BaseAgent, ToolError
-from agents.context import blocking_threads
+from agents.blocking_threads import blocking_threads
 from test_framework.gateway import kinds, outcome
 from websocket_core.errors import RunOverError
 

@@ -9,8 +9,10 @@ from django.db.models.functions import Now
 from agents import ledger_sql
 from agents.executors.inline import InlineExecutor
 from agents.ledger import Lease
-from agents.ledger_requests import ReapRun, Started, StartRun, stale_runs
+from agents.ledger_endings import ReapRun
+from agents.ledger_starts import Started, StartRun
 from agents.models import Run
+from agents.neglected_runs import stale_runs
 from agents.runner import _renew
 from websocket_core import journal_transaction, process
 from websocket_core.ids import ThreadID, UserID

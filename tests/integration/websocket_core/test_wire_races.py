@@ -9,8 +9,8 @@ import pytest
 from django.utils import timezone
 
 from agents import ledger_sql
-from agents.ledger import RequestApproval
-from agents.ledger_requests import DecideApproval, StopRun
+from agents.ledger_approvals import DecideApproval, RequestApproval
+from agents.ledger_endings import StopRun
 from agents.models import Run
 from agents.runtime import RunRuntime
 from test_framework.faults import DatabaseFaults

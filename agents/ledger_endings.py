@@ -1,0 +1,146 @@
+"""How runs end from outside: their user stops them, a newer one takes their place, or their worker is lost."""
+
+from __future__ import annotations
+
+import msgspec
+from django.db.models.functions import Now
+
+from agents.executors import Executor
+from agents.ledger import Event, RunOperation, append, end, row_of, run_of
+from agents.ledger_sql import RunRow
+from agents.models import OPEN, Run, RunStatus
+from websocket_core.errors import RunFinished
+from websocket_core.ids import new_id
+from websocket_core.journal_transaction import ThreadRow, Transaction
+from websocket_core.models import Event as EventModel
+
+
+class StopRun(RunOperation):
+    """Stop a run. Result: whether a worker has to be told.
+
+    Raises (from `apply`): NotFound, RunFinished.
+    """
+
+    __slots__ = ("reason", "run_id")
+
+    def __init__(self, user_id: str, thread_id: str, run_id: str, reason: str) -> None:
+        super().__init__(user_id, thread_id)
+        self.run_id, self.reason = run_id, reason
+
+    def apply(self, transaction: Transaction) -> bool:
+        row, run = run_of(transaction, self.key, self.run_id)
+        if run.status not in OPEN:
+            raise RunFinished(run_id=self.run_id)
+        if run.status == RunStatus.QUEUED:
+            cancel_queued(transaction, row, row_of(run), self.reason)
+            return False
+        if run.resting:
+            end_resting(transaction, row, row_of(run), self.reason)
+            return False
+        request_stop(transaction, run.pk, self.reason)
+        return True
+
+
+class ReapRun(RunOperation):
+    """End a run whose lease ran out: `agent_failed` `worker_lost`, or what its user had wished. Result: whether it
+    was so.
+
+    Args:
+        retry: start a new run in its place.
+    """
+
+    __slots__ = ("executor", "retry", "run_pk", "terminal", "trace")
+
+    def __init__(self, user_id: str, thread_id: str, run_pk: int, *, retry: bool, executor: Executor) -> None:
+        super().__init__(user_id, thread_id)
+        self.run_pk, self.retry, self.executor = run_pk, retry, executor
+        self.trace, self.terminal = "", Event("", {})  # of the run that was ended; known when it was
+
+    def apply(self, transaction: Transaction) -> bool:
+        row = transaction.thread(self.key)
+        run = Run.objects.filter(pk=self.run_pk, lease_until__lt=Now()).first()
+        if run is None or row.active_run_id != run.run_id:
+            return False
+        closers = open_ends(transaction, row, row_of(run), "cancelled", "The worker was lost.")
+        if run.stop_requested_at is not None:
+            self.trace = run.trace
+            self.terminal = Event("agent_cancelled", {"reason": run.stop_reason or "stopped"})
+            end(transaction, row, run.pk, run.run_id, closers, self.terminal)
+            return True
+        data = {
+            "code": "worker_lost",
+            "message": "The process that ran the agent was lost. Nothing is repeated by itself; start again.",
+        }
+        if self.retry:
+            data |= {
+                "message": "The process that ran the agent was lost; a new run was started.",
+                "retried_as": new_id(),
+            }
+        self.trace, self.terminal = run.trace, Event("agent_failed", data)
+        end(transaction, row, run.pk, run.run_id, closers, self.terminal)
+        if self.retry:
+            again = Run.objects.create(
+                user_id=run.user_id,
+                run_id=data["retried_as"],
+                thread_id=row.pk,
+                agent_type=run.agent_type,
+                input=run.input,
+                request_id=run.request_id,
+                trace=run.trace,
+                created_at=transaction.now,
+            )
+            self.executor.enqueue(again)
+        return True
+
+
+def request_stop(transaction: Transaction, run_pk: int, reason: str) -> None:
+    """Mark the wish; the worker sees it. The first wish counts."""
+    Run.objects.filter(pk=run_pk, stop_requested_at=None).update(stop_requested_at=transaction.now, stop_reason=reason)
+
+
+def cancel_queued(transaction: Transaction, row: ThreadRow, run: RunRow, reason: str) -> None:
+    """End a run that has not started: `run_queued agent_cancelled`."""
+    if run.first_seq is None:
+        seq = append(transaction, row, run.run_id, Event("run_queued", {"position": 1}))
+        Run.objects.filter(pk=run.pk).update(first_seq=seq)
+    end(transaction, row, run.pk, run.run_id, [], Event("agent_cancelled", {"reason": reason}))
+
+
+def end_resting(transaction: Transaction, row: ThreadRow, run: RunRow, reason: str) -> None:
+    """End a run that rests: nobody holds it, so whoever wants it ended does it."""
+    closers = open_ends(transaction, row, run, "cancelled")
+    end(transaction, row, run.pk, run.run_id, closers, Event("agent_cancelled", {"reason": reason}))
+
+
+def open_ends(
+    transaction: Transaction, row: ThreadRow, run: RunRow, status: str, error: str = "Stopped."
+) -> list[Event]:
+    """Closing events for what the journal has open of a run whose process cannot tell any more."""
+    transaction.flush_events()
+    kinds = ("tool_executing", "tool_completed", "approval_requested", "approval_resolved")
+    found = EventModel.objects.filter(
+        thread_id=row.pk, run_id=run.run_id, event_type__in=kinds, seq__gte=run.first_seq or 0
+    )
+    tools: dict[str, str] = {}
+    approvals: dict[str, None] = {}
+    for event_type, frame in found.order_by("seq").values_list("event_type", "frame"):
+        data = msgspec.json.decode(frame)["data"]
+        if event_type == "tool_executing":
+            tools[data["tool_call_id"]] = data.get("tool_name", "")
+        elif event_type == "tool_completed":
+            tools.pop(data.get("tool_call_id"), None)
+        elif event_type == "approval_requested":
+            approvals[data["approval_id"]] = None
+        else:
+            approvals.pop(data.get("approval_id"), None)
+    closers = [
+        Event("approval_resolved", {"approval_id": approval_id, "approved": False, "value": None, "by": "cancelled"})
+        for approval_id in approvals
+    ]
+    return closers + [
+        Event(
+            "tool_completed",
+            {"tool_call_id": call_id, "tool_name": name, "status": status, "error": error, "duration_ms": 0},
+        )
+        for call_id, name in tools.items()
+    ]

@@ -1,0 +1,131 @@
+"""What happens to a run while somebody executes it: it is claimed, it rests, it remembers, it is finished."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from agents.executors import get_executor
+from agents.ledger import Event, Lease, RunOperation, claim, end, next_queued, row_of
+from agents.ledger_sql import RunRow
+from agents.models import Approval, Memory, Run, RunStatus
+from websocket_core.errors import LeaseLostError
+from websocket_core.journal_transaction import ThreadRow, Transaction
+
+
+class ClaimRun(RunOperation):
+    """Take the run that is next in the thread. Result: a `Lease`, or `None` when there is nothing to take."""
+
+    __slots__ = ("worker_id",)
+
+    def __init__(self, user_id: str, thread_id: str, worker_id: str) -> None:
+        super().__init__(user_id, thread_id)
+        self.worker_id = worker_id
+
+    def apply(self, transaction: Transaction) -> Lease | None:
+        row = transaction.rows.get(self.key)
+        if row is None:
+            return None
+        run = next_queued(row) if row.active_run_id is None else _rested(row)
+        return None if run is None else claim(transaction, row, run, self.worker_id)
+
+
+class FinishRun(RunOperation):
+    """End a leased run, and take the next one of the thread for the same worker.
+
+    Result: the next run's `Lease`, or `None`.
+
+    Raises (from `apply`): LeaseLostError, when the run is somebody else's by now; nothing was written.
+    """
+
+    __slots__ = ("closers", "incident", "lease", "result", "take_next", "terminal")
+
+    def __init__(
+        self,
+        lease: Lease,
+        closers: Sequence[Event],
+        terminal: Event,
+        *,
+        result: str = "",
+        incident: str = "",
+        take_next: bool,
+    ) -> None:
+        super().__init__(lease.user_id, lease.thread_id, patient=True, size=len(result) + 1024)
+        self.lease, self.closers, self.terminal = lease, closers, terminal
+        self.result, self.incident, self.take_next = result, incident, take_next
+
+    def apply(self, transaction: Transaction) -> Lease | None:
+        row = transaction.thread(self.key)
+        if row.fence != self.lease.fence or row.active_run_id != self.lease.run_id:
+            raise LeaseLostError()
+        end(
+            transaction,
+            row,
+            self.lease.run_pk,
+            self.lease.run_id,
+            self.closers,
+            self.terminal,
+            result=self.result,
+            incident=self.incident,
+        )
+        following = next_queued(row)
+        if following is not None and self.take_next:
+            return claim(transaction, row, following, self.lease.worker_id)
+        if following is not None:  # this process takes nothing new: for another one
+            get_executor().enqueue(Run.objects.select_related("thread").get(pk=following.pk), again=True)
+        return None
+
+
+class RestRun(RunOperation):
+    """The run waits for its decisions in the database; nobody holds it. Result: whether it can go on at once."""
+
+    __slots__ = ("lease", "memory")
+
+    def __init__(self, lease: Lease, memory: bytes) -> None:
+        super().__init__(lease.user_id, lease.thread_id, patient=True, size=len(memory) + 512)
+        self.lease, self.memory = lease, memory
+
+    def apply(self, transaction: Transaction) -> bool:
+        row = transaction.thread(self.key)
+        if row.fence != self.lease.fence or row.active_run_id != self.lease.run_id:
+            raise LeaseLostError()
+        row.fence += 1
+        row.dirty = True
+        remember(transaction, row, rest_key(self.lease.run_id), self.memory)
+        Run.objects.filter(pk=self.lease.run_pk).update(
+            resting=True, status=RunStatus.WAITING, lease_until=None, worker_id=""
+        )
+        return not Approval.objects.filter(run_id=self.lease.run_pk, decision=None).exists()
+
+
+class Remember(RunOperation):
+    """Keep bytes for the thread, as long as the lease holds."""
+
+    __slots__ = ("data", "lease", "name")
+
+    def __init__(self, lease: Lease, name: str, data: bytes) -> None:
+        super().__init__(lease.user_id, lease.thread_id, size=len(data) + 512)
+        self.lease, self.name, self.data = lease, name, data
+
+    def apply(self, transaction: Transaction) -> None:
+        row = transaction.thread(self.key)
+        if row.fence != self.lease.fence or row.active_run_id != self.lease.run_id:
+            raise LeaseLostError()
+        remember(transaction, row, self.name, self.data)
+
+
+def rest_key(run_id: str) -> str:
+    """Where a resting run's memory is kept."""
+    return f"rest:{run_id}"
+
+
+def remember(transaction: Transaction, row: ThreadRow, key: str, data: bytes) -> None:
+    """Keep bytes for the thread."""
+    Memory.objects.update_or_create(thread_id=row.pk, key=key, defaults={"data": data, "updated_at": transaction.now})
+
+
+def _rested(row: ThreadRow) -> RunRow | None:
+    """The thread's resting run, when every decision it waited for is there."""
+    run = Run.objects.filter(thread_id=row.pk, resting=True, status=RunStatus.WAITING).first()
+    if run is None or run.approvals.filter(decision=None).exists():
+        return None
+    return row_of(run)

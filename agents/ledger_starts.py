@@ -1,0 +1,168 @@
+"""How runs begin: they are recorded, once, and wait or go first, as their thread's busy policy says."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any, NamedTuple
+
+import msgspec
+
+from agents import ledger_sql
+from agents.conf import conf
+from agents.executors import Executor
+from agents.ledger import Event, Lease, RunOperation, append, claim
+from agents.ledger_endings import cancel_queued, end_resting, request_stop
+from agents.ledger_sql import RunRow
+from agents.models import Run, RunStatus
+from websocket_core.errors import InvalidAction, RunLimit, ThreadBusy
+from websocket_core.journal_transaction import ThreadRow, Transaction
+from websocket_core.models import Thread
+from websocket_core.protocols import StartOutcome
+
+TITLE_LENGTH = 80
+
+
+class Started(NamedTuple):
+    """Result of `StartRun`."""
+
+    outcome: StartOutcome
+    lease: Lease | None = None  # for the inline executor: execute it
+    stopped: bool = False  # somebody has to be told to stop
+
+
+class StartRun(RunOperation):
+    """Create a run, or find the one that has its id; apply the thread's busy policy.
+
+    Raises (from `apply`): InvalidAction, ThreadBusy, RunLimit.
+    """
+
+    __slots__ = (
+        *("agent_type", "executor", "if_busy", "input", "request_id", "run_id", "thread_given", "trace", "worker_id"),
+    )
+
+    def __init__(
+        self,
+        user_id: str,
+        thread_id: str,
+        run_id: str,
+        *,
+        thread_given: bool,
+        agent_type: str,
+        input: str,
+        if_busy: str,
+        request_id: str | None,
+        worker_id: str,
+        executor: Executor,
+    ) -> None:
+        super().__init__(user_id, thread_id, creates=True, size=len(input) + 1024)
+        self.run_id, self.thread_given, self.agent_type, self.input = run_id, thread_given, agent_type, input
+        self.if_busy, self.request_id, self.worker_id, self.executor = if_busy, request_id, worker_id, executor
+        self.trace = ""  # see `Run.trace`
+
+    def apply(self, transaction: Transaction) -> Started:
+        row = transaction.thread(self.key)
+        accepted = False
+        try:
+            started = self._start(transaction, row)
+            accepted = not started.outcome.existing
+            return started
+        finally:
+            if not accepted and not row.last_seq:  # the thread may have been made for this start alone
+                transaction.at_end.append(partial(_drop_unused, row))
+
+    def _start(self, transaction: Transaction, row: ThreadRow) -> Started:
+        user_id = self.key[0]
+        known = ledger_sql.run_and_open_runs(user_id, self.run_id)
+        if any(run.run_id == self.run_id for run in known):
+            return self._existing(row)
+        ahead = [run for run in known if run.thread_pk == row.pk]
+        if ahead and self.if_busy == "reject":
+            active = next((run for run in ahead if run.status != RunStatus.QUEUED), ahead[0])
+            raise ThreadBusy(thread_id=self.key[1], run_id=self.run_id, active_run_id=active.run_id)
+        if len(known) >= conf.RUNS_PER_USER:
+            raise RunLimit(
+                f"You have {len(known)} runs queued and running. Wait for one to end, or stop one.", run_id=self.run_id
+            )
+        pk = ledger_sql.insert_queued(
+            user_id=user_id,
+            run_id=self.run_id,
+            thread_pk=row.pk,
+            agent_type=self.agent_type,
+            input=self.input,
+            request_id=self.request_id or "",
+            trace=self.trace,
+            now=transaction.now,
+        )
+        if pk is None:  # the thread that is locked here is not the one in which the other process starts it
+            return self._existing(row)
+        stopped = False
+        if ahead and self.if_busy == "cancel":
+            ahead, stopped = self._replace(transaction, row, ahead)
+        self._note_thread(transaction, row)
+        outcome = StartOutcome(self.key[1], self.run_id, existing=False, first_seq=None)
+        if ahead:
+            data: dict[str, Any] = {"position": len(ahead)}
+            if self.request_id is not None:
+                data["request_id"] = self.request_id
+            seq = append(transaction, row, self.run_id, Event("run_queued", data))
+            Run.objects.filter(pk=pk).update(first_seq=seq)
+            return Started(outcome, stopped=stopped)
+        if self.executor.claims_at_start:
+            status = RunStatus.QUEUED
+            request_id = self.request_id or ""
+            run = RunRow(
+                pk, self.run_id, row.pk, status, None, False, self.agent_type, self.input, request_id, self.trace
+            )
+            return Started(outcome, claim(transaction, row, run, self.worker_id))
+        self.executor.enqueue(Run.objects.get(pk=pk))
+        return Started(outcome)
+
+    def _existing(self, row: ThreadRow) -> Started:
+        """What a start gets whose `run_id` was used before.
+
+        Raises:
+            InvalidAction: it names another thread than the run's.
+        """
+        run = Run.objects.select_related("thread").get(user_id=self.key[0], run_id=self.run_id)
+        if self.thread_given and run.thread.thread_id != self.key[1]:
+            raise InvalidAction("This run_id belongs to another thread.", field="thread_id", run_id=run.run_id)
+        head = row.last_seq if run.thread.pk == row.pk else run.thread.last_seq
+        return Started(
+            StartOutcome(run.thread.thread_id, run.run_id, existing=True, first_seq=run.first_seq or head + 1)
+        )
+
+    def _replace(self, transaction: Transaction, row: ThreadRow, ahead: list[RunRow]) -> tuple[list[RunRow], bool]:
+        """`if_busy: cancel`: queued runs end here, the active one is asked to stop. Returns who is still ahead."""
+        active: list[RunRow] = []
+        for run in ahead:
+            if run.status == RunStatus.QUEUED:
+                cancel_queued(transaction, row, run, "replaced")
+            elif run.resting:
+                end_resting(transaction, row, run, "replaced")
+            else:
+                request_stop(transaction, run.pk, "replaced")
+                active.append(run)
+        return active, bool(active)
+
+    def _note_thread(self, transaction: Transaction, row: ThreadRow) -> None:
+        """A thread's title is its first input; a deleted thread that is used again is there again."""
+        if row.title and not row.deleted:
+            return
+        title = row.title or title_of(msgspec.json.decode(self.input), self.agent_type)
+        Thread.objects.filter(pk=row.pk).update(title=title, deleted_at=None)
+
+
+def _drop_unused(row: ThreadRow) -> None:
+    """Delete a thread in which nothing ever was, by whatever else happened in this transaction."""
+    if not row.last_seq:
+        Thread.objects.filter(pk=row.pk, last_seq=0, runs=None).delete()
+
+
+def title_of(input: Any, agent_type: str) -> str:
+    """A thread's title out of its first input: the message, or whatever text comes first, on one line."""
+    values = [input.get("message"), input.get("prompt"), *input.values()] if isinstance(input, dict) else [input]
+    text = next((value for value in values if isinstance(value, str) and value.strip()), "")
+    line = " ".join(text.split())
+    if not line:
+        return agent_type[:TITLE_LENGTH]
+    return line if len(line) <= TITLE_LENGTH else line[: TITLE_LENGTH - 1].rstrip() + "…"

@@ -1,0 +1,41 @@
+"""Runs that nobody looks after: their worker is gone, nobody came for them, or nobody answered in time."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+from django.db.models.functions import Now
+
+from agents.conf import conf
+from agents.models import ACTIVE, Approval, Run, RunStatus
+from agents.open_runs import is_open
+
+
+def stale_runs() -> list[tuple[str, str, int, str]]:
+    """`(user_id, thread_id, pk, agent_type)` of runs whose lease ran out, by the clock that it was taken by."""
+    rows = Run.objects.filter(is_open(), status__in=ACTIVE, lease_until__lt=Now())
+    return list(rows.values_list("user_id", "thread__thread_id", "pk", "agent_type")[:200])
+
+
+def orphaned_threads(now: Any) -> list[tuple[str, str]]:
+    """Threads with something to do and nobody who does it.
+
+    Queued runs behind nothing, resting runs with every decision.
+    """
+    before = now - timedelta(seconds=2 * conf.SWEEP_SECONDS)
+    free = {"thread__active_run_id": None, "thread__updated_at__lt": before}
+    queued = Run.objects.filter(is_open(RunStatus.QUEUED), created_at__lt=before, **free)
+    resting = Run.objects.filter(is_open(RunStatus.WAITING), resting=True).exclude(approvals__decision=None)
+    found = {
+        *queued.values_list("user_id", "thread__thread_id")[:200],
+        *resting.values_list("user_id", "thread__thread_id")[:200],
+    }
+    return sorted(found)
+
+
+def expired_approvals(now: Any) -> list[tuple[str, str, str, str]]:
+    """`(user_id, thread_id, run_id, approval_id)` of approvals nobody decided in time."""
+    waiting = Run.objects.filter(is_open(RunStatus.WAITING))
+    rows = Approval.objects.filter(run__in=waiting, expires_at__lte=now, decision=None)
+    return list(rows.values_list("user_id", "run__thread__thread_id", "run__run_id", "approval_id")[:200])
