@@ -108,15 +108,18 @@ class RunRuntime:
             worker_id=this_process.process_id,
             executor=get_executor(),
         )
-        outcome: StartOutcome = await asyncio.shield(get_runner().spawn(self._start(operation), f"netra-start {run}"))
-        if not outcome.existing:
-            with log_context.bound(user_id, thread=thread, run=run, request=request_id, connection=connection_id):
-                log.info("run recorded", extra={"agent": name})
-        return outcome
+        return await asyncio.shield(
+            get_runner().spawn(self._start(operation, span.trace_id, connection_id), f"netra-start {run}")
+        )
 
-    async def _start(self, operation: StartRun) -> StartOutcome:
+    async def _start(self, operation: StartRun, trace_id: str, connection_id: str | None) -> StartOutcome:
         with get_tracer().recording() as operation.trace:
             started: Started = await get_journal().submit(operation)
+        if not started.outcome.existing:
+            user_id, thread = operation.key
+            ids = {"thread": thread, "run": operation.run_id, "request": operation.request_id, "trace": trace_id}
+            with log_context.bound(user_id, connection=connection_id, **ids):
+                log.info("run recorded", extra={"agent": operation.agent_type})
         if started.lease is not None:
             get_runner().execute(started.lease)
         if started.stopped:

@@ -164,10 +164,10 @@ async def test_traces__are_of_runs_alone(observed: Observed) -> None:
 async def test_logs__carry_a_run_s_ids_from_end_to_end(observed: Observed) -> None:
     ids = {"user": user_mark(USER), "thread": "thread-a", "run": "run-slow", "request": "request-1"}
     (recorded,) = [line for line in observed.lines("server", "run-slow") if line["event"] == "run recorded"]
-    assert ids.items() <= recorded.items()
+    trace_id = observed.collector.of_run("run-slow")["run"].trace_id
+    assert (ids | {"trace": trace_id}).items() <= recorded.items()
     begun, told, ended = observed.lines("worker", "run-slow")
     assert [begun["event"], told["event"], ended["event"]] == ["run begins", "at work", "run ended"]
-    trace_id = observed.collector.of_run("run-slow")["run"].trace_id
     for line in (begun, told, ended):
         assert (ids | {"trace": trace_id}).items() <= line.items()
     assert (ended["status"], ended["code"]) == ("completed", "")
