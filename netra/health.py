@@ -36,6 +36,8 @@ HEADERS = {
     "Cross-Origin-Opener-Policy": "same-origin",
 }
 LOOPBACK = ("127.0.0.1", "::1")
+# What proxies add: then the caller is not this machine, although the connection comes from it.
+FORWARDED = ("FORWARDED", "VIA", "X_FORWARDED_FOR", "X_FORWARDED_HOST", "X_FORWARDED_PROTO", "X_REAL_IP")
 
 
 class HealthMiddleware:
@@ -79,7 +81,8 @@ async def readyz(request: HttpRequest) -> HttpResponse:
 
 async def prometheus(request: HttpRequest) -> HttpResponse:
     """Metrics of this process: for loopback, and for whoever has `NETRA_METRICS_TOKEN`."""
-    direct = request.META.get("REMOTE_ADDR") in LOOPBACK and "HTTP_X_FORWARDED_FOR" not in request.META
+    forwarded = any(f"HTTP_{name}" in request.META for name in FORWARDED)
+    direct = request.META.get("REMOTE_ADDR") in LOOPBACK and not forwarded
     token = getattr(settings, "NETRA_METRICS_TOKEN", "")
     given = request.headers.get("Authorization", "")
     if not direct and not (token and hmac.compare_digest(given.encode(), f"Bearer {token}".encode())):

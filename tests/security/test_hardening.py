@@ -64,6 +64,32 @@ async def test_answers__of_one_user_are_kept_by_no_cache():
     assert "no-store" in (await page.web.get("/"))["Cache-Control"]
 
 
+@pytest.mark.django_db(transaction=True)
+async def test_metrics__for_this_machine_and_who_has_the_token(settings):
+    web = AsyncClient()
+    assert b"netra_connections" in (await web.get("/metrics")).content
+    forwarded = ("x-forwarded-for", "x-forwarded-proto", "x-forwarded-host", "x-real-ip", "forwarded", "via")
+    for headers in ({}, {"authorization": "Bearer "}, {"authorization": "Bearer None"}, {"authorization": "Bearer x"}):
+        for name in forwarded:  # a proxy on this machine
+            refused = await web.get("/metrics", headers={name: "127.0.0.1", **headers})
+            assert (refused.status_code, b"netra_" in refused.content) == (403, False), (name, headers)
+        assert (await web.get("/metrics", client=("10.0.0.1", 1), headers=headers)).status_code == 403
+    settings.NETRA_METRICS_TOKEN = "of-prometheus"
+    right = {"authorization": "Bearer of-prometheus", "x-forwarded-for": "10.0.0.1"}
+    assert (await web.get("/metrics", headers=right)).status_code == 200
+    assert (await web.get("/metrics", headers={**right, "authorization": "Bearer x"})).status_code == 403
+
+
+@pytest.mark.django_db(transaction=True)
+async def test_other_sites__are_told_nothing():
+    """No answer may be read by a script of another site, with or without asking first."""
+    page = await Caller.page_of("ann")
+    asking = {"access-control-request-method": "POST", "access-control-request-headers": "x-csrftoken"}
+    for method in ("GET", "OPTIONS", "POST"):
+        answer = await page.send(method, "/me", origin="https://evil.example", **asking)
+        assert [name for name in answer.headers if name.lower().startswith("access-control")] == []
+
+
 def documented_environment() -> dict[str, str]:
     """The variables that docs/reference/production-environment.md tells to set."""
     text = (Path(ROOT) / "docs/reference/production-environment.md").read_text(encoding="utf-8")
