@@ -92,6 +92,30 @@ async def test_other_sites__are_told_nothing():
         assert [name for name in answer.headers if name.lower().startswith("access-control")] == []
 
 
+@pytest.mark.django_db(transaction=True)
+async def test_cookies__are_for_the_site_alone_and_sessions_not_for_scripts():
+    await db.read(lambda: User.objects.create_user("ann", password="correct horse battery"))
+    web = AsyncClient()
+    await web.get("/accounts/login/")
+    entered = await web.post("/accounts/login/", {"login": "ann", "password": "correct horse battery"})
+    assert entered.status_code == 302
+    session, csrf = web.cookies["sessionid"], web.cookies["csrftoken"]
+    assert session["httponly"] is True
+    for cookie in (session, csrf):
+        assert (cookie["samesite"], cookie["path"], cookie["domain"]) == ("Lax", "/", ""), cookie.key
+
+
+@pytest.mark.django_db(transaction=True)
+async def test_method__is_the_request_s_own():
+    """No header and no field turns a harmless method into another."""
+    ann = await Caller.of("ann")
+    run = await ann.run()
+    thread = f"/threads/{run['thread_id']}"
+    for name in ("x-http-method-override", "x-http-method", "x-method-override"):
+        assert (await ann.send("GET", f"{thread}?_method=DELETE", **{name: "DELETE"})).status_code == 200
+    assert (await ann.get(thread))["thread_id"] == run["thread_id"]
+
+
 def documented_environment() -> dict[str, str]:
     """The variables that docs/reference/production-environment.md tells to set."""
     text = (Path(ROOT) / "docs/reference/production-environment.md").read_text(encoding="utf-8")

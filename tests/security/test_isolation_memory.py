@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import logging
+import os
 
 import pytest
 
@@ -14,9 +15,10 @@ from test_framework.gateway import issue_token, settle
 from websocket_core.limits import action_limiter, start_limiter
 from websocket_core.testing import connect
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.timeout(600)]
 
-USERS = 200
+# NETRA_TEST_HEAP=1000 is the number that a release is tried with.
+USERS = int(os.environ.get("NETRA_TEST_HEAP", "200"))
 AT_ONCE = 20
 # Not a word of the code: the search looks for it in every text of the process.
 SIGN = "".join(("heap", "-", "guest", "-"))

@@ -9,7 +9,7 @@ import time
 import jwt
 import pytest
 from cryptography.hazmat.primitives import serialization
-from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519
 
 from security.issuer import Issuer, jwk_of, rsa_key
 from websocket_core.auth import Unauthenticated, check, identify_token, oidc, oidc_keys
@@ -62,6 +62,17 @@ async def test_token__elliptic_curve_keys(issuer):
     key = ec.generate_private_key(ec.SECP256R1())
     issuer.keys.append(jwk_of(key, kid="ec"))
     await identify_token(issuer.token(key=key, algorithm="ES256", headers={"kid": "ec"}))
+
+
+async def test_token__edwards_curve_keys_where_they_are_allowed(issuer, settings):
+    key = ed25519.Ed25519PrivateKey.generate()
+    public = jwt.algorithms.OKPAlgorithm.to_jwk(key.public_key(), as_dict=True)
+    issuer.keys.append({**public, "use": "sig", "kid": "ed"})
+    token = jwt.encode(issuer.claims(), key, algorithm="EdDSA", headers={"kid": "ed"})
+    await refused(token)
+    settings.NETRA_OIDC_ISSUERS = {"corp": issuer.setting(algorithms=["EdDSA"])}
+    assert (await identify_token(token)).user_id == "corp:alice"
+    await refused(issuer.token())  # what is not in the list is not taken because it used to be
 
 
 async def test_token__access_tokens_and_several_audiences(issuer):
