@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from importlib import import_module
-from pathlib import Path
 
 import pytest
 from asgiref.sync import SyncToAsync
@@ -26,11 +25,11 @@ def issuer() -> Iterator[Issuer]:
     issuer.stop()
 
 
-@pytest.fixture
-def provider(tmp_path: Path) -> Iterator[Provider]:
+@pytest.fixture(scope="module")
+def provider(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Provider]:
     """A running provider with two users: Ann, and a stranger who has the name and address of a local administrator."""
     provider = Provider(
-        tmp_path / "provider.log",
+        tmp_path_factory.mktemp("provider") / "provider.log",
         {"sub": "auth0|5f7c8ec7c33c6c004bbafe82", "email": "ann@example.com", "preferred_username": "ann"},
         {"sub": "105945141827451681156", "email": "root@example.com", "preferred_username": "root"},
     )

@@ -1,21 +1,45 @@
 """People log in: with local accounts, and at a real OpenID Connect provider; then their sockets are theirs."""
 
 import json
+import shutil
+from collections.abc import Callable, Iterator
 from contextlib import suppress
+from pathlib import Path
 
 import pytest
 import websockets
 
 from security.visitor import Visitor
-from servers.fixtures import StartServer
-from servers.netra import NetraServer
+from servers.fixtures import TEST_KEY, StartServer
+from servers.netra import Installation, NetraServer
 
 PASSWORD = "correct horse battery"
 
 
-@pytest.fixture
-def server(start_server: StartServer, provider) -> NetraServer:
-    return start_server(env={"SOCIALACCOUNT_PROVIDERS": provider.login_setting})
+@pytest.fixture(scope="module")
+def start_shared(
+    tmp_path_factory: pytest.TempPathFactory, migrated_sqlite: Path
+) -> Iterator[Callable[..., NetraServer]]:
+    """Function that starts a server which tests of this module share."""
+    started: list[NetraServer] = []
+
+    def start(**env: str) -> NetraServer:
+        folder = tmp_path_factory.mktemp("log-in") / "data"
+        shutil.copytree(migrated_sqlite, folder)
+        server = Installation(folder, {"SECRET_KEY": TEST_KEY, **env}).server()
+        started.append(server)
+        server.start()
+        return server
+
+    yield start
+    for server in started:
+        server.end()
+
+
+@pytest.fixture(scope="module")
+def server(start_shared: Callable[..., NetraServer], provider) -> NetraServer:
+    """Where people log in through the provider."""
+    return start_shared(SOCIALACCOUNT_PROVIDERS=provider.login_setting)
 
 
 async def run(server: NetraServer, **connect) -> str:
@@ -116,12 +140,21 @@ async def test_bearer__an_id_token_of_the_provider_opens_a_socket(start_server, 
 # --- local accounts
 
 
-@pytest.fixture
-def local(start_server: StartServer) -> NetraServer:
-    server = start_server()
+def with_accounts(server: NetraServer) -> NetraServer:
     server.installation.session("ann", password=PASSWORD)
     server.installation.session("ada", password=PASSWORD, admin=True)
     return server
+
+
+@pytest.fixture(scope="module")
+def local(start_shared: Callable[..., NetraServer]) -> NetraServer:
+    """Where nobody gets a password wrong: attempts are counted."""
+    return with_accounts(start_shared())
+
+
+@pytest.fixture
+def guessed(start_server: StartServer) -> NetraServer:
+    return with_accounts(start_server())
 
 
 async def test_local__log_in_run_log_out(local):
@@ -135,9 +168,9 @@ async def test_local__log_in_run_log_out(local):
         assert await run(local, additional_headers=headers) == "unauthenticated"
 
 
-def test_local__wrong_password_is_told_and_counted(local):
+def test_local__wrong_password_is_told_and_counted(guessed):
     """Five per account in five minutes; then even the right one has to wait. Another account is not touched."""
-    with Visitor(local.url) as ann:
+    with Visitor(guessed.url) as ann:
         for _ in range(5):
             answer = ann.log_in("ann", "wrong")
             assert answer.status_code == 200
@@ -145,13 +178,13 @@ def test_local__wrong_password_is_told_and_counted(local):
         answer = ann.log_in("ann", PASSWORD)
         assert "Too many" in answer.text
         assert not ann.session
-        assert ann.log_in("ada", PASSWORD).url == f"{local.url}/"
+        assert ann.log_in("ada", PASSWORD).url == f"{guessed.url}/"
 
 
-def test_local__attempts_are_counted_over_all_processes(start_server, local):
+def test_local__attempts_are_counted_over_all_processes(start_server, guessed):
     """And over all names of the server: whoever guesses passwords chooses the `Host` header."""
-    second = start_server(installation=local.installation)
-    for site in [local.url, second.url] * 3:
+    second = start_server(installation=guessed.installation)
+    for site in [guessed.url, second.url] * 3:
         with Visitor(site) as ann:
             answer = ann.log_in("ann", "wrong")
     assert "Too many" in answer.text
