@@ -162,7 +162,7 @@ async def start_run(request: ApiRequest, body: schemas.StartIn) -> Status[dict[s
             thread_id=body.thread_id,
             run_id=body.run_id,
             input=normalise_input(body.input),
-            if_busy=body.if_busy,
+            if_busy=body.if_busy or "enqueue",
             request_id=body.request_id,
         )
     answer = {"run_id": outcome.run_id, "thread_id": outcome.thread_id, "existing": outcome.existing}

@@ -127,7 +127,7 @@ class StartIn(Schema):
     thread_id: Name | None = None
     run_id: Name | None = None
     input: Any = None
-    if_busy: Literal["enqueue", "reject", "cancel"] = "enqueue"
+    if_busy: Literal["enqueue", "reject", "cancel"] | None = None
     request_id: Annotated[Text, Field(max_length=128)] | None = None
 
     @field_validator("input")
