@@ -19,15 +19,19 @@ _ADVICE = (
 )
 
 
-def require_strong(key: str) -> None:
+def require_strong(key: str, name: str = "SECRET_KEY") -> None:
     """Refuse a key that can be guessed, by the measure of Django's own check (`security.W009`).
+
+    Args:
+        key: the key.
+        name: the variable it came from, for the message.
 
     Raises:
         ImproperlyConfigured: it is short, repeats few characters, or is the one of a new project.
     """
     if len(key) < KEY_BYTES or len(set(key)) < DIFFERENT or key.startswith("django-insecure-"):
         raise ImproperlyConfigured(
-            f"SECRET_KEY can be guessed: it needs {KEY_BYTES} characters or more, {DIFFERENT} different ones at least. "
+            f"{name} can be guessed: it needs {KEY_BYTES} characters or more, {DIFFERENT} different ones at least. "
             f"{_ADVICE}."
         )
 

@@ -31,6 +31,8 @@ if NETRA_SECRET_KEY_GENERATED:
 elif not DEBUG:
     secret_key.require_strong(SECRET_KEY)
 SECRET_KEY_FALLBACKS = env.items("SECRET_KEY_FALLBACKS")
+for _key in () if DEBUG else SECRET_KEY_FALLBACKS:  # what was signed with one of them is believed, too
+    secret_key.require_strong(_key, "SECRET_KEY_FALLBACKS")
 ALLOWED_HOSTS = env.items("ALLOWED_HOSTS", ("localhost", "127.0.0.1", "[::1]"))
 
 # What Netra itself reads

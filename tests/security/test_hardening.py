@@ -155,6 +155,8 @@ def test_start__refused_with_a_key_that_can_be_guessed(tmp_path):
     assert done.returncode != 0
     assert "SECRET_KEY can be guessed" in done.stderr
     assert "token_urlsafe" in done.stderr
+    fallen_back = check(tmp_path, {**documented_environment(), "SECRET_KEY_FALLBACKS": f"{STRONG},secret"})
+    assert "SECRET_KEY_FALLBACKS can be guessed" in fallen_back.stderr
     assert "SECRET_KEY can be guessed" not in check(tmp_path, {"SECRET_KEY": "secret", "DEBUG": "1"}).stderr
 
 
