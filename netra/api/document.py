@@ -8,7 +8,6 @@ from typing import Any
 
 import msgspec
 from django.http import HttpRequest, HttpResponse
-from django.http.response import HttpResponseBase
 from ninja import NinjaAPI
 from ninja.openapi.schema import OpenAPISchema
 from ninja.operation import PathView
@@ -80,13 +79,11 @@ class NetraAPI(NinjaAPI):
     def finish(self) -> None:
         """Call when every operation is there.
 
-        A method that an address does not have is answered like other errors, and no answer is kept by a cache: they
-        are one user's, and some of them secret.
+        A method that an address does not have is answered like other errors.
         """
         for router in self._get_bound_routers():
             for view in router.path_operations.values():
                 _answer_other_methods(view)
-                _forbid_copies(view)
 
 
 def _answer_other_methods(view: PathView) -> None:
@@ -98,14 +95,3 @@ def _answer_other_methods(view: PathView) -> None:
         return response
 
     view._not_allowed = not_allowed  # type: ignore[method-assign]
-
-
-def _forbid_copies(view: PathView) -> None:
-    answer = view._async_view
-
-    async def uncached(request: HttpRequest, *args: Any, **values: Any) -> HttpResponseBase:
-        response = await answer(request, *args, **values)
-        response.headers.setdefault("Cache-Control", "no-store")
-        return response
-
-    view._async_view = uncached  # type: ignore[method-assign]

@@ -63,6 +63,12 @@ async def test_answers__of_one_user_are_kept_by_no_cache():
     assert (await page.send("POST", "/tokens", {}))["Cache-Control"] == "no-store"
     assert (await Caller().send("GET", "/me"))["Cache-Control"] == "no-store"
     assert "no-store" in (await page.web.get("/"))["Cache-Control"]
+    root = AsyncClient()
+    root.cookies["sessionid"] = await db.read(lambda: log_in(User.objects.create_superuser("root", password="x")))
+    private = ("/", "/console/bootstrap.json", "/admin/", "/admin/websocket_core/event/", "/admin/auth/user/")
+    for path in (*private, "/accounts/login/", "/accounts/password/change/", "/accounts/3rdparty/"):
+        answer = await root.get(path)
+        assert "no-store" in answer.get("Cache-Control", ""), (path, answer.status_code)
 
 
 @pytest.mark.django_db(transaction=True)
