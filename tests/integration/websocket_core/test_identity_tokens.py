@@ -100,6 +100,14 @@ async def test_token__revoked():
     assert await db.read(check, [identity, spared]) == {identity: "session_revoked"}
 
 
+async def test_token__that_has_become_another_user_s():
+    """Whatever has happened to the row: a socket stays its user's, and ends when its token is that no more."""
+    text, _ = await _issue("ann")
+    identity = await identify_token(text)
+    await AccessToken.objects.aupdate(user_id="bob")
+    assert await db.read(check, [identity]) == {identity: "session_revoked"}
+
+
 async def test_token__deleted():
     text, token = await _issue("ann")
     identity = await identify_token(text)
