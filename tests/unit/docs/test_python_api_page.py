@@ -29,7 +29,7 @@ def test_public_names__are_all_there(module: ModuleType) -> None:
 
 
 def test_methods__are_all_there() -> None:
-    inside = {"events", "usage", "cancel", "stopped"}  # between context and runtime
+    inside = {"cancel", "on_cancel"}  # between context and runtime
     context = {name for name in vars(AgentContext) if not name.startswith("_")} - inside
     assert [name for name in sorted(context | set(PROTOCOL_METHODS)) if not named(name)] == []
 
