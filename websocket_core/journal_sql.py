@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 from functools import lru_cache
+from itertools import chain
 from typing import Any, NamedTuple, Protocol
 
 from django.db import connection
@@ -92,11 +93,9 @@ class _SQLite:
         return rows
 
     def insert_events(self, rows: Sequence[EventRow], now: datetime) -> None:
-        created = (_sqlite_moment(now),)
+        created = _sqlite_moment(now)
         for piece in _pieces(rows):
-            connection.connection.execute(
-                _sqlite_insert(len(piece)), [value for row in piece for value in row + created]
-            )
+            connection.connection.execute(_sqlite_insert(len(piece)), [created, *chain.from_iterable(piece)])
 
     def write_heads(self, rows: Sequence[HeadRow], now: datetime) -> None:
         moments = map(_sqlite_moment, _moments(now, len(rows)))
@@ -123,7 +122,8 @@ def _sqlite_select(count: int) -> str:
 
 @lru_cache
 def _sqlite_insert(count: int) -> str:
-    return f"INSERT INTO websocket_core_event ({EVENT_COLUMNS}) VALUES {','.join(['(?,?,?,?,?,?)'] * count)}"
+    # The moment is the first parameter, and the last column of every row; a bare `?` is the next one after it.
+    return f"INSERT INTO websocket_core_event ({EVENT_COLUMNS}) VALUES (?2,?,?,?,?,?1){',(?,?,?,?,?,?1)' * (count - 1)}"
 
 
 @lru_cache

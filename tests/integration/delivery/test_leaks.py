@@ -16,7 +16,7 @@ from servers.process_probe import descriptors, metrics, resident
 from test_framework.scale import scaled
 from websocket_core.groups import user_group
 
-CROWD = scaled(300, 1000)
+CROWD = scaled(200, 1000)
 USERS = 50
 POOL = 20  # NETRA_DATABASE_POOL, as README.md has it
 SECONDS_TO_FORGET = scaled(60, 15)  # in the suite others keep the machine busy
@@ -107,7 +107,7 @@ async def test_crowds_that_come_and_drop__leave_nothing(
 
 
 async def test_cycles_of_large_events__do_not_make_the_process_grow(start_load_server: StartLoadServer) -> None:
-    cycles, tabs = scaled(6, 20), scaled(8, 20)
+    cycles, tabs = scaled(6, 20), scaled(6, 20)
     server = start_load_server()
     bearers = await asyncio.to_thread(tokens, server.installation, [f"user-{n}" for n in range(scaled(10, USERS))])
     sizes: list[int] = []

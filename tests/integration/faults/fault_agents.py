@@ -13,3 +13,12 @@ async def ticker(ctx: AgentContext, input: dict[str, Any]) -> int:
         await ctx.publish_state({"number": number})
         await asyncio.sleep(input.get("pause", 0.01))
     return int(input["events"])
+
+
+@agent("quiet")
+async def quiet(ctx: AgentContext, input: dict[str, Any]) -> str:
+    """Calls a tool that says nothing for some seconds."""
+    async with ctx.tool("dig", {}) as call:
+        await asyncio.sleep(input["seconds"])
+        call.result = "found"
+    return "found"

@@ -44,10 +44,10 @@ class PatientClient:
         self._task.cancel()
         await asyncio.wait([self._task])
 
-    async def start(self, run_id: str, thread_id: str, **input: Any) -> None:
-        """Start the ticker, again and again until the server has the run: the run_id makes that safe."""
+    async def start(self, run_id: str, thread_id: str, agent: str = "ticker", **input: Any) -> None:
+        """Start an agent, again and again until the server has the run: the run_id makes that safe."""
         self.seen.setdefault(thread_id, [])
-        message = {"action": "start_agent", "agent_type": "ticker", "run_id": run_id, "thread_id": thread_id}
+        message = {"action": "start_agent", "agent_type": agent, "run_id": run_id, "thread_id": thread_id}
         text = json.dumps({**message, "input": input})
         while not self.seen[thread_id]:
             await self._connected.wait()

@@ -59,13 +59,61 @@ async def test_server_that_closes_every_socket_after_some_time__clients_come_bac
         token = await asyncio.to_thread(installation.token, "patient")
         url = f"ws://127.0.0.1:{server.command[server.command.index('-p') + 1]}/ws"
         async with PatientClient([url], token) as client:
-            await client.start("run", "thread", events=250, pause=0.04)
+            await client.start("run", "thread", events=150, pause=0.04)
             await client.wait_for_end("run", 90)
         assert client.connects > 2
         assert client.faults == []
         assert client.seen["thread"] == await journal_of(url, token, "thread")
     finally:
         server.kill()
+
+
+class ImpatientProxy:
+    """Passes bytes between a client and a server, and cuts a connection on which the server says nothing for long."""
+
+    def __init__(self, port: int, seconds: float) -> None:
+        self._server_port, self._seconds = port, seconds
+        self.cuts = 0
+
+    async def __aenter__(self) -> str:
+        self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
+        return f"ws://127.0.0.1:{self._server.sockets[0].getsockname()[1]}/ws"
+
+    async def __aexit__(self, *exc: object) -> None:
+        self._server.close()
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        from_server, to_server = await asyncio.open_connection("127.0.0.1", self._server_port)
+        upstream = asyncio.create_task(self._pass_on(reader, to_server, None))
+        try:
+            await self._pass_on(from_server, writer, self._seconds)
+        except TimeoutError:
+            self.cuts += 1
+        upstream.cancel()
+        for side in (writer, to_server):
+            side.transport.abort()
+
+    @staticmethod
+    async def _pass_on(source: asyncio.StreamReader, target: asyncio.StreamWriter, seconds: float | None) -> None:
+        while True:
+            async with asyncio.timeout(seconds):
+                data = await source.read(65536)
+            if not data:
+                return
+            target.write(data)
+            await target.drain()
+
+
+async def test_quiet_tool_behind_an_impatient_proxy__the_socket_stays(start_server: StartServer) -> None:
+    """As long as the pings of 20 s are to the 60 s of usual proxies, and a tool that is quiet for 180 s."""
+    server = start_server(env={**AGENTS, "NETRA_PING_SECONDS": "1"})
+    token = await asyncio.to_thread(server.installation.token, "quiet")
+    proxy = ImpatientProxy(server.port, seconds=3)
+    async with proxy as url, PatientClient([url], token) as client:
+        await client.start("run", "thread", agent="quiet", seconds=9)
+        await client.wait_for_end("run", 60)
+    assert (client.connects, proxy.cuts, client.faults) == (1, 0, [])
+    assert client.seen["thread"] == await journal_of(server.ws_url, token, "thread")
 
 
 def daphne_with_timeout(installation: Installation, seconds: int) -> ServerProcess:

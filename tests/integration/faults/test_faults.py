@@ -5,6 +5,7 @@ import json
 import signal
 from collections.abc import Awaitable, Callable
 
+import psycopg
 import pytest
 
 from integration.faults.patient_client import PatientClient, journal_of
@@ -151,15 +152,29 @@ async def test_valkey__killed_for_five_seconds_and_back_empty(
     assert [client.connects for client in clients] == [1, 1, 1]
 
 
-async def test_postgresql__killed_and_restarted_in_the_middle(
+async def test_postgresql__sessions_ended__killed__and_restarted_in_the_middle(
     two_servers: tuple[Installation, list[NetraServer]], private_postgres: PostgresServer
 ) -> None:
+    installation, servers = two_servers
+    url = installation.env["DATABASE_URL"]
+
+    def end_every_session() -> None:
+        """As an operator or a pooler does; the server itself lives on."""
+        with psycopg.connect(url, autocommit=True) as connection:
+            connection.execute(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+                "WHERE datname = current_database() AND pid <> pg_backend_pid()"
+            )
+
     async def restart() -> None:
+        for _ in range(3):
+            await asyncio.to_thread(end_every_session)
+            await asyncio.sleep(0.3)
         await asyncio.to_thread(private_postgres.kill)
         await asyncio.sleep(3)
         await asyncio.to_thread(private_postgres.start)
 
-    await play(*two_servers, events=300, fault=restart)
+    await play(installation, servers, events=300, fault=restart)
 
 
 async def test_server__killed__its_users_go_on_at_the_other_one(
