@@ -9,6 +9,7 @@ import argparse
 import json
 import os
 import platform
+import resource
 import shutil
 import subprocess
 import sys
@@ -152,6 +153,8 @@ def main() -> None:
     parser.add_argument("--out", type=Path, help="keep everything that was measured in this file, as JSON")
     parser.add_argument("--document", type=Path, help="write the report into this document, between its marks")
     options = parser.parse_args()
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)  # servers and load inherit it
+    resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, min(16384, hard)), hard))
     names = options.only.split(",") if options.only else list(PEERS)
     scratch = Path(tempfile.mkdtemp(prefix="netra-bench-"))
     scratch.chmod(0o755)

@@ -30,7 +30,7 @@ pytestmark = pytest.mark.timeout(scaled(180, 900))
 def many_files() -> Iterator[None]:
     """This process and the servers it starts may open enough files."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (min(8192, hard), hard))
+    resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, min(8192, hard)), hard))
     yield
     resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
