@@ -26,7 +26,7 @@ from benchmarks.peers import PEERS, Peer
 from benchmarks.report import Results, report, write
 from benchmarks.socketio_peer import environment
 from servers.postgres import PostgresServer
-from servers.process import ServerProcess, accepts_connections, free_port
+from servers.process import ServerFailedError, ServerProcess, accepts_connections, free_port
 from servers.valkey import ValkeyServer
 
 
@@ -151,11 +151,19 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--seconds", type=float, default=3, help="measured part of a scenario")
     parser.add_argument("--out", type=Path, help="keep everything that was measured in this file, as JSON")
+    parser.add_argument("--from", dest="source", type=Path, help="measure nothing: report what --out has kept")
     parser.add_argument("--document", type=Path, help="write the report into this document, between its marks")
     options = parser.parse_args()
+    if options.source:
+        kept = json.loads(options.source.read_text())
+        show(kept["heading"], kept["rounds"], options.document)
+        return
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)  # servers and load inherit it
     resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, min(16384, hard)), hard))
     names = options.only.split(",") if options.only else list(PEERS)
+    machine = f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}"
+    heading = f"{datetime.now(UTC):%d %B %Y}, {machine}, load average {os.getloadavg()[0]:.1f}; "
+    heading += f"{options.rounds} rounds of {options.seconds:g} s."
     scratch = Path(tempfile.mkdtemp(prefix="netra-bench-"))
     scratch.chmod(0o755)
     began = time.monotonic()
@@ -172,18 +180,23 @@ def main() -> None:
                     continue
                 passed = time.monotonic() - began
                 print(f"{passed:4.0f} s: round {number + 1} of {options.rounds}: {name}", file=sys.stderr, flush=True)
-                results[-1][name] = Turn(peer, scratch, backends.fresh(), options.seconds).run(scenarios)
+                try:
+                    results[-1][name] = Turn(peer, scratch, backends.fresh(), options.seconds).run(scenarios)
+                except (ServerFailedError, subprocess.SubprocessError) as error:
+                    results[-1][name] = {scenarios[0]: {"error": str(error).strip()[-300:]}}
+                if options.out:
+                    options.out.write_text(json.dumps({"heading": heading, "rounds": results}))
     finally:
         backends.kill()
         shutil.rmtree(scratch, ignore_errors=True)
-    machine = f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}"
-    heading = f"{datetime.now(UTC):%d %B %Y}, {machine}, load average {os.getloadavg()[0]:.1f}; "
-    heading += f"{options.rounds} rounds of {options.seconds:g} s."
+    show(heading, results, options.document)
+
+
+def show(heading: str, results: Results, document: Path | None) -> None:
+    """Print the report, and write it into the document."""
     print(f"{heading}\n\n{report(results)}")
-    if options.out:
-        options.out.write_text(json.dumps({"heading": heading, "rounds": results}))
-    if options.document:
-        write(options.document, heading, results)
+    if document:
+        write(document, heading, results)
 
 
 if __name__ == "__main__":
