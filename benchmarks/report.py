@@ -43,11 +43,11 @@ def verdicts(results: Results) -> Iterable[str]:
 
 def measured(turn: dict[str, dict[str, dict[str, Any]]], target: Target) -> float | None:
     """The value, or ratio, of one round; `None` when it was not measured."""
-    own = turn.get(target.peer, {}).get(target.scenario, {}).get(target.value)
+    own: float | None = turn.get(target.peer, {}).get(target.scenario, {}).get(target.value)
     if not own or not target.base:
         return own
     peer, _, scenario = target.base.partition("/")
-    base = turn.get(peer, {}).get(scenario or target.scenario, {}).get(target.value)
+    base: float | None = turn.get(peer, {}).get(scenario or target.scenario, {}).get(target.value)
     return own / base if base else None
 
 
@@ -96,7 +96,7 @@ def ratio(results: Results, peer: str, base: str, scenario: str) -> float | None
 
 
 def median(values: list[dict[str, Any]], key: str) -> float | None:
-    good = [value[key] for value in values if key in value]
+    good: list[float] = [value[key] for value in values if key in value]
     if not good:
         return None
     return sum(good) if key == "lost" else statistics.median(good)
