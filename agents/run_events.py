@@ -110,6 +110,20 @@ class RunEvents:
             TypeError: the text is no `str`.
             ValueError: it holds a lone surrogate.
         """
+        waits = self._delta
+        if (  # the hot path: more of the text that waits for its timer anyway
+            waits is not None
+            and self._timer is not None
+            and waits[1] == stream
+            and waits[0] == event_type
+            and type(text) is str
+            and text.isascii()
+            and self._chars + len(text) < conf.DELTA_CHARS
+            and not (self.closed or self.lost or self.failed or self._order.locked())
+        ):
+            self._text.append(text)
+            self._chars += len(text)
+            return
         self._check()
         if not all(isinstance(one, str) for one in (text, stream)):
             raise TypeError(f"a thought or message is text, not {type(text).__name__}")
