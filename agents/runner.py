@@ -13,8 +13,6 @@ from contextvars import Context
 from typing import Any
 from weakref import WeakKeyDictionary
 
-from channels.layers import get_channel_layer
-
 from agents import run_reads
 from agents.blocking import LoopMonitor
 from agents.conf import conf
@@ -30,6 +28,7 @@ from agents.models import ACTIVE, Run
 from agents.registry import AgentRegistry
 from agents.run_events import RunEvents
 from agents.run_watch import RunWatch, watch
+from agents.runners_bell import listen
 from websocket_core import db, log_context
 from websocket_core.context import UserExecutionContext
 from websocket_core.errors import LeaseLostError
@@ -41,9 +40,6 @@ from websocket_core.process import this_process
 from websocket_core.websocket_manager import create_websocket_manager
 
 log = logging.getLogger(__name__)
-
-RUNNERS_GROUP = "netra.runners"
-LOOK_MESSAGE = "netra.look"  # somebody's wishes changed
 
 
 class Runner:
@@ -81,7 +77,7 @@ class Runner:
             loop = asyncio.get_running_loop()
             # Contexts of their own: that of the user whose run came first would live as long as they do.
             self._keeper = loop.create_task(self._keep(), name="netra-runner", context=Context())
-            self._listener = loop.create_task(self._listen(), name="netra-runner-listen", context=Context())
+            self._listener = loop.create_task(listen(self.look), name="netra-runner-listen", context=Context())
             self._monitor.start(asyncio.get_running_loop())
         return self.spawn(self._execute_all(lease), f"netra-lease {lease.run_id}")
 
@@ -254,28 +250,6 @@ class Runner:
         for execution in self._executions.values():
             if execution.context.user_id == key[0]:
                 execution.context.events.grammar.approvals.pop(key[1], None)
-
-    async def _listen(self) -> None:
-        """Hear the ring of other processes. A ring that is lost costs `LOOK_SECONDS`."""
-        layer = get_channel_layer()
-        try:
-            channel = await layer.new_channel()
-            await layer.group_add(RUNNERS_GROUP, channel)
-            try:
-                while True:
-                    await layer.receive(channel)
-                    self.look()
-            finally:
-                async with asyncio.timeout(2):
-                    await layer.group_discard(RUNNERS_GROUP, channel)
-        except asyncio.CancelledError:
-            raise
-        except Exception as error:  # noqa: BLE001 - trouble of the database or the layer is waited out
-            log.info(
-                "runner: the channel layer is away (%s); looking every %s s instead",
-                type(error).__name__,
-                conf.LOOK_SECONDS,
-            )
 
 
 def _proceed(

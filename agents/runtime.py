@@ -20,7 +20,8 @@ from agents.ledger_starts import Started, StartRun
 from agents.models import OPEN, Run
 from agents.registry import find
 from agents.run_watch import ended
-from agents.runner import LOOK_MESSAGE, RUNNERS_GROUP, get_runner
+from agents.runner import get_runner
+from agents.runners_bell import LOOK_MESSAGE, RUNNERS_GROUP
 from agents.tracing import Span, get_tracer
 from websocket_core import db, events, log_context
 from websocket_core.announce import announce
