@@ -35,8 +35,8 @@ class ThisProcess:
         moment = connection.ops.adapt_datetimefield_value(now)
         with connection.cursor() as cursor:
             cursor.execute(
-                "UPDATE websocket_core_process SET heartbeat_at = %s, batch = COALESCE(%s, batch) "
-                "WHERE process_id = %s",
+                "UPDATE websocket_core_process SET heartbeat_at = %s, batch = COALESCE(%s, batch), stopped_at = NULL "
+                "WHERE process_id = %s",  # paused for long it was taken for dead: it is not
                 [moment, batch, self.process_id],
             )
             if cursor.rowcount:

@@ -17,6 +17,7 @@ from agents.runner import _renew
 from websocket_core import journal_transaction, process
 from websocket_core.ids import ThreadID, UserID
 from websocket_core.journal import commit_now
+from websocket_core.models import Process
 from websocket_core.process import this_process
 
 KEY = (UserID("ada"), ThreadID("t"))
@@ -71,3 +72,14 @@ def test_a_lease_that_ran_out__is_found_and_its_run_ended_once(each_database):
     assert commit_now(reap) is False
     run = Run.objects.get()
     assert (run.status, run.code, run.lease_until) == ("failed", "worker_lost", None)
+
+
+def test_a_process_that_was_paused_and_taken_for_dead__is_alive_again(each_database):
+    now = datetime.now(UTC)
+    this_process.beat(now - timedelta(seconds=90))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(process, "this_process", process.ThisProcess())
+        process.beat_and_reap()  # somebody else looks around
+    assert Process.objects.get(pk=this_process.process_id).stopped_at is not None
+    this_process.beat(now)
+    assert Process.objects.get(pk=this_process.process_id).stopped_at is None

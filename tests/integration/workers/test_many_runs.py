@@ -146,6 +146,30 @@ async def test_twenty_starts_at_once__cancel(farm: Farm, sockets: list[Client]) 
     assert {e["data"]["reason"] for e in transcript if e["event_type"] == "agent_cancelled"} == {"replaced"}
 
 
+@pytest.mark.parametrize(
+    ("where", "event_type"),
+    [
+        ("in a tool", "tool_executing"),
+        ("thinking", "agent_thinking"),
+        ("waiting for an answer", "approval_requested"),
+    ],
+)
+async def test_stopped_from_a_tab_at_another_server__the_agent_in_its_worker_is_cancelled(
+    farm: Farm, sockets: list[Client], where: str, event_type: str
+) -> None:
+    one, other = sockets[:2]
+    run = await one.start("stoppable", input={"where": where})
+    await one.until(event_type)
+    began = time.monotonic()
+    await other.send("stop_agent", run_id=run["run_id"], reason="enough")
+    await other.send("stop_agent", run_id=run["run_id"], reason="again")  # twice is no error, or comes too late
+    events = await one.finish(run, SECONDS)
+    assert time.monotonic() - began < 5
+    assert (events[-1]["event_type"], events[-1]["data"]) == ("agent_cancelled", {"reason": "enough"})
+    assert farm.traces(run["run_id"]) == ["cancelled"]
+    assert await other.finish(run, SECONDS) == events
+
+
 async def test_ten_tabs_decide_at_once__one_counts_and_the_tool_runs_once_or_never(
     farm: Farm, sockets: list[Client]
 ) -> None:

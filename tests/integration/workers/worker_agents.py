@@ -45,6 +45,23 @@ async def asks(ctx: AgentContext, input: dict[str, Any]) -> bool:
     return (await ctx.approve("May I?", tool_name="work")).approved
 
 
+@agent("stoppable")
+async def stoppable(ctx: AgentContext, input: dict[str, Any]) -> None:
+    """Goes on until it is stopped: in a tool, thinking, or waiting for an answer."""
+    try:
+        if input["where"] == "in a tool":
+            async with ctx.tool("work"):
+                await gate("never")
+        elif input["where"] == "thinking":
+            while True:
+                await ctx.think(".")
+                await asyncio.sleep(0.01)
+        await ctx.approve("May I?")
+    except asyncio.CancelledError:
+        trace(ctx.run_id, "cancelled")
+        raise
+
+
 @agent("sleeps")
 def sleeps(ctx: SyncAgentContext, input: dict[str, Any]) -> None:
     """Blocks its own thread, deaf to everything."""
