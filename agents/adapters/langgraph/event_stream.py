@@ -48,7 +48,10 @@ class EventStream:
             else:
                 await self._message(message)
         elif mode == "custom":
-            await self._custom(data)
+            if isinstance(data, str):  # a thought, a line each
+                await self._texts.add(THOUGHT, "custom", data if data.endswith("\n") else data + "\n")
+            else:
+                await self._ctx.publish_state(shown(data))
         elif mode == "updates":
             if self._states:
                 await self._updates(path, data)
@@ -72,13 +75,6 @@ class EventStream:
             return
         for event_type, key, text in _blocks(content):
             await self._texts.add(event_type, (message.id, key), text)
-
-    async def _custom(self, data: Any) -> None:
-        """Text a node writes is a thought; anything else is state."""
-        if isinstance(data, str):
-            await self._texts.add(THOUGHT, "custom", data if data.endswith("\n") else data + "\n")
-        else:
-            await self._ctx.publish_state(shown(data))
 
     async def _updates(self, path: tuple[str, ...], data: Mapping[str, Any]) -> None:
         """What a node wrote into the state, without messages: those are told as such."""
