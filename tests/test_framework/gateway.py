@@ -29,6 +29,7 @@ async def issue_token(user_id: str, ttl: timedelta | None = None) -> str:
 
 async def settle() -> None:
     """Wait until everything that was emitted is committed, told, and handed to the sockets of this event loop."""
+    await get_hub().log.flush()
     await get_journal().flush()
     for _ in range(20):
         await asyncio.sleep(0)  # the ring goes through the channel layer to the hub
