@@ -10,6 +10,7 @@ from collections import defaultdict
 from contextvars import Context
 from typing import TYPE_CHECKING, Any
 
+from websocket_core.connection_places import earlier_connections
 from websocket_core.journal import get_journal
 from websocket_core.journal_transaction import Operation, Transaction
 from websocket_core.models import Connection
@@ -38,16 +39,22 @@ class _WriteConnections(Operation):
             Connection.objects.filter(pk__in=ids).update(
                 disconnected_at=transaction.now, last_seen_at=transaction.now, close_code=code
             )
+        if batch.opened:
+            transaction.at_end.append(batch.count)
 
 
 class _Batch:
     def __init__(self) -> None:
         self.opened: list[Connection] = []
+        self.earlier: dict[str, int] = {}  # connections that the user of each of them had already
         self.threads: dict[str, str] = {}
         self.closed: dict[str, int | None] = {}
 
     def __bool__(self) -> bool:
         return bool(self.opened or self.threads or self.closed)
+
+    def count(self) -> None:
+        self.earlier = earlier_connections(self.opened)
 
     def by_thread(self) -> dict[str, list[str]]:
         found = defaultdict(list)
@@ -74,9 +81,14 @@ class ConnectionLog:
         self._write: asyncio.Task[None] | None = None
         self._waiters: list[asyncio.Future[None]] = []
 
-    async def opened(self, connection: WebSocketConnection) -> None:
-        """Record a new connection; returns when the row is committed."""
-        self._next.opened.append(
+    async def opened(self, connection: WebSocketConnection) -> int:
+        """Record a new connection.
+
+        Returns:
+            when the row is committed: how many live connections the user had before, over all processes.
+        """
+        written = self._next
+        written.opened.append(
             Connection(
                 connection_id=connection.connection_id,
                 user_id=connection.user_id,
@@ -92,6 +104,7 @@ class ConnectionLog:
         self._waiters.append(future)
         self._start()
         await future
+        return written.earlier[connection.connection_id]
 
     def thread(self, connection_id: str, thread_id: str) -> None:
         """Record in which thread a connection works."""

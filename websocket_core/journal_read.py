@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any, NamedTuple
 
 from django.db import connection
-from django.utils import timezone
 
 from websocket_core.conf import conf
-from websocket_core.models import Connection, Thread
+from websocket_core.models import Thread
 
 
 class Page(NamedTuple):
@@ -33,7 +32,6 @@ class Welcome(NamedTuple):
     heads: dict[str, int]
     complete: bool  # False: the user has more threads than `heads`; the others were last updated before `oldest`
     oldest: datetime | None
-    earlier_connections: int  # live ones of this user, over all processes, that were there first
 
 
 def read_after(user_id: str, thread_id: str, after: int, limit_chars: int) -> Page:
@@ -69,8 +67,8 @@ def bounds(user_id: str, thread_ids: Sequence[str]) -> dict[str, Bounds]:
     return {thread_id: Bounds(first, last) for thread_id, first, last in rows}
 
 
-def welcome(user_id: str, connection_id: str) -> Welcome:
-    """Heads of the user's threads as they are now, and how many connections the user has already."""
+def welcome(user_id: str) -> Welcome:
+    """Heads of the user's threads as they are now."""
     limit = conf.HEADS
     with connection.cursor() as cursor:
         cursor.execute(
@@ -85,18 +83,7 @@ def welcome(user_id: str, connection_id: str) -> Welcome:
         if rows
         else None
     )
-    return Welcome(heads, len(rows) < limit, oldest, earlier_connections(user_id, connection_id))
-
-
-def earlier_connections(user_id: str, connection_id: str) -> int:
-    """Live connections of the user that were there before this one.
-
-    Those of a process without heartbeat do not count.
-    """
-    alive = timezone.now() - timedelta(seconds=conf.PROCESS_TIMEOUT)
-    live = Connection.objects.filter(user_id=user_id, disconnected_at=None, process__heartbeat_at__gt=alive)
-    # Connection ids are UUIDv7: they sort by time, and by chance within a millisecond, the same for everybody who asks.
-    return live.filter(connection_id__lt=connection_id).count()
+    return Welcome(heads, len(rows) < limit, oldest)
 
 
 def head_before(user_id: str, thread_id: str, moment: datetime) -> int:

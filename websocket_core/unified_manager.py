@@ -276,14 +276,13 @@ class UnifiedWebSocketManager:
         """Start delivery at the heads of this moment. The group is joined already, so nothing falls between the two."""
         hub = get_hub()
         if not bare:
-            await hub.log.opened(connection)
-            found = await db.read(journal_read.welcome, connection.user_id, connection.connection_id)
-            connection.earlier = found.earlier_connections
+            connection.earlier = await hub.log.opened(connection)
+            found = await db.read(journal_read.welcome, connection.user_id)
             connection.begin(found.heads, complete=found.complete, oldest=found.oldest)
             return
         try:
             await hub.log.opened(connection)
-            found = await db.read(journal_read.welcome, connection.user_id, connection.connection_id)
+            found = await db.read(journal_read.welcome, connection.user_id)
         except Exception as error:  # noqa: BLE001 - whatever the database raises
             # A socket that code adds is not refused for an absent database; each thread's start is found when it moves.
             log.warning(

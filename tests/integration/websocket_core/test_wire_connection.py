@@ -16,6 +16,7 @@ from websocket_core import db
 from websocket_core.connection import BareTransport, WebSocketConnection
 from websocket_core.errors import UserIsolationError
 from websocket_core.hub import get_hub
+from websocket_core.ids import UserID
 from websocket_core.limits import action_limiter
 from websocket_core.models import Connection
 from websocket_core.protocols import StartOutcome
@@ -187,6 +188,33 @@ async def test_frame_too_large__counted_in_bytes(join, letter):
     await client.send_text(frame % (fits + letter * 4))
     words = await last_words(client)
     assert (words["closed"], words["code"]) == (4413, "frame_too_large")
+
+
+async def test_too_many_connections__newer_is_who_was_written_later_whatever_its_id():
+    """Ids of one millisecond, or of two machines' clocks, say nothing about who came first."""
+    manager = create_test_manager()
+    connections = [
+        WebSocketConnection(UserID(GOOGLE), BareTransport(RecordingWebSocket()), connection_id=name) for name in "zab"
+    ]
+    for connection in connections:
+        await manager.add_connection(connection)
+    assert [connection.earlier for connection in connections] == [0, 1, 2]
+    for connection in connections:
+        await manager.remove_connection(connection.connection_id)
+
+
+async def test_too_many_connections__of_many_at_once_exactly_the_rest_is_refused(join, settings):
+    settings.NETRA_MAX_CONNECTIONS_PER_USER = 3
+    token = await issue_token(GOOGLE)
+    clients = await asyncio.gather(*[join(token=token) for _ in range(8)])
+
+    async def serves(client: Client) -> bool:
+        try:
+            return bool((await client.ask("ping"))["event_type"] == "pong")
+        except SocketClosed:
+            return False
+
+    assert sum(await asyncio.gather(*map(serves, clients))) == 3
 
 
 async def test_too_many_connections__the_newest_is_refused(join, settings):
