@@ -2,6 +2,7 @@
 
 import shutil
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -17,58 +18,57 @@ USERS = 60
 expect.set_options(timeout=30_000)  # a busy machine is no failure
 
 
-def _start(folder: Path, migrated_sqlite: Path) -> NetraServer:
-    """Start a server that has the agents of these tests."""
-    installation = folder / "installation"
-    shutil.copytree(migrated_sqlite, installation)
+def _start(folder: Path, migrated_sqlite: Path) -> tuple[NetraServer, Iterator[Person]]:
+    """Start a server that has the agents of these tests; meanwhile make its users, all at once."""
+    gates = folder / "gates"
+    shutil.copytree(migrated_sqlite, folder / "installation")
     env = {
         "SECRET_KEY": TEST_KEY,
         "NETRA_AGENT_MODULES": "agents_for_tests",
         "PYTHONPATH": str(HERE),
-        "CONSOLE_TEST_GATES": str(folder / "gates"),
+        "CONSOLE_TEST_GATES": str(gates),
         "NETRA_DRAIN_SECONDS": "2",
         "NETRA_LEASE_SECONDS": "6",
     }
-    server = Installation(installation, env).server()
-    server.start()
-    return server
-
-
-def _people(server: NetraServer) -> Iterator[Person]:
-    """Make its users, all at once: a command costs seconds, a user nothing."""
-    gates = Path(server.installation.env["CONSOLE_TEST_GATES"])
-    made = server.installation.manage("shell", "--no-imports", "-c", _MAKE_USERS.format(count=USERS))
-    for line in made.splitlines():
-        user_id, name, session = line.split()
-        yield Person(user_id, name, session, gates / user_id)
+    installation = Installation(folder / "installation", env)
+    server = installation.server()
+    with ThreadPoolExecutor() as pool:
+        made = pool.submit(installation.manage, "shell", "--no-imports", "-c", _MAKE_USERS.format(count=USERS))
+        server.start()
+    lines = [line.split() for line in made.result().splitlines()]
+    return server, (Person(user_id, name, session, gates / user_id) for user_id, name, session in lines)
 
 
 @pytest.fixture(scope="session")
-def console_server(tmp_path_factory: pytest.TempPathFactory, migrated_sqlite: Path) -> Iterator[NetraServer]:
-    """The server that these tests share."""
-    server = _start(tmp_path_factory.mktemp("console"), migrated_sqlite)
-    yield server
+def shared(
+    tmp_path_factory: pytest.TempPathFactory, migrated_sqlite: Path
+) -> Iterator[tuple[NetraServer, Iterator[Person]]]:
+    """The server that these tests share, and users of it nobody has used yet."""
+    server, people = _start(tmp_path_factory.mktemp("console"), migrated_sqlite)
+    yield server, people
     server.end()
 
 
 @pytest.fixture(scope="session")
-def people(console_server: NetraServer) -> Iterator[Person]:
-    """Users of the shared server nobody has used yet."""
-    return _people(console_server)
+def console_server(shared: tuple[NetraServer, Iterator[Person]]) -> NetraServer:
+    """The shared server."""
+    return shared[0]
 
 
-@pytest.fixture(scope="module")
-def private_server(tmp_path_factory: pytest.TempPathFactory, migrated_sqlite: Path) -> Iterator[NetraServer]:
-    """A server that the tests of one file stop, kill and start again."""
-    server = _start(tmp_path_factory.mktemp("private"), migrated_sqlite)
-    yield server
-    server.end()
-
-
-@pytest.fixture(scope="module")
-def private_people(private_server: NetraServer) -> Iterator[Person]:
+@pytest.fixture(scope="session")
+def people(shared: tuple[NetraServer, Iterator[Person]]) -> Iterator[Person]:
     """Its users."""
-    return _people(private_server)
+    return shared[1]
+
+
+@pytest.fixture(scope="module")
+def private(
+    tmp_path_factory: pytest.TempPathFactory, migrated_sqlite: Path
+) -> Iterator[tuple[NetraServer, Iterator[Person]]]:
+    """A server that the tests of one file stop, kill and start again, and its users."""
+    server, people = _start(tmp_path_factory.mktemp("private"), migrated_sqlite)
+    yield server, people
+    server.end()
 
 
 @pytest.fixture

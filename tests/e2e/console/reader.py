@@ -53,13 +53,13 @@ class Console:
         self.page.goto(f"{self.url}/{address}")
         if self.page.evaluate("location.hash") != address:
             self.page.evaluate("address => { location.hash = address; }", address)
-        expect(self.page.locator("#connection.idle")).to_have_count(1)
+        expect(self.page.locator("#connection")).not_to_contain_text("Connecting")
         return self
 
     def reload(self) -> None:
         """Load the page again, as a reader does."""
         self.page.reload()
-        expect(self.page.locator("#connection.idle")).to_have_count(1)
+        expect(self.page.locator("#connection")).not_to_contain_text("Connecting")
 
     def ask(self, agent: str, text: str) -> Locator:
         """Start a run; returns its card."""

@@ -22,11 +22,8 @@ def finished_run(console: Console, person: Person) -> None:
     expect(run).to_have_attribute("data-status", "completed")
 
 
-def test_log_in_page__works_and_is_readable(
-    open_console: OpenConsole, console_server: NetraServer, people: Iterator[Person]
-) -> None:
+def test_log_in_page__works_and_is_readable(open_console: OpenConsole, console_server: NetraServer) -> None:
     """The way in: a wrong password is told, the right one leads to the console."""
-    next(people)  # "newcomer" is made together with the others
     page = open_console.context(None).new_page()
     page.goto(console_server.url)
     expect(page).to_have_title("Log in – Netra")

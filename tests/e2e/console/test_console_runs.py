@@ -11,17 +11,11 @@ from e2e.console.reader import Console, OpenConsole, Person
 
 AT_END = "box => box.scrollHeight - box.scrollTop - box.clientHeight < 2"
 
-# The longest task of the page's thread, and the share of time in tasks too long for a frame.
-WATCH_FRAMES = """() => {
-  const began = performance.now();
-  let blocked = 0;
-  window.watched = { longest: 0, blocked: 0 };
+# The longest time for which the page answered nobody.
+WATCH_TASKS = """() => {
+  window.longest = 0;
   new PerformanceObserver((list) => {
-    for (const { duration } of list.getEntries()) {
-      blocked += duration;
-      watched.longest = Math.max(watched.longest, duration);
-      watched.blocked = blocked / (performance.now() - began);
-    }
+    for (const { duration } of list.getEntries()) window.longest = Math.max(window.longest, duration);
   }).observe({ type: "longtask" });
 }"""
 
@@ -238,7 +232,7 @@ def test_failed__gives_the_incident_and_no_secret(open_console: OpenConsole, per
 def test_five_thousand_events__stay_smooth(console: Console, person: Person) -> None:
     """Thousands of steps cost neither a frame nor a page full of elements, and each can still be reached."""
     page = console.page
-    page.evaluate(WATCH_FRAMES)
+    page.evaluate(WATCH_TASKS)
     run = console.ask("busy", "Look at all rows")
     expect(run.locator(".fold")).to_have_count(1)
     expect(run.locator(".tool").last).to_contain_text("row: 1250")
@@ -247,9 +241,7 @@ def test_five_thousand_events__stay_smooth(console: Console, person: Person) -> 
     expect(run).to_have_attribute("data-status", "completed", timeout=60_000)
     assert len(console.events()) > 5_000
     assert page.evaluate("document.querySelectorAll('*').length") < 3_000
-    watched = page.evaluate("window.watched")
-    assert watched["longest"] < 1_000, "the page did not answer for so long that everybody sees it"
-    assert watched["blocked"] < 0.5, "most of the time is the reader's"
+    assert page.evaluate("window.longest") < 1_000, "the page did not answer for so long that everybody sees it"
     expect(run.locator(".fold")).to_contain_text("steps folded, 5 of them failed")
     assert page.locator(".scroller").evaluate(AT_END)
     look(page, "thousands-of-events")

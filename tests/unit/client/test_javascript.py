@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 HERE = Path(__file__).parent
+STATIC = HERE.parents[2] / "netra/static/netra"
 # The first release whose mocked timers include `Date`.
 OLDEST_NODE = (20, 4)
 
@@ -35,3 +36,13 @@ def test_javascript__all_pass(file: Path) -> None:
     count = re.search(r"^# tests (\d+)$", result.stdout, re.MULTILINE) or re.search(r"ℹ tests (\d+)", result.stdout)
     assert count, result.stdout
     assert int(count[1]) > 0, result.stdout
+
+
+def test_console__is_under_100_kib_in_files_of_one_thing_each() -> None:
+    """Script and style as they are served: no build step makes them smaller, so they have to be small."""
+    files = [STATIC / "netra-client.js", *STATIC.glob("client/*.js"), *STATIC.glob("console/*.*")]
+    assert len(files) > 20
+    sizes = {file.name: file.stat().st_size for file in files}
+    assert sum(sizes.values()) < 100 * 1024, sizes
+    lines = {file.name: len(file.read_text().splitlines()) for file in files}
+    assert not {name: count for name, count in lines.items() if count > 300}

@@ -22,8 +22,8 @@ export class Composer {
 	}
 
 	choose(name) {
-		const { options } = this.agent;
-		const option = [...options].find(({ value }) => value === name) ?? options[0];
+		const { options, selectedOptions } = this.agent;
+		const option = [...options].find(({ value }) => value === name) ?? selectedOptions[0];
 		if (!option) return;
 		option.selected = true;
 		this.hint.textContent = option.title;

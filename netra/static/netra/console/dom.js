@@ -62,9 +62,10 @@ function update(node, wish) {
 	}
 	for (const name of Object.keys({ ...made?.properties, ...wish.properties })) {
 		const [before, now] = [made?.properties[name], wish.properties[name]];
-		// Not as an attribute, which would need a weaker security policy.
-		if (name === "style") for (const part in now) node.style.setProperty(part, now[part]);
-		else if (before !== now && name !== "key") set(node, name, now);
+		if (name === "style") {
+			// Not as an attribute, which would need a weaker security policy.
+			for (const part in now) if (before?.[part] !== now[part]) node.style.setProperty(part, now[part]);
+		} else if (before !== now && name !== "key") set(node, name, now);
 	}
 	patch(node, ...wish.children);
 }
@@ -79,7 +80,7 @@ function set(node, name, value) {
 /** `text` may be a function, called when it is pressed. */
 export function copyButton(text, label = "Copy") {
 	const onclick = async ({ currentTarget: { lastChild: { firstChild: words } } }) => {
-		// Only pages of https and of this machine have a clipboard.
+		// Plain-http pages have no clipboard.
 		const done = navigator.clipboard?.writeText(typeof text === "function" ? text() : text).then(() => "Copied");
 		words.data = (await done?.catch(() => null)) ?? "Not allowed here";
 		setTimeout(() => (words.data = label), 1_600);

@@ -9,7 +9,7 @@ import { Scroll } from "./scroll.js";
 import { announcement, errorText, loggedOutText } from "./words.js";
 
 const MAX_PAUSE_MS = 300;
-const BEAT_MS = matchMedia("(prefers-reduced-motion: reduce)").matches ? 1_000 : 250; // of everything that shows time
+const BEAT_MS = matchMedia("(prefers-reduced-motion: reduce)").matches ? 1_000 : 250;
 const SESSION_OVER = ["unauthenticated", "token_expired", "session_revoked", "other_user"];
 
 const $ = (selector) => document.querySelector(selector);
@@ -55,6 +55,7 @@ class Console {
 			extent.showEnd();
 			this.change(runs.at(-1), () => runs.at(-1).extent.showEnd());
 			this.scroll.following = true;
+			this.draw();
 		};
 		$("#agents").onclick = ({ target }) => {
 			this.composer.choose(target.closest("button")?.value);
@@ -63,7 +64,7 @@ class Console {
 		$(".skip").onclick = () => this.composer.text.focus();
 		this.stopBar.onclose = ({ target }) => target.returnValue === "stop" && this.feed.stop(this.asked);
 		this.stopBar.onkeydown = ({ repeat }) => !repeat; // a key still held down from before is no answer
-		// Drafts belong to who logs out, not to who logs in next.
+		// Drafts belong to who logs out, not to the next.
 		$("#threads form").onsubmit = () => sessionStorage.clear();
 	}
 
