@@ -168,7 +168,7 @@ async def test_clients_that_never_read__cost_little__are_cut__and_miss_nothing(
     assert [client.seq for client in clients] == [WHOLE_RUN] * DEAF
 
 
-@pytest.mark.parametrize("kind", ["serve", "daphne"])
+@pytest.mark.parametrize("kind", scaled(["daphne"], ["daphne", "serve"]))
 async def test_clients_that_ack_and_then_stop__cost_a_window__and_go_on_where_they_were(
     start_load_server: StartLoadServer, connect_deaf: ConnectDeaf, kind: str
 ) -> None:
