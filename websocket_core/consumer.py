@@ -216,6 +216,8 @@ class NetraConsumer(AsyncConsumer):
         assert connection is not None
         if connection.closed:
             return
+        if self._first_action is not None:
+            self._first_action.cancel()  # it has come; a database that takes its time to carry it out is no silence
         text = message.get("text")
         if text is None:
             self.close(4400, "binary_frame", "Send text frames, not binary ones.")
