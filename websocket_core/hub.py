@@ -29,6 +29,7 @@ log = logging.getLogger(__name__)
 
 CONTROL_MESSAGE = "netra.control"  # {"text"}: a control frame for all connections of a user
 CREDENTIALS_MESSAGE = "netra.credentials"  # check this user's credentials now
+LAYER_SECONDS = 5.0  # that an answer of the channel layer is waited for
 BURST = 256  # group messages handed on before others have a turn
 CLOSE_MESSAGE = "netra.close"  # look which connections an operator wants closed
 
@@ -53,7 +54,9 @@ class Hub:
         self.log = ConnectionLog()
         self._members: dict[str, _Member] = {}
         self._channel = ""
+        self._open = asyncio.Event()  # there is a channel
         self._starting = asyncio.Lock()
+        self._opening = asyncio.Lock()
         self._tasks: list[asyncio.Task[None]] = []
         self._watchdog = Watchdog(self)
 
@@ -77,7 +80,7 @@ class Hub:
         """
         async with self._starting:
             if not self._tasks:
-                await self._start()
+                self._start()
             member = self._members.setdefault(connection.group, _Member())
         member.connections.add(connection)
         metrics.connections.inc()
@@ -101,7 +104,7 @@ class Hub:
                 if member.joined:
                     member.joined = False
                     try:
-                        async with asyncio.timeout(5):
+                        async with asyncio.timeout(LAYER_SECONDS):
                             await get_channel_layer().group_discard(connection.group, self._channel)
                     except Exception as error:  # noqa: BLE001 - a channel layer that is away refuses nobody
                         log.debug("group_discard failed: %s", error)
@@ -112,11 +115,11 @@ class Hub:
                 await self._stop()
 
     async def rejoin(self) -> None:
-        """Enter the groups that could not be entered before."""
+        """Enter the groups that could not be entered before, as far as the channel layer lets us."""
         for group, member in list(self._members.items()):
             async with member.lock:
-                if not member.joined and member.connections:
-                    await self._enter(group, member)
+                if not member.joined and member.connections and not await self._enter(group, member):
+                    return  # it is still away: what the first one waits for, the others need not
 
     async def drain(self) -> None:
         """Tell every connection to come back elsewhere, spread over some seconds, and close it."""
@@ -132,9 +135,13 @@ class Hub:
         ]
         await asyncio.gather(*closing, return_exceptions=True)
 
-    async def _enter(self, group: str, member: _Member) -> None:
+    async def _enter(self, group: str, member: _Member) -> bool:
         try:
-            async with asyncio.timeout(5):
+            async with asyncio.timeout(LAYER_SECONDS):
+                async with self._opening:  # one for all of the hub's groups, whoever comes first
+                    if not self._channel:
+                        self._channel = await get_channel_layer().new_channel()
+                        self._open.set()
                 await get_channel_layer().group_add(group, self._channel)
             member.joined = True
         except Exception as error:  # noqa: BLE001 - a channel layer that is away refuses nobody
@@ -143,9 +150,11 @@ class Hub:
                 type(error).__name__,
                 error,
             )
+        return member.joined
 
-    async def _start(self) -> None:
-        self._channel = await get_channel_layer().new_channel()
+    def _start(self) -> None:
+        self._channel = ""
+        self._open.clear()
         loop = asyncio.get_running_loop()
         self._tasks = [
             # Contexts of their own: that of the user who happened to come first would live as long as they do.
@@ -163,6 +172,7 @@ class Hub:
 
     async def _listen(self) -> None:
         layer = get_channel_layer()
+        await self._open.wait()
         take_nowait = getattr(layer, "take_nowait", None)  # our in-process layer's: no turn of the loop for each
         while True:
             try:

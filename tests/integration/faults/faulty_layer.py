@@ -1,4 +1,6 @@
-"""Settings with a channel layer that drops, doubles and delays one message in ten each, and one of capacity 1."""
+"""Settings with channel layers that fail: one drops, doubles and delays one message in ten each, one has a capacity of
+1, and one cannot be joined.
+"""
 
 import asyncio
 import os
@@ -54,8 +56,19 @@ class FaultyPubSubLayer(_Faults, RedisPubSubChannelLayer):
         await self._get_layer().group_send(group, message)
 
 
-if os.environ["FAULT"] == "faulty":
-    _name = "FaultyPubSubLayer" if NETRA_REDIS_URL else "FaultyLayer"  # noqa: F405
-    CHANNEL_LAYERS["default"]["BACKEND"] = f"tests.integration.faults.faulty_layer.{_name}"  # noqa: F405
+class UnjoinableLayer(InProcessChannelLayer):
+    """A layer that never answers who wants to join a group: packets that go nowhere."""
+
+    async def group_add(self, group: str, channel: str) -> None:
+        await asyncio.Event().wait()
+
+
+BACKENDS = {
+    "faulty": "FaultyPubSubLayer" if NETRA_REDIS_URL else "FaultyLayer",  # noqa: F405
+    "unjoinable": "UnjoinableLayer",
+}
+if os.environ["FAULT"] in BACKENDS:
+    backend = f"tests.integration.faults.faulty_layer.{BACKENDS[os.environ['FAULT']]}"
+    CHANNEL_LAYERS["default"]["BACKEND"] = backend  # noqa: F405
 else:
     CHANNEL_LAYERS["default"]["CONFIG"] = {"capacity": 1}  # noqa: F405
