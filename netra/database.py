@@ -55,14 +55,25 @@ def _sqlite(settings: dict[str, Any], test_file: Path) -> dict[str, Any]:
 
 
 def _postgresql(settings: dict[str, Any], pool_size: int) -> dict[str, Any]:
+    from netra.guarded_connection import GuardedConnection
+
     defaults: dict[str, Any] = {
-        "pool": {"min_size": 1, "max_size": pool_size, "timeout": 10},
+        "pool": {
+            "min_size": 1,
+            "max_size": pool_size,
+            "timeout": 10,
+            "connection_class": GuardedConnection,
+            # Else the pool's own pauses between attempts grow with the outage, and so does the way back from it.
+            "reconnect_timeout": 5,
+        },
         "application_name": "netra",
         "connect_timeout": 5,
-        # A database host that vanished is noticed within half a minute instead of two hours.
+        # A database host that vanished is noticed within half a minute instead of two hours, also when something was
+        # on its way to it: that is tried for a quarter of an hour, and there is no keepalive meanwhile.
         "keepalives_idle": 15,
         "keepalives_interval": 5,
         "keepalives_count": 3,
+        "tcp_user_timeout": 20_000,  # ms
     }
     settings["OPTIONS"] = defaults | settings.get("OPTIONS", {})
     settings["CONN_MAX_AGE"] = 0  # the pool keeps connections open; Django insists on 0 beside it

@@ -20,6 +20,7 @@ from netra.server.asgi_server import NetraServer
 from netra.server.limits import Limits
 from netra.server.listening import CannotListenError, describe, descriptor, tcp, unix
 from websocket_core import lifecycle
+from websocket_core.process import this_process
 from websocket_core.process_exit import exit_in_spite_of_threads
 
 log = logging.getLogger("netra.serve")
@@ -43,6 +44,7 @@ class Command(BaseCommand):
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
+        this_process.kind = "server"
         listener = _listen(options)
         address = describe(listener)
 
