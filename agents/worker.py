@@ -12,15 +12,16 @@ from __future__ import annotations
 import asyncio
 import logging
 import signal
-from typing import Any
 
-from procrastinate import App
+from procrastinate import App, PsycopgConnector
 from procrastinate.contrib.django import app
+from procrastinate.contrib.django.utils import connector_params
 from procrastinate.jobs import Status
 
 from agents import worker_metrics
 from agents.conf import conf
 from agents.executors.procrastinate import QUEUE, TASK
+from agents.job_queue import PatientJobManager
 from agents.ledger_leases import ClaimRun
 from agents.registry import discover
 from agents.runner import get_runner
@@ -77,8 +78,11 @@ async def work(concurrency: int, metrics_host: str = "127.0.0.1", metrics_port: 
             ) from error
     get_tracer()  # now: with tracing on it takes a moment that no run should wait for
     get_sweeper(RunRuntime()).start()
-    connector: Any = app.connector  # Django's; workers need one that listens
-    worker_app = app.with_connector(connector.get_worker_connector())
+    # Django's own connector cannot listen. A short time for each attempt to connect: the pauses of the pool between
+    # attempts grow, and with them the way back from an outage.
+    connector = PsycopgConnector(kwargs=connector_params(), timeout=10.0, reconnect_timeout=5.0)
+    worker_app = app.with_connector(connector)
+    worker_app.job_manager = PatientJobManager(worker_app.connector)
     async with worker_app.open_async():
         worker = asyncio.create_task(
             worker_app.run_worker_async(

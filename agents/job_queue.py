@@ -1,0 +1,109 @@
+"""What a worker asks of the queue of jobs, through outages of the database.
+
+procrastinate's worker ends at the first error of its database, and takes the runs it executes along with it. Runs
+survive such an outage by themselves (the journal waits, leases are renewed), so the queue has to be as patient: while
+the database is away there are no jobs, and what is to be said of finished ones waits.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Iterable
+from typing import Any, TypeVar
+
+from procrastinate import exceptions
+from procrastinate.jobs import Job, Status
+from procrastinate.manager import JobManager
+
+log = logging.getLogger(__name__)
+
+PAUSE_SECONDS = 1.0
+ANSWER_SECONDS = 20.0  # of a database that says nothing at all
+
+T = TypeVar("T")
+
+
+class PatientJobManager(JobManager):
+    """The queue, as a worker sees it."""
+
+    def __init__(self, connector: Any) -> None:
+        super().__init__(connector)
+        self._ids: dict[int, int] = {}  # a worker's id -> the one under which it is registered now
+        self._away = False
+
+    async def fetch_job(self, queues: Iterable[str] | None, worker_id: int) -> Job | None:
+        """The next job, or `None`: there is none, or nobody can say. The worker asks again by itself."""
+        try:
+            job = await self._answer(super().fetch_job(queues, self._ids.get(worker_id, worker_id)))
+        except (exceptions.ConnectorException, TimeoutError) as error:
+            self._note(error)
+            await asyncio.sleep(PAUSE_SECONDS)
+            if not isinstance(error, TimeoutError):
+                await self._register_again(worker_id)
+            return None
+        self._away = False
+        return job
+
+    async def finish_job(self, job: Job, status: Status, delete_job: bool) -> None:
+        """Say that a job is done, as soon as somebody listens. A job that was cleared away meanwhile is done, too."""
+        while True:
+            try:
+                await self._answer(super().finish_job(job, status, delete_job))
+            except (exceptions.ConnectorException, TimeoutError) as error:
+                if "not found" in str(error.__cause__ or error):
+                    return
+                self._note(error)
+                await asyncio.sleep(PAUSE_SECONDS)
+            else:
+                return
+
+    async def update_heartbeat(self, worker_id: int) -> None:
+        """Tell that the worker lives, if somebody listens."""
+        try:
+            await self._answer(super().update_heartbeat(self._ids.get(worker_id, worker_id)))
+        except (exceptions.ConnectorException, TimeoutError) as error:
+            self._note(error)
+
+    async def unregister_worker(self, worker_id: int) -> None:
+        """The worker ends. Where nobody listens, its silence says the same."""
+        try:
+            await self._answer(super().unregister_worker(self._ids.get(worker_id, worker_id)))
+        except (exceptions.ConnectorException, TimeoutError) as error:
+            self._note(error)
+
+    async def listen_for_jobs(
+        self, *, on_notification: Callable[..., Awaitable[None]], queues: Iterable[str] | None = None
+    ) -> None:
+        """Hear of new jobs at once; without it they are found within some seconds."""
+        while True:
+            try:
+                await super().listen_for_jobs(on_notification=on_notification, queues=queues)
+            except exceptions.ConnectorException as error:
+                self._note(error)
+            await asyncio.sleep(PAUSE_SECONDS)
+
+    async def _register_again(self, worker_id: int) -> None:
+        """A worker that was silent for long (an outage, a stopped process) may have been struck off the list."""
+        try:
+            alive = await self._answer(
+                self.connector.execute_query_all_async(
+                    "SELECT id FROM procrastinate_workers WHERE id = %(id)s", id=self._ids.get(worker_id, worker_id)
+                )
+            )
+            if not alive:
+                self._ids[worker_id] = await self._answer(self.register_worker())
+                log.warning("this worker had been taken for dead; it is registered again")
+        except (exceptions.ConnectorException, TimeoutError) as error:
+            self._note(error)
+
+    def _note(self, error: BaseException) -> None:
+        if not self._away:  # once per outage
+            self._away = True
+            cause = error.__cause__ or error
+            log.warning("queue of jobs unavailable (%s: %s)", type(cause).__name__, str(cause).strip())
+
+    @staticmethod
+    async def _answer(question: Awaitable[T]) -> T:
+        async with asyncio.timeout(ANSWER_SECONDS):
+            return await question
