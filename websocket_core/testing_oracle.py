@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 import msgspec
@@ -18,7 +18,16 @@ _TIMESTAMP = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z\Z")
 
 
 class ProtocolViolation(AssertionError):
-    """What was sent breaks the wire protocol; the message says which promise, and shows the frame."""
+    """What was sent breaks the wire protocol; the message says which promise, and shows the frame.
+
+    Attributes:
+        kind: which promise, for whoever counts: `gap` (an event was skipped, or comes out of order), `repeat`,
+            `differs` (from what was sent before), `grammar` (of a run), `form` (of a frame).
+    """
+
+    def __init__(self, message: str, kind: str = "form") -> None:
+        super().__init__(message)
+        self.kind = kind
 
 
 class ThreadView:
@@ -36,31 +45,53 @@ class ThreadView:
         self.replay_to = 0
         self.skip_to: int | None = None  # retention has cut the thread: the next event may be this one
 
+    @property
+    def cursor(self) -> int:
+        """The last seq up to which everything is there, from the first one seen."""
+        first, last = min(self.texts), max(self.texts)
+        if len(self.texts) == last - first + 1:
+            return last
+        return next(seq for seq in range(first, last) if seq + 1 not in self.texts)
+
 
 class OrderOracle:
     """Judges the frames of one client, in the order in which they come.
 
     It outlives a connection: call `reconnected` when the client comes back, and what it sees then is held against what
-    it saw before.
+    it saw before. It outlives a violation, too: what comes after is judged from where that one has led to.
+
+    Args:
+        remember: what is kept of an event's text; something shorter than the text for those who see millions.
 
     Attributes:
         threads: what is known of each thread, by its id.
         runs: the grammar of each run that was seen from its first event, by `(thread_id, run_id)`.
+        events: how many different ones were seen.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, remember: Callable[[str], str] = str) -> None:
+        self._remember = remember
+        self.events = 0
         self.threads: dict[str, ThreadView] = {}
         self.runs: dict[tuple[str, str], RunGrammar] = {}
         self._joined_late: set[tuple[str, str]] = set()
 
-    def reconnected(self) -> None:
-        """A new connection: positions start again, wherever the server or a `resume` puts them."""
+    def reconnected(self, cursors: Mapping[str, int] | None = None) -> None:
+        """A new connection: positions start again, wherever the server or a `resume` puts them.
+
+        Args:
+            cursors: what the first action, a `resume`, says; of these threads nothing may come but what follows.
+        """
         for view in self.threads.values():
             view.position, view.replay_to, view.skip_to = None, 0, None
+        for thread_id, cursor in (cursors or {}).items():
+            self.threads.setdefault(thread_id, ThreadView()).position = cursor
 
     def cursors(self) -> dict[str, int]:
-        """What a client sends as `resume` after a lost connection: the last seq seen of each thread."""
-        return {thread_id: max(view.texts) for thread_id, view in self.threads.items() if view.texts}
+        """What a client sends as `resume` after a lost connection: the last seq of each thread before which it misses
+        nothing.
+        """
+        return {thread_id: view.cursor for thread_id, view in self.threads.items() if view.texts}
 
     def feed(self, text: str) -> dict[str, Any]:
         """Judge one frame.
@@ -112,16 +143,20 @@ class OrderOracle:
         if not _TIMESTAMP.match(frame["timestamp"]):
             raise ProtocolViolation(f"a timestamp is UTC with six digits: {text[:200]}")
         seq, view = frame["seq"], self.threads.setdefault(frame["thread_id"], ThreadView())
-        if view.position is not None and seq != view.position + 1 and seq != view.skip_to:
-            raise ProtocolViolation(f"seq {view.position + 1} was due: {text[:200]}")
+        due = None if view.position is None or seq == view.skip_to else view.position + 1
         view.position, view.skip_to = seq, None
-        if seq not in view.texts:
-            view.texts[seq] = text
+        known, kept = view.texts.get(seq), self._remember(text)
+        if known is None:
+            view.texts[seq] = kept
+            self.events += 1
+        if known is not None and seq > view.replay_to:
+            raise ProtocolViolation(f"seen before, and no `replaying` covers it: {text[:200]}", "repeat")
+        if known is not None and known != kept:
+            raise ProtocolViolation(f"a replay has to be identical: {known[:200]} became {text[:200]}", "differs")
+        if due not in (None, seq):
+            raise ProtocolViolation(f"seq {due} was due: {text[:200]}", "gap")
+        if known is None:
             self._grammar(frame, text)
-        elif seq > view.replay_to:
-            raise ProtocolViolation(f"seen before, and no `replaying` covers it: {text[:200]}")
-        elif view.texts[seq] != text:
-            raise ProtocolViolation(f"a replay has to be identical: {view.texts[seq][:200]} became {text[:200]}")
 
     def _grammar(self, frame: dict[str, Any], text: str) -> None:
         key = (frame["thread_id"], frame["run_id"])
@@ -131,14 +166,14 @@ class OrderOracle:
         if grammar is None:
             if frame["event_type"] not in ("run_queued", "agent_started"):
                 if frame["seq"] == 1:
-                    raise ProtocolViolation(f"a run begins with run_queued or agent_started: {text[:200]}")
+                    raise ProtocolViolation(f"a run begins with run_queued or agent_started: {text[:200]}", "grammar")
                 self._joined_late.add(key)  # its beginning lies before what this client has asked for
                 return
             grammar = self.runs[key] = RunGrammar()
         try:
             grammar.feed(frame["event_type"], frame["data"])
         except ValueError as error:
-            raise ProtocolViolation(f"{error}: {text[:200]}") from None
+            raise ProtocolViolation(f"{error}: {text[:200]}", "grammar") from None
 
     def _control(self, frame: dict[str, Any], text: str) -> None:
         if "seq" in frame or "data" in frame:

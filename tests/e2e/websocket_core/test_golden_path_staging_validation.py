@@ -115,7 +115,6 @@ async def test_worker__killed__its_run_ends_honestly_and_the_thread_goes_on(loca
             await asyncio.to_thread(local_staging.control, "signal", "KILL", worker)
         await client.wait_for_end("run-lost", 90)
         assert json.loads(client.seen["thread-lost"][-1])["data"]["code"] == "worker_lost"
-        client.seen.setdefault("thread-lost", [])
         await client.start("run-after", "thread-after", events=3)
         await client.wait_for_end("run-after", 90)
     assert client.faults == []

@@ -1,0 +1,200 @@
+"""A client as the wire protocol wants it: comes back after every break, resumes, and is judged by an oracle."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import itertools
+import random
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, Self
+
+import msgspec
+import websockets
+
+from websocket_core.testing_oracle import OrderOracle, ProtocolViolation
+
+BATCH = websockets.Subprotocol("netra.v1.batch")
+FINAL = (4400, 4401, 4413)  # close codes after which coming back is of no use
+MOST_EXAMPLES = 20  # violations kept as text
+
+OnFrame = Callable[[dict[str, Any], bool], None]
+
+
+class Refused(Exception):
+    """The deployment does not want this client; the message says why and what to do."""
+
+
+class ResumingClient:
+    """One tab of one user.
+
+    Args:
+        urls: of the WebSocket; each new connection takes the next one.
+        token: the user's bearer token.
+        threads: followed from their beginning, whenever that is. Others are followed from where they are first seen.
+        oracle: judges what comes; it remembers over connections.
+        on_frame: called with every frame, and whether it is an event seen for the first time.
+        batch: let the server put several frames into one message.
+
+    Attributes:
+        oracle: what has been seen of each thread.
+        violations: broken promises, by kind (see `ProtocolViolation.kind`).
+        examples: the first of them, in words.
+        connects: how often it has connected.
+        connected: set while it is.
+        refused: why it does not come back any more, or `None`.
+    """
+
+    def __init__(
+        self,
+        urls: Sequence[str],
+        token: str,
+        *,
+        threads: Iterable[str] = (),
+        oracle: OrderOracle | None = None,
+        on_frame: OnFrame | None = None,
+        batch: bool = True,
+    ) -> None:
+        self._urls = itertools.cycle(urls)
+        self._token, self._batch, self._on_frame = token, batch, on_frame
+        self._followed = dict.fromkeys(threads, 0)
+        self.oracle = oracle or OrderOracle()
+        self.violations: Counter[str] = Counter()
+        self.examples: list[str] = []
+        self.connects = 0
+        self.connected = asyncio.Event()
+        self.refused: str | None = None
+        self._socket: Any = None
+        self._task: asyncio.Task[None] | None = None
+        self._come_back = 0.0  # seconds that the server has asked for
+        self._reason = ""  # what the last `error` frame said
+
+    async def __aenter__(self) -> Self:
+        self._task = asyncio.create_task(self._live())
+        return self
+
+    async def __aexit__(self, *exc: object) -> None:
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.wait([self._task])
+
+    def follow(self, thread_id: str) -> None:
+        """See this thread from its beginning; takes effect with the next connection."""
+        self._followed.setdefault(thread_id, 0)
+
+    async def send(self, **action: Any) -> bool:
+        """Send an action. `False` when there is no connection, or it broke: nobody knows then whether it arrived."""
+        if not self.connected.is_set():
+            return False
+        try:
+            await self._socket.send(msgspec.json.encode(action).decode())
+        except websockets.ConnectionClosed:
+            return False
+        return True
+
+    def drop(self) -> None:
+        """Lose the connection, as in a tunnel: no farewell."""
+        if self.connected.is_set():
+            self._socket.transport.abort()
+
+    async def _live(self) -> None:
+        failures = 0
+        while self.refused is None:
+            try:
+                await self._connection()
+                failures = 0
+            except (OSError, websockets.WebSocketException, TimeoutError):
+                failures += 1
+            finally:
+                self.connected.clear()
+            # Spread, so that all do not come at once to a server that has just come back.
+            pause = self._come_back or min(2.0, 0.1 * 2 ** min(failures, 5))
+            self._come_back = 0.0
+            await asyncio.sleep(pause * random.uniform(0.5, 1.0))
+
+    async def _connection(self) -> None:
+        headers = {"Authorization": f"Bearer {self._token}"}
+        async with websockets.connect(
+            next(self._urls),
+            additional_headers=headers,
+            subprotocols=[BATCH] if self._batch else None,
+            max_size=None,
+            compression=None,
+            open_timeout=20,
+            close_timeout=2,
+        ) as socket:
+            self.connects += 1
+            self._socket = socket
+            cursors = self._followed | self.oracle.cursors()
+            for thread in self._followed:
+                view = self.oracle.threads.get(thread)
+                if view is not None and 1 not in view.texts:
+                    cursors[thread] = 0  # its beginning is missing
+            self.oracle.reconnected(cursors)
+            first = {"action": "resume", "cursors": cursors} if cursors else {"action": "ping"}
+            await socket.send(msgspec.json.encode(first).decode())
+            self.connected.set()
+            with contextlib.suppress(websockets.ConnectionClosed):
+                async for message in socket:
+                    for text in unpacked(str(message)):
+                        self._take(text)
+            if socket.close_code in FINAL:
+                self.refused = f"closed with {socket.close_code}: {self._reason or 'no reason was given'}"
+
+    def _take(self, text: str) -> None:
+        before = self.oracle.events
+        try:
+            frame = self.oracle.feed(text)
+        except ProtocolViolation as violation:
+            self.violations[violation.kind] += 1
+            if len(self.examples) < MOST_EXAMPLES:
+                self.examples.append(str(violation))
+            frame = msgspec.json.decode(text)
+        if frame["event_type"] == "error":
+            self._reason = f"{frame['code']}: {frame['message']}"
+            if frame["code"] == "draining":
+                self._come_back = frame.get("retry_after_ms", 0) / 1000
+        if self._on_frame is not None:
+            self._on_frame(frame, self.oracle.events > before)
+
+
+def unpacked(text: str) -> list[str]:
+    """The exact texts of the frames in a message: an array of them on the subprotocol `netra.v1.batch`."""
+    if not text.startswith("["):
+        return [text]
+    return [bytes(raw).decode() for raw in msgspec.json.decode(text, type=list[msgspec.Raw])]
+
+
+async def journal_of(url: str, token: str, threads: Iterable[str], seconds: float = 60.0) -> dict[str, list[str]]:
+    """What the journal has of these threads, asked for by somebody who has seen nothing.
+
+    Raises:
+        TimeoutError: it was not all there in time, however often the connection was made again.
+    """
+    wanted = list(threads)
+    async with asyncio.timeout(seconds):
+        while True:
+            try:
+                return await _read_once(url, token, wanted)
+            except (OSError, websockets.WebSocketException):
+                await asyncio.sleep(0.5)
+
+
+async def _read_once(url: str, token: str, threads: list[str]) -> dict[str, list[str]]:
+    found: dict[str, list[str]] = {thread: [] for thread in threads}
+    waiting = set(threads)
+    headers = {"Authorization": f"Bearer {token}"}
+    async with websockets.connect(url, additional_headers=headers, max_size=None, open_timeout=20) as socket:
+        await socket.send(msgspec.json.encode({"action": "resume", "cursors": dict.fromkeys(threads, 0)}).decode())
+        while waiting:
+            text = str(await socket.recv())
+            frame = msgspec.json.decode(text)
+            thread = frame.get("thread_id")
+            if frame["event_type"] == "resumed":
+                waiting.discard(thread)
+            elif thread in waiting and "seq" in frame:
+                found[thread].append(text)
+            elif frame["event_type"] == "error":
+                raise Refused(f"the journal cannot be read: {frame['code']}: {frame['message']}")
+    return found

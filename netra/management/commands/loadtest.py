@@ -1,0 +1,174 @@
+"""`manage.py loadtest`: many users with several tabs against any deployment; did everybody get everything, once?"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import secrets
+import shlex
+import subprocess
+import sys
+from argparse import ArgumentTypeError
+from collections.abc import Callable
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.db import DatabaseError
+
+from netra.loadtest import plot, report
+from netra.loadtest.load import Load, Sample
+from netra.loadtest.plan import PULSE, Plan
+from netra.loadtest.resuming_client import Refused
+from netra.loadtest.verdict import judge
+from websocket_core.auth import tokens
+
+EVERY = 5  # seconds between lines of progress, where it is no terminal
+TOKEN_LIFE = timedelta(hours=6)
+
+
+class Command(BaseCommand):
+    """Puts a deployment under load and holds every tab against the journal. Exit code 0, or 1 when a promise broke."""
+
+    help = (
+        "Puts a deployment under load: users with several tabs, runs, connections that are cut. At the end every tab "
+        "is held against the journal. Exit code 1 when anything was lost, doubled, or has no end."
+    )
+    requires_system_checks: list[str] = []
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        add = parser.add_argument
+        add("--url", action="append", help="of the WebSocket; several take turns (default: ws://127.0.0.1:8000/ws)")
+        add("--users", type=_whole, default=10, help="(default: %(default)s)")
+        add("--tabs", type=_whole, default=3, help="connections of each user, at most 20 (default: %(default)s)")
+        add("--runs", type=_whole, default=10, help="that go on at once, over all users (default: %(default)s)")
+        add("--events", type=_positive, default=50.0, help="written per second, by all runs (default: %(default)g)")
+        add("--run-seconds", type=_positive, default=10.0, help="length of a run (default: %(default)g)")
+        add("--duration", type=_positive, default=30.0, help="seconds under load (default: %(default)g)")
+        add("--reconnects", type=_number, default=0.0, help="connections cut per second (default: %(default)g)")
+        add("--settle", type=_positive, default=120.0, help="seconds for what is under way to end (default: 120)")
+        add("--size", type=int, default=100, help="characters of padding in an event (default: %(default)s)")
+        add("--agent", default=PULSE, help="what is started; only `pulse` keeps the rate (default: %(default)s)")
+        add("--input", type=json.loads, help="JSON, for another agent than pulse")
+        add("--tokens", type=Path, metavar="FILE", help="one bearer token per line, each of another user")
+        add(
+            "--token-command", metavar="COMMAND", help="prints the token of the user whose id takes the place of {user}"
+        )
+        add("--plot", type=Path, metavar="FILE", help="write a picture (SVG) of the load over time")
+        add("--json", action="store_true", help="print one JSON object instead of the table")
+        add("--single-frames", action="store_true", help="do not offer netra.v1.batch")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        plan = self._plan(options)
+        load = Load(plan)
+        self._show = _progress(self.stderr, load)
+        load.on_sample = self._show
+        try:
+            found = asyncio.run(_play(load))
+        except* Refused as refused:
+            raise CommandError(f"The load test cannot be done: {refused.exceptions[0]}", returncode=2) from None
+        except* TimeoutError:
+            raise CommandError(
+                "The load test cannot be done: not everybody could connect, no run began, or the journal could not be "
+                "read. Is a worker running, and does --url lead to the WebSocket?",
+                returncode=2,
+            ) from None
+        if options["plot"]:
+            title = f"{found['users']} users, {found['tabs']} tabs, {found['runs_at_once']} runs at once"
+            options["plot"].write_text(plot.draw(load.samples, title), encoding="utf-8")
+            self.stderr.write(f"picture: {options['plot']}")
+        self.stdout.write(json.dumps(found) if options["json"] else report.table(found))
+        if not found["ok"]:
+            raise CommandError("A promise was broken; the table says which.", returncode=1)
+
+    def _plan(self, options: dict[str, Any]) -> Plan:
+        if options["tabs"] > 20:
+            raise CommandError("A user has at most 20 connections (NETRA_MAX_CONNECTIONS_PER_USER): --tabs 20 or less.")
+        return Plan(
+            urls=tuple(options["url"] or ["ws://127.0.0.1:8000/ws"]),
+            tokens=tuple(self._tokens(options)),
+            tabs=options["tabs"],
+            runs=options["runs"],
+            events_per_second=options["events"],
+            run_seconds=options["run_seconds"],
+            duration=options["duration"],
+            reconnects_per_second=options["reconnects"],
+            settle=options["settle"],
+            agent=options["agent"],
+            input=options["input"],
+            size=options["size"],
+            name=f"load-{secrets.token_hex(4)}",
+            batch=not options["single_frames"],
+        )
+
+    def _tokens(self, options: dict[str, Any]) -> list[str]:
+        names = [f"loadtest-{number}" for number in range(options["users"])]
+        if options["tokens"]:
+            try:
+                found: list[str] = options["tokens"].read_text(encoding="utf-8").split()
+            except OSError as error:
+                raise CommandError(f"--tokens cannot be read: {error}.") from None
+            if len(found) < len(names):
+                raise CommandError(f"--tokens has {len(found)} tokens; {len(names)} users need one each (--users).")
+            return found[: len(names)]
+        if options["token_command"]:
+            return [_token_by(options["token_command"], name) for name in names]
+        try:
+            return [tokens.issue(name, TOKEN_LIFE, "manage.py loadtest")[0] for name in names]
+        except DatabaseError as error:
+            raise CommandError(
+                f"No tokens could be issued in this installation's database: {error}. Use --tokens or --token-command "
+                "for a deployment that has another one."
+            ) from None
+
+
+async def _play(load: Load) -> dict[str, Any]:
+    try:
+        await load.run()
+        return report.numbers(load, await judge(load))
+    finally:
+        await load.close()
+
+
+def _progress(stream: Any, load: Load) -> Callable[[Sample], None]:
+    """On a terminal one line that changes, elsewhere a line now and then."""
+    live = sys.stderr.isatty()
+
+    def show(sample: Sample) -> None:
+        if live:
+            stream.write(f"\r{report.progress(sample, load)}", ending="")
+        elif len(load.samples) % EVERY == 0:
+            stream.write(report.progress(sample, load))
+
+    return show
+
+
+def _token_by(command: str, user: str) -> str:
+    words = [word.replace("{user}", user) for word in shlex.split(command)]
+    done = subprocess.run(words, capture_output=True, text=True, check=False)  # noqa: S603 - the operator's own command
+    if done.returncode or not done.stdout.strip():
+        raise CommandError(f"--token-command gave no token for {user}: {done.stderr.strip() or 'it printed nothing'}.")
+    return done.stdout.strip().splitlines()[-1]
+
+
+def _whole(text: str) -> int:
+    if not text.isdigit() or int(text) < 1:
+        raise ArgumentTypeError(f"a whole number from 1, not {text!r}")
+    return int(text)
+
+
+def _number(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = -1.0
+    if value < 0:
+        raise ArgumentTypeError(f"a number from 0, not {text!r}")
+    return value
+
+
+def _positive(text: str) -> float:
+    if (value := _number(text)) == 0:
+        raise ArgumentTypeError("a number above 0")
+    return value
