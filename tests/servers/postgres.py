@@ -49,25 +49,22 @@ def other_identity() -> tuple[tuple[str, ...], int | None]:
 class PostgresServer(ServerProcess):
     """A cluster of its own. `database()` makes databases in it; their URLs stay the same over restarts."""
 
-    def __init__(self, folder: Path, *, durable: bool = False) -> None:
-        """Make the cluster, without starting it.
+    def __init__(self, folder: Path, *, durable: bool = False, port: int | None = None) -> None:
+        """Make the cluster, or take the one that is in the folder already, without starting it.
 
         Args:
             folder: where its files go.
             durable: keep what was committed when the machine dies; tests that only kill the server need no such thing.
+            port: where it listens; by default a free one.
         """
-        self.port = free_port()
+        self.port = port or free_port()
         self._data = folder / "data"
         self._made = 0
         words, user = other_identity()
         if user is not None:
             self._open_up(folder, user)
-        initdb = [*words, binary("initdb"), "--pgdata", str(self._data), "--username", SUPERUSER]
-        initdb += ["--auth=trust", "--encoding=UTF8", "--locale=C.UTF-8", "--no-sync", "--no-instructions"]
-        made = subprocess.run(
-            initdb, user=user, cwd=folder, capture_output=True, text=True, errors="replace", check=False, timeout=120
-        )
-        assert made.returncode == 0, f"initdb failed:\n{made.stdout}{made.stderr}"
+        if not self._data.exists():
+            self._initialise(folder, words, user)
         settings = {
             "listen_addresses": "127.0.0.1",
             "port": str(self.port),
@@ -82,6 +79,14 @@ class PostgresServer(ServerProcess):
             command += ["-c", f"{name}={value}"]
         super().__init__(command, log=folder / "postgres.log", is_ready=self._answers, cwd=folder, user=user)
 
+    def _initialise(self, folder: Path, words: tuple[str, ...], user: int | None) -> None:
+        initdb = [*words, binary("initdb"), "--pgdata", str(self._data), "--username", SUPERUSER]
+        initdb += ["--auth=trust", "--encoding=UTF8", "--locale=C.UTF-8", "--no-sync", "--no-instructions"]
+        made = subprocess.run(
+            initdb, user=user, cwd=folder, capture_output=True, text=True, errors="replace", check=False, timeout=120
+        )
+        assert made.returncode == 0, f"initdb failed:\n{made.stdout}{made.stderr}"
+
     def url(self, database: str = "postgres") -> str:
         """Return the `DATABASE_URL` of a database of this cluster."""
         return f"postgresql://{SUPERUSER}@127.0.0.1:{self.port}/{database}"
@@ -95,6 +100,13 @@ class PostgresServer(ServerProcess):
             statement += sql.SQL(" TEMPLATE {}").format(sql.Identifier(template))
         with psycopg.connect(self.url(), autocommit=True) as connection:
             connection.execute(statement)
+        return name
+
+    def database_named(self, name: str) -> str:
+        """Make the database with this name where it is missing; return the name."""
+        with psycopg.connect(self.url(), autocommit=True) as connection:
+            if connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", [name]).fetchone() is None:
+                connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
         return name
 
     def drop(self, database: str) -> None:

@@ -20,8 +20,8 @@ def binary() -> Path:
 class ValkeyServer(ServerProcess):
     """Valkey with the interface of every other server process; `url` stays the same over restarts."""
 
-    def __init__(self, folder: Path) -> None:
-        self.port = free_port()
+    def __init__(self, folder: Path, port: int | None = None) -> None:
+        self.port = port or free_port()
         self.url = f"redis://127.0.0.1:{self.port}/0"
         settings = {"bind": "127.0.0.1", "port": str(self.port), "dir": str(folder), "appendonly": "no"}
         command = [str(binary()), "--save", ""]
