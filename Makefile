@@ -22,7 +22,7 @@ UV_COMPILE := $(VENV)/bin/uv pip compile pyproject.toml --quiet --universal --fo
 	--custom-compile-command "make lock"
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-dev run test lint bench staging format lock clean
+.PHONY: help setup setup-dev run test lint bench staging chaos format lock clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -49,6 +49,9 @@ bench: setup-dev  ## Netra beside its peers (ARGS="--rounds 1 --seconds 2 --only
 
 staging: setup-dev  ## PostgreSQL, Valkey, two servers, two workers and a load balancer on loopback (PORT=…)
 	@exec $(PY) deploy/staging/start.py
+
+chaos: setup-dev  ## break everything in a staging of its own, under load; takes a quarter of an hour (ARGS="--only Valkey")
+	$(PY) tests/chaos/run.py $(ARGS)
 
 format: setup-dev  ## put the code into shape
 	$(PY) -m ruff format

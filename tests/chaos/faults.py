@@ -1,0 +1,138 @@
+"""What happens to a deployment under load: each fault, and how runs may end because of it."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+from chaos.deployment import SERVERS, WORKERS, Deployment
+
+COMPLETED = "agent_completed"
+LOST = "agent_failed worker_lost"
+STOPPED = "agent_failed server_stopped"
+
+
+@dataclass(frozen=True)
+class Pace:
+    """How long things last, in seconds.
+
+    Attributes:
+        pause: without a worker at work (SIGSTOP), longer than a lease.
+        outage: of a service, shorter than a lease.
+        silence: of a network, longer than a lease.
+        drain: that every process of a rolling restart has to come back.
+    """
+
+    pause: float
+    outage: float
+    silence: float
+    drain: float = 120.0
+
+
+FULL = Pace(pause=90, outage=5, silence=30)
+SHORT = Pace(pause=10, outage=2, silence=10)
+
+Break = Callable[[Deployment, Pace], Awaitable[None]]
+
+
+@dataclass(frozen=True)
+class Fault:
+    """One fault.
+
+    Attributes:
+        name: for people.
+        happen: does it, and what an operator or Supervisor does after it.
+        endings: how runs may end, beside completed.
+    """
+
+    name: str
+    happen: Break
+    endings: frozenset[str] = frozenset()
+
+    @property
+    def slug(self) -> str:
+        """For file names and tests."""
+        return self.name.replace(" ", "-").replace(",", "")
+
+
+async def kill_server(deployment: Deployment, pace: Pace) -> None:
+    await deployment.staging.operate("signal", "KILL", SERVERS[0])
+
+
+async def kill_worker(deployment: Deployment, pace: Pace) -> None:
+    await deployment.staging.operate("signal", "KILL", WORKERS[0])
+
+
+async def rolling_restart(deployment: Deployment, pace: Pace) -> None:
+    for program in (*SERVERS, *WORKERS):
+        await deployment.staging.operate("restart", program)
+        if program in SERVERS:
+            await _ready(deployment, program, pace.drain)
+
+
+async def kill_valkey(deployment: Deployment, pace: Pace) -> None:
+    await deployment.staging.operate("signal", "KILL", "valkey")  # Supervisor starts it again, empty
+    await asyncio.sleep(pace.outage)
+
+
+async def restart_postgres(deployment: Deployment, pace: Pace) -> None:
+    await deployment.staging.operate("stop", "postgres")
+    await asyncio.sleep(pace.outage)
+    await deployment.staging.operate("start", "postgres")
+
+
+async def pause_worker(deployment: Deployment, pace: Pace) -> None:
+    await deployment.staging.operate("signal", "STOP", WORKERS[0])
+    await asyncio.sleep(pace.pause)
+    await deployment.staging.operate("signal", "CONT", WORKERS[0])
+
+
+async def restart_balancer(deployment: Deployment, pace: Pace) -> None:
+    await deployment.staging.operate("restart", "balancer")
+
+
+async def cut_valkey(deployment: Deployment, pace: Pace) -> None:
+    await asyncio.to_thread(deployment.to_valkey.cut)
+    await asyncio.sleep(pace.outage)
+    await asyncio.to_thread(deployment.to_valkey.mend)
+
+
+async def stall_valkey(deployment: Deployment, pace: Pace) -> None:
+    deployment.to_valkey.stall()
+    await asyncio.sleep(pace.silence)
+    await asyncio.to_thread(deployment.to_valkey.cut)
+    await asyncio.to_thread(deployment.to_valkey.mend)
+
+
+async def cut_postgres(deployment: Deployment, pace: Pace) -> None:
+    await asyncio.to_thread(deployment.to_postgres.cut)
+    await asyncio.sleep(pace.outage)
+    await asyncio.to_thread(deployment.to_postgres.mend)
+
+
+async def stall_postgres(deployment: Deployment, pace: Pace) -> None:
+    deployment.to_postgres.stall()
+    await asyncio.sleep(pace.silence)
+    await asyncio.to_thread(deployment.to_postgres.mend)
+
+
+async def _ready(deployment: Deployment, program: str, seconds: float) -> None:
+    """As an orchestrator waits before it goes on; and one look of the load balancer more."""
+    async with asyncio.timeout(seconds):
+        while not await asyncio.to_thread(deployment.is_ready, program):  # noqa: ASYNC110 - another process
+            await asyncio.sleep(0.2)
+    await asyncio.sleep(1.5)
+
+
+FAULTS = (
+    Fault("a server killed", kill_server),
+    Fault("a worker killed", kill_worker, frozenset({LOST})),
+    Fault("rolling restart of servers and workers", rolling_restart, frozenset({STOPPED})),
+    Fault("Valkey killed, back empty", kill_valkey),
+    Fault("PostgreSQL restarted", restart_postgres),
+    Fault("a worker stopped and continued", pause_worker, frozenset({LOST})),
+    Fault("the load balancer restarted", restart_balancer),
+    Fault("network cut, servers to Valkey", cut_valkey),
+    Fault("network silent, servers to Valkey", stall_valkey),
+    Fault("network cut, workers to PostgreSQL", cut_postgres),
+    Fault("network silent, workers to PostgreSQL", stall_postgres, frozenset({LOST})),
+)
