@@ -123,6 +123,7 @@ class Load:
     def __init__(self, options: argparse.Namespace) -> None:
         self.url, self.dialect, self.pid, self.size = options.url, options.dialect, options.pid, options.size
         self.seconds, self.per_run = options.seconds, options.events
+        self.crowd = [f"u{options.first_user + number}" for number in range(options.users)]
         self.events = self.last = self.disconnects = 0
         self.closing = False
         self.latencies: list[int] | None = None
@@ -173,11 +174,11 @@ class Load:
             result["p99_ms"] = ordered[int(len(ordered) * 0.99)] / 1e6
         return result
 
-    async def stream(self, background: int = 0, users: int = 50) -> dict[str, Any]:
+    async def stream(self, background: int = 0, users: int | None = None) -> dict[str, Any]:
         """Users who start one run after the other, at full speed."""
         if background:
             await self.connect([f"bg{number}" for number in range(background)])
-        clients = await self.connect([f"u{number}" for number in range(users)])
+        clients = await self.connect(self.crowd[:users])
 
         async def until(end: float) -> None:
             async def one(client: Client) -> None:
@@ -190,8 +191,8 @@ class Load:
         return await self.measured(lambda: until(time.monotonic() + self.seconds))
 
     async def paced(self) -> dict[str, Any]:
-        """50 users at the pace of a model: 20 events a second each. Latency from emission to receipt."""
-        clients = await self.connect([f"u{number}" for number in range(50)])
+        """Users at the pace of a model: 20 events a second each. Latency from emission to receipt."""
+        clients = await self.connect(self.crowd)
         await asyncio.gather(*(client.run(20, 20) for client in clients))
         self.latencies = []
 
@@ -282,6 +283,8 @@ def main() -> None:
     parser.add_argument("--pid", type=int, required=True)
     parser.add_argument("--seconds", type=float, default=4)
     parser.add_argument("--events", type=int, default=200, help="events of a run at full speed")
+    parser.add_argument("--users", type=int, default=50)
+    parser.add_argument("--first-user", type=int, default=0, help="so that several generators have users of their own")
     parser.add_argument("--size", type=int, default=200, help="bytes of one event's JSON, about")
     options = parser.parse_args()
     if not options.url.startswith("ws://127.0.0.1:"):
