@@ -73,7 +73,9 @@ def test_channel_layer__absent__in_this_process():
 def test_channel_layer__redis__publish_subscribe():
     layer = channel_layers("redis://cache.example:6379/2", prefix="blue")["default"]
     assert layer["BACKEND"] == "channels_redis.pubsub.RedisPubSubChannelLayer"
-    assert layer["CONFIG"]["hosts"] == ["redis://cache.example:6379/2"]
+    (host,) = layer["CONFIG"]["hosts"]
+    assert host["address"] == "redis://cache.example:6379/2"
+    assert host["socket_keepalive"]  # a host that vanished is noticed
     assert layer["CONFIG"]["prefix"] == "blue"
 
 
