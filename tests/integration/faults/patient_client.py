@@ -44,15 +44,10 @@ class PatientClient(ResumingClient):
                     break
                 await asyncio.sleep(0.05)
 
-    def cut(self) -> None:
-        """Lose the connection: no close frame, nothing that is on its way arrives."""
-        if self._socket is not None:
-            self._socket.transport.abort()
-
     async def wait_for_connect(self, count: int, seconds: float) -> None:
         """Wait until it has connected so often."""
         async with asyncio.timeout(seconds):
-            while self.connects < count or not self._connected.is_set():
+            while self.connects < count or not self.connected.is_set():
                 self._changed.clear()
                 await self._changed.wait()
 

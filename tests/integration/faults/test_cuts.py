@@ -33,7 +33,7 @@ async def test_thirty_cuts__tabs_at_two_servers__each_has_the_journal_byte_for_b
             tab.seen["thread"] = []  # what it resumes
             for _ in range(CUTS):
                 connects = tab.connects
-                tab.cut()
+                tab.drop()
                 await tab.wait_for_connect(connects + 1, 60)
                 await asyncio.sleep(dice.random() * 0.2)  # somewhere: in the handshake's wake, in a replay, live
 
