@@ -138,7 +138,9 @@ class Load:
             if self.dialect == "netra-batch":
                 headers["Sec-WebSocket-Protocol"] = "netra.v1.batch"
             async with gate:
-                await ws_connect(lambda: client, self.url.format(user=user), extra_headers=headers)
+                await ws_connect(
+                    lambda: client, self.url.format(user=user), extra_headers=headers, websocket_handshake_timeout=60
+                )
                 await client.ready
             if client.of_netra:
                 client.send({"action": "ping"})  # the server never speaks first
@@ -267,7 +269,7 @@ async def scenario(options: argparse.Namespace) -> dict[str, Any]:
         "idle": load.idle,
         "replay": load.replay,
     }[options.scenario]
-    async with asyncio.timeout(120):
+    async with asyncio.timeout(170):
         result = await work()
     load.closing = True
     for client in load.clients:
