@@ -70,10 +70,12 @@ def _pieces(rows: Sequence[Any]) -> Iterator[Sequence[Any]]:
     stays small.
     """
     position = 0
-    for size in (256, 64, 16, 4, 1):
+    for size in (256, 64, 16):
         while len(rows) - position >= size:
             yield rows[position : position + size]
             position += size
+    if position < len(rows):  # fifteen sizes more; a statement each would cost more than preparing them once
+        yield rows[position:]
 
 
 def _flat(rows: Sequence[Sequence[Any]]) -> list[Any]:
@@ -87,21 +89,22 @@ class _SQLite:
     """
 
     def lock_threads(self, keys: Sequence[tuple[str, str]]) -> list[tuple[Any, ...]]:
+        execute = connection.connection.execute  # looked up once: Django finds the thread's connection anew each time
         rows: list[tuple[Any, ...]] = []
         for piece in _pieces(keys):
-            rows += connection.connection.execute(_sqlite_select(len(piece)), _flat(piece)).fetchall()
+            rows += execute(_sqlite_select(len(piece)), _flat(piece)).fetchall()
         return rows
 
     def insert_events(self, rows: Sequence[EventRow], now: datetime) -> None:
-        created = _sqlite_moment(now)
+        execute, created = connection.connection.execute, _sqlite_moment(now)
         for piece in _pieces(rows):
-            connection.connection.execute(_sqlite_insert(len(piece)), [created, *chain.from_iterable(piece)])
+            execute(_sqlite_insert(len(piece)), [created, *chain.from_iterable(piece)])
 
     def write_heads(self, rows: Sequence[HeadRow], now: datetime) -> None:
-        moments = map(_sqlite_moment, _moments(now, len(rows)))
+        execute, moments = connection.connection.execute, map(_sqlite_moment, _moments(now, len(rows)))
         for piece in _pieces(rows):
             values = [value for row in piece for value in (*row, next(moments))]
-            connection.connection.execute(_sqlite_update(len(piece)), values)
+            execute(_sqlite_update(len(piece)), values)
 
 
 def _moments(now: datetime, count: int) -> Iterator[datetime]:
