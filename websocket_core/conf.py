@@ -44,7 +44,7 @@ class Defaults:
     PAGE_CHARS: int = 256 * 1024  # one read of a replay
     PAGE_EVENTS: int = 2000
     DATABASE_SILENCE_SECONDS: float = 20.0  # PostgreSQL: a statement without an answer is given up then; 0: never
-    DATABASE_IDLE_SECONDS: float = 10.0  # PostgreSQL: a transaction whose process is stopped or cut off; 0: for ever
+    DATABASE_IDLE_SECONDS: float = 10.0  # PostgreSQL: a transaction whose process is stopped ends then; 0: never
     DB_THREADS: int = 4  # readers; the journal's writer has one of its own
     # --- watching
     WATCHDOG_SECONDS: float = 1.0
