@@ -38,26 +38,47 @@ class Command(BaseCommand):
     requires_system_checks: list[str] = []
 
     def add_arguments(self, parser: CommandParser) -> None:
-        add = parser.add_argument
-        add("--url", action="append", help="of the WebSocket; several take turns (default: ws://127.0.0.1:8000/ws)")
-        add("--users", type=_whole, default=10, help="(default: %(default)s)")
-        add("--tabs", type=_whole, default=3, help="connections of each user, at most 20 (default: %(default)s)")
-        add("--runs", type=_whole, default=10, help="that go on at once, over all users (default: %(default)s)")
-        add("--events", type=_positive, default=50.0, help="written per second, by all runs (default: %(default)g)")
-        add("--run-seconds", type=_positive, default=10.0, help="length of a run (default: %(default)g)")
-        add("--duration", type=_positive, default=30.0, help="seconds under load (default: %(default)g)")
-        add("--reconnects", type=_number, default=0.0, help="connections cut per second (default: %(default)g)")
-        add("--settle", type=_positive, default=120.0, help="seconds for what is under way to end (default: 120)")
-        add("--size", type=int, default=100, help="characters of padding in an event (default: %(default)s)")
-        add("--agent", default=PULSE, help="what is started; only `pulse` keeps the rate (default: %(default)s)")
-        add("--input", type=json.loads, help="JSON, for another agent than pulse")
-        add("--tokens", type=Path, metavar="FILE", help="one bearer token per line, each of another user")
-        add(
+        parser.add_argument(
+            "--url", action="append", help="of the WebSocket; several take turns (default: ws://127.0.0.1:8000/ws)"
+        )
+        parser.add_argument("--users", type=_whole, default=10, help="(default: %(default)s)")
+        parser.add_argument(
+            "--tabs", type=_whole, default=3, help="connections of each user, at most 20 (default: %(default)s)"
+        )
+        parser.add_argument(
+            "--runs", type=_whole, default=10, help="that go on at once, over all users (default: %(default)s)"
+        )
+        parser.add_argument(
+            "--events", type=_positive, default=50.0, help="written per second, by all runs (default: %(default)g)"
+        )
+        parser.add_argument(
+            "--run-seconds", type=_positive, default=10.0, help="length of a run (default: %(default)g)"
+        )
+        parser.add_argument(
+            "--duration", type=_positive, default=30.0, help="seconds under load (default: %(default)g)"
+        )
+        parser.add_argument(
+            "--reconnects", type=_number, default=0.0, help="connections cut per second (default: %(default)g)"
+        )
+        parser.add_argument(
+            "--settle", type=_positive, default=120.0, help="seconds for what is under way to end (default: 120)"
+        )
+        parser.add_argument(
+            "--size", type=int, default=100, help="characters of padding in an event (default: %(default)s)"
+        )
+        parser.add_argument(
+            "--agent", default=PULSE, help="what is started; only `pulse` keeps the rate (default: %(default)s)"
+        )
+        parser.add_argument("--input", type=json.loads, help="JSON, for another agent than pulse")
+        parser.add_argument(
+            "--tokens", type=Path, metavar="FILE", help="one bearer token per line, each of another user"
+        )
+        parser.add_argument(
             "--token-command", metavar="COMMAND", help="prints the token of the user whose id takes the place of {user}"
         )
-        add("--plot", type=Path, metavar="FILE", help="write a picture (SVG) of the load over time")
-        add("--json", action="store_true", help="print one JSON object instead of the table")
-        add("--single-frames", action="store_true", help="do not offer netra.v1.batch")
+        parser.add_argument("--plot", type=Path, metavar="FILE", help="write a picture (SVG) of the load over time")
+        parser.add_argument("--json", action="store_true", help="print one JSON object instead of the table")
+        parser.add_argument("--single-frames", action="store_true", help="do not offer netra.v1.batch")
 
     def handle(self, *args: Any, **options: Any) -> None:
         plan = self._plan(options)
