@@ -16,6 +16,7 @@ from agents.runtime import RunRuntime
 from test_framework.faults import DatabaseFaults
 from test_framework.gateway import Join, MakeAgent, kinds, outcome
 from test_framework.ssot.factories import GOOGLE, create_test_manager
+from websocket_core import journal_read
 from websocket_core.journal import get_journal
 from websocket_core.models import Thread
 
@@ -151,3 +152,30 @@ async def test_run_id_taken_by_another_process__in_this_moment(join, monkeypatch
         await client.until("resumed")
     assert [thread["thread_id"] for thread in (await client.ask("sync"))["threads"]] == ["t1"]
     assert not [record for record in caplog.records if record.levelname == "ERROR"]
+
+
+async def test_first_resume__that_takes_longer_than_the_first_action_may__goes_first_all_the_same(
+    join, monkeypatch, settings
+):
+    """The database is slow: what happens meanwhile in the thread must not be told before what was missed."""
+    settings.NETRA_FIRST_ACTION_SECONDS = 0.1
+    writer = await join()
+    run = await writer.start("test", thread_id="t")
+    await writer.finish(run)
+    reader = await join()
+    real, reading, go_on = journal_read.bounds, threading.Event(), threading.Event()
+
+    def slow(user_id: str, thread_ids: Any) -> Any:
+        found = real(user_id, thread_ids)
+        reading.set()
+        assert go_on.wait(30)
+        return found
+
+    monkeypatch.setattr(journal_read, "bounds", slow)
+    await reader.send("resume", cursors={"t": 1})
+    assert await asyncio.to_thread(reading.wait, 30)
+    await writer.finish(await writer.start("test", thread_id="t"))
+    assert await reader.receive_nothing(0.3)
+    go_on.set()
+    first = await reader.receive_json()
+    assert (first["event_type"], first.get("from_seq")) == ("replaying", 2)
