@@ -25,19 +25,28 @@ CATEGORIES = {
 SERVICES = "not postgres and not redis"  # what needs a server beside the database file
 
 
+STAGING = ("NETRA_STAGING_URL", "NETRA_STAGING_TOKEN")
+
+
 def command(arguments: Sequence[str]) -> tuple[list[str], dict[str, str]]:
-    """pytest's command line, and what is added to the environment."""
+    """pytest's command line, and its environment."""
     parser = argparse.ArgumentParser(description="Run Netra's tests.", allow_abbrev=False)
     parser.add_argument("--category", choices=sorted(CATEGORIES), help="which tests; default: all")
     parser.add_argument("--real-services", action="store_true", help="also those that start PostgreSQL and Valkey")
     parser.add_argument("--no-docker", action="store_true", help="nothing here uses Docker; accepted for scripts")
-    parser.add_argument("--prefer-staging", action="store_true", help="e2e tests use NETRA_STAGING_URL where it is set")
+    parser.add_argument(
+        "--prefer-staging",
+        action="store_true",
+        help="e2e tests use the deployment of NETRA_STAGING_URL where it is set; else they always start their own",
+    )
     options, rest = parser.parse_known_args(arguments)
     paths = [path for path in CATEGORIES.get(options.category, ["tests"]) if (ROOT / path).exists()]
     # One category named and no services asked for: only what needs none. Without a category, everything.
     chosen = [] if options.real_services or options.category is None else ["-m", SERVICES]
-    extra = {"NETRA_PREFER_STAGING": "1"} if options.prefer_staging else {}
-    return [interpreter(), "-m", "pytest", *paths, *chosen, *rest], extra
+    # A variable left over in a shell must not send tests to a deployment that nobody has asked for.
+    left_out = () if options.prefer_staging else STAGING
+    environment = {name: value for name, value in os.environ.items() if name not in left_out}
+    return [interpreter(), "-m", "pytest", *paths, *chosen, *rest], environment
 
 
 def interpreter() -> str:
@@ -52,8 +61,8 @@ def interpreter() -> str:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run pytest; returns its exit code."""
-    words, extra = command(sys.argv[1:] if arguments is None else arguments)
-    return subprocess.run(words, cwd=ROOT, env={**os.environ, **extra}, check=False).returncode
+    words, environment = command(sys.argv[1:] if arguments is None else arguments)
+    return subprocess.run(words, cwd=ROOT, env=environment, check=False).returncode
 
 
 if __name__ == "__main__":

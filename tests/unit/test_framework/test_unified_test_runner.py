@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+import unified_test_runner
+
 RUNNER = Path(__file__).resolve().parents[2] / "unified_test_runner.py"
 
 
@@ -30,6 +32,13 @@ def test_real_services__adds_those_that_need_a_server():
         "--category", "websocket", "--real-services", "--collect-only", "-q", "-p", "no:cacheprovider", "-k", "fence"
     )
     assert any(path in line and "[postgresql" in line for line in done.stdout.splitlines())
+
+
+@pytest.mark.parametrize(("options", "reaches"), [([], False), (["--prefer-staging"], True)])
+def test_prefer_staging__alone_reaches_a_deployment(monkeypatch, options, reaches):
+    monkeypatch.setenv("NETRA_STAGING_URL", "https://staging.example")
+    _, environment = unified_test_runner.command(["--category", "e2e", *options])
+    assert ("NETRA_STAGING_URL" in environment) is reaches
 
 
 def test_foreign_python__finds_the_projects_own(tmp_path):
