@@ -31,10 +31,11 @@ run: setup  ## set up, make development users, serve on 127.0.0.1:$PORT (8000)
 	@$(PY) manage.py dev_setup --url http://$(HOST):$(PORT)/
 	@LOG_FORMAT=$${LOG_FORMAT:-text} exec $(PY) manage.py serve --host $(HOST) --port $(PORT)
 
-test: setup-dev  ## set up, run every test, print coverage (ARGS="…" goes to pytest)
+test: setup-dev  ## set up, run every test but chaos, print coverage (ARGS="…" goes to pytest)
 	@sh scripts/ensure-chromium.sh
 	@sh scripts/ensure-nginx.sh
-	$(PY) -m pytest --numprocesses $(JOBS) --dist loadgroup --no-loadscope-reorder --cov --cov-report=term $(ARGS)
+	$(PY) -m pytest --numprocesses $(JOBS) --dist loadgroup --no-loadscope-reorder --cov --cov-report=term \
+		-m "not chaos" $(ARGS)
 
 lint: setup-dev  ## style, types, import contracts, migrations, system checks
 	$(PY) -m ruff format --check

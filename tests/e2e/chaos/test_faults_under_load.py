@@ -10,7 +10,7 @@ from chaos.deployment import SHORT_LEASES, Deployment
 from chaos.faults import FAULTS, Fault
 
 # One group: whoever runs tests side by side starts this staging once.
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(420), pytest.mark.xdist_group("chaos")]
+pytestmark = [pytest.mark.chaos, pytest.mark.timeout(420), pytest.mark.xdist_group("chaos")]
 
 
 @pytest.fixture(scope="module")
