@@ -5,8 +5,9 @@ PY := $(VENV)/bin/python
 PORT ?= 8000
 HOST ?= 127.0.0.1
 ARGS ?=
-# Tests run side by side, as many as this; 0 runs them one by one in this process (for a debugger).
-JOBS ?= 2
+# Tests run side by side, as many as this; 0 runs them one by one in this process (for a debugger). One more than a
+# small machine has processors, since tests of real servers wait for them most of the time.
+JOBS ?= 3
 # Compiled modules are kept, whatever the environment says: without them every process, and tests start hundreds,
 # compiles all of its libraries again, which is more than half of the time until it works.
 unexport PYTHONDONTWRITEBYTECODE

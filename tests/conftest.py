@@ -33,6 +33,7 @@ def pytest_configure() -> None:
         database["OPTIONS"]["init_command"] += " PRAGMA synchronous=OFF;"
 
 
+@pytest.hookimpl(tryfirst=True)  # before pytest-xdist looks at the groups
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark tests by what they need, and run browser tests last.
 
@@ -47,6 +48,10 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
                 item.add_marker(marker)
     late_groups = {_group(item) for item in items if _is_browser_test(item)} - {None}
     items.sort(key=lambda item: _place(item, late_groups))
+    for item in items:
+        if _group(item) is None:  # a file's tests stay together: what its fixtures start is started once
+            kind = " in a browser" if _is_browser_test(item) else ""
+            item.add_marker(pytest.mark.xdist_group(f"{item.path.stem}{kind}"))
 
 
 def _place(item: pytest.Item, late_groups: set[str | None]) -> tuple[int, bool]:

@@ -30,7 +30,7 @@ async def test_thirty_cuts__tabs_at_two_servers__each_has_the_journal_byte_for_b
         await steady.start("run", "thread", events=2500, pause=0.002)
 
         async def lose_connections(tab: PatientClient, dice: random.Random) -> None:
-            tab.seen["thread"] = []  # what it resumes
+            tab.follow("thread")
             for _ in range(CUTS):
                 connects = tab.connects
                 tab.drop()
@@ -61,7 +61,7 @@ async def test_server_that_closes_every_socket_after_some_time__clients_come_bac
         async with PatientClient([url], token) as client:
             await client.start("run", "thread", events=150, pause=0.04)
             await client.wait_for_end("run", 90)
-        assert client.connects > 2
+        assert client.connects > 1
         assert client.faults == []
         assert client.seen["thread"] == await journal_of(url, token, "thread")
     finally:

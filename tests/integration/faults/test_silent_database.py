@@ -69,8 +69,9 @@ def test_statement__without_an_answer__is_given_up_and_the_connection_with_it(
 
 
 def test_statement__that_takes_long__is_waited_for_by_a_command(
-    private_postgres: PostgresServer, settings: pytest.FixtureRequest
+    private_postgres: PostgresServer, settings: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(this_process, "kind", "command")
     settings.NETRA_DATABASE_SILENCE_SECONDS = 0.2  # type: ignore[attr-defined]
     with GuardedConnection.connect(private_postgres.url(), autocommit=True) as connection:
         assert connection.execute("SELECT 1 FROM pg_sleep(1)").fetchone() == (1,)

@@ -156,6 +156,7 @@ async def test_plain_function__beside_the_classes():
 
 
 def test_nothing_is_left_behind():
-    assert not [thread.name for thread in threading.enumerate() if thread.name.startswith("netra-")]
+    names = {thread.name.partition("_")[0] for thread in threading.enumerate() if thread.name.startswith("netra-")}
+    assert names <= {"netra-agent", "netra-oidc"}  # pools for code that blocks; they have nothing of a test
     assert db.readers._pool is None
     assert db.writer._pool is None
