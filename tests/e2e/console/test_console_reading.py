@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from typing import Any
 from urllib.parse import urlsplit
 
-from playwright.sync_api import Response, expect
+from playwright.sync_api import Response, Route, expect
 
 from e2e.console.looks import PHONE, WIDER_THAN_PAGE, look
 from e2e.console.reader import Console, OpenConsole, Person
@@ -223,6 +223,22 @@ def test_page__is_small_fast_and_closed_to_strangers(
     assert response.headers["cache-control"].count("no-store") == 1
     paint = page.evaluate("performance.getEntriesByName('first-contentful-paint')[0].startTime")
     assert paint < 5_000  # a second on a machine of one's own
+
+
+def test_typed_before_the_scripts_are_there__stays(
+    open_console: OpenConsole, person: Person, console_server: NetraServer
+) -> None:
+    """The page is painted at once, and somebody who waits for nothing types into it."""
+    page = open_console.context(person).new_page()
+    held: list[Route] = []
+    page.route("**/console/main.js", lambda route: held.append(route))
+    page.goto(console_server.url, wait_until="commit")
+    page.locator("#composer-text").fill("What is this?")
+    while not held:
+        page.wait_for_timeout(10)
+    held[0].continue_()
+    expect(page.locator("#connection.idle")).to_have_count(1)
+    expect(page.locator("#composer-text")).to_have_value("What is this?")
 
 
 def test_anonymous__gets_the_log_in_page_and_no_fact(

@@ -3,7 +3,7 @@
 export class Composer {
 	#threadId;
 
-	/** `ui.send(agent, input)` gives a promise, which fails with the reason as its message. */
+	/** `ui.send(agent, input)` fails with the reason as its message. */
 	constructor(form, ui) {
 		[this.text, this.agent, this.hint, this.problem, this.json] = ["textarea", "select", ".agent-hint", ".problem", "[type=checkbox]"]
 			.map((selector) => form.querySelector(selector));
@@ -31,12 +31,13 @@ export class Composer {
 		sessionStorage.setItem("netra:agent", option.value);
 	}
 
-	/** A reload loses nothing that was typed. `threadId` null: in a new thread. */
+	/** What was typed stays, also from before this module was there. `null`: a new thread. */
 	open(threadId) {
 		if (this.#threadId === threadId) return;
+		const early = this.#threadId === undefined && this.text.value;
 		this.#threadId = threadId;
 		this.tell("");
-		this.#set(sessionStorage.getItem(this.draftOf(threadId)) ?? "");
+		this.#set(early || (sessionStorage.getItem(this.draftOf(threadId)) ?? ""));
 	}
 
 	tell(problem) {
@@ -61,7 +62,7 @@ export class Composer {
 		try {
 			await this.ui.send(this.agent.value, input);
 		} catch (error) {
-			// What was typed comes back, where it was meant for, unless something else was begun there meanwhile.
+			// It comes back where it was meant for, unless something else was begun there.
 			if (!sessionStorage.getItem(this.draftOf(threadId))) sessionStorage.setItem(this.draftOf(threadId), text);
 			if (this.#threadId === threadId && !this.text.value) this.#set(text);
 			this.tell(error.message);

@@ -1,4 +1,4 @@
-/** The selected step in full: arguments, result, text, timing, raw frames. Or the run, when that is selected. */
+/** The selected step in full, or the selected run. */
 
 import { copyButton, h, icon, listing } from "./dom.js";
 import { absolute, duration, number, pretty } from "./format.js";

@@ -1,4 +1,4 @@
-/** A run, built from its events alone. No DOM, no clock: the same events give the same picture, live or after a reload. */
+/** A run, built from its events alone: the same ones give the same picture, live or after a reload. */
 
 import { Extent } from "./extent.js";
 

@@ -1,4 +1,4 @@
-/** Where the reader stands: at the end, and stays there while it grows, or somewhere else, and is left alone. */
+/** Keeps a reader at the end there while it grows, and leaves one who reads elsewhere alone. */
 
 export class Scroll {
 	following = false;
