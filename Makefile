@@ -35,7 +35,7 @@ run: setup  ## set up, make development users, serve on 127.0.0.1:$PORT (8000)
 test: setup-dev  ## set up, run every test but chaos, print coverage (ARGS="…" goes to pytest)
 	@sh scripts/ensure-chromium.sh
 	@sh scripts/ensure-nginx.sh
-	$(PY) -m pytest --numprocesses $(JOBS) --dist loadgroup --no-loadscope-reorder --cov --cov-report=term \
+	$(PY) -m pytest --numprocesses $(JOBS) --dist loadscope --no-loadscope-reorder --cov --cov-report=term \
 		-m "not chaos" $(ARGS)
 
 lint: setup-dev  ## style, types, import contracts, migrations, system checks

@@ -1,10 +1,13 @@
 """What every test has: real servers on demand, fast password hashing, reproducible property tests."""
 
 import os
+from typing import Any
 
 import hypothesis
 import pytest
 from django.conf import settings
+
+from test_framework.scheduling import ByScope, scope_of
 
 pytest_plugins = ["servers.fixtures", "test_framework.fixtures"]
 
@@ -33,39 +36,35 @@ def pytest_configure() -> None:
         database["OPTIONS"]["init_command"] += " PRAGMA synchronous=OFF;"
 
 
-@pytest.hookimpl(tryfirst=True)  # before pytest-xdist looks at the groups
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> ByScope:
+    """Keep together what shares servers."""
+    return ByScope(config, log)
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark tests by what they need, and run browser tests last.
 
     Playwright's event loop stays running in the main thread from its first use to the end of the session, where
-    asyncio tests and Django's database would find it in their way. So a group that has to stay in one process
-    (`xdist_group`) and has a browser test comes just before the browser tests. Dealt out to several processes, the
-    order holds in each of them with `--dist loadgroup --no-loadscope-reorder`.
+    asyncio tests and Django's database would find it in their way. So a scope that has to stay in one process
+    (`test_framework.scheduling`) and has a browser test comes just before the browser tests. Dealt out to several
+    processes, the order holds in each of them with `--no-loadscope-reorder`.
     """
     for item in items:
         for marker, fixtures in MARKING_FIXTURES.items():
             if fixtures & set(getattr(item, "fixturenames", ())):
                 item.add_marker(marker)
-    late_groups = {_group(item) for item in items if _is_browser_test(item)} - {None}
-    items.sort(key=lambda item: _place(item, late_groups))
-    for item in items:
-        if _group(item) is None:  # a file's tests stay together: what its fixtures start is started once
-            kind = " in a browser" if _is_browser_test(item) else ""
-            item.add_marker(pytest.mark.xdist_group(f"{item.path.stem}{kind}"))
+    late = {scope_of(item.nodeid) for item in items if _is_browser_test(item)}
+    items.sort(key=lambda item: _place(item, late))
 
 
-def _place(item: pytest.Item, late_groups: set[str | None]) -> tuple[int, bool]:
-    if _group(item) in late_groups:
-        return 1, _is_browser_test(item)
-    return (2, True) if _is_browser_test(item) else (0, False)
+def _place(item: pytest.Item, late: set[str]) -> tuple[int, bool]:
+    """0: anything; 1: together with browser tests, which come after it; 2: browser tests alone."""
+    scope = scope_of(item.nodeid)
+    if scope not in late:
+        return 0, False
+    return 2 if scope.endswith("in a browser") else 1, _is_browser_test(item)
 
 
 def _is_browser_test(item: pytest.Item) -> bool:
     return item.get_closest_marker("browser") is not None
-
-
-def _group(item: pytest.Item) -> str | None:
-    marker = item.get_closest_marker("xdist_group")
-    if marker is None:
-        return None
-    return str(marker.args[0] if marker.args else marker.kwargs.get("name", "default"))

@@ -9,8 +9,7 @@ from chaos import faults, rounds
 from chaos.deployment import SHORT_LEASES, Deployment
 from chaos.faults import FAULTS, Fault
 
-# One group: whoever runs tests side by side starts this staging once.
-pytestmark = [pytest.mark.chaos, pytest.mark.timeout(420), pytest.mark.xdist_group("chaos")]
+pytestmark = [pytest.mark.chaos, pytest.mark.timeout(420)]
 
 
 @pytest.fixture(scope="module")

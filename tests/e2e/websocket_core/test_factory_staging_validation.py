@@ -10,7 +10,7 @@ import websockets
 from e2e.websocket_core.conftest import Staging
 
 # One group: whoever runs tests side by side starts staging once.
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(400), pytest.mark.xdist_group("staging")]
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(400)]
 
 EMIT = """
 import asyncio

@@ -14,7 +14,7 @@ from integration.faults.patient_client import PatientClient, journal_of
 from websocket_core.events import CRITICAL
 
 # One group: whoever runs tests side by side starts staging once.
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(400), pytest.mark.xdist_group("staging")]
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(400)]
 
 USERS = ("105945141827451681156", "github_user_98765432101", "auth0|abc123def456")
 

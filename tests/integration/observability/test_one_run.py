@@ -25,7 +25,7 @@ SAID = "something very private"
 RUNS = ("run-slow", "run-queued", "run-failing")
 UNSAYABLE = (USER, "observed-user", SAID, "the agent's secret")
 
-pytestmark = [pytest.mark.xdist_group("observability"), pytest.mark.asyncio(loop_scope="module")]
+pytestmark = [pytest.mark.asyncio(loop_scope="module")]
 
 
 @dataclass

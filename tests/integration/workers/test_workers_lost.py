@@ -12,7 +12,7 @@ from test_framework.gateway import kinds
 from websocket_core.ids import new_id
 from websocket_core.testing import Client
 
-pytestmark = [pytest.mark.timeout(300), pytest.mark.xdist_group("workers")]
+pytestmark = [pytest.mark.timeout(300)]
 SECONDS = 60.0  # every run of a lost worker has to be over by then
 
 
