@@ -79,9 +79,11 @@ class StartRun(RunOperation):
         if ahead and self.if_busy == "reject":
             active = next((run for run in ahead if run.status != RunStatus.QUEUED), ahead[0])
             raise ThreadBusy(thread_id=self.key[1], run_id=self.run_id, active_run_id=active.run_id)
-        if len(known) >= conf.RUNS_PER_USER:
+        replaced = [run for run in ahead if run.status == RunStatus.QUEUED or run.resting]  # these end at once
+        taken = len(known) - (len(replaced) if self.if_busy == "cancel" else 0)
+        if taken >= conf.RUNS_PER_USER:
             raise RunLimit(
-                f"You have {len(known)} runs queued and running. Wait for one to end, or stop one.", run_id=self.run_id
+                f"You have {taken} runs queued and running. Wait for one to end, or stop one.", run_id=self.run_id
             )
         pk = ledger_sql.insert_queued(
             user_id=user_id,

@@ -179,6 +179,21 @@ async def test_start__run_limit__leaves_no_thread_behind(join, waiting, settings
     assert sorted(thread["thread_id"] for thread in (await client.ask("sync"))["threads"]) == ["t1", "t2"]
 
 
+async def test_start__at_the_limit__may_take_the_places_of_those_it_replaces(join, waiting, settings):
+    settings.NETRA_RUNS_PER_USER = 2
+    client = await join()
+    first = await client.start("made", thread_id="t")
+    await client.send("start_agent", agent_type="made", thread_id="t", run_id="queued")
+    await client.until("run_queued", run_id="queued")
+    await client.send("start_agent", agent_type="made", thread_id="t", run_id="new", if_busy="cancel")
+    assert (await client.until("agent_cancelled", run_id="queued"))["data"]["reason"] == "replaced"
+    assert (await client.finish(first))[-1]["event_type"] == "agent_cancelled"
+    await client.until("agent_started", run_id="new")
+    await client.send("start_agent", agent_type="made", thread_id="t2", run_id="other")
+    await client.until("agent_started", run_id="other")
+    assert error(await client.ask("start_agent", agent_type="made", thread_id="t", if_busy="enqueue"))[0] == "run_limit"
+
+
 # stop_agent
 
 
