@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 
@@ -107,8 +107,3 @@ def threads_of(user_id: str, limit: int, before: datetime | None) -> list[dict[s
         threads = threads.filter(updated_at__lt=before)
     fields = ("thread_id", "title", "last_seq", "active_run_id", "updated_at")
     return list(threads.order_by("-updated_at").values(*fields)[:limit])
-
-
-def cursors_of(cursors: Mapping[str, int], found: Mapping[str, Bounds]) -> dict[str, Bounds]:
-    """Bounds for every thread that a client named: one that does not exist is empty, whoever's it may be."""
-    return {thread_id: found.get(thread_id, Bounds(1, 0)) for thread_id in cursors}
