@@ -69,6 +69,7 @@ class RunOperation(Operation):
 
 def append(transaction: Transaction, row: ThreadRow, run_id: str, event: Event) -> int:
     """Append one event of a run; returns its seq."""
+    row.dirty = True
     return transaction.append(row, run_id, event.event_type, events.encode(event.data))
 
 

@@ -95,6 +95,14 @@ def insert_queued(
     return None if row is None else row[0]
 
 
+def name_thread(thread_pk: int, title: str) -> None:
+    """The thread is there, under this title."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "UPDATE websocket_core_thread SET title = %s, deleted_at = NULL WHERE id = %s", [title, thread_pk]
+        )
+
+
 def lease_end() -> CombinedExpression:
     """When a lease taken or renewed now ends: by the database's clock, which is the same for every machine."""
     return Now() + timedelta(seconds=conf.LEASE_SECONDS)

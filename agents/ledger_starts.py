@@ -151,7 +151,7 @@ class StartRun(RunOperation):
         if row.title and not row.deleted:
             return
         title = row.title or title_of(msgspec.json.decode(self.input), self.agent_type)
-        Thread.objects.filter(pk=row.pk).update(title=title, deleted_at=None)
+        ledger_sql.name_thread(row.pk, title)
 
 
 def _drop_unused(row: ThreadRow) -> None:

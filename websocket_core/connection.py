@@ -168,14 +168,22 @@ class WebSocketConnection:
             for thread_id, _, last_seq, _ in hints:
                 self._early[thread_id] = max(last_seq, self._early.get(thread_id, 0))
             return
-        for thread_id, first_seq, last_seq, texts in hints:
-            if texts:
-                delivery.hint(thread_id, first_seq, texts)
-            else:
-                delivery.moved(thread_id, last_seq)
         if at and not self._hinted_at:
             self._hinted_at = at
-        self.wake()
+        waits = False
+        for thread_id, first_seq, last_seq, texts in hints:
+            if not texts:
+                delivery.moved(thread_id, last_seq)
+            elif self._writer is None and not self.closed and delivery.pass_on(thread_id, first_seq, texts):
+                self._send_or_wait(texts)
+                continue
+            else:
+                delivery.hint(thread_id, first_seq, texts)
+            waits = True
+        if waits:
+            self.wake()
+        elif self._writer is None:
+            self._note_delivery()
 
     def moved(self, thread_id: str, last_seq: int) -> None:
         """The watchdog saw this head."""
@@ -227,31 +235,29 @@ class WebSocketConnection:
         if delivery.idle:
             self._note_stall(delivery)
             return
-        texts = self._write_at_once(delivery)
-        if texts is not None:
-            self._writer = asyncio.get_running_loop().create_task(self._write(texts))
+        while texts := delivery.take(conf.SEND_CHARS):
+            self._order_reads(delivery)
+            if not self._send_or_wait(texts):
+                return
+        self._order_reads(delivery)
+        self._sent()
 
-    def _write_at_once(self, delivery: Delivery) -> Sequence[str] | None:
-        """Send what may be sent without a task of its own: mostly the socket takes it, and a task would cost more
-        than that.
+    def _send_or_wait(self, texts: Sequence[str]) -> bool:
+        """Send without a task of its own: mostly the socket takes it, and a task would cost more than that.
 
         Returns:
-            `None` when that was all; else what a task has to send first (empty: it only has to wait for room).
+            Whether there is room for more; if not, a task waits for it, and sends the rest.
         """
-        limit = conf.SEND_CHARS
-        while True:
-            texts = delivery.take(limit)
-            self._order_reads(delivery)
-            if not texts:
-                self._sent()
-                return None
-            room = self._transport.write(texts)
-            if room is None:
-                return texts
+        room = self._transport.write(texts)
+        if room:
             metrics.frames_sent.inc(len(texts))
-            if not room:
-                metrics.socket_stalls.inc()
-                return ()
+            return True
+        if room is not None:  # they are written; there only has to be room
+            metrics.frames_sent.inc(len(texts))
+            metrics.socket_stalls.inc()
+            texts = ()
+        self._writer = asyncio.get_running_loop().create_task(self._write(texts))
+        return False
 
     def _order_reads(self, delivery: Delivery) -> None:
         if self._reader is None and (orders := delivery.reads()):
@@ -259,10 +265,13 @@ class WebSocketConnection:
 
     def _sent(self) -> None:
         """Everything that may be sent was handed over."""
+        self._note_delivery()
+        self._count()
+
+    def _note_delivery(self) -> None:
         if self._hinted_at:
             metrics.delivery_seconds.observe(max(0.0, time.time() - self._hinted_at))
             self._hinted_at = 0.0
-        self._count()
 
     async def _write(self, texts: Sequence[str]) -> None:
         """Send these, and then whatever there is, waiting for the socket."""

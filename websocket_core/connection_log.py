@@ -10,6 +10,8 @@ from collections import defaultdict
 from contextvars import Context
 from typing import TYPE_CHECKING, Any
 
+from django.db import connection as database
+
 from websocket_core.connection_places import earlier_connections
 from websocket_core.journal import get_journal
 from websocket_core.journal_transaction import Operation, Transaction
@@ -33,8 +35,13 @@ class _WriteConnections(Operation):
         batch = self._log.batch
         if batch.opened:
             Connection.objects.bulk_create(batch.opened, ignore_conflicts=True)
-        for thread_id, ids in batch.by_thread().items():
-            Connection.objects.filter(pk__in=ids).update(thread_id=thread_id)
+            this_process.beat(transaction.now)  # they count only while a process is known that has them
+        if batch.threads:  # a thread each, mostly: not the ORM's statement for each, other people's events wait behind
+            with database.cursor() as cursor:
+                cursor.executemany(
+                    "UPDATE websocket_core_connection SET thread_id = %s WHERE connection_id = %s",
+                    [(thread_id, connection_id) for connection_id, thread_id in batch.threads.items()],
+                )
         for code, ids in batch.by_close().items():
             Connection.objects.filter(pk__in=ids).update(
                 disconnected_at=transaction.now, last_seen_at=transaction.now, close_code=code
@@ -55,12 +62,6 @@ class _Batch:
 
     def count(self) -> None:
         self.earlier = earlier_connections(self.opened)
-
-    def by_thread(self) -> dict[str, list[str]]:
-        found = defaultdict(list)
-        for connection_id, thread_id in self.threads.items():
-            found[thread_id].append(connection_id)
-        return found
 
     def by_close(self) -> dict[int | None, list[str]]:
         found = defaultdict(list)

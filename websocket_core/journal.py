@@ -14,7 +14,6 @@ import time
 from collections import deque
 from collections.abc import Hashable, Iterable, Sequence
 from contextvars import Context
-from datetime import UTC, datetime
 from typing import Any, NamedTuple
 from weakref import WeakKeyDictionary
 
@@ -22,6 +21,7 @@ from django.db import IntegrityError, transaction
 
 from websocket_core import db, metrics
 from websocket_core.announce import announce
+from websocket_core.checkpoints import Checkpoints
 from websocket_core.conf import conf
 from websocket_core.doorbell import Doorbell, hints_of
 from websocket_core.errors import JournalUnavailable, WebSocketCoreError
@@ -31,6 +31,7 @@ from websocket_core.process import this_process
 log = logging.getLogger(__name__)
 
 OUTAGE = db.OUTAGE
+GATHER_TURNS = 4  # turns of the loop that a batch gathers for, at most
 _batch_numbers = itertools.count(1)  # of this process; see models.Process.batch
 
 
@@ -57,6 +58,7 @@ class Journal:
 
     def __init__(self) -> None:
         self.doorbell = Doorbell()
+        self._checkpoints = Checkpoints()
         self.given_up = 0  # operations that failed because the database was away for too long
         self._loop = asyncio.get_running_loop()
         self._queue: deque[_Entry] = deque()
@@ -130,6 +132,18 @@ class Journal:
                 waiter.set_result(None)
                 places -= 1
 
+    async def _gather(self) -> None:
+        """Let those come who are on their way: as long as each turn of the loop brings more, wait for one more.
+
+        A burst (fifty agents whose tokens come together) is then one transaction, not three. An event that comes alone
+        waits for one turn of an idle loop, some microseconds.
+        """
+        for _ in range(GATHER_TURNS):
+            before = len(self._queue)
+            await asyncio.sleep(0)
+            if len(self._queue) == before or before >= conf.JOURNAL_BATCH:
+                return
+
     def _take_batch(self) -> list[_Entry]:
         batch: list[_Entry] = []
         chars, most, limit = 0, conf.JOURNAL_BATCH, conf.JOURNAL_BATCH_CHARS
@@ -144,6 +158,7 @@ class Journal:
     async def _work(self) -> None:
         try:
             while self._queue:
+                await self._gather()
                 batch = self._take_batch()
                 try:
                     await self._commit(batch)
@@ -213,6 +228,7 @@ class Journal:
                 for callback in committed.transaction.after_commit:
                     callback()
                 _settle(batch, committed.results)
+                self._checkpoints.committed()
                 return
 
     def _give_up(self, batch: Sequence[_Entry], unclear: _Committed | None) -> Sequence[_Entry]:
@@ -257,7 +273,8 @@ def _transact(
             except WebSocketCoreError as error:
                 results.append(error)
         work.flush()
-        this_process.beat(datetime.now(UTC), number)
+        if not work.commits_clearly or this_process.is_silent():
+            this_process.beat(work.now, number)
         outcome.transaction = _Committed(results, work)
     return outcome.transaction
 

@@ -16,7 +16,9 @@ from typing import Any, NamedTuple, Protocol
 
 from django.db import connection
 
-THREAD_COLUMNS = "id, user_id, thread_id, title, last_seq, active_run_id, fence, deleted_at IS NOT NULL"
+THREAD_COLUMNS = (
+    "id, user_id, thread_id, title, last_seq, active_run_id, fence, deleted_at IS NOT NULL, updated_at > {fresh}"
+)
 EVENT_COLUMNS = "thread_id, seq, run_id, event_type, frame, created_at"
 
 EventRow = tuple[int, int, str, str, str]  # thread pk, seq, run_id, event_type, frame
@@ -34,9 +36,12 @@ class HeadRow(NamedTuple):
 class Statements(Protocol):
     """What the journal does to the database, inside the caller's transaction."""
 
-    def lock_threads(self, keys: Sequence[tuple[str, str]]) -> list[tuple[Any, ...]]:
+    commits_clearly: bool
+    """Whether a commit that fails has certainly not happened. Over a network nobody knows."""
+
+    def lock_threads(self, keys: Sequence[tuple[str, str]], fresh: datetime) -> list[tuple[Any, ...]]:
         """Rows of `THREAD_COLUMNS` of these `(user_id, thread_id)`, locked in pk order, so that two writers never
-        wait for each other.
+        wait for each other. The last column: was the thread updated after `fresh`?
         """
 
     def insert_events(self, rows: Sequence[EventRow], now: datetime) -> None:
@@ -46,6 +51,12 @@ class Statements(Protocol):
         """Write the threads' heads back; `now` becomes their `updated_at`, each a microsecond after the one before.
 
         `sync` pages by that time: of threads with the same one a page could show some, and no page the others.
+        """
+
+    def write_positions(self, rows: Sequence[tuple[int, int]]) -> None:
+        """Write `(pk, last_seq)` back alone, of threads whose run goes on and whose time is fresh enough.
+
+        No index has to be changed for that: half the work, and on PostgreSQL a row that stays on its page.
         """
 
 
@@ -78,21 +89,20 @@ def _pieces(rows: Sequence[Any]) -> Iterator[Sequence[Any]]:
         yield rows[position:]
 
 
-def _flat(rows: Sequence[Sequence[Any]]) -> list[Any]:
-    return [value for row in rows for value in row]
-
-
 class _SQLite:
     """SQLite through its own cursor.
 
     Django's wrapper rewrites the placeholders of every call. The transaction is IMMEDIATE: it has the lock.
     """
 
-    def lock_threads(self, keys: Sequence[tuple[str, str]]) -> list[tuple[Any, ...]]:
+    commits_clearly = True
+
+    def lock_threads(self, keys: Sequence[tuple[str, str]], fresh: datetime) -> list[tuple[Any, ...]]:
         execute = connection.connection.execute  # looked up once: Django finds the thread's connection anew each time
+        moment = _sqlite_moment(fresh)
         rows: list[tuple[Any, ...]] = []
         for piece in _pieces(keys):
-            rows += execute(_sqlite_select(len(piece)), _flat(piece)).fetchall()
+            rows += execute(_sqlite_select(len(piece)), [moment, *chain.from_iterable(piece)]).fetchall()
         return rows
 
     def insert_events(self, rows: Sequence[EventRow], now: datetime) -> None:
@@ -105,6 +115,11 @@ class _SQLite:
         for piece in _pieces(rows):
             values = [value for row in piece for value in (*row, next(moments))]
             execute(_sqlite_update(len(piece)), values)
+
+    def write_positions(self, rows: Sequence[tuple[int, int]]) -> None:
+        execute = connection.connection.execute
+        for piece in _pieces(rows):
+            execute(_sqlite_move(len(piece)), list(chain.from_iterable(piece)))
 
 
 def _moments(now: datetime, count: int) -> Iterator[datetime]:
@@ -120,7 +135,8 @@ def _sqlite_moment(now: datetime) -> str:
 @lru_cache
 def _sqlite_select(count: int) -> str:
     values = ",".join(["(?,?)"] * count)
-    return f"SELECT {THREAD_COLUMNS} FROM websocket_core_thread WHERE (user_id, thread_id) IN (VALUES {values})"
+    columns = THREAD_COLUMNS.format(fresh="?")
+    return f"SELECT {columns} FROM websocket_core_thread WHERE (user_id, thread_id) IN (VALUES {values})"
 
 
 @lru_cache
@@ -139,17 +155,29 @@ def _sqlite_update(count: int) -> str:
     )
 
 
+@lru_cache
+def _sqlite_move(count: int) -> str:
+    values = ",".join(["(?,?)"] * count)
+    return (
+        f"WITH head(id, last_seq) AS (VALUES {values}) UPDATE websocket_core_thread "
+        "SET last_seq = head.last_seq FROM head WHERE websocket_core_thread.id = head.id"
+    )
+
+
 class _PostgreSQL:
     """PostgreSQL takes whole columns as arrays: one statement and one plan for any number of rows."""
 
-    def lock_threads(self, keys: Sequence[tuple[str, str]]) -> list[tuple[Any, ...]]:
+    commits_clearly = False
+
+    def lock_threads(self, keys: Sequence[tuple[str, str]], fresh: datetime) -> list[tuple[Any, ...]]:
         users, threads = zip(*keys, strict=True)
+        columns = THREAD_COLUMNS.format(fresh="%s")
         with connection.cursor() as cursor:
             cursor.execute(
-                f"SELECT {THREAD_COLUMNS} FROM websocket_core_thread "
+                f"SELECT {columns} FROM websocket_core_thread "
                 "WHERE (user_id, thread_id) IN (SELECT * FROM unnest(%s::varchar[], %s::varchar[])) "
                 "ORDER BY id FOR UPDATE",
-                [list(users), list(threads)],
+                [fresh, list(users), list(threads)],
             )
             rows: list[tuple[Any, ...]] = cursor.fetchall()
             return rows
@@ -172,6 +200,14 @@ class _PostgreSQL:
                 "FROM unnest(%s::bigint[], %s::bigint[], %s::varchar[], %s::bigint[], %s::timestamptz[]) "
                 "AS head(id, last_seq, run, fence, updated) WHERE websocket_core_thread.id = head.id",
                 [*columns, list(_moments(now, len(rows)))],
+            )
+
+    def write_positions(self, rows: Sequence[tuple[int, int]]) -> None:
+        with connection.cursor() as cursor:
+            cursor.execute(
+                "UPDATE websocket_core_thread SET last_seq = head.last_seq FROM unnest(%s::bigint[], %s::bigint[]) "
+                "AS head(id, last_seq) WHERE websocket_core_thread.id = head.id",
+                [list(column) for column in zip(*rows, strict=True)],
             )
 
 

@@ -9,7 +9,7 @@ of its batch.
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from websocket_core import events
@@ -18,6 +18,8 @@ from websocket_core.journal_sql import EventRow, HeadRow, has_ended, statements
 from websocket_core.models import Thread
 
 JOIN_LIMIT = 8 * 1024  # characters up to which consecutive deltas become one event
+# A thread's `updated_at` may be this much behind its last event while a run goes on: writing it means two indexes.
+STAMP_EVERY = timedelta(seconds=1)
 
 ThreadKey = tuple[str, str]  # (user_id, thread_id)
 
@@ -30,7 +32,9 @@ class ThreadRow:
         "deleted",
         "dirty",
         "fence",
+        "fresh",
         "last_seq",
+        "moved",
         "pk",
         "tail",
         "thread_id",
@@ -48,10 +52,13 @@ class ThreadRow:
         active_run_id: str | None,
         fence: int,
         deleted: bool,
+        fresh: bool = False,
     ) -> None:
         self.pk, self.user_id, self.thread_id, self.title = pk, user_id, thread_id, title
         self.last_seq, self.active_run_id, self.fence, self.deleted = last_seq, active_run_id, fence, deleted
-        self.dirty = False
+        self.fresh = fresh  # its `updated_at` is no older than `STAMP_EVERY`
+        self.moved = False  # its `last_seq` has to be written
+        self.dirty = False  # all of its head has to be written, with the time
         # (index of the last event, run, stream, its text) when that was a delta
         self.tail: tuple[int, str, str, str] | None = None
 
@@ -131,6 +138,8 @@ class Append(Operation):
                 raise RunOverError()
         elif row.fence != self.fence or row.active_run_id != self.run_id:
             raise LeaseLostError()
+        if self.fence is None or not row.fresh:
+            row.dirty = True
         if self.stream is not None:
             return transaction.append_delta(row, self.run_id, self.event_type, self.stream, self.delta)
         return transaction.append(row, self.run_id, self.event_type, self.data)
@@ -152,6 +161,11 @@ class Transaction:
         self._going: set[tuple[int, str]] = set()  # those known to have had none before this transaction
         self._sql = statements()
 
+    @property
+    def commits_clearly(self) -> bool:
+        """See `Statements.commits_clearly`."""
+        return self._sql.commits_clearly
+
     def lock(self, operations: Sequence[Operation]) -> None:
         """Lock every thread the operations name; make those that are missing and wanted."""
         wanted: dict[ThreadKey, bool] = {}
@@ -172,7 +186,7 @@ class Transaction:
             self._load(missing)
 
     def _load(self, keys: Sequence[ThreadKey]) -> None:
-        for values in self._sql.lock_threads(keys):
+        for values in self._sql.lock_threads(keys, self.now - STAMP_EVERY):
             row = ThreadRow(*values)
             self.rows[row.user_id, row.thread_id] = row
 
@@ -188,9 +202,12 @@ class Transaction:
             raise NotFound("There is no such thread.") from None
 
     def append(self, row: ThreadRow, run_id: str, event_type: str, data: str) -> int:
-        """Give the event its number and its final text."""
+        """Give the event its number and its final text.
+
+        Who appends says `row.dirty`, too, if more than the number has changed, or the time has to be right.
+        """
         row.last_seq = seq = row.last_seq + 1
-        row.dirty = True
+        row.moved = True
         row.tail = None
         text = events.frame(event_type, row.thread_id, run_id, seq, self.stamp, data)
         self._events.append((row.pk, seq, run_id, event_type, text))
@@ -231,10 +248,16 @@ class Transaction:
         Called once at the end; operations that read event rows call `flush_events` before.
         """
         self.flush_events()
-        if heads := [
-            HeadRow(row.pk, row.last_seq, row.active_run_id, row.fence) for row in self.rows.values() if row.dirty
-        ]:
+        heads, positions = [], []
+        for row in self.rows.values():
+            if row.dirty:
+                heads.append(HeadRow(row.pk, row.last_seq, row.active_run_id, row.fence))
+            elif row.moved:
+                positions.append((row.pk, row.last_seq))
+        if heads:
             self._sql.write_heads(heads, self.now)
+        if positions:
+            self._sql.write_positions(positions)
         for last in self.at_end:
             last()
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 import os
 import socket
 import time
 from datetime import UTC, datetime, timedelta
+from functools import partial
 
-from django.db import connection
+from django.db import connection, transaction
 
 from websocket_core.conf import conf
 from websocket_core.delivery_lag import delivery_lag
@@ -21,28 +23,36 @@ class ThisProcess:
     def __init__(self) -> None:
         self.kind = "command"  # `serve` and `worker` say what they are
         self._id, self._pid = "", 0
+        self._beat = -math.inf  # time.monotonic()
 
     @property
     def process_id(self) -> str:
         """Unique id of this process's life."""
         if self._pid != os.getpid():
             self._id, self._pid = new_id(), os.getpid()
+            self._beat = -math.inf
         return self._id
+
+    def is_silent(self) -> bool:
+        """Whether it has written no heartbeat for as long as one is good for."""
+        return not self.process_id or time.monotonic() - self._beat >= conf.HEARTBEAT_SECONDS
 
     def beat(self, now: datetime, batch: int | None = None) -> None:
         """Write the heartbeat, and with it the number of the batch that the current transaction commits."""
-        # By hand: it is part of every transaction of the journal, and the ORM would be the larger half of a small one.
+        # By hand: it is part of the journal's transactions, and the ORM would be the larger half of a small one.
+        process_id = self.process_id
+        transaction.on_commit(partial(self._have_beaten, time.monotonic()))
         moment = connection.ops.adapt_datetimefield_value(now)
         with connection.cursor() as cursor:
             cursor.execute(
                 "UPDATE websocket_core_process SET heartbeat_at = %s, batch = COALESCE(%s, batch), stopped_at = NULL "
                 "WHERE process_id = %s",  # paused for long it was taken for dead: it is not
-                [moment, batch, self.process_id],
+                [moment, batch, process_id],
             )
             if cursor.rowcount:
                 return
         Process.objects.create(
-            process_id=self.process_id,
+            process_id=process_id,
             kind=self.kind,
             host=socket.gethostname()[:255],
             pid=os.getpid(),
@@ -50,6 +60,9 @@ class ThisProcess:
             heartbeat_at=now,
             batch=batch or 0,
         )
+
+    def _have_beaten(self, at: float) -> None:
+        self._beat = at
 
     def retire(self) -> None:
         """The process ends in good order: what it had is gone, and nobody needs to wait for its heartbeat to fail."""

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
+from collections.abc import Callable
 from typing import Any
 
 from twisted.internet import tcp, unix
@@ -15,7 +16,10 @@ from twisted.internet.asyncioreactor import AsyncioSelectorReactor
 
 # (class, names that this module uses although they are not Twisted's public interface)
 PRIVATE: list[tuple[type, tuple[str, ...]]] = [
-    (FileDescriptor, ("dataBuffer", "offset", "doWrite", "startWriting", "stopWriting", "writeSomeData")),
+    (
+        FileDescriptor,
+        ("dataBuffer", "offset", "doWrite", "startWriting", "stopWriting", "writeSomeData", "_writeDisconnected"),
+    ),
     (AsyncioSelectorReactor, ("_readOrWrite", "_reschedule")),
     (tcp.Port, ("_fromListeningDescriptor", "_preexistingSocket")),
     (unix.Port, ("_fromListeningDescriptor", "_shouldShutdown")),
@@ -30,8 +34,9 @@ PRIVATE_OF_INSTANCES = {
 class PromptTransport:
     """A mixin in front of a Twisted stream transport.
 
-    It writes at the end of the loop's turn instead of asking the reactor to poll for writability first: a socket takes
-    data at once nearly always, and two changes of the poll set per write cost more than the write.
+    It writes at once (`write_now`), or at the end of the loop's turn, instead of asking the reactor to poll for
+    writability first: a socket takes data at once nearly always, and two changes of the poll set per write cost more
+    than the write.
     """
 
     moved = 0
@@ -47,11 +52,30 @@ class PromptTransport:
     offset: int
     reactor: Any
     _tempDataLen: int  # noqa: N815
+    _writeDisconnected: bool  # noqa: N815
+    TLS: bool
+    write: Callable[[bytes], None]
 
     @property
     def pending(self) -> int:
         """Bytes that the kernel has not taken yet."""
         return len(self.dataBuffer) - self.offset + self._tempDataLen
+
+    def write_now(self, data: bytes) -> bool:
+        """Write without waiting for the end of the loop's turn, if nothing waits before it.
+
+        Returns:
+            Whether the kernel has taken all of it; if not, the rest waits as after `write`.
+        """
+        if self.connected and not (self.pending or self.TLS or self._writeDisconnected):
+            written = self.writeSomeData(data)
+            if written == len(data):
+                return True
+            if type(written) is int:
+                data = data[written:]
+            # What else it returns is an error: the turn's end meets it, too, and ends the connection as it should.
+        self.write(data)
+        return False
 
     async def drained(self, low_water: int) -> None:
         """Wait until no more than `low_water` bytes are pending, or the connection is gone or given up."""

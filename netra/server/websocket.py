@@ -305,8 +305,12 @@ class WebSocketProtocol(DaphneWebSocketProtocol):
             Whether there is room for more; if not, the next `send` waits for it. Nothing is written to a closed
             connection.
         """
-        if self.state == self.STATE_OPEN and not self.disconnect_told:
-            self.transport.write(server_frames(texts))
+        if (
+            self.state == self.STATE_OPEN
+            and not self.disconnect_told
+            and self.transport.write_now(server_frames(texts))
+        ):
+            return True
         pending: int = self.transport.pending
         return pending <= self.server.limits.high_water
 

@@ -9,7 +9,7 @@ from typing import Any, Literal
 import pytest
 from django.db import OperationalError, connection
 
-from websocket_core import db, journal
+from websocket_core import db, journal, journal_sql
 
 Commit = Literal["works", "lost", "unclear"]
 
@@ -68,6 +68,8 @@ def faults(monkeypatch: pytest.MonkeyPatch) -> Iterator[DatabaseFaults]:
     """Faults of the database, none at first."""
     found = DatabaseFaults()
     monkeypatch.setattr(db, "_guarded", found.guarded)
+    # On SQLite, too, every commit may be an unclear one, as it may over a network.
+    monkeypatch.setattr(journal_sql._SQLite, "commits_clearly", False)
     yield found
     found.away = False
     found.commits.clear()

@@ -159,6 +159,20 @@ async def websocket_frames(scope, receive, send, query):
     await until_disconnect(receive, reply)
 
 
+async def websocket_numbers(scope, receive, send, query):
+    """Send `count` numbers of `size` digits, each at once; wait for room only when there is none."""
+    write = scope["extensions"]["netra.frames"]["write"]
+    await accept(scope, receive, send)
+    await receive()  # the answer to the handshake is out by then
+    size = query["size"]
+    for number in range(int(query["count"])):
+        if not write([f"{number:0>{size}}"]):
+            SEEN["waited"] = True
+            await send({"type": "netra.frames", "texts": []})
+    SEEN["sent"] = number + 1
+    await until_disconnect(receive)
+
+
 async def websocket_flood(scope, receive, send, query):
     """Send `mib` MiB (default: without end) as fast as the server takes them."""
     await accept(scope, receive, send)

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from integration.server.conftest import SmallServer
+from integration.server.conftest import SmallServer, StartSmallServer
 from integration.server.raw_client import TEXT, RawClient, client_frame
 
 TEXTS: list[tuple[str, int]] = [
@@ -41,6 +41,19 @@ def test_frames__more_than_a_mebibyte_arrives(small_server: SmallServer) -> None
         ask(client, [("x", 3_000_000), ("y", 1)])
         assert client.frame() == (TEXT, b"x" * 3_000_000)
         assert client.frame() == (TEXT, b"y")
+
+
+@pytest.mark.parametrize(("size", "count"), [(1000, 20_000), (300_000, 60)], ids=["small", "more than one write"])
+def test_frames__written_at_once__arrive_in_order_however_slowly_they_are_taken(
+    start_small_server: StartSmallServer, size: int, count: int
+) -> None:
+    """What the kernel does not take waits, and nothing that is written later passes it."""
+    server = start_small_server(stall=60)
+    with RawClient(server.port, f"/numbers?size={size}&count={count}", receive_buffer=4096) as client:
+        client.send(client_frame(b"go"))
+        server.wait_for(lambda stats: stats.get("waited", False), "a full socket")
+        frames = [client.frame() for _ in range(count)]
+    assert [int(payload[-10:]) for _, payload in frames] == list(range(count))
 
 
 def test_frames__none_is_nothing(small_server: SmallServer) -> None:

@@ -271,3 +271,58 @@ def test_a_first_resume_moves_its_thread_and_no_other():
     assert machine.take(BIG) == ["replaying r a 4-6", event("b", 6)]
     answer(machine, "a", 6)
     assert machine.take(BIG) == [*events("a", 4, 6), "resumed r a 6"]
+
+
+# Passed on without the outbox
+
+
+def test_what_an_up_to_date_client_is_next_to_get_is_passed_on():
+    machine = delivery({"a": 3})
+    machine.hint("a", 4, events("a", 4, 4))
+    machine.take(BIG)
+    assert machine.pass_on("a", 5, events("a", 5, 7))
+    assert machine.cursor("a") == 7
+    assert machine.idle
+    machine.hint("a", 5, events("a", 5, 8))
+    assert machine.take(BIG) == events("a", 8, 8)
+
+
+@pytest.mark.parametrize(
+    ("case", "first_seq"),
+    [
+        ("a gap", 6),
+        ("doubled", 4),
+        ("a reply waits", 5),
+        ("another thread waits", 5),
+        ("another thread has the answer", 5),
+        ("paused", 5),
+        ("behind", 5),
+    ],
+)
+def test_anything_else_takes_its_turn(case, first_seq):
+    machine = delivery({"a": 3})
+    machine.hint("a", 4, events("a", 4, 4))
+    machine.take(BIG)
+    if case == "another thread waits":
+        machine.hint("b", 1, events("b", 1, 1))
+    if case == "another thread has the answer":
+        machine.release("b")
+    if case == "a reply waits":
+        machine.control("reply")
+    if case == "paused":
+        machine.watch(["b"])
+    if case == "behind":
+        machine.moved("a", 6)
+    before = machine.cursor("a")
+    assert not machine.pass_on("a", first_seq, events("a", first_seq, first_seq))
+    assert machine.cursor("a") == before
+
+
+def test_a_full_window_lets_nothing_pass():
+    machine = delivery({"a": 0}, window=40)
+    machine.hint("a", 1, events("a", 1, 1, 30))
+    machine.take(BIG)
+    machine.ack({"a": 0})
+    assert not machine.pass_on("a", 2, events("a", 2, 2, 30))
+    machine.ack({"a": 1})
+    assert machine.pass_on("a", 2, events("a", 2, 2, 30))

@@ -108,12 +108,18 @@ class DeliveryMachine(RuleBasedStateMachine):
         journal.extend(f"{name}/{first_seq + i}/".ljust(length, "x") for i, length in enumerate(lengths))
         return first_seq
 
-    def ring(self, name, first_seq, last_seq):
-        self.delivery.hint(name, first_seq, self.threads[name].slice(first_seq, last_seq))
+    def ring(self, name, first_seq, last_seq, prompt=False):
+        """A hint comes. `prompt`: the driver has nothing under way, so that it may pass the frames on."""
+        frames = self.threads[name].slice(first_seq, last_seq)
+        if not prompt or not self.delivery.pass_on(name, first_seq, frames):
+            self.delivery.hint(name, first_seq, frames)
+            return
+        for text in frames:
+            self.receive(text, events_seen=False)
 
-    @rule(name=threads, lengths=frame_lengths)
-    def append(self, name, lengths):
-        self.ring(name, self.commit(name, lengths), self.threads[name].head)
+    @rule(name=threads, lengths=frame_lengths, prompt=st.booleans())
+    def append(self, name, lengths, prompt):
+        self.ring(name, self.commit(name, lengths), self.threads[name].head, prompt)
 
     @rule(name=threads, lengths=frame_lengths, fate=st.sampled_from(["lost", "late", "twice"]))
     def append_badly(self, name, lengths, fate):
@@ -125,19 +131,20 @@ class DeliveryMachine(RuleBasedStateMachine):
             self.hints.append(hint)
 
     @precondition(lambda self: self.hints)
-    @rule(which=fractions, again=st.booleans())
-    def late_hint(self, which, again):
+    @rule(which=fractions, again=st.booleans(), prompt=st.booleans())
+    def late_hint(self, which, again, prompt):
         index = between(0, len(self.hints) - 1, which)
-        self.ring(*self.hints[index])
+        name, first_seq, last_seq = self.hints[index]
+        self.ring(name, first_seq, last_seq, prompt)
         if not again:
             del self.hints[index]
 
-    @rule(name=threads, start=fractions, end=fractions)
-    def any_hint(self, name, start, end):
+    @rule(name=threads, start=fractions, end=fractions, prompt=st.booleans())
+    def any_hint(self, name, start, end, prompt):
         head = self.threads[name].head
         if head:
             first_seq = between(1, head, start)
-            self.ring(name, first_seq, between(first_seq, head, end))
+            self.ring(name, first_seq, between(first_seq, head, end), prompt)
 
     @rule(name=threads, where=fractions, missed=st.booleans())
     def move(self, name, where, missed):

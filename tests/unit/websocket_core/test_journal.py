@@ -89,6 +89,38 @@ async def test_busy__what_comes_meanwhile_is_one_batch():
     assert await states() == list(range(500))
 
 
+async def test_burst__those_who_come_turn_after_turn_share_a_batch():
+    """Fifty agents whose tokens come together do not wake in the same turn of the loop."""
+    before = metrics.batches._value.get()
+
+    async def late(turns: int) -> int:
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        seq: int = await get_journal().post(state(turns))
+        return seq
+
+    assert await asyncio.gather(*(late(turns) for turns in range(3))) == [1, 2, 3]
+    assert metrics.batches._value.get() - before == 1
+
+
+async def test_burst__that_does_not_end__is_not_waited_for(settings):
+    settings.NETRA_JOURNAL_BATCH = 10**9
+    done = False
+
+    async def without_end() -> None:
+        while not done:
+            get_journal().post(state())
+            await asyncio.sleep(0)
+
+    endless = asyncio.create_task(without_end())
+    try:
+        async with asyncio.timeout(20):
+            await get_journal().submit(state())
+    finally:
+        done = True
+        await endless
+
+
 async def test_batch__has_bounds(settings):
     settings.NETRA_JOURNAL_BATCH = 10
     blocker, before = await blocked(), metrics.batches._value.get()

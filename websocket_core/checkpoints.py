@@ -1,0 +1,47 @@
+"""SQLite's write-ahead log is moved into the database file beside the commits, not within one of them.
+
+By itself SQLite does it inside whichever commit makes the log long enough, and everybody's events wait meanwhile, for
+some milliseconds. Here a reader's thread does it once a second while there are commits; those go on. What it leaves,
+because commits never pause, SQLite moves in the end (`wal_autocheckpoint`), which is little by then.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+
+from django.db import connection
+
+from websocket_core import db
+
+log = logging.getLogger(__name__)
+
+EVERY_SECONDS = 1.0
+
+
+class Checkpoints:
+    """When the log is moved. One at a time, and never for a database without such a log."""
+
+    def __init__(self) -> None:
+        self._wanted = connection.vendor == "sqlite"
+        self._next = 0.0  # time.monotonic()
+        self._under_way: asyncio.Future[None] | None = None
+
+    def committed(self) -> None:
+        """There was a commit: move the log if it is time. Does not wait."""
+        if not self._wanted or self._under_way is not None or time.monotonic() < self._next:
+            return
+        self._next = time.monotonic() + EVERY_SECONDS
+        self._under_way = db.readers.call(_checkpoint)
+        self._under_way.add_done_callback(self._done)
+
+    def _done(self, future: asyncio.Future[None]) -> None:
+        self._under_way = None
+        if not future.cancelled() and (error := future.exception()) is not None:
+            log.debug("checkpoint: %s", error)  # the next one takes what this one left
+
+
+def _checkpoint() -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("PRAGMA wal_checkpoint(PASSIVE)")
