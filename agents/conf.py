@@ -22,7 +22,7 @@ class Defaults:
     MAX_ERROR_CHARS: int = 4096  # of an error's text that a person is shown
     APPROVAL_HOURS: float = 24.0
     DELTA_SECONDS: float = 0.05  # deltas of one stream are written no more often than this
-    DELTA_CHARS: int = 4096  # or when so many characters wait
+    DELTA_CHARS: int = 16 * 1024  # or when so many characters wait
     IN_FLIGHT: int = 64  # events of one run that may wait for their commit
     HISTORY_RUNS: int = 100  # earlier runs that `ctx.history` holds
     MEMORY_BYTES: int = 256 * 1024  # of messages or checkpoints that an adapted agent keeps of a thread

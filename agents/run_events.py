@@ -103,6 +103,31 @@ class RunEvents:
                     self._feed(future)
                     self._in_flight.remove(future)
 
+    def joins(self, event_type: str, stream: str, text: str) -> bool:
+        """Append text to more of its stream that waits for its timer anyway: what nearly every delta is.
+
+        Returns:
+            Whether that was possible; if not, nothing has happened, and `delta` takes it.
+        """
+        waits = self._delta
+        if (
+            waits is None
+            or self._timer is None
+            or waits[1] != stream
+            or waits[0] != event_type
+            or type(text) is not str
+            or not text.isascii()
+            or self._chars + len(text) >= conf.DELTA_CHARS
+            or self.closed
+            or self.lost
+            or self.failed
+            or self._order.locked()
+        ):
+            return False
+        self._text.append(text)
+        self._chars += len(text)
+        return True
+
     async def delta(self, event_type: str, stream: str, text: str) -> None:
         """Append text to a stream of the run.
 
@@ -110,19 +135,7 @@ class RunEvents:
             TypeError: the text is no `str`.
             ValueError: it holds a lone surrogate.
         """
-        waits = self._delta
-        if (  # the hot path: more of the text that waits for its timer anyway
-            waits is not None
-            and self._timer is not None
-            and waits[1] == stream
-            and waits[0] == event_type
-            and type(text) is str
-            and text.isascii()
-            and self._chars + len(text) < conf.DELTA_CHARS
-            and not (self.closed or self.lost or self.failed or self._order.locked())
-        ):
-            self._text.append(text)
-            self._chars += len(text)
+        if self.joins(event_type, stream, text):
             return
         self._check()
         if not all(isinstance(one, str) for one in (text, stream)):

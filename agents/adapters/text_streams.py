@@ -2,18 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Hashable
+from collections.abc import Awaitable, Generator, Hashable
+from typing import Any, cast
 
 from agents.adapters.shown import clean
 from agents.context import AgentContext
 from websocket_core.ids import new_id
 
 
+class _Done:
+    """Nothing is left to wait for. It costs less than a coroutine, which counts: there is one for every token."""
+
+    def __await__(self) -> Generator[Any, None, None]:
+        return cast(Generator[Any, None, None], iter(()))
+
+
+_DONE = _Done()
+
+
 class TextStreams:
     """Sends texts as streams, by whatever the framework tells its parts apart with."""
 
     def __init__(self, ctx: AgentContext) -> None:
-        self._delta = ctx.events.delta
+        self._delta, self._joins = ctx.events.delta, ctx.events.joins
         self._streams: dict[Hashable, tuple[str, str]] = {}  # key -> event type, stream
         self._halves: dict[Hashable, str] = {}  # key -> half a character that waits for its other half
 
@@ -29,7 +40,7 @@ class TextStreams:
         if self._halves or not text.isascii():
             text = self._whole(key, text)
         event_type, stream = self._streams[key]
-        return self._delta(event_type, stream, text)
+        return _DONE if self._joins(event_type, stream, text) else self._delta(event_type, stream, text)
 
     def add(self, event_type: str, key: Hashable, text: str) -> Awaitable[None]:
         """Text to append to a part, which begins with it if it has not begun."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterator, Mapping
+from collections.abc import Awaitable, Hashable, Iterator, Mapping
 from typing import Any
 
 from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage
@@ -34,8 +34,8 @@ class EventStream:
         self._texts = TextStreams(ctx)
         self.values: Any = None
 
-    async def handle(self, path: tuple[str, ...], mode: str, data: Any) -> None:
-        """One streamed item.
+    def handle(self, path: tuple[str, ...], mode: str, data: Any) -> Awaitable[None]:
+        """One streamed item. To be awaited.
 
         Args:
             path: the subgraph it is from; empty for the graph itself.
@@ -44,15 +44,16 @@ class EventStream:
             message = data[0]
             content = message.content
             if type(message) is AIMessageChunk and type(content) is str and content and not message.additional_kwargs:
-                await self._texts.add(MESSAGE, (message.id, "text"), content)  # a token: most of what is streamed
-            else:
-                await self._message(message)
-        elif mode == "custom":
+                return self._texts.add(MESSAGE, (message.id, "text"), content)  # a token: most of what is streamed
+            return self._message(message)
+        if mode == "custom":
             if isinstance(data, str):  # a thought, a line each
-                await self._texts.add(THOUGHT, "custom", data if data.endswith("\n") else data + "\n")
-            else:
-                await self._ctx.publish_state(shown(data))
-        elif mode == "updates":
+                return self._texts.add(THOUGHT, "custom", data if data.endswith("\n") else data + "\n")
+            return self._ctx.publish_state(shown(data))
+        return self._state(path, mode, data)
+
+    async def _state(self, path: tuple[str, ...], mode: str, data: Any) -> None:
+        if mode == "updates":
             if self._states:
                 await self._updates(path, data)
         elif not path and not (isinstance(data, dict) and data.keys() == {INTERRUPT}):
