@@ -28,6 +28,7 @@ from agents.runner import get_runner
 from agents.runtime import RunRuntime
 from agents.sweeper import get_sweeper
 from agents.tracing import get_tracer
+from websocket_core import garbage
 from websocket_core.journal import get_journal
 from websocket_core.lifecycle import begin_drain, is_draining, lifecycle
 from websocket_core.process import this_process
@@ -78,6 +79,7 @@ async def work(concurrency: int, metrics_host: str = "127.0.0.1", metrics_port: 
             ) from error
     get_tracer()  # now: with tracing on it takes a moment that no run should wait for
     get_sweeper(RunRuntime()).start()
+    garbage.settle()
     # Django's own connector cannot listen. A short time for each attempt to connect: the pauses of the pool between
     # attempts grow, and with them the way back from an outage.
     connector = PsycopgConnector(kwargs=connector_params(), timeout=10.0, reconnect_timeout=5.0)

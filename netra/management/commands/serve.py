@@ -19,7 +19,7 @@ from django.db.migrations.executor import MigrationExecutor
 from netra.server.asgi_server import NetraServer
 from netra.server.limits import Limits
 from netra.server.listening import CannotListenError, describe, descriptor, tcp, unix
-from websocket_core import lifecycle
+from websocket_core import garbage, lifecycle
 from websocket_core.process import this_process
 from websocket_core.process_exit import exit_in_spite_of_threads
 
@@ -57,6 +57,7 @@ class Command(BaseCommand):
             if settings.NETRA_SECRET_KEY_GENERATED and not settings.DEBUG:
                 log.warning("SECRET_KEY is not set: Netra uses a key it made for itself. Set one in every deployment")
             server.loop.run_in_executor(None, _hint_at_migrations)
+            garbage.settle()
 
         server = NetraServer(
             get_default_application(),
