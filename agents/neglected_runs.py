@@ -8,7 +8,7 @@ from typing import Any
 from django.db.models.functions import Now
 
 from agents.conf import conf
-from agents.models import ACTIVE, Approval, Run, RunStatus
+from agents.models import ACTIVE, Run, RunStatus
 from agents.open_runs import is_open
 
 
@@ -36,6 +36,6 @@ def orphaned_threads(now: Any) -> list[tuple[str, str]]:
 
 def expired_approvals(now: Any) -> list[tuple[str, str, str, str]]:
     """`(user_id, thread_id, run_id, approval_id)` of approvals nobody decided in time."""
-    waiting = Run.objects.filter(is_open(RunStatus.WAITING))
-    rows = Approval.objects.filter(run__in=waiting, expires_at__lte=now, decision=None)
-    return list(rows.values_list("user_id", "run__thread__thread_id", "run__run_id", "approval_id")[:200])
+    # From the runs that wait, which are few; approvals that were decided in time are expired, too, later.
+    rows = Run.objects.filter(is_open(RunStatus.WAITING), approvals__expires_at__lte=now, approvals__decision=None)
+    return list(rows.values_list("user_id", "thread__thread_id", "run_id", "approvals__approval_id")[:200])

@@ -36,6 +36,11 @@ class Checkpoints:
         self._under_way = db.readers.call(_checkpoint)
         self._under_way.add_done_callback(self._done)
 
+    async def flush(self) -> None:
+        """Wait for what is under way."""
+        if self._under_way is not None:
+            await asyncio.wait([self._under_way])
+
     def _done(self, future: asyncio.Future[None]) -> None:
         self._under_way = None
         if not future.cancelled() and (error := future.exception()) is not None:

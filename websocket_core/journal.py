@@ -100,6 +100,7 @@ class Journal:
         while self._task is not None:
             await asyncio.wait([self._task])
         await self.doorbell.flush()
+        await self._checkpoints.flush()
 
     @property
     def backlog(self) -> int:

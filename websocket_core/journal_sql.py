@@ -102,7 +102,7 @@ class _SQLite:
         moment = _sqlite_moment(fresh)
         rows: list[tuple[Any, ...]] = []
         for piece in _pieces(keys):
-            rows += execute(_sqlite_select(len(piece)), [moment, *chain.from_iterable(piece)]).fetchall()
+            rows += execute(_sqlite_select(len(piece)), [*chain.from_iterable(piece), moment]).fetchall()
         return rows
 
     def insert_events(self, rows: Sequence[EventRow], now: datetime) -> None:
@@ -134,9 +134,12 @@ def _sqlite_moment(now: datetime) -> str:
 
 @lru_cache
 def _sqlite_select(count: int) -> str:
+    # A join, in this order, which CROSS demands: `(user_id, thread_id) IN (VALUES …)` reads the whole table.
     values = ",".join(["(?,?)"] * count)
-    columns = THREAD_COLUMNS.format(fresh="?")
-    return f"SELECT {columns} FROM websocket_core_thread WHERE (user_id, thread_id) IN (VALUES {values})"
+    return (
+        f"WITH wanted(owner, name) AS (VALUES {values}) SELECT {THREAD_COLUMNS.format(fresh='?')} "
+        "FROM wanted CROSS JOIN websocket_core_thread ON user_id = owner AND thread_id = name"
+    )
 
 
 @lru_cache

@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+Heads = dict[tuple[str, str], int]  # (user_id, thread_id) -> last_seq
+
 OVERLAP = timedelta(seconds=15)  # a commit may take that long after its timestamp was taken
 
 
@@ -39,6 +41,7 @@ class Watchdog:
         self._hurry = asyncio.Event()
         self._credentials = CredentialWatch(hub, self._close)
         self._since = datetime.now(UTC)
+        self._heads: Heads = {}  # as the connections were told; who came later has read them
         self._looked = self._asked = self._beat = float("-inf")
         self._closing: set[asyncio.Task[None]] = set()
 
@@ -109,12 +112,9 @@ class Watchdog:
 
     async def _look_for_moved(self) -> None:
         started = datetime.now(UTC)
-        rows = await db.read(journal_read.moved_since, self._since - OVERLAP)
+        news, self._heads = await db.read(_moved_since, self._since - OVERLAP, self._heads)
         self._since = started
-        by_user: dict[str, list[tuple[str, int]]] = {}
-        for user_id, thread_id, last_seq in rows:
-            by_user.setdefault(user_id, []).append((thread_id, last_seq))
-        for user_id, threads in by_user.items():
+        for user_id, threads in news.items():
             for connection in self._hub.of_group(user_group(user_id)):
                 for thread_id, last_seq in threads:
                     connection.moved(thread_id, last_seq)
@@ -135,6 +135,20 @@ class Watchdog:
 
     async def _heartbeat(self) -> None:
         await db.writer.call(beat_and_reap)
+
+
+def _moved_since(moment: datetime, known: Heads) -> tuple[dict[str, list[tuple[str, int]]], Heads]:
+    """What has moved and is not known yet, by user; and the heads of all that has moved since `moment`.
+
+    Here, in the reader's thread: under load thousands of threads have moved lately, and nearly all are known.
+    """
+    news: dict[str, list[tuple[str, int]]] = {}
+    heads: Heads = {}
+    for user_id, thread_id, last_seq in journal_read.moved_since(moment):
+        heads[user_id, thread_id] = last_seq
+        if known.get((user_id, thread_id)) != last_seq:
+            news.setdefault(user_id, []).append((thread_id, last_seq))
+    return news, heads
 
 
 def _close_requests() -> list[str]:

@@ -27,7 +27,8 @@ from netra.server.limits import Limits  # noqa: E402
 from netra.server.listening import describe  # noqa: E402
 from netra.server.shutdown import Shutdown  # noqa: E402
 from netra.server.transport import start_listening  # noqa: E402
-from netra.server.websocket import WebSocketProtocol, make_factory  # noqa: E402
+from netra.server.websocket import WebSocketProtocol  # noqa: E402
+from netra.server.websocket_factory import make_factory  # noqa: E402
 from websocket_core.framing import EXTENSION  # noqa: E402
 
 log = logging.getLogger(__name__)

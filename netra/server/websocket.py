@@ -7,22 +7,16 @@ import logging
 import time
 from collections.abc import Sequence
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any, ClassVar
 
 from autobahn.websocket.protocol import TrafficStats
 from autobahn.websocket.types import ConnectionDeny
-from daphne.ws_protocol import WebSocketFactory
-from daphne.ws_protocol import WebSocketProtocol as DaphneWebSocketProtocol
 
-from netra.server.inbox import Inbox
+from netra.server.websocket_incoming import IncomingMessages
 from websocket_core.framing import EXTENSION, server_binary_frame, server_frame, server_frames
-
-if TYPE_CHECKING:
-    from netra.server.asgi_server import NetraServer
 
 log = logging.getLogger(__name__)
 
-EARLY = 64 * 1024  # bytes that may wait for the application to accept
 PING = b"\x89\x00"
 SENDABLE = {1000, 1001, 1003, *range(1007, 1015), *range(3000, 5000)}  # close codes that may be on the wire
 TOO_SLOW = server_frame(
@@ -35,7 +29,7 @@ TOO_SLOW = server_frame(
     )
 )
 
-# Private or undocumented names of Daphne and Autobahn that this module uses; a test fails when one of them is gone.
+# Private or undocumented names of Daphne and Autobahn that this module and its base use; a test fails when one is gone.
 PRIVATE = [
     *("CONFIG_ATTRS", "consumeData", "dropConnection", "failHandshake", "onMessageBegin", "onMessageEnd"),
     *("onMessageFrameBegin", "onMessageFrameData", "onMessageFrameEnd", "processData", "sendCloseFrame", "sendData"),
@@ -49,31 +43,24 @@ HANDSHAKE_ONLY = [
     *("request", "send_queue", "utf8validator", "websocket_extensions", "websocket_origin", "websocket_protocols"),
     *("_raw_query_string", "_transport_details", "_wskey"),
 ]
+# Autobahn counts; nobody reads it, so that one for all is enough.
+STATISTICS = TrafficStats()  # type: ignore[no-untyped-call]
 
 
-class WebSocketProtocol(DaphneWebSocketProtocol):
+class WebSocketProtocol(IncomingMessages):
     """One WebSocket connection, from the handshake to the end.
 
     Towards the application it is an ASGI connection: `send` is its `send`, and its `receive` reads the inbox.
     """
 
     CONFIG_ATTRS: ClassVar[tuple[str, ...]] = ()  # class attributes instead: see protocol_class()
-    server: NetraServer
-    transport: Any
-    application_queue: Inbox | None = None
 
     path = b""
     client_addr: list[Any] | None = None
-    message_data: Any = None
-    disconnect_told = False  # the application has (or has in its inbox) its websocket.disconnect
-    asked = False  # the application was asked whether it accepts
-    heard = 0.0  # when the client last sent anything
     pinged = 0.0
     moved = 0  # what the transport had moved at `moved_at`
     moved_at = 0.0
     closed_at = 0.0
-    late_pong: bytes | None = None  # the answer to the last ping, until there is room for it
-    early = b""  # received before the application has accepted
 
     # --- life
 
@@ -185,84 +172,6 @@ class WebSocketProtocol(DaphneWebSocketProtocol):
         client = ":".join(map(str, self.client_addr)) if self.client_addr else None
         self.server.log_action("websocket", action, {"path": self.path.decode(), "client": client})
 
-    # --- from the client
-
-    def applicationCreateWorked(self, application_queue: Inbox | None) -> None:  # noqa: N802
-        """There is an application, and this is its inbox."""
-        if application_queue is not None:
-            super().applicationCreateWorked(application_queue)
-
-    def dataReceived(self, data: bytes) -> None:  # noqa: N802
-        """Bytes came in."""
-        self.heard = time.monotonic()
-        if self.state == self.STATE_CONNECTING and self.asked:
-            self.early += data
-            if len(self.early) > EARLY:
-                self.transport.pauseProducing()
-        elif self.state != self.STATE_CLOSED:
-            self._dataReceived(data)
-            if self.is_full:
-                self.transport.pauseProducing()
-
-    @property
-    def is_full(self) -> bool:
-        """Whether the application has enough to read."""
-        return self.application_queue is not None and self.application_queue.full
-
-    def consumeData(self) -> None:  # noqa: N802
-        """Autobahn's loop over the frames in its buffer, which ends when the application has enough to read."""
-        if self.state == self.STATE_CONNECTING:
-            super().consumeData()
-            return
-        while self.state != self.STATE_CLOSED and not self.is_full and self.processData():
-            pass
-
-    def on_room(self) -> None:
-        """The application has read enough: go on."""
-        if self.state == self.STATE_CONNECTING:
-            return
-        self.heard = time.monotonic()  # it had no chance before
-        early, self.early = self.early, b""
-        self._dataReceived(early)  # and what is in Autobahn's buffer
-        if not self.is_full:
-            self.transport.resumeProducing()
-
-    def onMessageBegin(self, isBinary: bool) -> None:  # noqa: N802, N803
-        """Collect a message in one buffer: a list of its fragments would grow with their number, not their size."""
-        self.message_is_binary = isBinary
-        self.message_data = bytearray()
-        self.message_data_total_length = 0
-
-    def onMessageFrameData(self, payload: bytes) -> None:  # noqa: N802
-        """A part of a message."""
-        if not self.failedByMe:
-            self.message_data += payload
-
-    def onMessageFrameEnd(self) -> None:  # noqa: N802
-        """A frame of a message is whole."""
-
-    def onMessageEnd(self) -> None:  # noqa: N802
-        """A message is whole."""
-        data, self.message_data = self.message_data, None
-        if self.failedByMe or self.disconnect_told or self.application_queue is None:
-            return
-        if self.message_is_binary:
-            message = {"type": "websocket.receive", "bytes": bytes(data)}
-        else:
-            try:
-                message = {"type": "websocket.receive", "text": data.decode()}
-            except UnicodeDecodeError:
-                self._invalid_payload("a text message is not UTF-8")
-                return
-        self.application_queue.put_nowait(message, len(data))
-
-    def onPing(self, payload: bytes) -> None:  # noqa: N802
-        """Answer a ping; when the client does not read, only the last one, and later."""
-        if self.transport.pending > self.server.limits.low_water:
-            self.late_pong = payload
-        else:
-            self.sendPong(payload)
-
     # --- from the application
 
     async def send(self, message: dict[str, Any]) -> None:
@@ -362,38 +271,6 @@ class WebSocketProtocol(DaphneWebSocketProtocol):
             self.wasNotCleanReason = "the client did not close in time"
             self.dropConnection(abort=True)
             self.transport.abortConnection()
-
-
-# Autobahn counts; nobody reads it, so that one for all is enough.
-STATISTICS = TrafficStats()  # type: ignore[no-untyped-call]
-
-
-def protocol_class(factory: WebSocketFactory) -> type[WebSocketProtocol]:
-    """Return the protocol with the factory's options as class attributes.
-
-    Autobahn copies some thirty of them to each connection, and formats them for its debug log.
-    """
-    options = {name: getattr(factory, name) for name in DaphneWebSocketProtocol.CONFIG_ATTRS}
-    options = {name: staticmethod(value) if callable(value) else value for name, value in options.items()}
-    return type("WebSocketProtocol", (WebSocketProtocol,), options)
-
-
-def make_factory(server: NetraServer) -> WebSocketFactory:
-    """Return the factory of a server's WebSockets."""
-    limits = server.limits
-    factory = WebSocketFactory(server, server=server.server_name)
-    factory.setProtocolOptions(
-        allowNullOrigin=True,  # origins are the application's to judge
-        openHandshakeTimeout=0,  # see check_timeouts(); Autobahn's timers go off up to a second early
-        closeHandshakeTimeout=0,
-        maxMessagePayloadSize=limits.message,
-        maxFramePayloadSize=limits.message,
-        failByDrop=False,  # say why with a close frame, 1009 for instance, instead of cutting the connection
-        utf8validateIncoming=False,  # Python validates when it decodes
-        perMessageCompressionAccept=lambda offers: None,
-    )
-    factory.protocol = protocol_class(factory)
-    return factory
 
 
 def _deny(status: int) -> ConnectionDeny:

@@ -1,5 +1,7 @@
 """The demo, run through the real runtime."""
 
+from itertools import accumulate
+
 import pytest
 
 from agents.demo_tools.course import NO_LINKS
@@ -34,8 +36,8 @@ async def test_a_table_is_analysed_by_tools_that_overlap(runs: Runs):
     ]
     assert run.end["result"]["outliers"]["visitors"]["rows"][0] == {"row": 9, "value": 2210}
     assert {status for _, status in run.tools()} == {"ok"}
-    first = run.types.index("tool_executing")
-    assert run.types[first : first + 3] == ["tool_executing"] * 3
+    steps = {"tool_executing": 1, "tool_completed": -1}
+    assert max(accumulate(steps.get(kind, 0) for kind in run.types)) >= 2  # how many are open at once
     assert "| visitors |" in run.answer
     assert "█" in run.answer
 

@@ -1,0 +1,106 @@
+"""What a client sends: collected into messages within bounds, and not read while the application has enough of it."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any
+
+from daphne.ws_protocol import WebSocketProtocol as DaphneWebSocketProtocol
+
+from netra.server.inbox import Inbox
+
+if TYPE_CHECKING:
+    from netra.server.asgi_server import NetraServer
+
+EARLY = 64 * 1024  # bytes that may wait for the application to accept
+
+
+class IncomingMessages(DaphneWebSocketProtocol):
+    """The half of a WebSocket that is from the client to the application's inbox."""
+
+    server: NetraServer
+    transport: Any
+    application_queue: Inbox | None = None
+
+    asked = False  # the application was asked whether it accepts
+    disconnect_told = False  # the application has (or has in its inbox) its websocket.disconnect
+    heard = 0.0  # when the client last sent anything
+    early = b""  # received before the application has accepted
+    message_data: Any = None
+    late_pong: bytes | None = None  # the answer to the last ping, until there is room for it
+
+    def applicationCreateWorked(self, application_queue: Inbox | None) -> None:  # noqa: N802
+        """There is an application, and this is its inbox."""
+        if application_queue is not None:
+            super().applicationCreateWorked(application_queue)
+
+    def dataReceived(self, data: bytes) -> None:  # noqa: N802
+        """Bytes came in."""
+        self.heard = time.monotonic()
+        if self.state == self.STATE_CONNECTING and self.asked:
+            self.early += data
+            if len(self.early) > EARLY:
+                self.transport.pauseProducing()
+        elif self.state != self.STATE_CLOSED:
+            self._dataReceived(data)
+            if self.is_full:
+                self.transport.pauseProducing()
+
+    @property
+    def is_full(self) -> bool:
+        """Whether the application has enough to read."""
+        return self.application_queue is not None and self.application_queue.full
+
+    def consumeData(self) -> None:  # noqa: N802
+        """Autobahn's loop over the frames in its buffer, which ends when the application has enough to read."""
+        if self.state == self.STATE_CONNECTING:
+            super().consumeData()
+            return
+        while self.state != self.STATE_CLOSED and not self.is_full and self.processData():
+            pass
+
+    def on_room(self) -> None:
+        """The application has read enough: go on."""
+        if self.state == self.STATE_CONNECTING:
+            return
+        self.heard = time.monotonic()  # it had no chance before
+        early, self.early = self.early, b""
+        self._dataReceived(early)  # and what is in Autobahn's buffer
+        if not self.is_full:
+            self.transport.resumeProducing()
+
+    def onMessageBegin(self, isBinary: bool) -> None:  # noqa: N802, N803
+        """Collect a message in one buffer: a list of its fragments would grow with their number, not their size."""
+        self.message_is_binary = isBinary
+        self.message_data = bytearray()
+        self.message_data_total_length = 0
+
+    def onMessageFrameData(self, payload: bytes) -> None:  # noqa: N802
+        """A part of a message."""
+        if not self.failedByMe:
+            self.message_data += payload
+
+    def onMessageFrameEnd(self) -> None:  # noqa: N802
+        """A frame of a message is whole."""
+
+    def onMessageEnd(self) -> None:  # noqa: N802
+        """A message is whole."""
+        data, self.message_data = self.message_data, None
+        if self.failedByMe or self.disconnect_told or self.application_queue is None:
+            return
+        if self.message_is_binary:
+            message = {"type": "websocket.receive", "bytes": bytes(data)}
+        else:
+            try:
+                message = {"type": "websocket.receive", "text": data.decode()}
+            except UnicodeDecodeError:
+                self._invalid_payload("a text message is not UTF-8")
+                return
+        self.application_queue.put_nowait(message, len(data))
+
+    def onPing(self, payload: bytes) -> None:  # noqa: N802
+        """Answer a ping; when the client does not read, only the last one, and later."""
+        if self.transport.pending > self.server.limits.low_water:
+            self.late_pong = payload
+        else:
+            self.sendPong(payload)

@@ -1,0 +1,86 @@
+"""Nothing that a serving process asks again and again reads a whole table.
+
+Every statement of a golden path, of a run that is stopped, of resume and sync, and of everything that looks by itself
+is written down as it is executed, and SQLite is asked for its plan. A scan is no trouble in a test's database, and
+seconds in one of a year's events.
+"""
+
+import asyncio
+import re
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from django.db import connection
+from django.db.backends.signals import connection_created
+
+from agents.runtime import RunRuntime
+from agents.sweeper import get_sweeper
+from test_framework.journal_operations import state
+from test_framework.ssot.factories import GOOGLE
+from websocket_core import db, journal_read
+from websocket_core.hub import get_hub
+from websocket_core.journal import get_journal
+
+pytestmark = [
+    pytest.mark.django_db(transaction=True),
+    pytest.mark.skipif("connection.vendor != 'sqlite'"),
+]
+BIG = ("websocket_core_thread", "websocket_core_event", "websocket_core_connection", "agents_run", "agents_approval")
+
+
+@pytest.fixture
+def statements() -> Iterator[set[str]]:
+    """What is executed from now on, by any thread, with its values in it."""
+    seen: set[str] = set()
+
+    def listen(connection: Any, **_: Any) -> None:
+        connection.connection.set_trace_callback(seen.add)
+
+    db.close_all()  # the threads open new connections
+    connection_created.connect(listen)
+    yield seen
+    connection_created.disconnect(listen)
+    db.close_all()
+
+
+def scans(statement: str) -> list[str]:
+    """The big tables that this statement reads from end to end."""
+    connection.ensure_connection()  # Django's: it knows Django's own functions
+    plan = [row[3] for row in connection.connection.execute(f"EXPLAIN QUERY PLAN {statement}")]
+    named = re.findall(r'(?:FROM|JOIN) "?(\w+)"? (?:AS )?"?(\w+)"?', statement)
+    aliases = {alias: table for table, alias in named}
+    found = [re.match(r"SCAN (\w+)$", step) for step in plan]
+    return [table for match in found if match and (table := aliases.get(match[1], match[1])) in BIG]
+
+
+def test_scans__are_noticed() -> None:
+    assert scans("SELECT 1 FROM websocket_core_event WHERE frame = 'x'") == ["websocket_core_event"]
+    assert scans("SELECT 1 FROM agents_run WHERE id IN (SELECT U0.id FROM agents_run U0 WHERE U0.result = 'x')") == [
+        "agents_run"
+    ]
+    assert scans("SELECT 1 FROM websocket_core_event WHERE thread_id = 1 AND seq > 2") == []
+
+
+async def test_serving__reads_no_table_from_end_to_end(join, statements):
+    client = await join()
+    run = await client.start("demo", input={"message": "hello"}, thread_id="t")
+    await client.finish(run)
+    stopped = await client.start("demo", input={"message": "hello"}, thread_id="t")
+    await client.send("stop_agent", run_id=stopped["run_id"])
+    await client.finish(stopped)
+    await client.ask("resume", cursors={"t": 1})
+    await client.ask("sync")
+    await asyncio.gather(*(get_journal().post(state(thread=f"t{number}")) for number in range(3)))  # one transaction
+    runtime = RunRuntime()
+    await runtime.thread_states(user_id=GOOGLE, thread_ids=["t"])
+    await get_sweeper(runtime).sweep()
+    await db.read(journal_read.moved_since, datetime.now(UTC))
+    await get_hub().log.flush()
+    await client.close()
+
+    asked = [text for text in statements if re.match(r"\s*(SELECT|WITH|UPDATE|INSERT|DELETE)", text)]
+    assert len(asked) > 30
+    found = await db.read(lambda: {text: tables for text in asked if (tables := scans(text))})
+    assert found == {}
