@@ -29,7 +29,7 @@ from websocket_core import db
 from websocket_core.errors import ClientError
 from websocket_core.journal import get_journal
 from websocket_core.lifecycle import is_draining, lifecycle
-from websocket_core.process import beat_and_reap, this_process
+from websocket_core.process import look_after_processes, this_process
 
 log = logging.getLogger(__name__)
 
@@ -79,7 +79,7 @@ class Sweeper:
 
     async def sweep(self) -> None:
         """Look once."""
-        await db.writer.call(beat_and_reap)
+        await look_after_processes()
         now = datetime.now(UTC)
         stale = await db.read(neglected_runs.stale_runs) if time.monotonic() >= self._reap_from else []
         for user_id, thread_id, run_pk, agent_type in stale:

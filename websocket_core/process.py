@@ -11,8 +11,8 @@ from functools import partial
 
 from django.db import connection, transaction
 
+from websocket_core import db
 from websocket_core.conf import conf
-from websocket_core.delivery_lag import delivery_lag
 from websocket_core.ids import new_id
 from websocket_core.models import Connection, Process
 
@@ -24,6 +24,7 @@ class ThisProcess:
         self.kind = "command"  # `serve` and `worker` say what they are
         self._id, self._pid = "", 0
         self._beat = -math.inf  # time.monotonic()
+        self.delivery_p99: float | None = None  # seconds; goes out with the next heartbeat
 
     @property
     def process_id(self) -> str:
@@ -45,9 +46,9 @@ class ThisProcess:
         moment = connection.ops.adapt_datetimefield_value(now)
         with connection.cursor() as cursor:
             cursor.execute(
-                "UPDATE websocket_core_process SET heartbeat_at = %s, batch = COALESCE(%s, batch), stopped_at = NULL "
-                "WHERE process_id = %s",  # paused for long it was taken for dead: it is not
-                [moment, batch, process_id],
+                "UPDATE websocket_core_process SET heartbeat_at = %s, batch = COALESCE(%s, batch), delivery_p99 = %s, "
+                "stopped_at = NULL WHERE process_id = %s",  # paused for long it was taken for dead: it is not
+                [moment, batch, self.delivery_p99, process_id],
             )
             if cursor.rowcount:
                 return
@@ -78,15 +79,23 @@ class ThisProcess:
 this_process = ThisProcess()
 
 
-def beat_and_reap() -> None:
-    """This process lives, and tells how fast it delivers; the connections of processes that do not live are gone."""
+async def look_after_processes() -> None:
+    """Say that this process lives, if it has said nothing lately, and bury those that do not."""
+    if this_process.is_silent():
+        await db.writer.call(this_process.beat, datetime.now(UTC))
+    if dead := await db.read(dead_processes):
+        await db.writer.call(bury, dead)
+
+
+def dead_processes() -> list[str]:
+    """Those that were silent for too long and have not said that they end."""
+    silent_since = datetime.now(UTC) - timedelta(seconds=conf.PROCESS_TIMEOUT)
+    return list(Process.objects.filter(heartbeat_at__lt=silent_since, stopped_at=None).values_list("pk", flat=True))
+
+
+def bury(process_ids: list[str]) -> None:
+    """These processes are gone, and with them their connections."""
     now = datetime.now(UTC)
-    this_process.beat(now)
-    if this_process.kind == "server":
-        Process.objects.filter(pk=this_process.process_id).update(delivery_p99=delivery_lag.p99(time.monotonic()))
-    dead = Process.objects.filter(heartbeat_at__lt=now - timedelta(seconds=conf.PROCESS_TIMEOUT), stopped_at=None)
-    for process_id in list(dead.values_list("pk", flat=True)):
-        Connection.objects.filter(process_id=process_id, disconnected_at=None).update(
-            disconnected_at=now, close_code=1006
-        )
-        Process.objects.filter(pk=process_id).update(stopped_at=now)
+    gone = Connection.objects.filter(process_id__in=process_ids, disconnected_at=None)
+    gone.update(disconnected_at=now, close_code=1006)
+    Process.objects.filter(pk__in=process_ids).update(stopped_at=now)

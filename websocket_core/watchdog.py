@@ -17,10 +17,11 @@ from typing import TYPE_CHECKING, Any
 from websocket_core import db, journal_read, metrics
 from websocket_core.conf import conf
 from websocket_core.credential_watch import CredentialWatch
+from websocket_core.delivery_lag import delivery_lag
 from websocket_core.groups import user_group
 from websocket_core.journal import get_journal
 from websocket_core.models import Connection
-from websocket_core.process import beat_and_reap, this_process
+from websocket_core.process import look_after_processes, this_process
 
 if TYPE_CHECKING:
     from websocket_core.connection import WebSocketConnection
@@ -30,6 +31,9 @@ log = logging.getLogger(__name__)
 
 Heads = dict[tuple[str, str], int]  # (user_id, thread_id) -> last_seq
 
+News = dict[str, list[tuple[str, int]]]  # user_id -> its threads that have moved, and their heads
+# Whose hint is on its way gets this long before the news are told: else every look made a read of what comes anyway.
+HINT_SECONDS = 0.1
 OVERLAP = timedelta(seconds=15)  # a commit may take that long after its timestamp was taken
 
 
@@ -114,6 +118,10 @@ class Watchdog:
         started = datetime.now(UTC)
         news, self._heads = await db.read(_moved_since, self._since - OVERLAP, self._heads)
         self._since = started
+        if news:
+            asyncio.get_running_loop().call_later(HINT_SECONDS, self._tell, news)
+
+    def _tell(self, news: News) -> None:
         for user_id, threads in news.items():
             for connection in self._hub.of_group(user_group(user_id)):
                 for thread_id, last_seq in threads:
@@ -134,15 +142,16 @@ class Watchdog:
         task.add_done_callback(self._closing.discard)
 
     async def _heartbeat(self) -> None:
-        await db.writer.call(beat_and_reap)
+        this_process.delivery_p99 = delivery_lag.p99(time.monotonic())
+        await look_after_processes()
 
 
-def _moved_since(moment: datetime, known: Heads) -> tuple[dict[str, list[tuple[str, int]]], Heads]:
+def _moved_since(moment: datetime, known: Heads) -> tuple[News, Heads]:
     """What has moved and is not known yet, by user; and the heads of all that has moved since `moment`.
 
     Here, in the reader's thread: under load thousands of threads have moved lately, and nearly all are known.
     """
-    news: dict[str, list[tuple[str, int]]] = {}
+    news: News = {}
     heads: Heads = {}
     for user_id, thread_id, last_seq in journal_read.moved_since(moment):
         heads[user_id, thread_id] = last_seq
