@@ -10,7 +10,7 @@ import logging
 import time
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from django.db import InterfaceError, OperationalError
 
@@ -19,6 +19,7 @@ from websocket_core.conf import conf
 from websocket_core.delivery import Delivery, Locate, Read
 from websocket_core.groups import user_group
 from websocket_core.ids import ConnectionID, UserID, new_id
+from websocket_core.transports import Transport
 
 if TYPE_CHECKING:
     from websocket_core.auth import Identity
@@ -26,46 +27,6 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 READ_RETRY_SECONDS = 0.5
-
-
-class Transport(Protocol):
-    """Where a connection's frames go."""
-
-    def write(self, texts: Sequence[str]) -> bool | None:
-        """Send these frames at once, where the transport can.
-
-        Returns:
-            Whether there is room for more; if not, `send` waits for it. `None`: it cannot, nothing was sent.
-        """
-
-    async def send(self, texts: Sequence[str]) -> None:
-        """Send these frames, in order; returns when the transport can take more."""
-
-    async def close(self, code: int) -> None:
-        """Close with this code, after what was sent."""
-
-
-class BareTransport:
-    """Any websocket with an async `send(text)`."""
-
-    def __init__(self, websocket: Any) -> None:
-        self._websocket = websocket
-
-    def write(self, texts: Sequence[str]) -> bool | None:
-        """A bare websocket can only be awaited."""
-        return None
-
-    async def send(self, texts: Sequence[str]) -> None:
-        """See `Transport`."""
-        for text in texts:
-            await self._websocket.send(text)
-
-    async def close(self, code: int) -> None:
-        """See `Transport`."""
-        close = getattr(self._websocket, "close", None)
-        result = close(code) if callable(close) else None
-        if asyncio.iscoroutine(result):
-            await result
 
 
 class WebSocketConnection:

@@ -15,7 +15,7 @@ from typing import Any
 
 from websocket_core import db, events, frames, journal_read
 from websocket_core.conf import conf
-from websocket_core.connection import BareTransport, WebSocketConnection
+from websocket_core.connection import WebSocketConnection
 from websocket_core.context import UserExecutionContext
 from websocket_core.errors import LeaseLostError, RunOverError, UserIsolationError
 from websocket_core.groups import user_group
@@ -24,6 +24,7 @@ from websocket_core.ids import ConnectionID, ThreadID
 from websocket_core.journal import get_journal
 from websocket_core.journal_transaction import Append
 from websocket_core.models import Connection
+from websocket_core.transports import BareTransport
 
 log = logging.getLogger(__name__)
 
