@@ -83,8 +83,8 @@ async def look_after_processes() -> None:
     """Say that this process lives, if it has said nothing lately, and bury those that do not."""
     if this_process.is_silent():
         await db.writer.call(this_process.beat, datetime.now(UTC))
-    if dead := await db.read(dead_processes):
-        await db.writer.call(bury, dead)
+    if await db.read(dead_processes):
+        await db.writer.call(bury)
 
 
 def dead_processes() -> list[str]:
@@ -93,9 +93,9 @@ def dead_processes() -> list[str]:
     return list(Process.objects.filter(heartbeat_at__lt=silent_since, stopped_at=None).values_list("pk", flat=True))
 
 
-def bury(process_ids: list[str]) -> None:
-    """These processes are gone, and with them their connections."""
-    now = datetime.now(UTC)
+def bury() -> None:
+    """The dead processes are gone, and with them their connections."""
+    now, process_ids = datetime.now(UTC), dead_processes()
     gone = Connection.objects.filter(process_id__in=process_ids, disconnected_at=None)
     gone.update(disconnected_at=now, close_code=1006)
     Process.objects.filter(pk__in=process_ids).update(stopped_at=now)

@@ -77,7 +77,7 @@ def test_a_lease_that_ran_out__is_found_and_its_run_ended_once(each_database):
 def test_a_process_that_was_paused_and_taken_for_dead__is_alive_again(each_database):
     now = datetime.now(UTC)
     this_process.beat(now - timedelta(seconds=90))
-    process.bury(process.dead_processes())  # somebody looks around
+    process.bury()  # somebody looks around
     assert Process.objects.get(pk=this_process.process_id).stopped_at is not None
     this_process.beat(now)
     assert Process.objects.get(pk=this_process.process_id).stopped_at is None

@@ -1,0 +1,27 @@
+"""What the watchdog tells connections: what is news."""
+
+import asyncio
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from test_framework.journal_operations import state
+from test_framework.ssot.factories import GOOGLE
+from websocket_core import db
+from websocket_core.journal import get_journal
+from websocket_core.watchdog import _moved_since
+
+pytestmark = pytest.mark.usefixtures("each_database")
+
+
+async def test_news__is_what_moved_since_the_last_look():
+    before = datetime.now(UTC) - timedelta(seconds=1)
+    journal = get_journal()
+    await asyncio.gather(*(journal.post(state(thread=f"t{number}")) for number in range(3)))
+    news, heads = await db.read(_moved_since, before, {})
+    assert sorted(news[GOOGLE]) == [("t0", 1), ("t1", 1), ("t2", 1)]
+    assert await db.read(_moved_since, before, heads) == ({}, heads)
+    await journal.submit(state(thread="t1"))
+    news, heads = await db.read(_moved_since, before, heads)
+    assert news == {GOOGLE: [("t1", 2)]}
+    assert (await db.read(_moved_since, datetime.now(UTC), heads))[1] == {}  # nothing is kept that is long over
