@@ -18,7 +18,7 @@ from weakref import WeakKeyDictionary
 
 from channels.layers import get_channel_layer
 
-from websocket_core import metrics
+from websocket_core import groups, metrics
 from websocket_core.conf import conf
 from websocket_core.connection import WebSocketConnection
 from websocket_core.connection_log import ConnectionLog
@@ -83,6 +83,7 @@ class Hub:
                 self._start()
             member = self._members.setdefault(connection.group, _Member())
         member.connections.add(connection)
+        groups.arrived(connection.user_id)
         metrics.connections.inc()
         async with member.lock:
             if not member.joined and member.connections:
@@ -110,6 +111,7 @@ class Hub:
                         log.debug("group_discard failed: %s", error)
                 if not member.connections:
                     del self._members[connection.group]
+                    groups.left(connection.user_id)
         async with self._starting:
             if not self._members:
                 await self._stop()

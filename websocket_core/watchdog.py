@@ -68,6 +68,7 @@ class Watchdog:
             self._since = datetime.now(UTC)
             await self._again(self._look)
         finally:
+            self._heads = {}  # nobody is here any more, and nobody's name stays
             for task in (tending, *self._closing):
                 task.cancel()
             await asyncio.gather(tending, *self._closing, return_exceptions=True)
