@@ -6,6 +6,7 @@ import inspect
 from collections.abc import Awaitable, Callable
 from typing import Any, ClassVar, Literal, get_args
 
+from agents.input_schemas import schema_of
 from websocket_core.protocols import WebSocketManagerProtocol
 
 OnLoss = Literal["fail", "retry"]
@@ -22,12 +23,23 @@ class BaseAgent:
     name: ClassVar[str] = ""
     aliases: ClassVar[tuple[str, ...]] = ()
     description: ClassVar[str] = ""
-    input_schema: ClassVar[dict[str, Any] | None] = None  # JSON Schema of `input`, for forms and API documents
+    input_schema: ClassVar[dict[str, Any] | None] = None  # JSON Schema of `input`; what does not fit starts no run
     on_loss: ClassVar[OnLoss] = "fail"  # what happens when the worker dies: the run fails, and "retry" starts a new one
     timeout: ClassVar[float | None] = None  # seconds; None: `NETRA_AGENT_TIMEOUT`
 
     def __init__(self, manager: WebSocketManagerProtocol | None = None) -> None:
         self.manager = manager
+
+    @classmethod
+    def check_input(cls, input: Any) -> None:
+        """Refuse an input that the agent does not take, before there is a run: on the socket, over HTTP, in Python.
+
+        Raises:
+            InvalidAction: it does not fit `input_schema`; `field` is the path of the first fault, `input.…`.
+        """
+        schema = schema_of(cls)
+        if schema is not None:
+            schema.check(input)
 
     async def run(self, ctx: Any, input: Any) -> Any:
         """The body. Returns the result: anything that JSON can express.
@@ -62,6 +74,7 @@ class BaseAgent:
 
         Raises:
             RuntimeError: there is no manager (`AgentRegistry.set_websocket_manager`).
+            InvalidAction: the agent does not take this input; nothing was emitted.
             Exception: what the agent raised; `agent_failed` was emitted before.
         """
         from agents.execution import execute_bare  # it runs agents, and so knows this class

@@ -247,6 +247,7 @@ async def execute_bare(agent: BaseAgent, manager: WebSocketManagerProtocol, inpu
 
     Nobody renews a lease here and nobody sweeps up: who is cancelled ends the run before it goes.
     """
+    agent.check_input(input)
     whose = manager.user_context
     info = RunInfo(whose.user_id, whose.thread_id, whose.run_id)
     if isinstance(manager, UnifiedWebSocketManager):

@@ -18,6 +18,7 @@ from django.utils.module_loading import module_has_submodule
 
 from agents.base import BaseAgent, Body, OnLoss, make_agent
 from agents.errors import UnknownAgentError
+from agents.input_schemas import schema_of
 from websocket_core.protocols import WebSocketManagerProtocol, WebSocketManagerProtocolValidator
 
 log = logging.getLogger(__name__)
@@ -33,8 +34,9 @@ def register(agent_class: type[BaseAgent]) -> type[BaseAgent]:
     """Put an agent class in the catalogue.
 
     Raises:
-        ValueError: its name is not legal, or taken by another agent.
+        ValueError: its name is not legal, or taken by another agent; or its `input_schema` is no JSON Schema.
     """
+    schema_of(agent_class)
     with _lock:
         for name in (agent_class.name, *agent_class.aliases):
             if not _NAME.match(name):
@@ -64,14 +66,15 @@ def agent(
         name: what clients call it.
         description: for people; default: the first line of the docstring.
         aliases: other names it answers to.
-        input_schema: JSON Schema of `input`.
+        input_schema: JSON Schema of `input`; what does not fit starts no run.
         on_loss: "retry" starts a new run when the worker dies in the middle of one; only for agents whose tools may
             run twice.
         timeout: seconds until the run fails with `timeout`.
 
     Raises:
         TypeError: it is not used on a function of two arguments, or without a name.
-        ValueError: the name is not legal or taken; `on_loss` or `timeout` is not one that can be.
+        ValueError: the name is not legal or taken; `input_schema` is no JSON Schema; `on_loss` or `timeout` is not one
+            that can be.
     """
     if not isinstance(name, str):
         raise TypeError('an agent has a name: write `@agent("name")`')

@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from agents import metrics, run_reads
+from agents.base import BaseAgent
 from agents.executors import get_executor
 from agents.ledger_approvals import DecideApproval, Decided
 from agents.ledger_endings import StopRun
@@ -89,7 +90,8 @@ class RunRuntime:
                 return StartOutcome(found.thread_id, run_id, existing=True, first_seq=found.first_seq)
         if is_draining():
             raise Draining(retry_after_ms=500)
-        name = find(agent_type).name
+        kind = find(agent_type)
+        name = kind.name
         retry_after_ms = start_limiter.take(user_id)
         if retry_after_ms is not None:
             raise RateLimited(
@@ -103,7 +105,7 @@ class RunRuntime:
             run,
             thread_given=thread_id is not None,
             agent_type=name,
-            input=_checked_input(input, name, request_id, thread, run),
+            input=_checked_input(input, kind, request_id, thread, run),
             if_busy=if_busy,
             request_id=request_id,
             worker_id=this_process.process_id,
@@ -196,22 +198,23 @@ def _note_start(span: Span, outcome: str, *, refused: bool = False) -> None:
     metrics.run_starts.labels(outcome=outcome).inc()
 
 
-def _checked_input(input: Any, agent_type: str, request_id: str | None, thread_id: str, run_id: str) -> str:
+def _checked_input(input: Any, kind: type[BaseAgent], request_id: str | None, thread_id: str, run_id: str) -> str:
     """The input as JSON.
 
     Raises:
-        InvalidAction: it has no JSON form (nested too deeply).
+        InvalidAction: it has no JSON form (nested too deeply), or the agent does not take it.
         TooLarge: `agent_started` would be larger than an event may be.
     """
     try:
         text = events.encode(input)
         events.check_size(
-            events.encode({"agent_type": agent_type, "input": input, "request_id": request_id}), thread_id, run_id
+            events.encode({"agent_type": kind.name, "input": input, "request_id": request_id}), thread_id, run_id
         )
     except events.UnserialisableError as error:
         raise InvalidAction(str(error), field="input") from None
     except events.EventTooLargeError as error:
         raise TooLarge(str(error), field="input") from None
+    kind.check_input(input)
     return text
 
 

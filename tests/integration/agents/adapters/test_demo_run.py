@@ -7,6 +7,7 @@ import pytest
 from agents.demo_tools.course import NO_LINKS
 from agents.demo_tools.sample import SAMPLE
 from integration.agents.adapters.runs import Runs, new_thread
+from websocket_core.errors import InvalidAction
 
 TEXT = (
     "The lighthouse keeper counts the ships. Every evening the keeper writes the number of ships in a book. "
@@ -60,11 +61,13 @@ async def test_a_link_shows_a_tool_that_fails_and_the_run_goes_on(runs: Runs):
     assert NO_LINKS in run.answer
 
 
-@pytest.mark.parametrize("input", [{"message": 7}, [1, 2], 3.5])
-async def test_what_is_no_text_is_refused_kindly(runs: Runs, input):
-    run = await runs.ask("demo", input)
-    assert run.types[-1] == "agent_failed"
-    assert run.end["message"] == 'The demo reads a text or a CSV table: {"message": "…"}.'
+@pytest.mark.parametrize(
+    ("input", "field"), [({"message": 7}, "input.message"), ([1, 2], "input"), ({"pace": "slow"}, "input.pace")]
+)
+async def test_what_does_not_fit_its_schema_starts_no_run(runs: Runs, input, field):
+    with pytest.raises(InvalidAction) as caught:
+        await runs.start("demo", input)
+    assert caught.value.fields["field"] == field
 
 
 async def test_it_asks_before_it_writes_and_remembers_what_it_wrote(runs: Runs):
