@@ -8,7 +8,8 @@ connection.
 
 The other way round: a process that is cut off, or stopped, in the middle of a transaction holds its rows locked, and
 whoever wants one of them waits for it. So PostgreSQL is told to end such a session after
-`NETRA_DATABASE_IDLE_SECONDS`, and to look whether the client is still there.
+`NETRA_DATABASE_IDLE_SECONDS`, and to look whether the client is still there. And a session that waits for a row gives
+up before its client does: who is given up by its client would go on waiting, and each further attempt leave one more.
 
 Commands (a migration that builds an index for an hour) wait as long as it takes.
 """
@@ -24,8 +25,9 @@ import psycopg
 from websocket_core.conf import conf
 
 INTERVAL = 0.1  # seconds between looks at the clock; psycopg's own
+LOCK_SHARE = 0.75  # of the time for an answer that a statement may wait for a lock
 SESSION = (
-    "SELECT set_config('idle_in_transaction_session_timeout', %s, false),"
+    "SELECT set_config('idle_in_transaction_session_timeout', %s, false), set_config('lock_timeout', %s, false),"
     " set_config('tcp_keepalives_idle', '15', false),"
     " set_config('tcp_keepalives_interval', '5', false), set_config('tcp_keepalives_count', '3', false)"
 )
@@ -46,9 +48,10 @@ class GuardedConnection(psycopg.Connection[Any]):
     def connect(cls, conninfo: str = "", **options: Any) -> Self:
         """See psycopg. A session of a serving process ends when it is idle within a transaction for too long."""
         connection = super().connect(conninfo, **options)
-        if _serves() and conf.DATABASE_IDLE_SECONDS > 0:
+        if _serves():
+            limits = (conf.DATABASE_IDLE_SECONDS, conf.DATABASE_SILENCE_SECONDS * LOCK_SHARE)
             try:
-                connection.execute(SESSION, [f"{conf.DATABASE_IDLE_SECONDS:g}s"])
+                connection.execute(SESSION, [str(int(max(0.0, seconds) * 1000)) for seconds in limits])
             except BaseException:
                 connection.close()
                 raise

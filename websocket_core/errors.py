@@ -162,6 +162,10 @@ class JournalUnavailable(ClientError):
     code = "journal_unavailable"
 
 
+class OutcomeUnknown(JournalUnavailable):
+    """The database lost its connection and its record of what was written last: look before you do it again."""
+
+
 class Draining(ClientError):
     """This server is shutting down. Connect again, and resume."""
 

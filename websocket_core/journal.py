@@ -24,7 +24,9 @@ from websocket_core.announce import announce
 from websocket_core.checkpoints import Checkpoints
 from websocket_core.conf import conf
 from websocket_core.doorbell import Doorbell, hints_of
-from websocket_core.errors import JournalUnavailable, WebSocketCoreError
+from websocket_core.errors import JournalUnavailable, OutcomeUnknown, WebSocketCoreError
+from websocket_core.journal_commits import CommitMark
+from websocket_core.journal_sql import statements
 from websocket_core.journal_transaction import Operation, Transaction
 from websocket_core.process import this_process
 
@@ -32,7 +34,6 @@ log = logging.getLogger(__name__)
 
 OUTAGE = db.OUTAGE
 GATHER_TURNS = 4  # turns of the loop that a batch gathers for, at most
-_batch_numbers = itertools.count(1)  # of this process; see models.Process.batch
 
 
 class _Entry(NamedTuple):
@@ -59,6 +60,7 @@ class Journal:
     def __init__(self) -> None:
         self.doorbell = Doorbell()
         self._checkpoints = Checkpoints()
+        self._numbers, self._mark = itertools.count(1), CommitMark()  # of batches, and the row that has the newest
         self.given_up = 0  # operations that failed because the database was away for too long
         self._loop = asyncio.get_running_loop()
         self._queue: deque[_Entry] = deque()
@@ -181,16 +183,14 @@ class Journal:
 
     async def _commit(self, batch: Sequence[_Entry]) -> None:
         operations = [entry.operation for entry in batch]
-        number, attempt, pause, unclear, collided = next(_batch_numbers), 0, 0.05, None, False
+        work, attempt, pause, again = _Batch(next(self._numbers), self._mark), 0, 0.05, False
         while True:
             attempt += 1
             began = time.perf_counter()
-            outcome = _Outcome()
             try:
-                committed = await db.writer.call(_transact, operations, number, outcome, unclear)
+                committed = await db.writer.call(_transact, operations, work)
             except OUTAGE as error:
                 metrics.journal_retries.inc()
-                unclear = outcome.transaction or unclear  # the commit may have happened all the same
                 if attempt in (1, 5) or attempt % 30 == 0:
                     log.warning(
                         "database unavailable, %d operations wait (%s: %s)",
@@ -198,19 +198,24 @@ class Journal:
                         type(error).__name__,
                         str(error).strip(),
                     )
-                batch = self._give_up(batch, unclear)
+                batch = self._give_up(batch, unclear=work.unclear is not None)
                 if not batch:
                     return
                 operations = [entry.operation for entry in batch]
                 await asyncio.sleep(pause)
                 pause = min(pause * 2, 1.0)
+            except OutcomeUnknown as error:  # nothing of it is done again: it may be in the journal
+                log.exception("it is not known whether %d operations were written", len(batch))
+                _settle(batch, [error] * len(batch))
+                return
             except Exception as error:
-                if isinstance(error, IntegrityError) and not collided:
+                if not again and (isinstance(error, IntegrityError) or work.unclear is not None):
                     # Another process made the same thing first (a run of the same name, in another thread): a second
-                    # look finds it, and answers as if it had been there before.
-                    collided = True
+                    # look finds it, and answers as if it had been there before. Or something broke around the commit:
+                    # a second look finds out whether it happened.
+                    again = True
                     continue
-                if len(batch) == 1:
+                if len(batch) == 1 or (work.unclear is not None and not isinstance(error, IntegrityError)):
                     raise
                 # One operation spoils the transaction: each gets its own, so that only the culprit fails.
                 log.exception("a batch of %d operations failed; committing them one by one", len(batch))
@@ -232,12 +237,12 @@ class Journal:
                 self._checkpoints.committed()
                 return
 
-    def _give_up(self, batch: Sequence[_Entry], unclear: _Committed | None) -> Sequence[_Entry]:
+    def _give_up(self, batch: Sequence[_Entry], *, unclear: bool) -> Sequence[_Entry]:
         """Fail what has waited for too long, in the batch that is stuck and in the queue behind it; returns what is
         left of the batch. A batch whose commit is unclear stays: it may have happened.
         """
         broken: set[Hashable] = set()
-        left = batch if unclear is not None else _sift(batch, broken)
+        left = batch if unclear else _sift(batch, broken)
         queued = _sift(self._queue, broken)
         gone = len(batch) - len(left) + len(self._queue) - len(queued)
         if gone:
@@ -248,24 +253,30 @@ class Journal:
         return left
 
 
-class _Outcome:
-    """Lets the transaction leave its work behind when the commit itself breaks."""
+class _Batch:
+    """The attempts to commit one batch.
 
-    def __init__(self) -> None:
-        self.transaction: _Committed | None = None
-
-
-def _transact(
-    operations: Sequence[Operation], number: int, outcome: _Outcome, unclear: _Committed | None
-) -> _Committed:
-    """Runs in the writer's thread.
-
-    Applies and commits; after an unclear commit it first looks whether that one happened.
+    Attributes:
+        number: of the batch in its journal.
+        unclear: what a transaction has done whose commit was not answered: it may be in the journal.
     """
-    if unclear is not None and this_process.committed_batch() == number:
-        return unclear
+
+    def __init__(self, number: int, mark: CommitMark) -> None:
+        self.number, self.mark = number, mark
+        self.unclear: _Committed | None = None
+
+
+def _transact(operations: Sequence[Operation], batch: _Batch) -> _Committed:
+    """Apply and commit, once, however many attempts that takes. Runs in the writer's thread."""
+    marked = not statements().commits_clearly
+    if marked:
+        batch.mark.make()
     results: list[Any] = []
     with transaction.atomic():
+        if marked and not batch.mark.take(batch.number, unclear=batch.unclear is not None):
+            assert batch.unclear is not None
+            return batch.unclear
+        batch.unclear = None  # the earlier transaction has ended, and its number is not there: it was rolled back
         work = Transaction()
         work.lock(operations)
         for operation in operations:
@@ -274,10 +285,12 @@ def _transact(
             except WebSocketCoreError as error:
                 results.append(error)
         work.flush()
-        if not work.commits_clearly or this_process.is_silent():
-            this_process.beat(work.now, number)
-        outcome.transaction = _Committed(results, work)
-    return outcome.transaction
+        if this_process.is_silent():
+            this_process.beat(work.now)
+        committed = _Committed(results, work)
+        if marked:
+            batch.unclear = committed
+    return committed
 
 
 def _sift(entries: Iterable[_Entry], broken: set[Hashable]) -> list[_Entry]:

@@ -161,11 +161,6 @@ class Transaction:
         self._going: set[tuple[int, str]] = set()  # those known to have had none before this transaction
         self._sql = statements()
 
-    @property
-    def commits_clearly(self) -> bool:
-        """See `Statements.commits_clearly`."""
-        return self._sql.commits_clearly
-
     def lock(self, operations: Sequence[Operation]) -> None:
         """Lock every thread the operations name; make those that are missing and wanted."""
         wanted: dict[ThreadKey, bool] = {}

@@ -23,10 +23,7 @@ class Process(models.Model):
     started_at = models.DateTimeField()
     heartbeat_at = models.DateTimeField(db_index=True)
     stopped_at = models.DateTimeField(null=True, blank=True)
-    # Number of the newest batch this process has committed: after a commit whose outcome is unknown (the connection
-    # broke
-    # meanwhile) this row tells whether it happened, so that no event is written twice.
-    batch = models.BigIntegerField(default=0)
+    batch = models.BigIntegerField(default=0)  # processes of the version before write it; see JournalCommit
     delivery_p99 = models.FloatField(null=True, blank=True)  # seconds, of the last minute; null: nothing was delivered
 
     class Meta:
@@ -34,6 +31,20 @@ class Process(models.Model):
 
     def __str__(self) -> str:
         return f"{self.kind} {self.host}:{self.pid}"
+
+
+class JournalCommit(models.Model):
+    """The newest batch that a journal has committed, for `websocket_core.journal_commits`.
+
+    One row for each event loop that writes. No index but the key: it is written with every transaction.
+    """
+
+    journal_id = models.CharField(max_length=128, primary_key=True)
+    batch = models.BigIntegerField()
+    committed_at = models.DateTimeField()
+
+    def __str__(self) -> str:
+        return f"{self.journal_id} {self.batch}"
 
 
 class Thread(models.Model):

@@ -38,17 +38,17 @@ class ThisProcess:
         """Whether it has written no heartbeat for as long as one is good for."""
         return not self.process_id or time.monotonic() - self._beat >= conf.HEARTBEAT_SECONDS
 
-    def beat(self, now: datetime, batch: int | None = None) -> None:
-        """Write the heartbeat, and with it the number of the batch that the current transaction commits."""
+    def beat(self, now: datetime) -> None:
+        """Write the heartbeat."""
         # By hand: it is part of the journal's transactions, and the ORM would be the larger half of a small one.
         process_id = self.process_id
         transaction.on_commit(partial(self._have_beaten, time.monotonic()))
         moment = connection.ops.adapt_datetimefield_value(now)
         with connection.cursor() as cursor:
             cursor.execute(
-                "UPDATE websocket_core_process SET heartbeat_at = %s, batch = COALESCE(%s, batch), delivery_p99 = %s, "
-                "stopped_at = NULL WHERE process_id = %s",  # paused for long it was taken for dead: it is not
-                [moment, batch, self.delivery_p99, process_id],
+                "UPDATE websocket_core_process SET heartbeat_at = %s, delivery_p99 = %s, stopped_at = NULL "
+                "WHERE process_id = %s",  # paused for long it was taken for dead: it is not
+                [moment, self.delivery_p99, process_id],
             )
             if cursor.rowcount:
                 return
@@ -59,7 +59,6 @@ class ThisProcess:
             pid=os.getpid(),
             started_at=now,
             heartbeat_at=now,
-            batch=batch or 0,
         )
 
     def _have_beaten(self, at: float) -> None:
@@ -70,10 +69,6 @@ class ThisProcess:
         now = datetime.now(UTC)
         Connection.objects.filter(process_id=self.process_id, disconnected_at=None).update(disconnected_at=now)
         Process.objects.filter(pk=self.process_id).update(stopped_at=now)
-
-    def committed_batch(self) -> int:
-        """Number of the newest batch that is known to be committed."""
-        return Process.objects.filter(pk=self.process_id).values_list("batch", flat=True).first() or 0
 
 
 this_process = ThisProcess()

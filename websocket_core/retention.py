@@ -6,13 +6,15 @@ Events older than it are deleted, thread by thread; a cursor behind what is left
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from django.db import transaction
+from django.utils import timezone
 
-from websocket_core.models import Connection, Event, Thread, Ticket
+from websocket_core.models import Connection, Event, JournalCommit, Thread, Ticket
 
 PAGE = 5000  # events looked at with one query
+JOURNAL_IDLE = timedelta(days=1)  # longer than any commit takes that is answered at all
 
 
 def prune_events(before: datetime) -> Iterator[int]:
@@ -55,7 +57,13 @@ def _last_old_seq(before: datetime) -> dict[int, int]:
 
 
 def prune_rest(before: datetime) -> int:
-    """Delete rows of connections that ended before a moment, and expired tickets; returns how many."""
+    """Delete rows of connections that ended before a moment, expired tickets, and what journals that have ended left.
+
+    Returns how many.
+    """
     connections, _ = Connection.objects.filter(disconnected_at__lt=before).delete()
     tickets, _ = Ticket.objects.filter(expires_at__lt=before).delete()
-    return connections + tickets
+    # A journal that is idle makes its row anew; one whose commit is not answered yet must find it.
+    idle = min(before, timezone.now() - JOURNAL_IDLE)
+    commits, _ = JournalCommit.objects.filter(committed_at__lt=idle).delete()
+    return connections + tickets + commits

@@ -20,6 +20,7 @@ class Proxy:
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="proxy", daemon=True)
         self._flowing = asyncio.Event()
+        self._forgotten: list[asyncio.Event] = []
         self._writers: set[asyncio.StreamWriter] = set()
         self._tasks: set[asyncio.Task[None]] = set()
         self._server: asyncio.Server | None = None
@@ -44,6 +45,10 @@ class Proxy:
         """The connections that there are stall for ever, new ones do not: a router that has lost its table."""
         self._call(self._forget())
 
+    def remember(self) -> None:
+        """The connections that were forgotten go on, with what was held back in them."""
+        self._call(self._remember())
+
     def cut(self) -> None:
         """Connections break, new ones are refused, until `mend`."""
         self._call(self._cut())
@@ -62,8 +67,13 @@ class Proxy:
 
     async def _forget(self) -> None:
         self._flowing.clear()
+        self._forgotten.append(self._flowing)
         self._flowing = asyncio.Event()
         self._flowing.set()
+
+    async def _remember(self) -> None:
+        while self._forgotten:
+            self._forgotten.pop().set()
 
     async def _mend(self) -> None:
         self._flowing.set()

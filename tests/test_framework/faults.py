@@ -47,6 +47,8 @@ def _refuse() -> None:
 
 
 def _with_broken_commit(function: Callable[..., Any], args: tuple[Any, ...], fault: Commit) -> Any:
+    _, batch = args
+    batch.mark.make()  # a commit of its own, before the one that is meant
     here: Any = connection
     real = here._commit
 

@@ -3,6 +3,7 @@ needed.
 """
 
 import asyncio
+import math
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -13,7 +14,7 @@ from test_framework.ssot.factories import GOOGLE
 from websocket_core import db, journal_read
 from websocket_core.journal import get_journal
 from websocket_core.journal_transaction import STAMP_EVERY
-from websocket_core.models import Process, Thread
+from websocket_core.models import JournalCommit, Process, Thread
 from websocket_core.process import this_process
 
 pytestmark = pytest.mark.usefixtures("each_database")
@@ -75,21 +76,32 @@ async def test_threads_of_one_batch__some_stamped_and_some_not():
     assert ((await db.read(head)).last_seq, (await db.read(head, "other")).last_seq) == (2, 1)
 
 
-async def test_heartbeat__is_not_part_of_every_commit_where_commits_are_clear():
+def heartbeat() -> datetime:
+    return Process.objects.get(pk=this_process.process_id).heartbeat_at
+
+
+async def test_heartbeat__is_not_part_of_every_commit():
     journal = get_journal()
     await db.writer.call(this_process.beat, datetime.now(UTC))
     await journal.submit(state(1))
-    first = await db.read(lambda: Process.objects.get(pk=this_process.process_id).batch)
+    first = await db.read(heartbeat)
     await journal.submit(state(2))
-    later = await db.read(lambda: Process.objects.get(pk=this_process.process_id).batch)
-    assert (later == first) == (connection.vendor == "sqlite")
+    assert await db.read(heartbeat) == first
 
 
-async def test_heartbeat__that_was_rolled_back__is_written_with_the_next_commit(faults):
-    """`faults`: here every commit may be unclear, so that each tells its number, on SQLite, too."""
-    await get_journal().submit(state(1))
+async def test_heartbeat__that_was_rolled_back__is_written_with_the_next_commit(faults, monkeypatch):
+    """`faults`: here every commit may be unclear, on SQLite, too."""
+    monkeypatch.setattr(this_process, "_beat", -math.inf)
     faults.commits.append("lost")
-    await get_journal().submit(state(2))
-    batch = await db.read(lambda: Process.objects.get(pk=this_process.process_id).batch)
-    await get_journal().submit(state(3))
-    assert await db.read(lambda: Process.objects.get(pk=this_process.process_id).batch) > batch
+    began = datetime.now(UTC)
+    await get_journal().submit(state(1))
+    assert await db.read(heartbeat) > began
+
+
+async def test_number_of_a_batch__is_written_where_a_commit_may_be_unclear():
+    """One row for each journal, made once; on SQLite none."""
+    journal = get_journal()
+    for number in range(3):
+        await journal.submit(state(number))
+    written = await db.read(lambda: list(JournalCommit.objects.values_list("batch", flat=True)))
+    assert written == ([] if connection.vendor == "sqlite" else [3])
