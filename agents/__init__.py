@@ -14,7 +14,15 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from agents.base import BaseAgent
     from agents.context import AgentContext
-    from agents.errors import AgentError, ToolDenied, ToolError, UnknownAgentError
+    from agents.errors import (
+        AgentError,
+        ModelRefused,
+        ModelUnavailable,
+        ToolDenied,
+        ToolError,
+        UnknownAgentError,
+        UsageLimitReached,
+    )
     from agents.facts import Decision, Rest
     from agents.registry import AgentRegistry, agent, register
     from agents.sync_context import SyncAgentContext
@@ -25,11 +33,14 @@ __all__ = [
     "AgentRegistry",
     "BaseAgent",
     "Decision",
+    "ModelRefused",
+    "ModelUnavailable",
     "Rest",
     "SyncAgentContext",
     "ToolDenied",
     "ToolError",
     "UnknownAgentError",
+    "UsageLimitReached",
     "agent",
     "register",
 ]
@@ -40,11 +51,14 @@ _HOMES = {
     "AgentRegistry": "registry",
     "BaseAgent": "base",
     "Decision": "facts",
+    "ModelRefused": "errors",
+    "ModelUnavailable": "errors",
     "Rest": "facts",
     "SyncAgentContext": "sync_context",
     "ToolDenied": "errors",
     "ToolError": "errors",
     "UnknownAgentError": "errors",
+    "UsageLimitReached": "errors",
     "agent": "registry",
     "register": "registry",
 }

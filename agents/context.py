@@ -11,15 +11,23 @@ from contextlib import nullcontext
 from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeVar
 
+import msgspec
+
 from agents.blocking_threads import in_blocking_thread
 from agents.conf import conf
 from agents.facts import Decision, PastRun
 from agents.run_events import RunEvents
 from agents.steps import MessageStream, ToolCall
+from agents.texts import expressible, storable
 from agents.time_limit import TimeLimit
+from websocket_core import events
 from websocket_core.ids import RunID, ThreadID, UserID, new_id
 
 T = TypeVar("T")
+
+USAGE_CHARS = 8192
+MAX_TOOL_CALL_ID = 128  # a column's length, in `Approval`
+FINISH_REASONS = ("length", "content_filter")  # those that are told
 
 
 class RunPort(Protocol):
@@ -60,7 +68,8 @@ class AgentContext:
         self.user_id, self.thread_id, self.run_id = info.user_id, info.thread_id, info.run_id
         self.history = list(info.history)
         self.events = events
-        self.usage: dict[str, Any] | None = None
+        self.usage: dict[str, Any] | None = None  # reported so far, by the run's earlier executions too
+        self.finish_reason: str | None = None
         self.time_limit: TimeLimit | None = None  # set when the body begins
         self._port = port
         self._stop = asyncio.Event()
@@ -94,7 +103,9 @@ class AgentContext:
 
     async def say(self, text: str) -> None:
         """A whole answer, or a paragraph of it, as a message of its own."""
-        await self.events.delta("agent_message", new_id(), text)
+        message_id = new_id()
+        await self.events.delta("agent_message", message_id, text)
+        await self.events.end_stream("agent_message", message_id)
 
     def message(self, message_id: str | None = None) -> MessageStream:
         """A streamed answer: `async with ctx.message() as m: await m.append(delta)`."""
@@ -115,8 +126,8 @@ class AgentContext:
                 says `denied` and `ToolDenied` is raised.
         """
         self._thought = None
-        call_id = tool_call_id or (approval.tool_call_id if approval else None) or new_id()
-        return ToolCall(self.events, name, {} if arguments is None else arguments, call_id, approval)
+        call_id = storable(tool_call_id or (approval.tool_call_id if approval else None) or new_id())
+        return ToolCall(self.events, storable(name), {} if arguments is None else arguments, call_id, approval)
 
     async def approve(
         self,
@@ -133,6 +144,9 @@ class AgentContext:
         Args:
             message: the question.
             expires_in: seconds until it is void (then `approved` is false); default `NETRA_APPROVAL_HOURS`.
+
+        Raises:
+            ValueError: `arguments` have no JSON form or are too large, or another argument is not one that can be.
         """
         approval_id = await self.request_approval(
             message, tool_name=tool_name, arguments=arguments, tool_call_id=tool_call_id, expires_in=expires_in
@@ -155,14 +169,16 @@ class AgentContext:
             raise RuntimeError(
                 "approvals need a run that was started through Netra (start_agent), so that somebody can answer"
             )
+        if tool_call_id is not None and len(tool_call_id) > MAX_TOOL_CALL_ID:
+            raise ValueError(f"a tool_call_id has at most {MAX_TOOL_CALL_ID} characters, not {len(tool_call_id)}")
         self._thought = None
         approval_id = new_id()
         data = {
             "approval_id": approval_id,
-            "tool_call_id": tool_call_id or new_id(),
-            "tool_name": tool_name,
-            "arguments": {} if arguments is None else arguments,
-            "message": message,
+            "tool_call_id": storable(tool_call_id or new_id()),
+            "tool_name": storable(tool_name),
+            "arguments": {} if arguments is None else expressible(arguments),
+            "message": storable(message),
         }
         await self._port.request_approval(
             self.events, data, conf.APPROVAL_HOURS * 3600 if expires_in is None else expires_in
@@ -170,8 +186,25 @@ class AgentContext:
         return approval_id
 
     def report_usage(self, usage: Mapping[str, Any]) -> None:
-        """What the run used (tokens, requests): shown in `agent_completed`."""
-        self.usage = dict(usage)
+        """What the run has used so far (tokens, requests): shown with its end, however it ends.
+
+        To be called as often as there is news, each time with the whole: a run that is stopped, or whose process dies,
+        is told with what was reported last.
+
+        Raises:
+            ValueError: it has no JSON form, or is larger than 8 KiB.
+        """
+        text = events.encode(expressible(dict(usage)))
+        if len(text) > USAGE_CHARS:
+            raise ValueError(f"usage is a few numbers, at most {USAGE_CHARS:,} characters as JSON; not {len(text):,}")
+        self.usage = msgspec.json.decode(text)
+
+    def report_finish_reason(self, reason: str | None) -> None:
+        """Why the model stopped, in the provider's word: `length` and `content_filter` are told with the run's end.
+
+        The last call counts; any other word means that the model came to an end by itself.
+        """
+        self.finish_reason = reason if reason in FINISH_REASONS else None
 
     async def recall(self, key: str) -> bytes | None:
         """What an earlier run of this thread remembered under this key."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from agents.texts import REPLACEMENT, bounded
 from websocket_core.errors import UnknownAgent, WebSocketCoreError
 
 
@@ -14,6 +15,44 @@ class AgentError(WebSocketCoreError):
 
     def __init__(self, message: str = "", **fields: Any) -> None:
         super().__init__(message or "The agent failed.", **fields)
+
+
+class ModelRefused(AgentError):
+    """The model, or its provider, declined to answer. Ask differently."""
+
+    code = "refused"
+
+    def __init__(self, message: str = "", **fields: Any) -> None:
+        super().__init__(message or "The model declined to answer this. Ask differently.", **fields)
+
+
+class ModelUnavailable(AgentError):
+    """The model's provider cannot answer now: it is away, overloaded or limits its callers.
+
+    Args:
+        retry_after_ms: when it may be tried again, if the provider said so.
+    """
+
+    code = "model_unavailable"
+
+    def __init__(self, message: str = "", *, retry_after_ms: int | None = None, **fields: Any) -> None:
+        message = message or "The model cannot be reached right now. Try again in a moment."
+        super().__init__(message, retry_after_ms=retry_after_ms, **fields)
+
+
+class UsageLimitReached(AgentError):
+    """The run used as much as one run may."""
+
+    code = "usage_limit"
+
+    def __init__(self, message: str = "", **fields: Any) -> None:
+        super().__init__(
+            message or "This needed more of the model than one run may use. Ask for less at once.", **fields
+        )
+
+
+# What an `AgentError` may end a run with (`agent_failed.code`); any other code of an author's class is `agent_error`.
+AGENT_CODES = frozenset({"agent_error", "refused", "model_unavailable", "usage_limit", "quota_exceeded"})
 
 
 class ToolError(WebSocketCoreError):
@@ -28,6 +67,17 @@ class ToolError(WebSocketCoreError):
 
 class ToolDenied(WebSocketCoreError):
     """A person denied the tool call. Catch it to go on without the tool; uncaught, the run fails."""
+
+
+def author_text(error: BaseException) -> str:
+    """What the author wants the person to read; nothing, if there is nothing that can be shown."""
+    if not isinstance(error, AgentError | ToolError | ToolDenied):
+        return ""
+    try:
+        text = bounded(str(error))
+        return text if text.strip(f"{REPLACEMENT} \n\t") else ""  # a lone half of a character says nothing
+    except Exception:  # noqa: BLE001 - the author's class has code of its own
+        return ""
 
 
 class UnknownAgentError(UnknownAgent, LookupError):

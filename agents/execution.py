@@ -10,8 +10,9 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any
 
 from agents import run_reads
@@ -20,11 +21,12 @@ from agents.blocking import run_name
 from agents.blocking_threads import in_blocking_thread
 from agents.conf import conf
 from agents.context import AgentContext, RunInfo
-from agents.errors import AgentError, ToolDenied, ToolError
+from agents.errors import AGENT_CODES, AgentError, ModelRefused, author_text
 from agents.facts import Rest
 from agents.ledger import Event
 from agents.run_events import RunEvents
 from agents.sync_context import SyncAgentContext
+from agents.texts import expressible
 from agents.time_limit import TimeLimit
 from websocket_core import db, events
 from websocket_core.errors import JournalUnavailable, LeaseLostError, RunOverError
@@ -35,6 +37,7 @@ from websocket_core.unified_manager import UnifiedWebSocketManager
 log = logging.getLogger(__name__)
 
 SERVER_STOPPED = "server_stopped"
+MAX_RETRY_AFTER_MS = 7 * 24 * 3600 * 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +121,8 @@ class Execution:
         if kind == "lost":
             return Ending(lost=True)
         if kind == "stopped":
-            return Ending(Event("agent_cancelled", {"reason": reason or "stopped"}), "cancelled", "Stopped.")
+            terminal = Event("agent_cancelled", self._with_usage({"reason": reason or "stopped"}))
+            return Ending(terminal, "cancelled", "Stopped.")
         if kind == SERVER_STOPPED:
             return self._failed(
                 SERVER_STOPPED, "The server was shut down before the run could end. Start it again.", "Stopped."
@@ -155,10 +159,13 @@ class Execution:
     def _completed(self, value: Any) -> Ending:
         context = self.context
         try:
+            value = expressible(value)
             result = events.encode(value)
-            data: dict[str, Any] = {"result": value, "duration_ms": self._duration()}
-            if context.usage is not None:
-                data["usage"] = context.usage
+            if self._is_empty_refusal(value):
+                return self._ending_of(ModelRefused())
+            data = self._with_usage({"result": value, "duration_ms": self._duration()})
+            if context.finish_reason is not None:
+                data["finish_reason"] = context.finish_reason
             events.check_size(events.encode(data), context.thread_id, context.run_id)
         except events.UnserialisableError as problem:
             return self._incident("result_unserialisable", "The agent's result cannot be expressed as JSON.", problem)
@@ -172,9 +179,9 @@ class Execution:
         # Not by the error's class alone: it may be that of another run, which the agent has looked into.
         if isinstance(error, LeaseLostError | RunOverError) and self.context.events.lost:
             return Ending(lost=True)
-        text = _author_text(error)
+        text = author_text(error)
         if text:
-            return self._failed("agent_error", text, error=error)
+            return self._failed(_code_of(error), text, error=error, more=_retry_hint(error))
         return self._incident("agent_error", "The agent failed.", error)
 
     def _incident(self, code: str, message: str, error: BaseException) -> Ending:
@@ -191,30 +198,39 @@ class Execution:
         *,
         error: BaseException | None = None,
         incident: str = "",
+        more: Mapping[str, Any] = MappingProxyType({}),
     ) -> Ending:
         status = "cancelled" if code in (SERVER_STOPPED, "timeout") else "error"
         return Ending(
-            Event("agent_failed", {"code": code, "message": message}),
+            Event("agent_failed", self._with_usage({"code": code, "message": message, **more})),
             status,
             open_error,
             error=error,
             incident=incident,
         )
 
+    def _with_usage(self, data: dict[str, Any]) -> dict[str, Any]:
+        return data if self.context.usage is None else {**data, "usage": self.context.usage}
+
+    def _is_empty_refusal(self, value: Any) -> bool:
+        """Whether the provider held everything back: nothing was said, and there is nothing to show."""
+        said = self.context.events.spoke or (value.strip() if isinstance(value, str) else value)
+        return self.context.finish_reason == "content_filter" and not said
+
     def _duration(self) -> float:
         return round((time.monotonic() - self._began) * 1000, 3)
 
 
-def _author_text(error: BaseException) -> str:
-    """What the author wants the person to read; nothing, if there is nothing that can be shown."""
-    if not isinstance(error, AgentError | ToolError | ToolDenied):
-        return ""
-    try:
-        text = str(error)
-        text.encode()
-    except Exception:  # noqa: BLE001 - the author's class, or half a character
-        return ""
-    return text if len(text) <= conf.MAX_ERROR_CHARS else text[: conf.MAX_ERROR_CHARS - 1] + "…"
+def _code_of(error: BaseException) -> str:
+    code = getattr(error, "code", "") if isinstance(error, AgentError) else ""
+    return code if isinstance(code, str) and code in AGENT_CODES else "agent_error"
+
+
+def _retry_hint(error: BaseException) -> dict[str, int]:
+    """`retry_after_ms`, where the error has one that makes sense."""
+    fields = getattr(error, "fields", None) if isinstance(error, AgentError) else None
+    hint = fields.get("retry_after_ms") if isinstance(fields, dict) else None
+    return {"retry_after_ms": hint} if type(hint) is int and 0 <= hint <= MAX_RETRY_AFTER_MS else {}
 
 
 @dataclass(frozen=True, slots=True)

@@ -53,6 +53,7 @@ class Lease:
     alone: bool = False  # the thread has had nothing before: there is no history to load
     trace: str = ""  # see `Run.trace`
     created_at: datetime | None = None  # when it was recorded, if it has waited
+    usage: str = ""  # see `Run.usage`; of a run that goes on
 
 
 class RunOperation(Operation):
@@ -109,12 +110,18 @@ def claim(transaction: Transaction, row: ThreadRow, run: RunRow, worker_id: str)
         alone=alone,
         trace=run.trace,
         created_at=run.created_at,
+        usage=run.usage,
     )
 
 
 def next_queued(row: ThreadRow) -> RunRow | None:
     """The run that is next in the thread, when its place is free."""
     return None if row.active_run_id is not None else ledger_sql.next_queued(row.pk)
+
+
+def with_usage(data: dict[str, Any], usage: str) -> dict[str, Any]:
+    """A terminal event's data with what the run had reported, if it had reported something."""
+    return {**data, "usage": msgspec.json.decode(usage)} if usage else data
 
 
 def end(
@@ -182,6 +189,7 @@ def row_of(run: Run) -> RunRow:
         run.input,
         run.request_id,
         run.trace,
+        run.usage,
         run.created_at,
     )
 

@@ -6,7 +6,7 @@ import msgspec
 from django.db.models.functions import Now
 
 from agents.executors import Executor
-from agents.ledger import Event, RunOperation, append, end, row_of, run_of
+from agents.ledger import Event, RunOperation, append, end, row_of, run_of, with_usage
 from agents.ledger_sql import RunRow
 from agents.models import OPEN, Run, RunStatus
 from websocket_core.errors import RunFinished
@@ -64,7 +64,8 @@ class ReapRun(RunOperation):
         closers = open_ends(transaction, row, row_of(run), "cancelled", "The worker was lost.")
         if run.stop_requested_at is not None:
             self.trace = run.trace
-            self.terminal = Event("agent_cancelled", {"reason": run.stop_reason or "stopped"})
+            reason = {"reason": run.stop_reason or "stopped"}
+            self.terminal = Event("agent_cancelled", with_usage(reason, run.usage))
             end(transaction, row, run.pk, run.run_id, closers, self.terminal)
             return True
         data = {
@@ -76,7 +77,7 @@ class ReapRun(RunOperation):
                 "message": "The process that ran the agent was lost; a new run was started.",
                 "retried_as": new_id(),
             }
-        self.trace, self.terminal = run.trace, Event("agent_failed", data)
+        self.trace, self.terminal = run.trace, Event("agent_failed", with_usage(data, run.usage))
         end(transaction, row, run.pk, run.run_id, closers, self.terminal)
         if self.retry:
             again = Run.objects.create(
@@ -109,7 +110,8 @@ def cancel_queued(transaction: Transaction, row: ThreadRow, run: RunRow, reason:
 def end_resting(transaction: Transaction, row: ThreadRow, run: RunRow, reason: str) -> None:
     """End a run that rests: nobody holds it, so whoever wants it ended does it."""
     closers = open_ends(transaction, row, run, "cancelled")
-    end(transaction, row, run.pk, run.run_id, closers, Event("agent_cancelled", {"reason": reason}))
+    terminal = Event("agent_cancelled", with_usage({"reason": reason}, run.usage))
+    end(transaction, row, run.pk, run.run_id, closers, terminal)
 
 
 def open_ends(

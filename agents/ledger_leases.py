@@ -78,11 +78,11 @@ class FinishRun(RunOperation):
 class RestRun(RunOperation):
     """The run waits for its decisions in the database; nobody holds it. Result: whether it can go on at once."""
 
-    __slots__ = ("lease", "memory")
+    __slots__ = ("lease", "memory", "usage")
 
-    def __init__(self, lease: Lease, memory: bytes) -> None:
+    def __init__(self, lease: Lease, memory: bytes, usage: str = "") -> None:
         super().__init__(lease.user_id, lease.thread_id, patient=True, size=len(memory) + 512)
-        self.lease, self.memory = lease, memory
+        self.lease, self.memory, self.usage = lease, memory, usage
 
     def apply(self, transaction: Transaction) -> bool:
         row = transaction.thread(self.key)
@@ -92,7 +92,7 @@ class RestRun(RunOperation):
         row.dirty = True
         remember(transaction, row, rest_key(self.lease.run_id), self.memory)
         Run.objects.filter(pk=self.lease.run_pk).update(
-            resting=True, status=RunStatus.WAITING, lease_until=None, worker_id=""
+            resting=True, status=RunStatus.WAITING, lease_until=None, worker_id="", usage=self.usage
         )
         return not Approval.objects.filter(run_id=self.lease.run_pk, decision=None).exists()
 

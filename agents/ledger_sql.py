@@ -26,6 +26,7 @@ class RunRow(NamedTuple):
     input: str
     request_id: str
     trace: str
+    usage: str = ""  # JSON of what it has used so far
     created_at: datetime | None = None  # known when it has waited
 
     @property
@@ -34,7 +35,7 @@ class RunRow(NamedTuple):
         return self.status in OPEN
 
 
-_COLUMNS = "id, run_id, thread_id, status, first_seq, resting, agent_type, input, request_id, trace"
+_COLUMNS = "id, run_id, thread_id, status, first_seq, resting, agent_type, input, request_id, trace, usage"
 _IS_OPEN = "status IN ('queued', 'running', 'waiting')"
 
 

@@ -44,6 +44,9 @@ class Run(models.Model):
     result = models.TextField(blank=True)  # JSON of what the agent returned; for `ctx.history`
     code = models.CharField(max_length=32, blank=True)  # of agent_failed
     incident = models.CharField(max_length=64, blank=True)  # where the log tells more
+    # JSON of the usage it had reported when its lease was renewed last, or when it came to rest; for those who end it
+    # from outside. With a default in the database, since processes of the version before insert rows without it.
+    usage = models.TextField(blank=True, default="", db_default="")
     worker_id = models.CharField(max_length=128, blank=True)  # the process that holds the lease
     lease_until = models.DateTimeField(null=True, blank=True)  # null while queued, resting, or over
     resting = models.BooleanField(default=False)  # waits for decisions without holding a process

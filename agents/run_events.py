@@ -14,6 +14,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from agents.conf import conf
+from agents.texts import REPLACEMENT, expressible, whole
 from websocket_core import events
 from websocket_core.errors import JournalUnavailable, LeaseLostError, RunOverError
 from websocket_core.events import RunGrammar
@@ -48,6 +49,8 @@ class RunEvents:
         self._order = asyncio.Lock()
         self._delta: tuple[str, str] | None = None  # (event type, stream) of the text that waits
         self._text: list[str] = []
+        self._halves: dict[tuple[str, str], str] = {}  # half a character of a stream, which waits for its other half
+        self.spoke = False  # the run has sent text of an answer
         self._chars = 0
         self._flushed_at = 0.0
         self._timer: asyncio.TimerHandle | None = None
@@ -117,6 +120,7 @@ class RunEvents:
             or waits[0] != event_type
             or type(text) is not str
             or not text.isascii()
+            or self._halves
             or self._chars + len(text) >= conf.DELTA_CHARS
             or self.closed
             or self.lost
@@ -131,18 +135,22 @@ class RunEvents:
     async def delta(self, event_type: str, stream: str, text: str) -> None:
         """Append text to a stream of the run.
 
+        Models cut characters in two: half a character at the end waits for the next text of its stream.
+
         Raises:
             TypeError: the text is no `str`.
-            ValueError: it holds a lone surrogate.
         """
         if self.joins(event_type, stream, text):
             return
         self._check()
         if not all(isinstance(one, str) for one in (text, stream)):
             raise TypeError(f"a thought or message is text, not {type(text).__name__}")
+        stream = whole(stream)
+        if self._halves or not text.isascii():
+            text = self._joined((event_type, stream), text)
         if not text:
             return
-        events.encode([text, stream])  # here, where its author hears of it, and before it is mixed with other text
+        self.spoke = self.spoke or event_type == "agent_message"
         async with self._order:
             if self._delta != (event_type, stream) or self._chars + len(text) > conf.DELTA_CHARS:
                 await self._flush_delta()
@@ -155,12 +163,19 @@ class RunEvents:
             elif self._timer is None:
                 self._timer = asyncio.get_running_loop().call_later(wait, self._on_timer)
 
+    async def end_stream(self, event_type: str, stream: str) -> None:
+        """A stream is complete: half a character that waits has lost its other half."""
+        if self._halves.pop((event_type, whole(stream)), None):
+            await self.delta(event_type, stream, REPLACEMENT)
+
     async def settle(self) -> None:
         """Wait until everything emitted is committed.
 
         Raises:
             RunOverError, LeaseLostError, JournalUnavailable: it was not.
         """
+        for key in list(self._halves):
+            await self.end_stream(*key)
         async with self._order:
             await self._flush_delta()
         while self._in_flight:
@@ -193,6 +208,14 @@ class RunEvents:
             for call_id, name in self.grammar.tools.items()
         ]
         return found
+
+    def _joined(self, key: tuple[str, str], text: str) -> str:
+        """The text with the half character that waited for it, and without the one that it ends with."""
+        text = self._halves.pop(key, "") + text
+        if text and "\ud800" <= text[-1] <= "\udbff":
+            self._halves[key] = text[-1]
+            text = text[:-1]
+        return whole(text)
 
     def _find_journal(self) -> Journal:
         self._journal = get_journal()
@@ -232,6 +255,7 @@ class RunEvents:
     async def _put(self, event_type: str, data: Mapping[str, Any], *, wait: bool) -> None:
         self._check()
         if self._core is None:
+            data = _mended(data)
             self.grammar.feed(event_type, data)
             if not await self.manager.emit_critical_event(self.manager.user_context.user_id, event_type, data):
                 self.lost = True
@@ -260,7 +284,11 @@ class RunEvents:
         if journal.given_up != self._given_up:
             self._hear(journal)
         assert self._core is not None
-        operation = self._core.operation(event_type, data)  # raises before the grammar moves
+        try:
+            operation = self._core.operation(event_type, data)  # raises before the grammar moves
+        except events.UnserialisableError:
+            data = expressible(data)
+            operation = self._core.operation(event_type, data)
         self.grammar.feed(event_type, data)
         future = journal.post(operation)
         in_flight.append(future)
@@ -310,6 +338,14 @@ class RunEvents:
 def _emits_as_netra(manager: UnifiedWebSocketManager) -> bool:
     emit = getattr(manager.emit_critical_event, "__func__", None)
     return emit is UnifiedWebSocketManager.emit_critical_event
+
+
+def _mended(data: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The data as Netra's own manager would take it; another one may take more."""
+    try:
+        return expressible(data)  # type: ignore[no-any-return]
+    except events.UnserialisableError:
+        return data
 
 
 def _forget_error(future: asyncio.Future[Any]) -> None:

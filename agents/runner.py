@@ -13,6 +13,8 @@ from contextvars import Context
 from typing import Any
 from weakref import WeakKeyDictionary
 
+import msgspec
+
 from agents import run_reads
 from agents.blocking import LoopMonitor
 from agents.conf import conf
@@ -21,7 +23,7 @@ from agents.errors import UnknownAgentError
 from agents.execution import SERVER_STOPPED, Ending, Execution, body_of
 from agents.facts import Decision
 from agents.leased_run import LeasedRun
-from agents.ledger import Event, Lease
+from agents.ledger import Event, Lease, with_usage
 from agents.ledger_leases import ClaimRun, FinishRun, RestRun, rest_key
 from agents.ledger_sql import lease_end
 from agents.models import ACTIVE, Run
@@ -29,7 +31,7 @@ from agents.registry import AgentRegistry
 from agents.run_events import RunEvents
 from agents.run_watch import RunWatch, watch
 from agents.runners_bell import listen
-from websocket_core import db, log_context
+from websocket_core import db, events, log_context
 from websocket_core.context import UserExecutionContext
 from websocket_core.errors import LeaseLostError
 from websocket_core.events import RunGrammar
@@ -47,6 +49,7 @@ class Runner:
 
     def __init__(self) -> None:
         self._executions: dict[int, Execution] = {}
+        self._kept_usage: dict[int, str] = {}  # by run: the usage that is in the database
         self._leases: dict[int, Lease] = {}
         self._tasks: set[asyncio.Task[Any]] = set()
         self._abandoned: set[asyncio.Task[Any]] = set()
@@ -146,13 +149,14 @@ class Runner:
                 lease.run_id,
                 lease.agent_type,
             )
-            failed = Event("agent_failed", {"code": "agent_error", "message": "This agent is not available."})
+            data = {"code": "agent_error", "message": "This agent is not available."}
+            failed = Event("agent_failed", with_usage(data, lease.usage))
             return await watched.end(FinishRun(lease, [], failed, take_next=not is_draining()))
         except Exception:
             incident = new_id()
             log.exception("incident %s: agent %s cannot be made, run %s", incident, lease.agent_type, lease.run_id)
             message = f"The agent failed. Incident {incident}."
-            failed = Event("agent_failed", {"code": "agent_error", "message": message})
+            failed = Event("agent_failed", with_usage({"code": "agent_error", "message": message}, lease.usage))
             return await watched.end(FinishRun(lease, [], failed, incident=incident, take_next=not is_draining()))
         run_events = RunEvents(manager, await self._grammar(lease))
         info = RunInfo(
@@ -162,6 +166,7 @@ class Runner:
             [] if lease.alone else await db.read(run_reads.history, lease.user_id, lease.thread_id, lease.run_pk),
         )
         agent_context = AgentContext(info, run_events, LeasedRun(lease, self.wait_for_decision))
+        agent_context.usage = msgspec.json.decode(lease.usage) if lease.usage else None
         execution = self._executions[lease.run_pk] = Execution(agent, agent_context)
         self.look()  # it may have been stopped already
         body = body_of(agent, agent_context, lease.input)
@@ -173,7 +178,7 @@ class Runner:
         if execution.abandoned is not None:
             self._abandoned.add(execution.abandoned)
             execution.abandoned.add_done_callback(self._abandoned.discard)
-        return await self._finish(lease, run_events, ending, watched)
+        return await self._finish(lease, execution, ending, watched)
 
     async def _grammar(self, lease: Lease) -> RunGrammar:
         if lease.resting:
@@ -182,19 +187,20 @@ class Runner:
         grammar.feed("agent_started", {})
         return grammar
 
-    async def _finish(self, lease: Lease, run_events: RunEvents, ending: Ending, watched: RunWatch) -> Lease | None:
+    async def _finish(self, lease: Lease, execution: Execution, ending: Ending, watched: RunWatch) -> Lease | None:
         journal = get_journal()
         if ending.lost:
             raise LeaseLostError()
         if ending.rest is not None:
             watched.rest()
-            if await journal.submit(RestRun(lease, ending.rest)):
+            if await journal.submit(RestRun(lease, ending.rest, _usage_of(execution))):
                 again: Lease | None = await journal.submit(
                     ClaimRun(lease.user_id, lease.thread_id, this_process.process_id)
                 )
                 return again
             return None
         assert ending.terminal is not None
+        run_events = execution.context.events
         closers = [Event(*closer) for closer in run_events.closers(ending.open_status, ending.open_error)]
         finish = FinishRun(
             lease, closers, ending.terminal, result=ending.result, incident=ending.incident, take_next=not is_draining()
@@ -219,6 +225,7 @@ class Runner:
                         asked = time.monotonic()
                         await db.writer.call(_renew, list(self._leases), this_process.process_id)
                         renewed = asked  # only now: after an outage the leases are the first thing to mend
+                        await self._keep_usage()
                     await self._pass_wishes_on()
                 except Exception as error:  # noqa: BLE001 - trouble of the database or the layer is waited out
                     log.warning("runner: %s: %s", type(error).__name__, error)
@@ -228,6 +235,19 @@ class Runner:
             if self._listener is not None:
                 self._listener.cancel()
                 self._listener = None
+
+    async def _keep_usage(self) -> None:
+        """Write down what the runs have reported since the last time, for whoever ends them if this process dies."""
+        news: dict[int, str] = {}
+        for run_pk, execution in self._executions.items():
+            usage = _usage_of(execution)
+            if usage and self._kept_usage.get(run_pk) != usage:
+                news[run_pk] = usage
+        if news:
+            await db.writer.call(_write_usage, news, this_process.process_id)
+            self._kept_usage.update(news)
+        for run_pk in self._kept_usage.keys() - self._executions.keys():
+            del self._kept_usage[run_pk]
 
     async def _pass_wishes_on(self) -> None:
         asked = dict(self._executions)  # runs may come and go during the question
@@ -264,6 +284,17 @@ def _proceed(
 def _renew(run_pks: list[int], worker_id: str) -> None:
     held = Run.objects.filter(pk__in=run_pks, worker_id=worker_id, status__in=ACTIVE, resting=False)
     held.update(lease_until=lease_end())
+
+
+def _write_usage(usage: dict[int, str], worker_id: str) -> None:
+    for run_pk, text in usage.items():
+        held = Run.objects.filter(pk=run_pk, worker_id=worker_id, status__in=ACTIVE, resting=False)
+        held.update(usage=text)
+
+
+def _usage_of(execution: Execution) -> str:
+    usage = execution.context.usage
+    return "" if usage is None else events.encode(usage)
 
 
 _runners: WeakKeyDictionary[asyncio.AbstractEventLoop, Runner] = WeakKeyDictionary()

@@ -6,9 +6,10 @@ import asyncio
 import time
 from typing import Any, Self
 
-from agents.errors import ToolDenied, ToolError
+from agents.errors import ToolDenied, ToolError, author_text
 from agents.facts import Decision
 from agents.run_events import RunEvents
+from agents.texts import bounded
 from websocket_core.errors import RunOverError
 from websocket_core.events import EventTooLargeError, UnserialisableError
 
@@ -27,8 +28,9 @@ class MessageStream:
     async def __aenter__(self) -> Self:
         return self
 
-    async def __aexit__(self, *exc: object) -> None:
-        return None
+    async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
+        if kind is None:  # else the end of the run sends what is left
+            await self._events.end_stream("agent_message", self.message_id)
 
 
 class ToolCall:
@@ -68,7 +70,7 @@ class ToolCall:
         elif issubclass(kind, asyncio.CancelledError):
             await self.finish("cancelled", error="Stopped.")
         elif isinstance(error, ToolError):
-            await self.finish("error", error=str(error))
+            await self.finish("error", error=author_text(error) or "The tool failed.")
         else:
             await self.finish("error", error="The tool failed.")
 
@@ -90,6 +92,6 @@ class ToolCall:
         if status == "ok":
             data["result"] = result
         else:
-            data["error"] = error or ""
+            data["error"] = bounded(error or "")
         data["duration_ms"] = round((time.monotonic() - self._began) * 1000, 3)
         return data

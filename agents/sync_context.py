@@ -100,6 +100,10 @@ class SyncAgentContext:
         """See `AgentContext.report_usage`."""
         self._context.report_usage(usage)
 
+    def report_finish_reason(self, reason: str | None) -> None:
+        """See `AgentContext.report_finish_reason`."""
+        self._context.report_finish_reason(reason)
+
     def recall(self, key: str) -> bytes | None:
         """See `AgentContext.recall`."""
         return self._bridge.wait(self._context.recall(key))
@@ -123,8 +127,9 @@ class SyncMessageStream:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, *exc: object) -> None:
-        return None
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
+        if kind is None:
+            self._bridge.wait(self._stream.__aexit__(None, None, None))
 
 
 class SyncToolCall:

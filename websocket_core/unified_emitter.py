@@ -93,9 +93,17 @@ class UnifiedWebSocketEmitter:
             **outcome,
         )
 
-    async def emit_agent_completed(self, *, result: Any = None, usage: Any = None, duration_ms: float = 0) -> bool:
-        """The run ends well."""
-        return await self.emit("agent_completed", result=result, usage=_present(usage), duration_ms=duration_ms)
+    async def emit_agent_completed(
+        self, *, result: Any = None, usage: Any = None, duration_ms: float = 0, finish_reason: str | None = None
+    ) -> bool:
+        """The run ends well. `finish_reason`: `length` or `content_filter`, when the model was cut short."""
+        return await self.emit(
+            "agent_completed",
+            result=result,
+            usage=_present(usage),
+            duration_ms=duration_ms,
+            finish_reason=_present(finish_reason),
+        )
 
     async def emit_approval_requested(
         self, *, approval_id: str, tool_call_id: str, tool_name: str, arguments: Any, message: str, expires_at: str
@@ -118,14 +126,27 @@ class UnifiedWebSocketEmitter:
         return await self.emit("approval_resolved", approval_id=approval_id, approved=approved, value=value, by=by)
 
     async def emit_agent_failed(
-        self, *, code: str = "agent_error", message: str, retried_as: str | None = None
+        self,
+        *,
+        code: str = "agent_error",
+        message: str,
+        retried_as: str | None = None,
+        retry_after_ms: int | None = None,
+        usage: Any = None,
     ) -> bool:
         """The run ends badly; `message` is for people."""
-        return await self.emit("agent_failed", code=code, message=message, retried_as=_present(retried_as))
+        return await self.emit(
+            "agent_failed",
+            code=code,
+            message=message,
+            retried_as=_present(retried_as),
+            retry_after_ms=_present(retry_after_ms),
+            usage=_present(usage),
+        )
 
-    async def emit_agent_cancelled(self, *, reason: str = "stopped") -> bool:
+    async def emit_agent_cancelled(self, *, reason: str = "stopped", usage: Any = None) -> bool:
         """The run was stopped."""
-        return await self.emit("agent_cancelled", reason=reason)
+        return await self.emit("agent_cancelled", reason=reason, usage=_present(usage))
 
 
 class _Absent:

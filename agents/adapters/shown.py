@@ -5,13 +5,19 @@ A framework hands over whatever a tool was given and returned. An event must sho
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Any
 
 import msgspec
+from pydantic import BaseModel
 from pydantic_core import PydanticSerializationError, to_json
 
+from agents.texts import expressible
+from agents.texts import whole as clean
 from websocket_core import events
 from websocket_core.conf import conf
+
+__all__ = ["clean", "plain", "shown"]
 
 _ROOM = 8 * 1024  # of an event's bytes for everything besides the value that is shown
 _BEGINNING = 2000  # characters shown of what is too large
@@ -26,11 +32,8 @@ def shown(value: Any) -> Any:
     """
     if value is None or value is True or value is False or type(value) is int:
         return value
-    try:
-        text = events.encode(value)
-    except events.UnserialisableError:
-        value = _jsonable(value)
-        text = events.encode(value)
+    value = plain(value)
+    text = events.encode(value)
     limit: int = conf.MAX_EVENT_BYTES - _ROOM
     if len(text) * 4 <= limit:  # no character takes more than four bytes
         return value
@@ -41,23 +44,49 @@ def shown(value: Any) -> Any:
     return {"too_large": size, "beginning": beginning[:_BEGINNING]}
 
 
-def clean(text: str) -> str:
-    """Text that has a UTF-8 form: halves of characters are put together, and lone ones replaced by U+FFFD."""
-    if text.isascii():
-        return text
+def plain(value: Any) -> Any:
+    """The value as JSON can express it, by the same rules, however large: for what a run ends with."""
     try:
-        text.encode()
-    except UnicodeEncodeError:
-        return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
-    return text
+        return expressible(value)
+    except events.UnserialisableError:
+        return expressible(_jsonable(value))
 
 
 def _jsonable(value: Any) -> Any:
     try:
-        text = to_json(value, bytes_mode="base64", inf_nan_mode="strings", fallback=_name)
-        return msgspec.json.decode(text)
+        return msgspec.json.decode(_to_json(value))
     except (PydanticSerializationError, ValueError, RecursionError):
-        return clean(value) if isinstance(value, str) else _name(value)
+        pass
+    try:
+        return _by_piece(value)
+    except (PydanticSerializationError, ValueError, RecursionError):
+        return _name(value)
+
+
+def _by_piece(value: Any) -> Any:
+    """What cannot be written as a whole: a piece that has no JSON form does not take the others with it."""
+    if isinstance(value, str):
+        return clean(value)
+    if isinstance(value, BaseModel):
+        value = value.model_dump()
+    elif dataclasses.is_dataclass(value) and not isinstance(value, type):
+        value = {field.name: getattr(value, field.name) for field in dataclasses.fields(value)}
+    if isinstance(value, dict):
+        return {_key(key): _by_piece(item) for key, item in value.items()}
+    if isinstance(value, list | tuple | set | frozenset):
+        return [_by_piece(item) for item in value]
+    try:
+        return msgspec.json.decode(_to_json(value))
+    except (PydanticSerializationError, ValueError):
+        return _name(value)
+
+
+def _key(key: Any) -> str:
+    return clean(key) if isinstance(key, str) else str(next(iter(msgspec.json.decode(_to_json({key: None})))))
+
+
+def _to_json(value: Any) -> bytes:
+    return to_json(value, bytes_mode="base64", inf_nan_mode="strings", fallback=_name)
 
 
 def _name(value: Any) -> str:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Awaitable, Generator, Hashable
 from typing import Any, cast
 
-from agents.adapters.shown import clean
 from agents.context import AgentContext
 from websocket_core.ids import new_id
 
@@ -24,9 +23,8 @@ class TextStreams:
     """Sends texts as streams, by whatever the framework tells its parts apart with."""
 
     def __init__(self, ctx: AgentContext) -> None:
-        self._delta, self._joins = ctx.events.delta, ctx.events.joins
+        self._delta, self._joins, self._end = ctx.events.delta, ctx.events.joins, ctx.events.end_stream
         self._streams: dict[Hashable, tuple[str, str]] = {}  # key -> event type, stream
-        self._halves: dict[Hashable, str] = {}  # key -> half a character that waits for its other half
 
     async def start(self, event_type: str, key: Hashable, text: str | None) -> None:
         """A part begins, with its first text. One that begins again replaces what the key meant before."""
@@ -37,8 +35,6 @@ class TextStreams:
 
     def append(self, key: Hashable, text: str) -> Awaitable[None]:
         """Text to append to a part that has begun. To be awaited."""
-        if self._halves or not text.isascii():
-            text = self._whole(key, text)
         event_type, stream = self._streams[key]
         return _DONE if self._joins(event_type, stream, text) else self._delta(event_type, stream, text)
 
@@ -50,20 +46,11 @@ class TextStreams:
 
     async def end(self, key: Hashable) -> None:
         """A part is complete; half a character that was left has lost its other half."""
-        half = self._halves.pop(key, None)
         stream = self._streams.pop(key, None)
-        if half and stream:
-            await self._delta(*stream, clean(half))
+        if stream:
+            await self._end(*stream)
 
     async def close(self) -> None:
         """Every part is complete."""
         for key in list(self._streams):
             await self.end(key)
-
-    def _whole(self, key: Hashable, text: str) -> str:
-        """A provider may cut a character in two between chunks (a surrogate pair): the first half waits."""
-        text = self._halves.pop(key, "") + text
-        if "\ud800" <= text[-1] <= "\udbff":
-            self._halves[key] = text[-1]
-            text = text[:-1]
-        return clean(text)

@@ -37,7 +37,7 @@ export interface EventData {
     error?: string;
     duration_ms: number;
   };
-  agent_completed: { result: Json; usage?: Json; duration_ms: number };
+  agent_completed: { result: Json; usage?: Json; finish_reason?: string; duration_ms: number };
   agent_message: { message_id: string; delta: string };
   agent_state: { state: Json };
   approval_requested: {
@@ -50,8 +50,8 @@ export interface EventData {
   };
   approval_resolved: { approval_id: string; approved: boolean; value: Json; by: "user" | "expired" | "cancelled" };
   run_queued: { position: number; request_id?: string };
-  agent_failed: { code: string; message: string; retried_as?: string };
-  agent_cancelled: { reason: string };
+  agent_failed: { code: string; message: string; retried_as?: string; retry_after_ms?: number; usage?: Json };
+  agent_cancelled: { reason: string; usage?: Json };
 }
 
 /** A journalled event. `(thread_id, seq)` names it for ever. */

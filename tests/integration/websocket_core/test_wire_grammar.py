@@ -58,9 +58,7 @@ async def test_raises_for_the_person__the_text_is_shown(join, make):
     assert (closed["status"], closed["error"]) == ("error", "no such page")
 
 
-@pytest.mark.parametrize(
-    "value", [float("nan"), {1, 2}, object(), b"x", "\ud800", {"deep": [{1: 2}]}, ValueError(SECRET)]
-)
+@pytest.mark.parametrize("value", [float("nan"), {1, 2}, object(), b"x", {"deep": [{1: 2}]}, ValueError(SECRET)])
 async def test_result_that_json_cannot_express(join, make, value):
     async def body(ctx, input):
         return value
@@ -100,7 +98,7 @@ async def test_tool_result_that_cannot_be_shown__closes_the_tool_with_error(join
     assert events[2]["data"]["status"] == "error"
 
 
-@pytest.mark.parametrize("text", [5, None, b"x", ["x"], "\ud800"])
+@pytest.mark.parametrize("text", [5, None, b"x", ["x"]])
 async def test_thought_that_is_no_text__is_the_authors_error_and_loses_nothing(join, make, text):
     async def body(ctx, input):
         await ctx.think("good ")

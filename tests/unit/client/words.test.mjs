@@ -60,6 +60,7 @@ describe("what is read out", () => {
     assert.equal(said("approval_requested", { message: "Pay?" }, true), "Waiting for your approval: Pay?");
     assert.equal(said("agent_completed", { duration_ms: 1_500 }), "Run finished in 1.5 s");
     assert.equal(said("agent_failed", { code: "timeout" }), "Run failed: Took too long");
+    assert.equal(said("agent_failed", { code: "of_tomorrow" }), "Run failed: Failed");
     for (const type of ["agent_thinking", "agent_message", "tool_executing", "tool_completed", "agent_dreaming"]) {
       assert.equal(said(type), null);
     }

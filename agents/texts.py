@@ -1,0 +1,76 @@
+"""Text that every end can carry: it has a UTF-8 form, and for the database's own columns no NUL."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+import msgspec
+
+from agents.conf import conf
+from websocket_core import events
+
+REPLACEMENT = "\ufffd"
+
+
+def whole(text: str) -> str:
+    """The text with a UTF-8 form: halves of characters are put together, and lone ones replaced by U+FFFD.
+
+    Models cut characters in two between chunks; file names that are no UTF-8 come as lone halves (`surrogateescape`).
+    """
+    if text.isascii():
+        return text
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    return text
+
+
+def storable(text: str) -> str:
+    """The text as a column of the database takes it: whole, and without NUL, which PostgreSQL refuses."""
+    return whole(text).replace("\0", REPLACEMENT)
+
+
+def bounded(text: str) -> str:
+    """An author's text for people, whole and at most `MAX_ERROR_CHARS` long."""
+    limit: int = conf.MAX_ERROR_CHARS
+    text = whole(text)
+    return text if len(text) <= limit else text[: limit - 1] + "…"
+
+
+def expressible(value: Any) -> Any:
+    """The value, if it has a JSON form; else a copy in which every text is whole.
+
+    Raises:
+        UnserialisableError: it still has none.
+    """
+    try:
+        events.encode(value)
+    except events.UnserialisableError as problem:
+        return _mended(value, problem)
+    return value
+
+
+def _mended(value: Any, problem: events.UnserialisableError) -> Any:
+    try:
+        mended = _with_whole_texts(value)
+    except Exception:  # noqa: BLE001 - a structure without end, or an object whose own code fails
+        raise problem from None
+    events.encode(mended)
+    return mended
+
+
+def _with_whole_texts(value: Any) -> Any:
+    if isinstance(value, str):
+        return whole(str.__str__(value))
+    if isinstance(value, dict):
+        return {_with_whole_texts(key): _with_whole_texts(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_with_whole_texts(item) for item in value]
+    if isinstance(value, msgspec.Struct):
+        names = zip(value.__struct_encode_fields__, value.__struct_fields__, strict=True)
+        return {shown: _with_whole_texts(getattr(value, name)) for shown, name in names}
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return {field.name: _with_whole_texts(getattr(value, field.name)) for field in dataclasses.fields(value)}
+    return value  # no text in it; what has no JSON form is refused afterwards, as it always is
