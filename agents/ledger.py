@@ -201,7 +201,7 @@ def run_of(transaction: Transaction, key: tuple[str, str], run_id: str) -> tuple
         NotFound: there is no such run of this user in this thread.
     """
     row = transaction.rows.get(key)
-    run = Run.objects.filter(thread_id=row.pk, run_id=run_id).first() if row is not None else None
+    run = Run.objects.filter(user_id=key[0], run_id=run_id, thread_id=row.pk).first() if row is not None else None
     if row is None or run is None:
         raise NotFound("There is no such run.", run_id=run_id)
     return row, run

@@ -74,7 +74,9 @@ class StartRun(RunOperation):
         user_id = self.key[0]
         known = ledger_sql.run_and_open_runs(user_id, self.run_id)
         if any(run.run_id == self.run_id for run in known):
-            return self._existing(row)
+            if existing := self._existing(row):
+                return existing
+            known = [run for run in known if run.run_id != self.run_id]
         ahead = [run for run in known if run.thread_pk == row.pk]
         if ahead and self.if_busy == "reject":
             active = next((run for run in ahead if run.status != RunStatus.QUEUED), ahead[0])
@@ -96,7 +98,9 @@ class StartRun(RunOperation):
             now=transaction.now,
         )
         if pk is None:  # the thread that is locked here is not the one in which the other process starts it
-            return self._existing(row)
+            existing = self._existing(row)
+            assert existing is not None  # another process has just recorded it: its thread is not deleted
+            return existing
         stopped = False
         if ahead and self.if_busy == "cancel":
             ahead, stopped = self._replace(transaction, row, ahead)
@@ -119,13 +123,17 @@ class StartRun(RunOperation):
         self.executor.enqueue(Run.objects.get(pk=pk))
         return Started(outcome)
 
-    def _existing(self, row: ThreadRow) -> Started:
-        """What a start gets whose `run_id` was used before.
+    def _existing(self, row: ThreadRow) -> Started | None:
+        """What a start gets whose `run_id` was used before. `None`: by a run of a thread that was deleted, and that
+        run is removed here, since its id is free again.
 
         Raises:
             InvalidAction: it names another thread than the run's.
         """
         run = Run.objects.select_related("thread").get(user_id=self.key[0], run_id=self.run_id)
+        if run.thread.user_id != self.key[0]:
+            run.delete()
+            return None
         if self.thread_given and run.thread.thread_id != self.key[1]:
             raise InvalidAction("This run_id belongs to another thread.", field="thread_id", run_id=run.run_id)
         head = row.last_seq if run.thread.pk == row.pk else run.thread.last_seq

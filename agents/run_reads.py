@@ -33,7 +33,7 @@ class RunKey(NamedTuple):
 def find_run(user_id: str, run_id: str) -> RunKey | None:
     """The user's run of this id."""
     row = (
-        Run.objects.filter(user_id=user_id, run_id=run_id)
+        Run.objects.filter(user_id=user_id, run_id=run_id, thread__user_id=user_id)  # a deleted thread's is nobody's
         .values_list("thread__thread_id", "status", Coalesce("first_seq", F("thread__last_seq") + 1), "agent_type")
         .first()
     )

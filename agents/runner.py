@@ -223,7 +223,7 @@ class Runner:
                 try:
                     if time.monotonic() - renewed >= conf.HEARTBEAT_SECONDS:
                         asked = time.monotonic()
-                        await db.writer.call(_renew, list(self._leases), this_process.process_id)
+                        await db.write(_renew, list(self._leases), this_process.process_id)
                         renewed = asked  # only now: after an outage the leases are the first thing to mend
                         await self._keep_usage()
                     await self._pass_wishes_on()

@@ -182,7 +182,7 @@ class RunRuntime:
             if lease is not None:
                 get_runner().execute(lease)
             return
-        await db.writer.call(_enqueue_next, user_id, thread_id)
+        await db.write(_enqueue_next, user_id, thread_id)
 
     async def thread_states(self, user_id: str, thread_ids: Sequence[str]) -> Mapping[str, RunState]:
         """The active, else the latest run of each of these threads."""

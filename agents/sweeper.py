@@ -30,6 +30,7 @@ from websocket_core.errors import ClientError
 from websocket_core.journal import get_journal
 from websocket_core.lifecycle import is_draining, lifecycle
 from websocket_core.process import look_after_processes, this_process
+from websocket_core.removal import keep_removing
 
 log = logging.getLogger(__name__)
 
@@ -40,6 +41,7 @@ class Sweeper:
     def __init__(self, runtime: RunRuntime) -> None:
         self._runtime = runtime
         self._task: asyncio.Task[None] | None = None
+        self._remover: asyncio.Task[None] | None = None  # a task of its own: no sweep waits for it
         self._reap_from = 0.0  # time.monotonic(): leases that ran out before may be renewed again
 
     @property
@@ -53,13 +55,15 @@ class Sweeper:
             loop = asyncio.get_running_loop()
             self._task = loop.create_task(self._run(), name="netra-sweeper", context=Context())
             lifecycle.on_drain("sweeper", 15, self.stop)
+            self._remover = loop.create_task(keep_removing(conf.SWEEP_SECONDS), name="netra-remover", context=Context())
             lifecycle.on_drain("process", 90, _retire)
 
     async def stop(self) -> None:
-        """End the task."""
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.wait([self._task])
+        """End the tasks."""
+        for task in (self._task, self._remover):
+            if task is not None:
+                task.cancel()
+                await asyncio.wait([task])
 
     async def _run(self) -> None:
         warned = False

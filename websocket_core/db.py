@@ -15,7 +15,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
 
-from django.db import InterfaceError, OperationalError, connections
+from django.db import InterfaceError, OperationalError, connection, connections
 
 from websocket_core.conf import conf
 
@@ -79,9 +79,9 @@ def _guarded(function: Callable[..., T], args: tuple[Any, ...]) -> T:
 
 
 def _close_broken() -> None:
-    for connection in connections.all(initialized_only=True):
-        if not connection.in_atomic_block:
-            connection.close()
+    for one in connections.all(initialized_only=True):
+        if not one.in_atomic_block:
+            one.close()
 
 
 def _once_more(function: Callable[..., T], args: tuple[Any, ...]) -> T:
@@ -95,6 +95,7 @@ def _once_more(function: Callable[..., T], args: tuple[Any, ...]) -> T:
 
 readers = DatabaseThreads("netra-read", lambda: conf.DB_THREADS)
 writer = DatabaseThreads("netra-write", lambda: 1)
+_beside = DatabaseThreads("netra-beside", lambda: 1)
 
 
 async def read(function: Callable[..., T], *args: Any) -> T:
@@ -105,7 +106,18 @@ async def read(function: Callable[..., T], *args: Any) -> T:
     return await readers.call(_once_more, function, args)
 
 
+def write(function: Callable[..., T], *args: Any) -> asyncio.Future[T]:
+    """Run a writing function that is not the journal's, in a thread of its own: nobody's events wait behind it.
+
+    SQLite has one writer at a time, and who does not get the lock asks again after pauses of up to 100 ms. There the
+    journal's own thread is the shorter wait. Hence such a function must be short on every database: what grows with
+    the data is done in pages, each a call of its own.
+    """
+    return (writer if connection.vendor == "sqlite" else _beside).call(function, *args)
+
+
 def close_all() -> None:
     """End all database threads and close their connections (tests, end of a process)."""
     readers.close()
     writer.close()
+    _beside.close()

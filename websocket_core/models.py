@@ -11,6 +11,7 @@ from django.db import models
 from django.db.models import Q
 
 TERMINAL_TYPES = ("agent_completed", "agent_failed", "agent_cancelled")
+NOBODY = ""  # whose threads those are that were deleted and still have rows: no user has this id
 
 
 class Process(models.Model):

@@ -21,11 +21,13 @@ from websocket_core.conf import conf
 from websocket_core.errors import CursorExpired, InvalidCursor
 from websocket_core.frames import moment
 from websocket_core.journal_read import Bounds
+from websocket_core.removal import remove_deleted
 
 NAME = r"^[A-Za-z0-9_.:\-]{1,128}$"
 ThreadName = Annotated[str, Path(pattern=NAME)]
 RunName = Annotated[str, Path(pattern=NAME)]
 Limit = Annotated[int, Query(ge=1, le=200)]
+REMOVAL_SECONDS = 1.0  # after that a sweeper removes what a deleted thread still has; it is gone for its user anyway
 
 api = NetraAPI(
     title="Netra",
@@ -70,13 +72,13 @@ async def create_token(request: ApiRequest, body: schemas.TokenIn) -> Status[dic
     if request.auth.kind != "session":
         raise problems.Problem(403, "session_required", "Log in: tokens are made in a session, not with another token.")
     ttl = None if body.ttl is None else timedelta(seconds=body.ttl)
-    return Status(201, await db.writer.call(reads.make_token, request.auth.user_id, ttl, body.label))
+    return Status(201, await db.write(reads.make_token, request.auth.user_id, ttl, body.label))
 
 
 @api.delete("/tokens/{token_id}", response={204: None})
 async def delete_token(request: ApiRequest, token_id: Annotated[int, Path(ge=1, le=2**63 - 1)]) -> HttpResponse:
     """Revoke a token; its sockets are closed."""
-    await db.writer.call(reads.revoke_token, request.auth.user_id, token_id)
+    await db.write(reads.revoke_token, request.auth.user_id, token_id)
     return HttpResponse(status=204)
 
 
@@ -112,13 +114,15 @@ async def read_thread(request: ApiRequest, thread_id: ThreadName) -> dict[str, A
 @api.patch("/threads/{thread_id}", response=schemas.Thread)
 async def rename_thread(request: ApiRequest, thread_id: ThreadName, body: schemas.Rename) -> dict[str, Any]:
     """Rename a thread."""
-    return await db.writer.call(reads.rename_thread, request.auth.user_id, thread_id, body.title)
+    await db.write(reads.rename_thread, request.auth.user_id, thread_id, body.title)
+    return await db.read(reads.thread, request.auth.user_id, thread_id)
 
 
 @api.delete("/threads/{thread_id}", response={204: None})
 async def delete_thread(request: ApiRequest, thread_id: ThreadName) -> HttpResponse:
     """Delete a thread, its runs and its events; refused while a run of it is not over."""
-    await db.writer.call(reads.delete_thread, request.auth.user_id, thread_id)
+    await db.write(reads.delete_thread, request.auth.user_id, thread_id)
+    await remove_deleted(REMOVAL_SECONDS)
     return HttpResponse(status=204)
 
 

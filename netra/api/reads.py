@@ -8,9 +8,9 @@ from typing import Any
 import msgspec
 from django.db import transaction
 from django.db.models import Q
-from django.utils import timezone
 
 from agents.models import OPEN, Run
+from agents.open_runs import is_open
 from agents.run_reads import thread_states
 from netra.api.problems import Problem
 from websocket_core import events
@@ -20,6 +20,7 @@ from websocket_core.errors import InvalidAction, NotFound, ThreadBusy
 from websocket_core.frames import moment
 from websocket_core.models import AccessToken, Thread
 from websocket_core.protocols import RunState
+from websocket_core.removal import take_away
 
 # Where a page of threads ends. The time alone is not enough: threads that moved in one commit share it.
 THREAD_CURSOR = r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z(~[A-Za-z0-9_.:\-]{1,128})?$"
@@ -57,16 +58,19 @@ def thread(user_id: str, thread_id: str) -> dict[str, Any]:
     return _described(user_id, [_thread(user_id, thread_id)])[0]
 
 
-def rename_thread(user_id: str, thread_id: str, title: str) -> dict[str, Any]:
-    """Give a thread a title."""
-    row = _thread(user_id, thread_id)
-    Thread.objects.filter(pk=row.pk).update(title=title)
-    return thread(user_id, thread_id)
+def rename_thread(user_id: str, thread_id: str, title: str) -> None:
+    """Give a thread a title.
+
+    Raises:
+        NotFound: the user has none of this name.
+    """
+    if not Thread.objects.filter(user_id=user_id, thread_id=thread_id, deleted_at=None).update(title=title):
+        raise NotFound("There is no such thread.", thread_id=thread_id)
 
 
 def delete_thread(user_id: str, thread_id: str) -> None:
-    """Delete a thread and its events. The row stays, since `(thread_id, seq)` names an event for ever: a later run
-    goes on counting.
+    """Delete a thread: from now on the user has none of this name. What it leaves is removed by `removal`, however
+    much it is. A later run of the name goes on counting, since `(thread_id, seq)` names an event for ever.
 
     Raises:
         NotFound: the user has none of this name.
@@ -76,13 +80,11 @@ def delete_thread(user_id: str, thread_id: str) -> None:
         row = Thread.objects.select_for_update().filter(user_id=user_id, thread_id=thread_id, deleted_at=None).first()
         if row is None:
             raise NotFound("There is no such thread.", thread_id=thread_id)
-        active = row.runs.filter(status__in=OPEN).first()
+        # By the user's open runs, which are few, and not by the thread's runs, which may be many.
+        active = Run.objects.filter(is_open(), user_id=user_id, thread=row).order_by("pk").first()
         if active is not None:
             raise ThreadBusy("A run of this thread is not over. Stop it first.", active_run_id=active.run_id)
-        row.events.all().delete()
-        row.runs.all().delete()
-        row.memories.all().delete()
-        Thread.objects.filter(pk=row.pk).update(deleted_at=timezone.now(), title="", first_seq=row.last_seq + 1)
+        take_away(row)
 
 
 def runs(user_id: str, thread_id: str, limit: int, before: str | None) -> list[dict[str, Any]]:
@@ -148,7 +150,8 @@ def _thread(user_id: str, thread_id: str) -> Thread:
 
 
 def _run(user_id: str, run_id: str) -> Run:
-    found = Run.objects.select_related("thread").filter(user_id=user_id, run_id=run_id).first()
+    # `thread__user_id`: the runs of a deleted thread are somebody's no longer, however long it takes to remove them.
+    found = Run.objects.select_related("thread").filter(user_id=user_id, run_id=run_id, thread__user_id=user_id).first()
     if found is None:
         raise NotFound("There is no such run.", run_id=run_id)
     return found

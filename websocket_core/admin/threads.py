@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from typing import ClassVar
 
 from django.contrib import admin
-from django.db.models import Q
+from django.db.models import Q, QuerySet
+from django.http import HttpRequest
 from django.utils.safestring import SafeString
 
 from websocket_core.admin import links
@@ -14,7 +15,7 @@ from websocket_core.admin.filters import ChoiceFilter, IndexedUserFilter
 from websocket_core.admin.keyset import Stretch
 from websocket_core.admin.moments import column
 from websocket_core.admin.read_only import ReadOnlyAdmin
-from websocket_core.models import Thread
+from websocket_core.models import NOBODY, Thread
 
 MOMENTS = tuple(column(name) for name in ("created_at", "updated_at", "deleted_at"))
 
@@ -49,6 +50,11 @@ class ThreadAdmin(ReadOnlyAdmin):
         ("When", {"fields": MOMENTS}),
     )
     readonly_fields = ("user_page", "active_run", "see", "events", *MOMENTS)
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Thread]:
+        """Without what is being removed of deleted threads."""
+        found: QuerySet[Thread] = super().get_queryset(request).exclude(user_id=NOBODY)
+        return found
 
     @admin.display(description="Thread id")
     def name(self, row: Thread) -> SafeString:

@@ -67,14 +67,14 @@ async def redeem(text: str) -> Identity:
 
 
 async def _write(function: Callable[..., T], *args: Any) -> T:
-    """Run `function` in the writer's thread; once more when the connection broke, whether or not it was done by then.
+    """Run `function` as `db.write` does; once more when the connection broke, whether or not it was done by then.
 
     A reader would wait for SQLite's one lock, and all who read with it.
     """
     try:
-        return await db.writer.call(function, *args)
+        return await db.write(function, *args)
     except (OperationalError, InterfaceError):
-        return await db.writer.call(function, *args)
+        return await db.write(function, *args)
 
 
 def _find(text: str) -> Ticket | None:

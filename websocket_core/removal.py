@@ -1,0 +1,74 @@
+"""How a thread is deleted: taken from its user in one short transaction, emptied in pages afterwards.
+
+The old row keeps everything that points to it and belongs to nobody any more, so whatever asks by user and name finds
+nothing of it. A new row has the name and goes on counting, since `(thread_id, seq)` names an event for ever. Whoever
+empties the old one may die between two pages: the next process that looks goes on.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+
+from django.db import connection, transaction
+from django.utils import timezone
+
+from websocket_core import db
+from websocket_core.models import NOBODY, Thread
+
+log = logging.getLogger(__name__)
+
+PAGE = 500  # rows that one transaction deletes
+PAUSE = 0.01  # seconds between two pages, so that those who wait for the database have their turn
+
+
+def take_away(thread: Thread) -> None:
+    """Take a thread from its user. Call it in a transaction, with the thread's row locked and no run of it open."""
+    user_id, thread_id, now = thread.user_id, thread.thread_id, timezone.now()
+    # A slash: no user's thread can have such a name.
+    Thread.objects.filter(pk=thread.pk).update(user_id=NOBODY, thread_id=f"deleted/{thread.pk}", deleted_at=now)
+    thread.pk, thread._state.adding = None, True
+    thread.user_id, thread.thread_id, thread.title = user_id, thread_id, ""
+    thread.first_seq, thread.deleted_at = thread.last_seq + 1, now
+    thread.save(force_insert=True)
+
+
+def remove_page() -> bool:
+    """Delete a page of what deleted threads have left; returns whether there may be more."""
+    with transaction.atomic():
+        # Locked: processes that do this at the same time take a thread each.
+        threads = Thread.objects.select_for_update(skip_locked=connection.features.has_select_for_update_skip_locked)
+        thread = threads.filter(user_id=NOBODY).order_by("thread_id").first()
+        if thread is None:
+            return False
+        for relation in Thread._meta.related_objects:  # events, and whatever other applications keep of a thread
+            rows = relation.related_model._base_manager.filter(**{relation.field.name: thread})
+            if page := list(rows.values_list("pk", flat=True)[:PAGE]):
+                rows.filter(pk__in=page).only("pk").delete()
+                return True
+        thread.delete()
+    return True
+
+
+async def remove_deleted(seconds: float = float("inf")) -> None:
+    """Empty deleted threads, page by page, for about so long at most."""
+    end = time.monotonic() + seconds
+    while await db.write(remove_page) and time.monotonic() < end:  # noqa: ASYNC110 - a pause, not a question
+        await asyncio.sleep(PAUSE)
+
+
+async def keep_removing(seconds: float) -> None:
+    """Look for deleted threads again and again, with so many seconds between; trouble is logged once and waited out."""
+    warned = False
+    while True:
+        try:
+            await remove_deleted()
+            warned = False
+        except asyncio.CancelledError:
+            raise
+        except Exception as error:  # noqa: BLE001 - waited out, the next look comes
+            if not warned:
+                warned = True
+                log.warning("removal of deleted threads: %s: %s", type(error).__name__, error)
+        await asyncio.sleep(seconds)
