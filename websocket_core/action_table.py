@@ -11,6 +11,7 @@ from websocket_core.connection import WebSocketConnection
 from websocket_core.errors import CursorExpired, InvalidAction, InvalidCursor, Unauthenticated, UnknownAction
 from websocket_core.journal_read import Bounds
 from websocket_core.protocols import RunService, RunState
+from websocket_core.turn import Turn
 
 if TYPE_CHECKING:
     from websocket_core.consumer import NetraConsumer
@@ -86,17 +87,19 @@ async def _resume(
     # tells of it.
     states = await consumer.run_service.thread_states(connection.user_id, list(cursors)) if consumer.run_service else {}
     found = await db.read(journal_read.bounds, connection.user_id, list(cursors))
+    turn = Turn()
     for thread_id, cursor in cursors.items():
-        bounds = found.get(thread_id, Bounds(1, 0))
-        here = None if forwards or connection.delivery is None else connection.delivery.cursor(thread_id)
-        _resume_thread(
-            connection,
-            thread_id,
-            cursor if here is None else min(cursor, here),
-            bounds,
-            states.get(thread_id, RunState()),
-            request_id,
-        )
+        await turn.share()
+        with turn:
+            here = None if forwards or connection.delivery is None else connection.delivery.cursor(thread_id)
+            _resume_thread(
+                connection,
+                thread_id,
+                cursor if here is None else min(cursor, here),
+                found.get(thread_id, Bounds(1, 0)),
+                states.get(thread_id, RunState()),
+                request_id,
+            )
     connection.wake()
 
 
@@ -131,7 +134,8 @@ def _resume_thread(
         )
 
     assert connection.delivery is not None
-    connection.delivery.resume(thread_id, cursor, bounds.last_seq, replaying, resumed)
+    settled = connection.settled(bounds)
+    connection.delivery.resume(thread_id, cursor, bounds.last_seq, replaying, resumed, settled=settled)
 
 
 async def sync(consumer: NetraConsumer, connection: WebSocketConnection, action: actions.Sync) -> None:
@@ -166,11 +170,17 @@ async def watch(consumer: NetraConsumer, connection: WebSocketConnection, action
 async def ack(consumer: NetraConsumer, connection: WebSocketConnection, action: actions.Ack) -> None:
     """What the client has processed."""
     assert connection.delivery is not None
+    turn = Turn()
     for thread_id, last_seq in connection.delivery.ack(action.cursors).items():
-        error = InvalidCursor(
-            "The ack is ahead of what was sent.", thread_id=thread_id, last_seq=last_seq, request_id=action.request_id
-        )
-        connection.control(frames.error_of(error))
+        await turn.share()
+        with turn:
+            error = InvalidCursor(
+                "The ack is ahead of what was sent.",
+                thread_id=thread_id,
+                last_seq=last_seq,
+                request_id=action.request_id,
+            )
+            connection.control(frames.error_of(error))
     connection.wake()
 
 

@@ -25,6 +25,11 @@ class Action(Struct, kw_only=True):
     action: ClassVar[str]
     request_id: Annotated[str, Meta(max_length=128)] | None = None
 
+    @property
+    def threads_named(self) -> int:
+        """How many threads it names or asks for, beyond the one that an action may be about."""
+        return 0
+
 
 class StartAgent(Action):
     """Start a run, or find the one that already has this `run_id`."""
@@ -61,6 +66,11 @@ class Resume(Action):
     action = "resume"
     cursors: Annotated[dict[Name, Cursor], Meta(min_length=1, max_length=1000)]
 
+    @property
+    def threads_named(self) -> int:
+        """Each is looked up, and answered."""
+        return len(self.cursors)
+
 
 class Sync(Action):
     """List the user's threads, newest first."""
@@ -69,6 +79,11 @@ class Sync(Action):
     limit: Annotated[int, Meta(ge=1, le=200)] | None = None
     before: Annotated[datetime, Meta(tz=True)] | None = None
 
+    @property
+    def threads_named(self) -> int:
+        """As many as it may list."""
+        return self.limit or 0
+
 
 class Watch(Action):
     """Limit live events to some threads, or to none of them: `"*"`."""
@@ -76,12 +91,22 @@ class Watch(Action):
     action = "watch"
     threads: Annotated[list[Name], Meta(max_length=1000)] | Literal["*"] = "*"
 
+    @property
+    def threads_named(self) -> int:
+        """Those of the list."""
+        return 0 if self.threads == "*" else len(self.threads)
+
 
 class Ack(Action):
     """What the client has processed; opens the flow-control window."""
 
     action = "ack"
     cursors: Annotated[dict[Name, Cursor], Meta(max_length=1000)]
+
+    @property
+    def threads_named(self) -> int:
+        """Those of the cursors."""
+        return len(self.cursors)
 
 
 class Authenticate(Action):

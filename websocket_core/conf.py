@@ -27,6 +27,9 @@ class Defaults:
     OUTBOX_CHARS: int = 1024 * 1024  # encoded events waiting in memory for one connection
     WINDOW_CHARS: int = 1024 * 1024  # journalled text a client that acks may be behind
     SEND_CHARS: int = 64 * 1024  # text handed to the transport at a time
+    THREADS_BYTES: int = (
+        2 * 1024 * 1024
+    )  # positions in threads of one connection; past that its client has to come back
     CONTROL_CHARS: int = 256 * 1024  # answers waiting for one connection; past that its actions wait, too
     STALL_SECONDS: float = 20.0  # a socket that drains nothing for this long is closed with 4408
     STALL_CUT_SECONDS: float = 5.0  # after 4408 the TCP connection is cut

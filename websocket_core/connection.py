@@ -23,10 +23,12 @@ from websocket_core.transports import Transport
 
 if TYPE_CHECKING:
     from websocket_core.auth import Identity
+    from websocket_core.journal_read import Bounds
 
 log = logging.getLogger(__name__)
 
 READ_RETRY_SECONDS = 0.5
+SETTLED = timedelta(seconds=5)  # a thread's `updated_at` may be a little behind its last event
 
 
 class WebSocketConnection:
@@ -70,6 +72,7 @@ class WebSocketConnection:
         self._hinted_at = 0.0
         self._missed = self._healed = 0
         self._stalled = False  # waits for the client's ack
+        self._leaving: asyncio.Task[None] | None = None  # it is closed for what it costs
 
     # --- life
 
@@ -77,7 +80,12 @@ class WebSocketConnection:
         """Delivery starts at these heads. `oldest`: threads that are not among them were last updated before."""
         self._oldest = oldest
         self.delivery = Delivery(
-            heads, complete=complete, max_buffer=conf.OUTBOX_CHARS, window=conf.WINDOW_CHARS, held=self._held
+            heads,
+            complete=complete,
+            max_buffer=conf.OUTBOX_CHARS,
+            window=conf.WINDOW_CHARS,
+            held=self._held,
+            max_threads_bytes=conf.THREADS_BYTES,
         )
         for thread_id, last_seq in self._early.items():
             self.delivery.moved(thread_id, last_seq)
@@ -160,6 +168,13 @@ class WebSocketConnection:
             self.delivery.control(text)
             self.wake()
 
+    def settled(self, bounds: Bounds) -> bool:
+        """Whether a thread stands where a `Locate` would find it: it has not moved since before the handshake."""
+        if not bounds.last_seq:
+            return True
+        moved_at, oldest = bounds.updated_at, self._oldest
+        return moved_at is not None and oldest is not None and moved_at + SETTLED < oldest
+
     def seen(self) -> None:
         """A frame came in."""
         self.last_seen_at = datetime.now(UTC)
@@ -191,7 +206,11 @@ class WebSocketConnection:
     def wake(self) -> None:
         """Start the writer if there may be something for it."""
         delivery = self.delivery
-        if self._writer is not None or self.closed or delivery is None:
+        if self.closed or delivery is None:
+            return
+        if delivery.crowded and self._leaving is None:
+            self._leaving = asyncio.get_running_loop().create_task(self._leave())
+        if self._writer is not None:
             return
         if delivery.idle:
             self._note_stall(delivery)
@@ -202,6 +221,17 @@ class WebSocketConnection:
                 return
         self._order_reads(delivery)
         self._sent()
+
+    async def _leave(self) -> None:
+        log.warning(
+            "connection %s is active in more threads than one may be; its client is sent back", self.connection_id
+        )
+        await self.close(
+            1012,
+            "draining",
+            "This connection is active in more threads than one may be. Connect again, and resume.",
+            retry_after_ms=1000,
+        )
 
     def _send_or_wait(self, texts: Sequence[str]) -> bool:
         """Send without a task of its own: mostly the socket takes it, and a task would cost more than that.

@@ -24,8 +24,9 @@ from websocket_core.context import UserExecutionContext
 from websocket_core.errors import ClientError, ConnectionClosedError, JournalUnavailable, Unauthenticated
 from websocket_core.ids import new_id
 from websocket_core.lifecycle import is_draining
-from websocket_core.limits import action_limiter
+from websocket_core.limits import action_limiter, cost_of, cost_of_threads
 from websocket_core.protocols import RunService
+from websocket_core.turn import Turn
 from websocket_core.unified_manager import UnifiedWebSocketManager
 from websocket_core.websocket_manager import create_websocket_manager
 
@@ -201,12 +202,15 @@ class NetraConsumer(AsyncConsumer):
 
     async def _read(self, receive: Receive) -> int | None:
         """Read frames until the socket is gone; returns its close code."""
+        turn = Turn()
         while True:
             message = await receive()
             if message["type"] == "websocket.receive":
-                await self._receive(message)
+                with turn:
+                    await self._receive(message)
                 if self.connection is not None:
                     await self.connection.room()
+                await turn.share()  # nothing else waits while the server has more frames of this socket
             elif message["type"] == "websocket.disconnect":
                 code = message.get("code")
                 return code if isinstance(code, int) else None
@@ -240,6 +244,7 @@ class NetraConsumer(AsyncConsumer):
         try:
             action = actions.decode(text)
             request_id = action.request_id
+            action_limiter.charge(connection.user_id, cost_of_threads(action.threads_named))
             await ACTION_TABLE[type(action)](self, connection, action)
         except ClientError as error:
             connection.control(frames.error_of(error, request_id))
@@ -252,7 +257,7 @@ class NetraConsumer(AsyncConsumer):
 
     def _limited(self, connection: WebSocketConnection, text: str) -> bool:
         """Whether the user acts too fast; tells so, and closes who does not listen."""
-        retry_after_ms = action_limiter.take(connection.user_id)
+        retry_after_ms = action_limiter.take(connection.user_id, cost_of(text))
         if retry_after_ms is None:
             # Who was refused once and then waited has listened. Who just goes on is let through now and then, too.
             if self._refused <= 1 and self._ignored:

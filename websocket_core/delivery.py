@@ -6,8 +6,9 @@ a gap. Whatever does not fit (a gap, a full outbox, a thread not watched) is onl
 the journal when there is room for it.
 
 The driver calls the inputs as things happen; after each it sends what `take` gives and obeys what `reads` orders, until
-`idle`. Memory is bounded by `max_buffer`, 4 bytes for each event of a window, and a little for each thread. Control
-frames are not bounded here: a driver that stops reading actions while `control_chars` is large bounds them.
+`idle`. Memory is bounded by `max_buffer`, 4 bytes for each event of a window, and `max_threads_bytes` for the positions
+in threads; a driver ends a connection that is `crowded`. Control frames are not bounded here: a driver that stops
+reading actions while `control_chars` is large bounds them.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -15,9 +16,14 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from websocket_core.delivery_lane import Lane
 from websocket_core.delivery_orders import Locate, Orders, Read
 from websocket_core.delivery_outbox import Outbox
+from websocket_core.delivery_positions import Position, Positions
 from websocket_core.delivery_window import AckWindow
 
 __all__ = ["Delivery", "Locate", "Read"]
+
+LANE_BYTES = 1024  # that a thread costs, about, while something happens to it
+POSITION_BYTES = 320  # that it costs at rest
+SETTLE_AT = 64  # lanes; then those at rest are looked for
 
 
 class Delivery:
@@ -29,16 +35,19 @@ class Delivery:
         max_buffer: characters of events that may wait here; one larger event is allowed when nothing else waits.
         window: characters of events that may be unacknowledged, once the client has acknowledged anything.
         held: give out nothing until `release`; the server never speaks first.
+        max_threads_bytes: what positions in threads may cost beyond `heads`, about; see `crowded`.
     """
 
     __slots__ = (
         "_awaited",
         "_complete",
-        "_heads",
         "_held",
         "_lanes",
+        "_max_threads_bytes",
         "_orders",
         "_outbox",
+        "_positions",
+        "_settle_at",
         "_watch",
         "_window",
         "healed",
@@ -46,10 +55,19 @@ class Delivery:
     )
 
     def __init__(
-        self, heads: Mapping[str, int], *, complete: bool = True, max_buffer: int, window: int, held: bool = True
+        self,
+        heads: Mapping[str, int],
+        *,
+        complete: bool = True,
+        max_buffer: int,
+        window: int,
+        held: bool = True,
+        max_threads_bytes: int = 2 * 1024 * 1024,
     ) -> None:
-        self._heads = dict(heads)  # threads that nothing has happened to yet: a lane is only made when something does
+        self._positions = Positions(heads)  # of threads at rest: a lane is only made when something happens to one
         self._complete = complete
+        self._max_threads_bytes = max_threads_bytes + len(heads) * POSITION_BYTES
+        self._settle_at = SETTLE_AT
         self._held = held
         self._awaited: str | None = None
         self._lanes: dict[str, Lane] = {}
@@ -115,7 +133,7 @@ class Delivery:
         """
         lane = self._lanes.get(thread_id)
         if lane is None:
-            if last_seq <= self._heads.get(thread_id, 0):
+            if last_seq <= self._positions.head(thread_id):
                 return
             lane = self._meet(thread_id)
         if last_seq > lane.head:
@@ -141,6 +159,8 @@ class Delivery:
         last_seq: int,
         replaying: Callable[[int, int], str],
         resumed: Callable[[int], str],
+        *,
+        settled: bool = False,
     ) -> None:
         """Continue a thread after `cursor`, forwards or backwards, and watch it.
 
@@ -149,11 +169,19 @@ class Delivery:
             last_seq: the thread's head in the journal, just read.
             replaying: makes the frame that announces a replay, from its first and its last seq.
             resumed: makes the frame that answers this resume, from the last seq sent; called exactly once.
+            settled: a `Locate` of this thread would be answered with `last_seq`.
         """
         self._awaited = None
-        lane = self._lanes.get(thread_id) or self._meet(thread_id)
         outbox = self._outbox
         outbox.settle_late()
+        lane = self._lanes.get(thread_id)
+        if lane is None and cursor == last_seq and self._stands_at(thread_id, cursor, settled):
+            # It begins there anyway, so that there is nothing to remember: clients may name what threads they like.
+            self._window.forget(thread_id)
+            outbox.control(resumed(cursor))
+            self.follow(thread_id)
+            return
+        lane = lane or self._meet(thread_id)
         if lane.resumed is not None:
             outbox.control(lane.end_replay())
         self._take_back(lane)
@@ -175,17 +203,27 @@ class Delivery:
     def watch(self, threads: Iterable[str] | None) -> None:
         """Let only these threads flow (None: all); the others are paused and go on from their cursors later."""
         self._awaited = None
-        self._watch = None if threads is None else dict.fromkeys(threads)
-        for lane in self._lanes.values():
-            self._set_watched(lane, self._watches(lane.thread_id))
+        before, self._watch = self._watch, None if threads is None else dict.fromkeys(threads)
+        if self._watch is None:
+            if before is not None:
+                for lane in self._lanes.values():
+                    self._set_watched(lane, watched=True)
+                self._let_flow(thread_id for thread_id in self._positions.paused() if thread_id not in before)
+        elif before is None:
+            for lane in self._lanes.values():
+                self._set_watched(lane, lane.thread_id in self._watch)
+        else:
+            for thread_id in before.keys() - self._watch.keys():
+                lane = self._lanes.get(thread_id)
+                if lane is not None:
+                    self._set_watched(lane, watched=False)
+            self._let_flow(self._watch.keys() - before.keys())
 
     def follow(self, thread_id: str) -> None:
         """Add a thread to those watched."""
         if self._watch is not None and thread_id not in self._watch:
             self._watch[thread_id] = None
-            lane = self._lanes.get(thread_id)
-            if lane is not None:
-                self._set_watched(lane, watched=True)
+            self._let_flow((thread_id,))
 
     def ack(self, cursors: Mapping[str, int]) -> dict[str, int]:
         """The client has everything that it was sent of these threads up to these numbers.
@@ -196,7 +234,7 @@ class Delivery:
         invalid: dict[str, int] = {}
         for thread_id, seq in cursors.items():
             lane = self._lanes.get(thread_id)
-            high = self._heads.get(thread_id, 0) if lane is None else lane.high
+            high = self._positions.high(thread_id) if lane is None else lane.high
             if seq > high:
                 invalid[thread_id] = high
             else:
@@ -276,6 +314,18 @@ class Delivery:
         return not self._held and self._outbox.stalled
 
     @property
+    def crowded(self) -> bool:
+        """True when there are more positions in threads than one connection may have.
+
+        None can be forgotten without losing events: the driver ends the connection, and its client comes back and
+        resumes. Those that nothing has happened to since then cost little or nothing again.
+        """
+        if self._threads_bytes <= self._max_threads_bytes:
+            return False
+        self.settle()
+        return self._threads_bytes > self._max_threads_bytes
+
+    @property
     def watching(self) -> list[str] | None:
         """The threads watched, in the order in which they were named; None for all."""
         return None if self._watch is None else list(self._watch)
@@ -293,16 +343,53 @@ class Delivery:
     def cursor(self, thread_id: str) -> int | None:
         """The client's position in a thread: the last seq given out, or the one it starts after. None: not known."""
         lane = self._lanes.get(thread_id)
-        here = self._heads.get(thread_id, 0 if self._complete else None) if lane is None else lane.sent
-        return here if lane is None or lane.located else None
+        if lane is not None:
+            return lane.sent if lane.located else None
+        return self._positions.cursor(thread_id, 0 if self._complete else None)
+
+    def settle(self) -> None:
+        """Keep no more than their positions of the threads in which nothing waits."""
+        involved = self._orders.involves
+        for lane in [lane for lane in self._lanes.values() if lane.resting and not involved(lane)]:
+            del self._lanes[lane.thread_id]
+            self._positions.keep(lane.thread_id, Position(lane.sent, lane.head, lane.high))
+        self._settle_at = max(SETTLE_AT, 2 * len(self._lanes))
+
+    @property
+    def _threads_bytes(self) -> int:
+        return len(self._lanes) * LANE_BYTES + (len(self._positions) + len(self._watch or ())) * POSITION_BYTES
+
+    def _stands_at(self, thread_id: str, cursor: int, settled: bool) -> bool:
+        """Whether a thread without a lane goes on after `cursor`, whatever happens to it next."""
+        known = self._positions.get(thread_id)
+        if known is None:
+            return settled or (self._complete and not cursor)
+        return known == Position(cursor, cursor, cursor)
 
     def _meet(self, thread_id: str) -> Lane:
-        """The lane of a thread that something happens to for the first time."""
-        head = self._heads.pop(thread_id, None)
-        located = self._complete or head is not None
-        lane = Lane(thread_id, head or 0, located=located, watched=self._watches(thread_id))
+        """The lane of a thread that something happens to, for the first time or after a rest."""
+        if len(self._lanes) >= self._settle_at:
+            self.settle()
+        known = self._positions.pop(thread_id)
+        lane = Lane(
+            thread_id,
+            known.sent if known else 0,
+            located=self._complete or known is not None,
+            watched=self._watches(thread_id),
+        )
+        if known:
+            lane.head, lane.high_before = known.head, known.high
         self._lanes[thread_id] = lane
         return lane
+
+    def _let_flow(self, threads: Iterable[str]) -> None:
+        """These are watched from now on."""
+        for thread_id in threads:
+            lane = self._lanes.get(thread_id)
+            if lane is not None:
+                self._set_watched(lane, watched=True)
+            elif self._positions.is_behind(thread_id):
+                self._orders.look_up(self._meet(thread_id))
 
     def _watches(self, thread_id: str) -> bool:
         return self._watch is None or thread_id in self._watch

@@ -10,12 +10,12 @@ class Lane:
     """
 
     __slots__ = (
-        "_high",
         "chars",
         "drain_first",
         "frames",
         "gap_seen",
         "head",
+        "high_before",
         "located",
         "locating",
         "open",
@@ -33,7 +33,7 @@ class Lane:
         self.sent = cursor  # last seq given out
         self.queued = cursor  # last seq in the queue
         self.head = cursor  # last seq known to be committed
-        self._high = cursor
+        self.high_before = cursor  # what `high` was when the position was last moved by something else than sending
         self.frames: list[str] = []
         self.start = 0  # place of the first frame in `frames` that still waits
         self.chars = 0  # characters waiting
@@ -52,9 +52,15 @@ class Lane:
         return self.resumed is not None and self.sent >= self.replay_to
 
     @property
+    def resting(self) -> bool:
+        """True when its positions are all there is to remember: nothing waits, and no event may come now by itself."""
+        quiet = self.located and not self.frames and self.resumed is None and self.queued == self.sent
+        return quiet and (self.sent == self.head or not self.watched)
+
+    @property
     def high(self) -> int:
         """The last seq that the client was ever sent, or named, or that lies before its connection."""
-        return max(self._high, self.sent)
+        return max(self.high_before, self.sent)
 
     @property
     def next_chars(self) -> int:
@@ -131,6 +137,6 @@ class Lane:
     def jump(self, cursor: int) -> None:
         """Stand at `cursor` with an empty queue."""
         self.purge()
-        self._high = max(self.high, cursor)
+        self.high_before = max(self.high, cursor)
         self.sent = self.queued = cursor
         self.head = max(self.head, cursor)

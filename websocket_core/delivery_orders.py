@@ -68,6 +68,12 @@ class Orders:
         else:
             self._unlocated.pop(lane.thread_id, None)
 
+    def involves(self, lane: Lane) -> bool:
+        """Whether a lane is still needed here, for an order that is due, in flight, or waits for the queue."""
+        name = lane.thread_id
+        waits = name in self._behind or name in self._unlocated or name in self._draining
+        return waits or lane is self._lane
+
     def outdate(self, lane: Lane) -> None:
         """A read in flight for this lane is no longer wanted."""
         if self._lane is lane:

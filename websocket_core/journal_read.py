@@ -25,6 +25,7 @@ class Bounds(NamedTuple):
 
     first_seq: int
     last_seq: int
+    updated_at: datetime | None = None
 
 
 class Welcome(NamedTuple):
@@ -63,9 +64,9 @@ def read_after(user_id: str, thread_id: str, after: int, limit_chars: int) -> Pa
 def bounds(user_id: str, thread_ids: Sequence[str]) -> dict[str, Bounds]:
     """First and last event of the user's threads; those that do not exist are absent."""
     rows = Thread.objects.filter(user_id=user_id, thread_id__in=thread_ids).values_list(
-        "thread_id", "first_seq", "last_seq"
+        "thread_id", "first_seq", "last_seq", "updated_at"
     )
-    return {thread_id: Bounds(first, last) for thread_id, first, last in rows}
+    return {thread_id: Bounds(*row) for thread_id, *row in rows}
 
 
 def welcome(user_id: str) -> Welcome:

@@ -37,12 +37,12 @@ class Limiter:
         clock: seconds, monotonic.
 
     Attributes:
-        on_take: told of every user whose action was let through.
+        on_take: told of every user whose action was let through, and of what it cost.
     """
 
     def __init__(self, name: str, pace: Callable[[], Pace], clock: Callable[[], float] = time.monotonic) -> None:
         self.name, self.pace = name, pace
-        self.on_take: Callable[[Limiter, str], None] | None = None
+        self.on_take: Callable[[Limiter, str, float], None] | None = None
         self._clock = clock
         self._full_at: dict[str, float] = {}  # when the bucket would be full again; absent: it is full
         self._sweeping: WeakSet[asyncio.AbstractEventLoop] = WeakSet()
@@ -51,8 +51,8 @@ class Limiter:
     def __len__(self) -> int:
         return len(self._full_at)
 
-    def take(self, user_id: str) -> int | None:
-        """Take one.
+    def take(self, user_id: str, cost: float = 1) -> int | None:
+        """Take so many; what costs more than a burst has to wait for a full bucket.
 
         Returns:
             `None` when it may go on, else the milliseconds after which to try again.
@@ -61,15 +61,19 @@ class Limiter:
         if rate <= 0:
             return None
         now = self._clock()
-        full_at = max(self._full_at.get(user_id, now), now) + 1 / rate
-        excess = full_at - now - max(burst, 1) / rate
+        full_at = max(self._full_at.get(user_id, now), now) + cost / rate
+        excess = full_at - now - max(burst, cost) / rate
         if excess > 1e-9:
             return max(1, round(excess * 1000))
-        self._full_at[user_id] = full_at
-        self._sweep(now)
-        if self.on_take is not None:
-            self.on_take(self, user_id)
+        self._note(user_id, full_at, now, cost)
         return None
+
+    def charge(self, user_id: str, cost: float) -> None:
+        """Take what an action that was let through turned out to cost; whoever has not so much waits for it later."""
+        rate, _ = self.pace()
+        if rate > 0 and cost > 0:
+            now = self._clock()
+            self._note(user_id, max(self._full_at.get(user_id, now), now) + cost / rate, now, cost)
 
     def learn(self, user_id: str, seconds: float) -> None:
         """All processes together have taken so much that the bucket will be full in `seconds`, not before."""
@@ -79,6 +83,12 @@ class Limiter:
     def forget(self) -> None:
         """Every bucket is full."""
         self._full_at.clear()
+
+    def _note(self, user_id: str, full_at: float, now: float, cost: float) -> None:
+        self._full_at[user_id] = full_at
+        self._sweep(now)
+        if self.on_take is not None:
+            self.on_take(self, user_id, cost)
 
     def _sweep(self, now: float) -> None:
         if now - self._swept > SWEEP_SECONDS:

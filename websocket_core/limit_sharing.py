@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
 from contextvars import Context
 from typing import Any, Final
@@ -58,15 +57,15 @@ class LimitSharing:
     """
 
     def __init__(self) -> None:
-        self._untold: Counter[tuple[Limiter, str]] = Counter()
+        self._untold: dict[tuple[Limiter, str], float] = {}
         self._hurry = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
         self._warned = False
 
-    def note(self, limiter: Limiter, user_id: str) -> None:
-        """One more of this user was let through."""
-        self._untold[limiter, user_id] += 1
-        if self._untold[limiter, user_id] * HURRY >= limiter.pace().burst:
+    def note(self, limiter: Limiter, user_id: str, cost: float = 1) -> None:
+        """So much more of this user was let through."""
+        self._untold[limiter, user_id] = untold = self._untold.get((limiter, user_id), 0) + cost
+        if untold * HURRY >= limiter.pace().burst:
             self._hurry.set()
         if self._task is None or self._task.done():
             loop = asyncio.get_running_loop()
@@ -103,7 +102,7 @@ class LimitSharing:
             await client.aclose()
 
     async def _tell(self, call: Callable[[Sequence[str], Sequence[float]], Awaitable[Sequence[int]]]) -> None:
-        untold, self._untold = list(self._untold.items()), Counter()
+        untold, self._untold = list(self._untold.items()), {}
         for begin in range(0, len(untold), BATCH):
             part = [(key, count, key[0].pace()) for key, count in untold[begin : begin + BATCH]]
             part = [item for item in part if item[2].rate > 0]
@@ -123,7 +122,7 @@ class LimitSharing:
                 return
             self._warned = False
             for (key, _, pace), ahead in zip(part, answer, strict=True):
-                key[0].learn(key[1], ahead / 1000 + self._untold[key] / pace.rate)
+                key[0].learn(key[1], ahead / 1000 + self._untold.get(key, 0) / pace.rate)
 
 
 def _name(limiter: Limiter, user_id: str) -> str:
@@ -134,7 +133,7 @@ def _name(limiter: Limiter, user_id: str) -> str:
 _sharing: WeakKeyDictionary[asyncio.AbstractEventLoop, LimitSharing] = WeakKeyDictionary()
 
 
-def share(limiter: Limiter, user_id: str) -> None:
+def share(limiter: Limiter, user_id: str, cost: float = 1) -> None:
     """Let the other processes know, where there are any."""
     if not conf.REDIS_URL:
         return
@@ -146,4 +145,4 @@ def share(limiter: Limiter, user_id: str) -> None:
     if sharing is None:
         sharing = _sharing[loop] = LimitSharing()
         lifecycle.on_drain("limits", 90, sharing.stop)
-    sharing.note(limiter, user_id)
+    sharing.note(limiter, user_id, cost)

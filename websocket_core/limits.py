@@ -1,5 +1,7 @@
 """How fast a user may act and start runs, over all sockets and all processes.
 
+What counts is work, not calls: an action costs one, and more when it is large or names many threads.
+
 A process decides by itself, at once; with a Redis (`REDIS_URL`) it tells the others what it let through and learns what
 they did.
 """
@@ -10,7 +12,12 @@ from websocket_core.conf import conf
 from websocket_core.limit_buckets import Limiter, Pace
 from websocket_core.limit_sharing import share
 
-__all__ = ["Limiter", "Pace", "action_limiter", "start_limiter"]
+__all__ = ["Limiter", "Pace", "action_limiter", "cost_of", "cost_of_threads", "start_limiter"]
+
+# What costs as much as one action, beside the action itself.
+COST_BYTES = 32 * 1024  # of its text
+COST_VALUES = 1000  # JSON values in it
+COST_THREADS = 50  # cursors or threads that it names or asks for
 
 
 def _actions() -> Pace:
@@ -19,6 +26,23 @@ def _actions() -> Pace:
 
 def _starts() -> Pace:
     return Pace(conf.STARTS_PER_MINUTE / 60, conf.STARTS_PER_MINUTE)
+
+
+def cost_of(text: str | bytes) -> int:
+    """What an action costs that comes as this JSON text: one, and its length and number of values beyond that.
+
+    Values are counted without parsing, by what stands between them; those in strings count, too.
+    """
+    if isinstance(text, str):
+        values = text.count(",") + text.count("[") + text.count("{")
+    else:
+        values = text.count(b",") + text.count(b"[") + text.count(b"{")
+    return 1 + len(text) // COST_BYTES + values // COST_VALUES
+
+
+def cost_of_threads(count: int) -> int:
+    """What naming so many threads costs, beside the action."""
+    return count // COST_THREADS
 
 
 action_limiter = Limiter("actions", _actions)

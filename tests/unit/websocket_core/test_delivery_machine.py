@@ -155,6 +155,11 @@ class DeliveryMachine(RuleBasedStateMachine):
         thread = self.threads[name]
         thread.first_seq = between(thread.first_seq, thread.head + 1, where)
 
+    @precondition(lambda self: hasattr(self, "delivery"))
+    @rule()
+    def settle(self):
+        self.delivery.settle()
+
     # The client acts
 
     @precondition(lambda self: self.held)

@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from websocket_core.limits import Limiter, Pace, action_limiter
+from websocket_core.limits import Limiter, Pace, action_limiter, cost_of, cost_of_threads
 
 
 class Clock:
@@ -104,3 +104,61 @@ def test_settings__are_asked_every_time(settings):
     assert [action_limiter.take("ann") is None for _ in range(3)] == [True, True, False]
     settings.NETRA_ACTIONS_PER_SECOND = 1000.0
     assert action_limiter.take("bob") is None
+
+
+# Work, not calls
+
+
+def test_cost__is_taken_from_the_burst(limiter, clock):
+    assert [limiter.take("ann", 50) for _ in range(4)] == [None] * 4
+    assert limiter.take("ann", 50) == 1000
+    clock.now += 1
+    assert limiter.take("ann", 50) is None
+
+
+def test_cost_above_a_burst__waits_for_a_full_bucket(limiter, clock):
+    limiter.take("ann")
+    assert limiter.take("ann", 1000) == 20
+    clock.now += 0.02
+    assert limiter.take("ann", 1000) is None
+    assert limiter.take("ann") == 800 / 50 * 1000 + 20
+
+
+def test_charge__is_waited_for_later(limiter, clock):
+    limiter.charge("ann", 220)
+    assert limiter.take("ann") == 420
+    clock.now += 0.42
+    assert limiter.take("ann") is None
+
+
+def test_charge_without_limit__costs_nothing():
+    limiter = Limiter("actions", lambda: Pace(0, 200), Clock())
+    limiter.charge("ann", 500)
+    assert (limiter.take("ann"), len(limiter)) == (None, 0)
+
+
+def test_cost__is_told_to_who_shares_it(limiter):
+    told = []
+    limiter.on_take = lambda _, user_id, cost: told.append((user_id, cost))
+    limiter.take("ann")
+    limiter.take("ann", 7)
+    limiter.charge("ann", 20)
+    assert told == [("ann", 1), ("ann", 7), ("ann", 20)]
+
+
+@pytest.mark.parametrize(
+    ("text", "cost"),
+    [
+        ('{"action": "ping"}', 1),
+        ('{"action": "start_agent", "input": "' + "x" * 32 * 1024 + '"}', 2),
+        ('{"action": "ping", "payload": [' + "[]," * 5000 + "[]]}", 11),
+        ('{"action": "ping", "payload": ' + "[" * 9000 + "]" * 9000 + "}", 10),
+        ('{"action": "ping", "payload": {' + ",".join(f'"{n}":1' for n in range(3000)) + "}}", 4),
+    ],
+)
+def test_cost_of_a_text__its_length_and_its_values(text, cost):
+    assert cost_of(text) == cost_of(text.encode()) == cost
+
+
+def test_cost_of_threads__a_page_of_a_console_costs_nothing_more():
+    assert [cost_of_threads(count) for count in (1, 49, 50, 1000)] == [0, 0, 1, 20]
