@@ -5,7 +5,6 @@ asked.
 from __future__ import annotations
 
 import hashlib
-import inspect
 import logging
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import aclosing
@@ -21,7 +20,9 @@ from pydantic_core import PydanticSerializationError, to_jsonable_python
 
 from agents.adapters.call_ids import CallIds
 from agents.adapters.langgraph import chat_history, interrupts
+from agents.adapters.langgraph.author_options import settled
 from agents.adapters.langgraph.event_stream import MODES, EventStream
+from agents.adapters.langgraph.graph_input import GraphInput
 from agents.adapters.langgraph.thread_checkpoints import ThreadCheckpoints
 from agents.adapters.langgraph.tool_events import ToolEvents, UsageCounter
 from agents.base import BaseAgent
@@ -29,7 +30,8 @@ from agents.conf import conf
 from agents.context import AgentContext
 from agents.errors import AgentError
 from agents.facts import Decision
-from websocket_core.errors import WebSocketCoreError
+from agents.input_schemas import InputSchema
+from websocket_core.errors import InvalidAction, WebSocketCoreError
 
 log = logging.getLogger(__name__)
 
@@ -38,19 +40,44 @@ class LangGraphAgent(BaseAgent):
     """Runs a compiled graph. `register_graph` makes a class of it for every registered one."""
 
     graph: ClassVar[Pregel[Any, Any, Any, Any]]
+    enforced_schema: ClassVar[InputSchema | None] = None
+    graph_input: ClassVar[GraphInput | None] = None
     config: ClassVar[RunnableConfig] = {}
+    make_config: ClassVar[Callable[[AgentContext], Any] | None] = None
     make_input: ClassVar[Callable[[Any], Any] | None] = None
     make_result: ClassVar[Callable[[Any], Any] | None] = None
     graph_context: ClassVar[Any] = None
     make_context: ClassVar[Callable[[AgentContext, Any], Any] | None] = None
     states: ClassVar[bool] = True
 
+    @classmethod
+    def check_input(cls, input: Any) -> None:
+        """Refuse an input that the graph does not take.
+
+        Raises:
+            InvalidAction: see `BaseAgent.check_input`; or it writes into a channel that its author has not opened, or
+                speaks for somebody else than the person.
+        """
+        if cls.enforced_schema is not None:
+            cls.enforced_schema.check(input)
+        if cls.graph_input is not None:
+            cls.graph_input.read(input)
+
     async def run(self, ctx: AgentContext, input: Any) -> Any:
         """Give the graph its input; what the thread's checkpoint has is known to it."""
-        make_input = type(self).make_input
-        graph = type(self).graph
-        given = chat_history.asked(input, graph.channels) if make_input is None else await _settled(make_input(input))
+        given = await self._given(input)
         return await self._execute(ctx, input, given, CallIds(), {}, begins=True)
+
+    async def _given(self, input: Any) -> Any:
+        make_input, graph_input = type(self).make_input, type(self).graph_input
+        if make_input is not None:
+            return await settled(make_input(input))
+        if graph_input is None:
+            return input
+        try:
+            return graph_input.read(input)
+        except InvalidAction as error:  # recorded before the agent was so strict
+            raise AgentError(f"The agent does not take this input: {error}") from error
 
     async def proceed(self, ctx: AgentContext, memory: bytes, decisions: dict[str, Decision]) -> Any:
         """Go on with a person's answers."""
@@ -67,7 +94,7 @@ class LangGraphAgent(BaseAgent):
         saver = own if keeps else ThreadCheckpoints(await ctx.recall(self._memory_key))
         before = saver.step if isinstance(saver, ThreadCheckpoints) else 0
         graph = type(self).graph if keeps else type(self).graph.copy({"checkpointer": saver})
-        config = self._config(ctx, [ToolEvents(ctx, ids), counter], shared_saver=keeps)
+        config = await self._config(ctx, [ToolEvents(ctx, ids), counter], shared_saver=keeps)
         stream = EventStream(ctx, states=type(self).states)
         try:
             if begins:
@@ -111,19 +138,24 @@ class LangGraphAgent(BaseAgent):
         if isinstance(values, Mapping) and not isinstance(output_channels, str):
             values = {key: value for key, value in values.items() if key in output_channels}
         make_result = type(self).make_result
-        result = chat_history.answered(values) if make_result is None else await _settled(make_result(values))
+        result = chat_history.answered(values) if make_result is None else await settled(make_result(values))
         try:
             return to_jsonable_python(result)
         except (PydanticSerializationError, ValueError):
             return result  # the run's ending says that it has no JSON form
 
-    def _config(self, ctx: AgentContext, own: list[BaseCallbackHandler], *, shared_saver: bool) -> RunnableConfig:
-        given = type(self).config
+    async def _config(self, ctx: AgentContext, own: list[BaseCallbackHandler], *, shared_saver: bool) -> RunnableConfig:
+        make_config = type(self).make_config
+        given = type(self).config if make_config is None else await settled(make_config(ctx)) or {}
+        if not isinstance(given, Mapping):
+            raise TypeError(f"config= of graph {self.name!r} returned {type(given).__name__}, which is no config")
         callbacks = given.get("callbacks")
+        whose = {"user_id": str(ctx.user_id), "run_id": str(ctx.run_id)}
+        thread = {"thread_id": self._thread(ctx, shared=shared_saver)}  # never the author's: it is whose thread it is
         return {
             "run_name": self.name,
             **given,
-            "configurable": {**given.get("configurable", {}), "thread_id": self._thread(ctx, shared=shared_saver)},
+            "configurable": {**whose, **given.get("configurable", {}), **thread},
             "callbacks": [*(callbacks if isinstance(callbacks, list) else ()), *own],
         }
 
@@ -136,7 +168,7 @@ class LangGraphAgent(BaseAgent):
 
     async def _context(self, ctx: AgentContext, input: Any) -> Any:
         make_context = type(self).make_context
-        return type(self).graph_context if make_context is None else await _settled(make_context(ctx, input))
+        return type(self).graph_context if make_context is None else await settled(make_context(ctx, input))
 
     @property
     def _memory_key(self) -> str:
@@ -180,7 +212,3 @@ def _only_asked(steps: int, error: BaseException) -> bool:
         steps: those the run has made; taking in the input makes two.
     """
     return isinstance(error, Exception) and steps <= 2
-
-
-async def _settled(value: Any) -> Any:
-    return await value if inspect.isawaitable(value) else value

@@ -1,11 +1,11 @@
-"""Messages in a graph's state: what a person says, what the graph answers, and calls left without a result."""
+"""Messages in a graph's state: what the graph answers, and calls left without a result."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
-from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, ToolMessage
+from langchain_core.messages import AIMessage, BaseMessage, ToolMessage
 from langgraph.types import StateSnapshot
 
 from agents.adapters.shown import clean
@@ -39,19 +39,6 @@ def closing_messages(state: StateSnapshot) -> list[ToolMessage]:
         done.get(call_id) or ToolMessage(INTERRUPTED, tool_call_id=call_id, name=name, status="error")
         for call_id, name in unanswered
     ]
-
-
-def asked(input: Any, channels: Iterable[str]) -> Any:
-    """A graph's input out of a run's.
-
-    `{"message": text}` becomes a message of a person for graphs that have messages; other keys that the graph knows go
-    along; whatever else it is, the graph gets it as it is.
-    """
-    known = set(channels)
-    if KEY not in known or not isinstance(input, dict) or not isinstance(input.get("message"), str) or KEY in input:
-        return input
-    along = {key: value for key, value in input.items() if key in known and key != "message"}
-    return along | {KEY: [HumanMessage(clean(input["message"]))]}
 
 
 def answered(values: Any) -> Any:

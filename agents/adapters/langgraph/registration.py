@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import inspect
 import logging
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, cast
 
 from langchain_core.runnables import RunnableConfig
@@ -16,7 +15,11 @@ from langgraph.graph import StateGraph
 from langgraph.pregel import Pregel
 
 from agents.adapters.langgraph.adapted_graph import LangGraphAgent
+from agents.adapters.langgraph.author_options import as_function
+from agents.adapters.langgraph.graph_input import GraphInput
+from agents.adapters.langgraph.savers import refuse_sync_saver
 from agents.base import OnLoss
+from agents.input_schemas import InputSchema, closed
 from agents.registry import register
 
 log = logging.getLogger(__name__)
@@ -30,7 +33,8 @@ def register_graph(
     input: Callable[[Any], Any] | None = None,
     result: Callable[[Any], Any] | None = None,
     context: Any = None,
-    config: RunnableConfig | None = None,
+    config: RunnableConfig | Callable[..., Any] | None = None,
+    channels: Sequence[str] = (),
     states: bool = True,
     input_schema: dict[str, Any] | None = None,
     aliases: tuple[str, ...] = (),
@@ -47,15 +51,19 @@ def register_graph(
         name: what clients call it.
         graph: a compiled graph, or a builder.
         description: for people.
-        input: makes the graph's input out of the run's (async functions too). By default `{"message": text}` becomes a
-            message of a person in `messages`, and anything else is passed on as it is.
+        input: makes the graph's input out of the run's (async functions too). By default `{"message": …}`, a text or a
+            list of text parts, becomes a message of a person in `messages`, and nothing else gets in.
         result: makes the run's result out of the graph's output (async functions too). By default it is the text of
             the last answer, with whatever else the output has.
         context: the runtime's context; a function (async ones too) is called with Netra's context and the input and
             returns it.
-        config: LangChain's config: `recursion_limit`, `tags`, `configurable`, …
+        config: LangChain's config: `recursion_limit`, `tags`, `configurable`, …; a function (async ones too) is called
+            with Netra's context and returns it. `configurable` always has `user_id`, `thread_id` and `run_id`.
+        channels: channels of the graph's input that clients may write besides `message`. Messages in them are the
+            person's, whatever a client says.
         states: whether what the graph's nodes write is told as `agent_state`.
-        input_schema: JSON Schema of `input`.
+        input_schema: JSON Schema of `input`; what does not fit starts no run. Without `input=`, what it names gets
+            into the graph, and what it does not name is refused unless it says otherwise (`additionalProperties`).
         aliases: other names it answers to.
         on_loss: "retry" starts a new run when the worker dies in the middle of one; only when every node may run twice.
         timeout: seconds until a run fails with `timeout`.
@@ -64,8 +72,10 @@ def register_graph(
         The registered class.
 
     Raises:
-        TypeError: it is no graph.
-        ValueError: the name is not legal, or taken; or its checkpoints cannot be kept with a thread.
+        TypeError: it is no graph; `context` or `config` cannot be used.
+        ValueError: the name is not legal, or taken; `input_schema` is no JSON Schema; `channels` are not those of the
+            graph's input; its checkpointer cannot be used (one without async methods), or its checkpoints cannot be
+            kept with a thread.
     """
     compiled = graph.compile() if isinstance(graph, StateGraph) else graph
     if not isinstance(compiled, Pregel):
@@ -79,23 +89,37 @@ def register_graph(
         raise ValueError(
             f"graph {name!r} has a DeltaChannel: compile it with a checkpointer that keeps all checkpoints"
         )
+    if isinstance(compiled.checkpointer, BaseCheckpointSaver):
+        refuse_sync_saver(name, compiled.checkpointer)
+    if channels and input is not None:
+        raise ValueError(f"graph {name!r} has input= and channels=: the function decides what gets into the graph")
+    enforced = closed(input_schema, channels) if isinstance(input_schema, dict) and input is None else input_schema
+    make_config = as_function(name, "config", config, of=1)
+    make_context = as_function(name, "context", context, of=2)
     members = {
         "__module__": sys._getframe(1).f_globals.get("__name__", __name__),  # whose graph it is, in errors and logs
         "__doc__": description,
         "name": name,
         "description": description,
         "input_schema": input_schema,
+        "enforced_schema": None if enforced is None else InputSchema(name, enforced),
+        "graph_input": None if input else GraphInput(compiled, channels, schema_names=input_schema is not None),
         "aliases": aliases,
         "on_loss": on_loss,
         "timeout": timeout,
         "graph": compiled,
-        "config": cast(RunnableConfig, dict(config or {})),
-        "make_input": staticmethod(input) if input is not None else None,
-        "make_result": staticmethod(result) if result is not None else None,
-        "graph_context": None if inspect.isroutine(context) else context,
-        "make_context": staticmethod(context) if inspect.isroutine(context) else None,
+        "config": {} if make_config else dict(cast(RunnableConfig, config or {})),
+        "make_config": _method(make_config),
+        "make_input": _method(input),
+        "make_result": _method(result),
+        "graph_context": None if make_context else context,
+        "make_context": _method(make_context),
         "states": states,
     }
     adapted = type(f"{name}_graph", (LangGraphAgent,), members)
     register(adapted)
     return adapted
+
+
+def _method(function: Callable[..., Any] | None) -> Any:
+    return None if function is None else staticmethod(function)

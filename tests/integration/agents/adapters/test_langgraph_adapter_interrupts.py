@@ -43,7 +43,7 @@ def asking(*questions: Any) -> StateGraph[Any, Any, Any, Any]:
     ],
 )
 async def test_a_question_is_asked_and_answered(runs: Runs, approved, value, resumed):
-    run_id = await runs.start(registered(asking("Which colour?")), {"log": ["before"]})
+    run_id = await runs.start(registered(asking("Which colour?"), channels=("log",)), {"log": ["before"]})
     (approval,) = await runs.rests(run_id)
     assert (approval.message, approval.tool_name) == ("Which colour?", "")
     await runs.respond(approval, approved=approved, value=value)
@@ -58,7 +58,9 @@ async def test_a_question_is_asked_and_answered(runs: Runs, approved, value, res
 
 
 async def test_a_node_may_ask_again_and_again(runs: Runs):
-    run_id = await runs.start(registered(asking("One?", "Two?", {"message": "Three?", "detail": 3})), {"log": []})
+    run_id = await runs.start(
+        registered(asking("One?", "Two?", {"message": "Three?", "detail": 3}), channels=("log",)), {"log": []}
+    )
     for number, words in enumerate(("One?", "Two?", "Three?")):
         approvals = await runs.rests(run_id)
         while len(approvals) == number:
@@ -85,7 +87,7 @@ async def test_parallel_branches_ask_at_once_and_each_gets_its_answer(runs: Runs
     builder.add_node("sub", inner.compile())
     for name in ("a", "b", "sub"):
         builder.add_edge(START, name)
-    run_id = await runs.start(registered(builder), {"log": []})
+    run_id = await runs.start(registered(builder, channels=("log",)), {"log": []})
     approvals = {approval.message: approval for approval in await runs.rests(run_id)}
     assert approvals.keys() == {"a?", "b?", "deep?"}
     for words, value in (("b?", 2), ("deep?", 3), ("a?", 1)):
@@ -198,7 +200,7 @@ async def test_a_breakpoint_is_a_question_too(runs: Runs, approved):
     builder.add_node("act", act)
     builder.add_edge(START, "act")
     graph = builder.compile(interrupt_before=["act"], checkpointer=InMemorySaver())
-    run_id = await runs.start(registered(graph), {"log": []})
+    run_id = await runs.start(registered(graph, channels=("log",)), {"log": []})
     (approval,) = await runs.rests(run_id)
     assert approval.message == "Go on with act?"
     await runs.respond(approval, approved=approved)
@@ -249,7 +251,7 @@ async def test_stopped_while_it_rests_the_thread_goes_on(runs: Runs):
     ],
 )
 async def test_every_known_request_gets_the_answer_it_is_made_for(runs: Runs, value, approved, words, resumed):
-    run_id = await runs.start(registered(asking(value)), {"log": []})
+    run_id = await runs.start(registered(asking(value), channels=("log",)), {"log": []})
     (approval,) = await runs.rests(run_id)
     assert approval.tool_name in ("sell", "ask")
     await runs.respond(approval, approved=approved, value=words)

@@ -1,10 +1,14 @@
 """Registering agents of other frameworks: mistakes are said at once."""
 
+import functools
 from typing import Annotated, Any, TypedDict
 
 import pytest
 from langgraph.channels import DeltaChannel
+from langgraph.checkpoint.base import BaseCheckpointSaver
 from langgraph.checkpoint.memory import InMemorySaver
+from langgraph.checkpoint.sqlite import SqliteSaver
+from langgraph.checkpoint.sqlite.aio import AsyncSqliteSaver
 from langgraph.graph import START, StateGraph
 from pydantic_ai import Agent
 
@@ -76,3 +80,59 @@ def test_register_graph__refuses_a_graph_whose_newest_checkpoint_is_not_all():
     builder.add_edge(START, "node")
     with pytest.raises(ValueError, match="compile it with a checkpointer"):
         register_graph("a", builder)
+
+
+def test_register_graph__refuses_a_saver_that_only_blocks(tmp_path):
+    advice = r"use AsyncSqliteSaver of langgraph\.checkpoint\.sqlite\.aio"
+    with SqliteSaver.from_conn_string(str(tmp_path / "db")) as saver, pytest.raises(ValueError, match=advice):
+        register_graph("a", graph().compile(checkpointer=saver))
+
+    class Blocking(BaseCheckpointSaver[str]):
+        """As PostgresSaver: it has the blocking methods only."""
+
+    with pytest.raises(ValueError, match=r"Blocking, which has no async methods: .*aget_tuple, aput, aput_writes"):
+        register_graph("a", graph().compile(checkpointer=Blocking()))
+    assert "a" not in registry._classes
+
+
+async def test_register_graph__keeps_a_saver_that_has_async_methods(tmp_path):
+    async with AsyncSqliteSaver.from_conn_string(str(tmp_path / "db")) as saver:
+        assert register_graph("a", graph().compile(checkpointer=saver)).graph.checkpointer is saver
+
+
+class Maker:
+    def __call__(self, ctx: Any, input: Any) -> dict[str, Any]:
+        return {"made": True}
+
+
+@pytest.mark.parametrize("option", ["context", "config"])
+def test_register_graph__refuses_a_class_where_an_object_belongs(option):
+    with pytest.raises(TypeError, match=f"{option}= of graph 'a' is the class Maker"):
+        register_graph("a", graph(), **{option: Maker})
+
+
+def test_register_graph__refuses_a_function_that_cannot_be_called():
+    with pytest.raises(TypeError, match=r"context= of graph 'a' is called with \(ctx, input\)"):
+        register_graph("a", graph(), context=lambda: {"n": 1})
+    with pytest.raises(TypeError, match=r"config= of graph 'a' is called with \(ctx\)"):
+        register_graph("a", graph(), config=lambda a, b: {})
+
+
+@pytest.mark.parametrize(
+    "context",
+    [Maker(), Maker().__call__, functools.partial(lambda extra, ctx, input: {"made": True}, 1), lambda ctx: 1],
+)
+def test_register_graph__calls_whatever_can_be_called(context):
+    made = register_graph("a", graph(), context=context)
+    assert made.graph_context is None
+    assert made.make_context is not None
+    assert register_graph("a", graph(), context={"x": 1}).graph_context == {"x": 1}
+
+
+def test_register_graph__refuses_a_schema_or_channels_that_cannot_be():
+    with pytest.raises(ValueError, match="input_schema of agent a"):
+        register_graph("a", graph(), input_schema={"type": "strin"})
+    with pytest.raises(ValueError, match="does not have: value"):
+        register_graph("a", graph(), channels=("other",))
+    with pytest.raises(ValueError, match="input= and channels="):
+        register_graph("a", graph(), channels=("value",), input=lambda input: input)
