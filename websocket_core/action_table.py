@@ -189,7 +189,7 @@ async def authenticate(consumer: NetraConsumer, connection: WebSocketConnection,
     try:
         identity = await auth.identify_token(action.token)
     except Unauthenticated as error:
-        raise Unauthenticated(str(error)) from None
+        raise Unauthenticated(str(error), **error.fields) from None
     if identity.user_id != connection.user_id:
         consumer.close(4401, "unauthenticated", "This token is another user's.", request_id=action.request_id)
         return

@@ -63,8 +63,8 @@ class Defaults:
     TICKET_SECONDS: int = 30
     OIDC_KEYS_SECONDS: float = 600.0  # an issuer's keys are asked for again when they are older
     OIDC_STALE_SECONDS: float = 3600.0  # for so long after that they still serve while the issuer cannot be reached
-    OIDC_REFETCH_SECONDS: float = 10.0  # tokens with unknown keys make us ask again at most this often
-    OIDC_TIMEOUT: float = 5.0  # of one answer of an issuer, to its last byte
+    OIDC_REFETCH_SECONDS: float = 10.0  # after a failure and for unknown keys an issuer is asked at most this often
+    OIDC_TIMEOUT: float = 5.0  # for finding an issuer's keys, from the look-up of its name to the last byte
     OIDC_MAX_BYTES: int = 512 * 1024  # of one answer of an issuer
     # --- composition
     REDIS_URL: str = ""  # what processes share limits through; empty: there is one process

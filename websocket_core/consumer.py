@@ -132,7 +132,10 @@ class NetraConsumer(AsyncConsumer):
             await answer(send, {"type": "websocket.close"})  # before the accept: HTTP 403
             return
         except Unauthenticated as error:
-            await self._refuse(receive, send, 4401, error.code, str(error))
+            if error.undecided:  # 4401 would end clients whose credentials are good
+                await self._refuse(receive, send, 1012, "draining", str(error), **error.wire_fields)
+            else:
+                await self._refuse(receive, send, 4401, error.code, str(error))
             return
         except (OperationalError, InterfaceError):
             await self._refuse(

@@ -127,6 +127,11 @@ class Unauthenticated(ClientError):
 
     code = "unauthenticated"
 
+    @property
+    def undecided(self) -> bool:
+        """Whether nobody could judge them: the same ones may be good in `retry_after_ms`."""
+        return "retry_after_ms" in self.fields
+
 
 class TokenExpired(Unauthenticated):
     """The credentials are past their end. Connect again with a fresh token, or log in again."""

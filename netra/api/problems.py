@@ -14,7 +14,7 @@ from ninja import NinjaAPI
 from ninja.errors import HttpError, ValidationError
 
 from websocket_core import events
-from websocket_core.errors import ClientError, JournalUnavailable, WebSocketCoreError
+from websocket_core.errors import ClientError, JournalUnavailable, Unauthenticated, WebSocketCoreError
 from websocket_core.ids import new_id
 
 log = logging.getLogger(__name__)
@@ -70,6 +70,8 @@ def install(api: NinjaAPI) -> None:
 
     @api.exception_handler(ClientError)
     def on_client_error(request: HttpRequest, error: ClientError) -> HttpResponse:
+        if isinstance(error, Unauthenticated) and error.undecided:  # 401 would end clients whose credentials are good
+            return respond(503, "journal_unavailable", str(error), **error.wire_fields)
         return respond(STATUS.get(error.code, 400), error.code, str(error), **error.wire_fields)
 
     @api.exception_handler(ValidationError)

@@ -6,6 +6,7 @@ import time
 import warnings
 from collections import Counter
 from collections.abc import Mapping
+from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
@@ -25,10 +26,17 @@ def jwk_of(key: PrivateKey, **members: Any) -> dict[str, Any]:
     return {**described, "use": "sig", **members}
 
 
+def http(body: bytes, *headers: str, status: int = 200, length: int | None = None) -> bytes:
+    """An answer, byte by byte as it goes over the wire."""
+    lines = [f"HTTP/1.1 {status} x", f"Content-Length: {len(body) if length is None else length}", *headers, "", ""]
+    return "\r\n".join(lines).encode() + body
+
+
 class Issuer:
     """Serves discovery and keys on the loopback interface, and signs tokens.
 
-    `answers` replaces what a path answers with: a value to be sent as JSON, or bytes as they are, or a status.
+    `answers` replaces what a path answers with: a value to be sent as JSON, or bytes as they are, or a status, or a
+    function that is given the connection and writes what it likes.
     """
 
     audience = "netra"
@@ -99,6 +107,11 @@ class Issuer:
                 issuer.was_asked.set()
                 time.sleep(issuer.delay)
                 answer = issuer._answer(self.path)
+                if callable(answer):
+                    self.close_connection = True
+                    with suppress(OSError):  # the client had enough
+                        answer(self.connection)
+                    return
                 status, location = (answer, None) if isinstance(answer, int) else (200, None)
                 if isinstance(answer, tuple):
                     status, location = answer

@@ -6,6 +6,7 @@ have no colon.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Collection
 from datetime import UTC, datetime
 from hashlib import sha256
@@ -19,6 +20,9 @@ from websocket_core.auth.oidc_config import Issuer, issuers
 from websocket_core.auth.oidc_keys import Keyring, KeysUnavailable
 from websocket_core.errors import TokenExpired, Unauthenticated
 from websocket_core.ids import USER_LENGTH, UserID
+from websocket_core.log_budget import LogBudget
+
+log = logging.getLogger(__name__)
 
 LEEWAY = 10  # seconds that an issuer's clock may be ahead; the end of a token is taken as it is
 # Types of tokens that name a user to us. A log-out notice is signed by the same issuer for the same audience.
@@ -26,13 +30,15 @@ TOKEN_TYPES = frozenset({"jwt", "at+jwt", "application/at+jwt", "id+jwt"})
 REQUIRED = ["exp", "iss", "aud", "sub"]
 
 _keyrings: dict[Issuer, Keyring] = {}  # of the configured issuers
+_odd = LogBudget()
 
 
 async def identify(token: str) -> Identity:
     """Who bears this token. Asks the issuer for its keys when needed, nothing else.
 
     Raises:
-        Unauthenticated: not a token of a configured issuer, not for us, not valid yet, or badly signed.
+        Unauthenticated: not a token of a configured issuer, not for us, not valid yet, or badly signed. `undecided`:
+            the issuer cannot be asked for its keys.
         TokenExpired: it was valid once.
     """
     header, claimed = _unverified(token)
@@ -71,8 +77,10 @@ def _configured() -> tuple[Issuer, ...]:
 def _unverified(token: str) -> tuple[dict[str, Any], dict[str, Any]]:
     try:
         parts = jwt.decode_complete(token, options={"verify_signature": False})
-    except (jwt.PyJWTError, ValueError, TypeError, RecursionError):
+    except Exception:  # noqa: BLE001 - anybody sends anything
         raise Unauthenticated from None
+    if not parts["signature"]:
+        raise Unauthenticated  # known without asking its issuer
     return parts["header"], parts["payload"]
 
 
@@ -86,7 +94,8 @@ async def _verified(token: str, issuer: Issuer, kid: str | None, algorithm: str)
     keyring = _keyrings.setdefault(issuer, Keyring(issuer))
     try:
         for _ in range(2):
-            for public in await keyring.find(kid, algorithm):
+            found = await keyring.find(kid, algorithm)
+            for public in found.keys:
                 try:
                     return jwt.decode(
                         token,
@@ -100,14 +109,24 @@ async def _verified(token: str, issuer: Issuer, kid: str | None, algorithm: str)
                 except jwt.InvalidSignatureError:
                     if kid is not None and public.kid == kid:
                         raise  # this key was meant, so the signature is wrong
-            if not await keyring.ask_again():
+            if not await keyring.ask_again(found):
                 break
     except jwt.ExpiredSignatureError:
         raise TokenExpired from None
-    except (jwt.PyJWTError, ValueError, TypeError, OverflowError):
+    except KeysUnavailable as error:
+        raise Unauthenticated(
+            "The identity provider cannot be reached to check this token. Try again soon.",
+            retry_after_ms=error.retry_after_ms,
+        ) from None
+    except Exception as error:  # noqa: BLE001 - whatever odd claims and odd keys do to a library: it is not verified
+        if not isinstance(error, jwt.PyJWTError | ValueError | TypeError | OverflowError) and (
+            (held := _odd.take(issuer.alias)) is not None
+        ):
+            log.warning(
+                "a token of issuer %s cannot be verified (%d more since the last such line): %r",
+                *(issuer.alias, held, error),
+            )
         raise Unauthenticated from None
-    except KeysUnavailable:
-        raise Unauthenticated("The identity provider cannot be reached to check this token. Try again soon.") from None
     raise Unauthenticated
 
 

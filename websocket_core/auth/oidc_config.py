@@ -27,6 +27,8 @@ ALGORITHMS = frozenset(f"{family}{bits}" for family in ("RS", "PS", "ES") for bi
 DEFAULT_ALGORITHMS = ("RS256", "ES256")
 LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 _ALIAS = re.compile(r"[A-Za-z0-9_-]{1,32}\Z")  # no colon: it parts the alias from the subject
+# No user name, no backslash, no blank: what one reader of addresses takes for a host, another takes for something else.
+_PLAIN_URL = re.compile(r"https?://(?:\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(?::[0-9]{1,5})?(?:[/?][!-\[\]-~]*)?\Z")
 _KNOWN = frozenset({"issuer", "audience", "jwks_url", "algorithms"})
 
 
@@ -79,11 +81,22 @@ def _texts(value: object) -> tuple[str, ...]:
 
 def is_safe_url(url: str) -> bool:
     """Whether keys may be fetched from here: encrypted, or from this machine."""
+    origin = origin_of(url)
+    return origin is not None and (origin[0] == "https" or origin[1] in LOOPBACK)
+
+
+def origin_of(url: str) -> tuple[str, str, int] | None:
+    """Scheme, host and port of an address; `None` when it has none or is not plain enough to be read in one way."""
+    if not _PLAIN_URL.match(url):
+        return None
     try:
         parts = urlsplit(url)
+        port = parts.port
     except ValueError:
-        return False
-    return bool(parts.hostname) and (parts.scheme == "https" or (parts.scheme == "http" and parts.hostname in LOOPBACK))
+        return None
+    if not parts.hostname:
+        return None
+    return parts.scheme, parts.hostname, (443 if parts.scheme == "https" else 80) if port is None else port
 
 
 @register()

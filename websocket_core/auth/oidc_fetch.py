@@ -1,171 +1,146 @@
-"""The public keys of an issuer: found by discovery, cached, fetched again when they are old or a token names a new one.
+"""One JSON object from an address whose owner is not trusted: within a time and a size, and from nowhere else.
 
-An issuer is asked from threads of its own, for a few seconds and a few bytes at most, and never more often than
-`OIDC_REFETCH_SECONDS`, whatever tokens strangers send.
+A time limit on single reads bounds nothing when an answer comes a byte at a time. So a `Deadline` shuts the connection
+when the whole time is over, wherever the reader waits: in the TLS handshake, between two headers, in the body.
 """
 
 from __future__ import annotations
 
-import asyncio
 import json
-import logging
+import socket
 import threading
 import time
-from collections.abc import Iterable
-from concurrent.futures import Future, ThreadPoolExecutor
-from typing import Any, NamedTuple
+from contextlib import closing, suppress
+from types import TracebackType
+from typing import Any, Self
 
-import jwt
 import requests
-from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
+from requests.adapters import HTTPAdapter
+from urllib3 import HTTPConnectionPool, HTTPSConnectionPool, PoolManager
 
-from websocket_core.auth.oidc_config import Issuer, is_safe_url
 from websocket_core.conf import conf
 
-log = logging.getLogger(__name__)
-
-MAX_KEYS = 50  # of one issuer; work per token without `kid` grows with them
-MIN_RSA_BITS = 2048
-KEY_TYPES = {"RS": "RSA", "PS": "RSA", "ES": "EC", "Ed": "OKP"}  # by the first letters of the algorithm
-
-# Two of them, so that one issuer that hangs does not keep another one's users out.
-_threads = ThreadPoolExecutor(2, thread_name_prefix="netra-oidc")
+# No compression: what is packed could unpack to anything.
+HEADERS = {"Accept": "application/json", "Accept-Encoding": "identity"}
 
 
-class PublicKey(NamedTuple):
-    """A key, for one algorithm."""
+class Deadline:
+    """The end of a fetch: when it comes, every connection that was opened through it is shut."""
 
-    kid: str | None
-    algorithm: str
-    key: jwt.PyJWK
-
-
-class KeysUnavailable(Exception):
-    """The issuer's keys cannot be read right now."""
-
-
-class Keyring:
-    """The keys of one issuer. Safe to use from any thread and event loop."""
-
-    def __init__(self, issuer: Issuer) -> None:
-        self._issuer = issuer
+    def __init__(self, seconds: float) -> None:
+        self.seconds = seconds
+        self._end = time.monotonic() + seconds
+        self._timer = threading.Timer(seconds, self._shut)
+        self._timer.daemon = True
         self._lock = threading.Lock()
-        self._pending: Future[None] | None = None
-        self._keys: tuple[PublicKey, ...] = ()
-        self._loaded = self._failed = self._missed = float("-inf")  # when, on the monotonic clock
+        self._sockets: list[socket.socket] = []
 
-    async def find(self, kid: str | None, algorithm: str) -> list[PublicKey]:
-        """Keys that may have signed a token with this header. Asks the issuer when what is known is too old.
+    def __enter__(self) -> Self:
+        self._timer.start()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> None:
+        self._timer.cancel()
+        with self._lock:
+            for watched in self._sockets:
+                watched.close()
+            self._sockets.clear()
+
+    @property
+    def over(self) -> bool:
+        """Whether it has come."""
+        return time.monotonic() >= self._end
+
+    def left(self) -> float:
+        """Seconds until it comes.
 
         Raises:
-            KeysUnavailable: nothing usable is known, and the issuer did not answer.
+            TimeoutError: it has come.
         """
-        if self._age() > conf.OIDC_KEYS_SECONDS and time.monotonic() - self._failed > conf.OIDC_REFETCH_SECONDS:
-            await self._refresh()
-        if self._age() > conf.OIDC_KEYS_SECONDS + conf.OIDC_STALE_SECONDS:
-            raise KeysUnavailable
-        return [
-            key
-            for key in self._keys
-            if key.algorithm == algorithm and (kid is None or key.kid is None or key.kid == kid)
-        ]
+        left = self._end - time.monotonic()
+        if left <= 0:
+            raise TimeoutError(f"longer than {self.seconds:g} s")
+        return left
 
-    async def ask_again(self) -> bool:
-        """A token fits no known key: has the issuer new ones? `False` when it was asked just now, and is not again."""
-        now = time.monotonic()
-        with self._lock:
-            if now - max(self._missed, self._failed) <= conf.OIDC_REFETCH_SECONDS:
-                return False
-            self._missed = now
-        await self._refresh()
-        return True
+    def connect(self, host: str, port: int) -> socket.socket:
+        """A connection to the first address of `host` that takes one.
 
-    def _age(self) -> float:
-        return time.monotonic() - self._loaded
-
-    async def _refresh(self) -> None:
-        with self._lock:
-            if self._pending is None:
-                self._pending = _threads.submit(self._fetch)
-            pending = self._pending
-        # Shielded: one client that goes away must not stop the fetch others wait for.
-        await asyncio.shield(asyncio.wrap_future(pending))
-
-    def _fetch(self) -> None:
-        try:
-            keys = tuple(public_keys(self._document(), self._issuer.algorithms))
-            if not keys:
-                raise ValueError("it has no key for the algorithms that are allowed")
-        except (requests.RequestException, OSError, ValueError) as error:
-            log.warning("keys of issuer %s cannot be read: %s", self._issuer.alias, error)
-            with self._lock:
-                self._failed, self._pending = time.monotonic(), None
-        else:
-            with self._lock:
-                self._keys, self._loaded, self._pending = keys, time.monotonic(), None
-
-    def _document(self) -> dict[str, Any]:
-        if self._issuer.jwks_url:
-            return fetch_json(self._issuer.jwks_url)
-        found = fetch_json(self._issuer.issuer.rstrip("/") + "/.well-known/openid-configuration")
-        if found.get("issuer") != self._issuer.issuer:
-            raise ValueError(f"discovery names another issuer, {found.get('issuer')!s:.200}")
-        url = found.get("jwks_uri")
-        if not isinstance(url, str) or not is_safe_url(url):
-            raise ValueError("discovery names no safe jwks_uri")
-        return fetch_json(url)
-
-
-def public_keys(document: dict[str, Any], algorithms: Iterable[str]) -> Iterable[PublicKey]:
-    """The signing keys in a JWK set that fit one of `algorithms`; what is odd, weak or secret is passed over."""
-    entries = document.get("keys")
-    if not isinstance(entries, list):
-        raise ValueError("this is no JWK set")
-    for entry in entries[:MAX_KEYS]:
-        if not isinstance(entry, dict) or entry.get("use", "sig") != "sig":
-            continue
-        kid = entry.get("kid")
-        for algorithm in algorithms:
-            if entry.get("kty") != KEY_TYPES[algorithm[:2]] or entry.get("alg", algorithm) != algorithm:
-                continue
+        Raises:
+            OSError: none does, in time.
+        """
+        failure = OSError(f"{host} has no address")
+        for family, kind, protocol, _, address in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM):
+            connection = socket.socket(family, kind, protocol)
             try:
-                key = jwt.PyJWK(entry, algorithm)
-            except (jwt.PyJWTError, ValueError, TypeError, KeyError):
-                continue
-            if isinstance(key.key, RSAPublicKey) and key.key.key_size < MIN_RSA_BITS:
-                continue
-            yield PublicKey(kid if isinstance(kid, str) else None, algorithm, key)
+                connection.settimeout(self.left())
+                connection.connect(address)
+                self._watch(connection)
+            except OSError as error:
+                connection.close()
+                failure = error
+            else:
+                return connection
+        raise failure
+
+    def _watch(self, connection: socket.socket) -> None:
+        # A second handle on the same connection: TLS takes the first one away from its socket.
+        with self._lock:
+            self._sockets.append(connection.dup())
+        if self.over:
+            self._shut()
+
+    def _shut(self) -> None:
+        with self._lock:
+            for watched in self._sockets:
+                with suppress(OSError):
+                    watched.shutdown(socket.SHUT_RDWR)
 
 
-def fetch_json(url: str) -> dict[str, Any]:
-    """One JSON object from an issuer, within `OIDC_TIMEOUT` seconds and `OIDC_MAX_BYTES`. Blocks.
+class _Adapter(HTTPAdapter):
+    """The transport of `requests`, with connections that end at a deadline."""
+
+    def __init__(self, deadline: Deadline) -> None:
+        self._pools = {"http": _bounded(HTTPConnectionPool, deadline), "https": _bounded(HTTPSConnectionPool, deadline)}
+        super().__init__()
+
+    def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
+        super().init_poolmanager(*args, **kwargs)
+        self.poolmanager.pool_classes_by_scheme = self._pools
+
+    def proxy_manager_for(self, proxy: str, **kwargs: Any) -> Any:
+        manager: PoolManager = super().proxy_manager_for(proxy, **kwargs)
+        if not proxy.lower().startswith("socks"):  # has connections of its own; there the waiting alone is bounded
+            manager.pool_classes_by_scheme = self._pools
+        return manager
+
+
+def _bounded(pool: type[HTTPConnectionPool], deadline: Deadline) -> type[HTTPConnectionPool]:
+    """This class of pools, with connections that end at the deadline."""
+    base: Any = pool.ConnectionCls
+
+    class Connection(base):
+        def _new_conn(self) -> socket.socket:
+            return deadline.connect(self._dns_host, self.port)
+
+    return type("BoundedPool", (pool,), {"ConnectionCls": Connection})
+
+
+def fetch_json(url: str, deadline: Deadline | None = None) -> dict[str, Any]:
+    """One JSON object, before the deadline (default: in `OIDC_TIMEOUT` seconds) and in `OIDC_MAX_BYTES`. Blocks.
 
     Raises:
-        requests.RequestException, OSError: the answer did not come, or is not 200 (redirects are not followed).
-        ValueError: it is too large, too slow, or no JSON object.
+        Exception: it cannot be had. Nearly anything of urllib3, requests, ssl or socket: catch everything.
+        ValueError: it is too large, too slow, no JSON object, or not answered with 200 (redirects are not followed).
     """
-    deadline = time.monotonic() + conf.OIDC_TIMEOUT
-    headers = {"Accept": "application/json", "Accept-Encoding": "identity"}  # what is packed could unpack to anything
-    with (
-        requests.Session() as session,
-        session.get(
-            url,
-            headers=headers,
-            timeout=conf.OIDC_TIMEOUT,
-            allow_redirects=False,
-            stream=True,
-            auth=_without_credentials,
-        ) as response,
-    ):
-        if response.status_code != 200:
-            raise ValueError(f"{url} answers with {response.status_code}")
-        body = bytearray()
-        while chunk := response.raw.read1(16 * 1024, decode_content=False):
-            body += chunk
-            if len(body) > conf.OIDC_MAX_BYTES:
-                raise ValueError(f"{url} answers with more than {conf.OIDC_MAX_BYTES} bytes")
-            if time.monotonic() > deadline:
-                raise ValueError(f"{url} takes longer than {conf.OIDC_TIMEOUT} s")
+    if deadline is None:
+        with Deadline(conf.OIDC_TIMEOUT) as deadline:
+            return fetch_json(url, deadline)
+    try:
+        body = _body(url, deadline)
+    except Exception:
+        if deadline.over:  # then the failure is only how the reader noticed that the connection was shut
+            raise ValueError(f"{url} takes longer than {deadline.seconds} s") from None
+        raise
     try:
         value = json.loads(body)
     except RecursionError:
@@ -173,6 +148,24 @@ def fetch_json(url: str) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise ValueError(f"{url} answers with something else than a JSON object")
     return value
+
+
+def _body(url: str, deadline: Deadline) -> bytes:
+    with requests.Session() as session, closing(_Adapter(deadline)) as adapter:
+        request = session.prepare_request(requests.Request("GET", url, HEADERS, auth=_without_credentials))
+        surroundings = session.merge_environment_settings(request.url, {}, True, None, None)  # proxies, certificates
+        # Not `session.get`: it reads a redirect's whole body, unpacked and without bounds, even when it follows none.
+        with adapter.send(request, timeout=deadline.left(), **surroundings) as response:
+            if response.status_code != 200:
+                raise ValueError(f"{url} answers with {response.status_code}")
+            body = bytearray()
+            while chunk := response.raw.read1(16 * 1024, decode_content=False):
+                body += chunk
+                if len(body) > conf.OIDC_MAX_BYTES:
+                    raise ValueError(f"{url} answers with more than {conf.OIDC_MAX_BYTES} bytes")
+                deadline.left()
+            deadline.left()  # a connection that was shut ends without an error where no length was announced
+    return bytes(body)
 
 
 def _without_credentials(request: requests.PreparedRequest) -> requests.PreparedRequest:

@@ -1,35 +1,37 @@
 """The public keys of an issuer: found by discovery, cached, fetched again when they are old or a token names a new one.
 
-An issuer is asked from threads of its own, for a few seconds and a few bytes at most, and never more often than
-`OIDC_REFETCH_SECONDS`, whatever tokens strangers send.
+Each issuer is asked from a thread of its own, one at a time, for `OIDC_TIMEOUT` seconds and a few bytes at most, and
+never more often than `OIDC_REFETCH_SECONDS`, whatever tokens strangers send. Whatever it answers, the fetch ends and
+the next one can begin: nothing of a failure is kept but its time.
 """
 
 from __future__ import annotations
 
 import asyncio
-import json
 import logging
 import threading
 import time
 from collections.abc import Iterable
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
+from contextlib import suppress
 from typing import Any, NamedTuple
 
 import jwt
-import requests
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 
-from websocket_core.auth.oidc_config import Issuer, is_safe_url
+from websocket_core.auth.oidc_config import Issuer, is_safe_url, origin_of
+from websocket_core.auth.oidc_fetch import Deadline, fetch_json
 from websocket_core.conf import conf
+from websocket_core.log_budget import LogBudget
+
+__all__ = ["Keyring", "KeysUnavailable", "PublicKey", "fetch_json", "public_keys"]
 
 log = logging.getLogger(__name__)
 
 MAX_KEYS = 50  # of one issuer; work per token without `kid` grows with them
-MIN_RSA_BITS = 2048
+RSA_BITS = range(2048, 8192 + 1)  # weaker ones do not protect, longer ones cost every token a lot
 KEY_TYPES = {"RS": "RSA", "PS": "RSA", "ES": "EC", "Ed": "OKP"}  # by the first letters of the algorithm
-
-# Two of them, so that one issuer that hangs does not keep another one's users out.
-_threads = ThreadPoolExecutor(2, thread_name_prefix="netra-oidc")
+STALE_WAIT = 0.5  # seconds a fetch has to replace keys that are old but usable before they serve
 
 
 class PublicKey(NamedTuple):
@@ -40,8 +42,23 @@ class PublicKey(NamedTuple):
     key: jwt.PyJWK
 
 
+class KeySet(NamedTuple):
+    """Keys, and when they were read (on the monotonic clock), which tells whether there are others by now."""
+
+    keys: tuple[PublicKey, ...]
+    loaded: float
+
+
 class KeysUnavailable(Exception):
-    """The issuer's keys cannot be read right now."""
+    """The issuer's keys cannot be read right now.
+
+    Args:
+        retry_after_ms: when to try again.
+    """
+
+    def __init__(self, retry_after_ms: int) -> None:
+        super().__init__(retry_after_ms)
+        self.retry_after_ms = retry_after_ms
 
 
 class Keyring:
@@ -50,70 +67,135 @@ class Keyring:
     def __init__(self, issuer: Issuer) -> None:
         self._issuer = issuer
         self._lock = threading.Lock()
-        self._pending: Future[None] | None = None
-        self._keys: tuple[PublicKey, ...] = ()
-        self._loaded = self._failed = self._missed = float("-inf")  # when, on the monotonic clock
+        self._fetch: Future[None] | None = None  # the one under way; never ends with an error
+        self._known = KeySet((), float("-inf"))
+        # When the last fetch began, when one failed, and when one was made for a token that fits no key.
+        self._begun = self._failed = self._missed = float("-inf")
+        self._warnings = LogBudget()
 
-    async def find(self, kid: str | None, algorithm: str) -> list[PublicKey]:
+    async def find(self, kid: str | None, algorithm: str) -> KeySet:
         """Keys that may have signed a token with this header. Asks the issuer when what is known is too old.
 
         Raises:
             KeysUnavailable: nothing usable is known, and the issuer did not answer.
         """
-        if self._age() > conf.OIDC_KEYS_SECONDS and time.monotonic() - self._failed > conf.OIDC_REFETCH_SECONDS:
-            await self._refresh()
-        if self._age() > conf.OIDC_KEYS_SECONDS + conf.OIDC_STALE_SECONDS:
-            raise KeysUnavailable
-        return [
+        due = time.monotonic() - self._failed > conf.OIDC_REFETCH_SECONDS
+        if self._age() > conf.OIDC_KEYS_SECONDS and (due or self._fetch is not None):
+            await self._refresh(STALE_WAIT if self._usable() else conf.OIDC_TIMEOUT)
+        if not self._usable():
+            raise self._unavailable()
+        known = self._known
+        fitting = (
             key
-            for key in self._keys
+            for key in known.keys
             if key.algorithm == algorithm and (kid is None or key.kid is None or key.kid == kid)
-        ]
+        )
+        return KeySet(tuple(fitting), known.loaded)
 
-    async def ask_again(self) -> bool:
-        """A token fits no known key: has the issuer new ones? `False` when it was asked just now, and is not again."""
-        now = time.monotonic()
+    async def ask_again(self, seen: KeySet) -> bool:
+        """A token fits no key of those that `find` gave. Are there others now?
+
+        `False` when there are none, or when the issuer was asked just now and is not asked again.
+
+        Raises:
+            KeysUnavailable: the issuer did not answer.
+        """
         with self._lock:
-            if now - max(self._missed, self._failed) <= conf.OIDC_REFETCH_SECONDS:
-                return False
-            self._missed = now
-        await self._refresh()
+            if self._known.loaded != seen.loaded:
+                return True
+            now = time.monotonic()
+            failed = now - self._failed <= conf.OIDC_REFETCH_SECONDS
+            if self._fetch is None and not failed:
+                if now - self._missed <= conf.OIDC_REFETCH_SECONDS:
+                    return False
+                self._missed = now
+        if not failed:
+            await self._refresh(conf.OIDC_TIMEOUT)
+        if self._known.loaded == seen.loaded:
+            raise self._unavailable()
         return True
 
     def _age(self) -> float:
-        return time.monotonic() - self._loaded
+        return time.monotonic() - self._known.loaded
 
-    async def _refresh(self) -> None:
+    def _usable(self) -> bool:
+        return self._age() <= conf.OIDC_KEYS_SECONDS + conf.OIDC_STALE_SECONDS
+
+    def _unavailable(self) -> KeysUnavailable:
+        wait = self._failed + conf.OIDC_REFETCH_SECONDS - time.monotonic()
+        return KeysUnavailable(max(1000, int(wait * 1000) + 100) if wait > 0 else 1000)
+
+    async def _refresh(self, seconds: float) -> None:
+        """Fetch, or join the fetch under way, and wait until so many seconds after it began."""
         with self._lock:
-            if self._pending is None:
-                self._pending = _threads.submit(self._fetch)
-            pending = self._pending
-        # Shielded: one client that goes away must not stop the fetch others wait for.
-        await asyncio.shield(asyncio.wrap_future(pending))
+            if self._fetch is None:
+                self._fetch = self._begin()
+            pending, left = self._fetch, self._begun + seconds - time.monotonic()
+        if pending is not None and left > 0:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(left):
+                    # Shielded: one client that goes away must not stop the fetch others wait for.
+                    await asyncio.shield(asyncio.wrap_future(pending))
 
-    def _fetch(self) -> None:
+    def _begin(self) -> Future[None] | None:
+        """Start a fetch. A thread of its own: those of issuers that hang are nobody else's."""
+        future = Future[None]()
+        future.set_running_or_notify_cancel()
+        self._begun = time.monotonic()
+        name = f"netra-oidc-{self._issuer.alias}"
         try:
-            keys = tuple(public_keys(self._document(), self._issuer.algorithms))
-            if not keys:
-                raise ValueError("it has no key for the algorithms that are allowed")
-        except (requests.RequestException, OSError, ValueError) as error:
-            log.warning("keys of issuer %s cannot be read: %s", self._issuer.alias, error)
-            with self._lock:
-                self._failed, self._pending = time.monotonic(), None
-        else:
-            with self._lock:
-                self._keys, self._loaded, self._pending = keys, time.monotonic(), None
+            threading.Thread(target=self._work, args=(future,), name=name, daemon=True).start()
+        except RuntimeError as error:  # no more threads
+            self._failed = time.monotonic()
+            self._warn(error)
+            return None
+        return future
 
-    def _document(self) -> dict[str, Any]:
-        if self._issuer.jwks_url:
-            return fetch_json(self._issuer.jwks_url)
-        found = fetch_json(self._issuer.issuer.rstrip("/") + "/.well-known/openid-configuration")
+    def _work(self, future: Future[None]) -> None:
+        try:
+            keys = self._read()
+        except BaseException as error:  # noqa: BLE001 - also what a library in Rust panics with; the thread ends here
+            self._failed = time.monotonic()
+            self._warn(error)
+        else:
+            self._known = KeySet(keys, time.monotonic())
+        finally:
+            with self._lock:
+                self._fetch = None
+            future.set_result(None)
+
+    def _warn(self, error: BaseException) -> None:
+        held = self._warnings.take()
+        if held is not None:
+            log.warning(
+                "keys of issuer %s cannot be read, asked again in %g s (%d more failures since the last such line): "
+                "%s: %.500s",
+                *(self._issuer.alias, conf.OIDC_REFETCH_SECONDS, held),
+                *(type(error).__name__, str(error).encode("unicode_escape").decode()),
+            )
+
+    def _read(self) -> tuple[PublicKey, ...]:
+        with Deadline(conf.OIDC_TIMEOUT) as deadline:
+            document = fetch_json(self._issuer.jwks_url or self._discover(deadline), deadline)
+        keys = tuple(public_keys(document, self._issuer.algorithms))
+        if not keys:
+            raise ValueError("it has no key for the algorithms that are allowed")
+        return keys
+
+    def _discover(self, deadline: Deadline) -> str:
+        """Where the issuer says that its keys are: at its own origin, or an answer could send us anywhere."""
+        found = fetch_json(self._issuer.issuer.rstrip("/") + "/.well-known/openid-configuration", deadline)
         if found.get("issuer") != self._issuer.issuer:
             raise ValueError(f"discovery names another issuer, {found.get('issuer')!s:.200}")
         url = found.get("jwks_uri")
         if not isinstance(url, str) or not is_safe_url(url):
             raise ValueError("discovery names no safe jwks_uri")
-        return fetch_json(url)
+        if origin_of(url) != origin_of(self._issuer.issuer):
+            raise ValueError(
+                f"discovery names keys at {url:.200}, which is not the issuer's own host. If they are its keys, write "
+                f"this address as jwks_url into NETRA_OIDC_ISSUERS[{self._issuer.alias!r}]"
+            )
+        return url
 
 
 def public_keys(document: dict[str, Any], algorithms: Iterable[str]) -> Iterable[PublicKey]:
@@ -130,51 +212,8 @@ def public_keys(document: dict[str, Any], algorithms: Iterable[str]) -> Iterable
                 continue
             try:
                 key = jwt.PyJWK(entry, algorithm)
-            except (jwt.PyJWTError, ValueError, TypeError, KeyError):
+            except Exception:  # noqa: BLE001, S112 - whatever a library says to a key that is none
                 continue
-            if isinstance(key.key, RSAPublicKey) and key.key.key_size < MIN_RSA_BITS:
+            if isinstance(key.key, RSAPublicKey) and key.key.key_size not in RSA_BITS:
                 continue
             yield PublicKey(kid if isinstance(kid, str) else None, algorithm, key)
-
-
-def fetch_json(url: str) -> dict[str, Any]:
-    """One JSON object from an issuer, within `OIDC_TIMEOUT` seconds and `OIDC_MAX_BYTES`. Blocks.
-
-    Raises:
-        requests.RequestException, OSError: the answer did not come, or is not 200 (redirects are not followed).
-        ValueError: it is too large, too slow, or no JSON object.
-    """
-    deadline = time.monotonic() + conf.OIDC_TIMEOUT
-    headers = {"Accept": "application/json", "Accept-Encoding": "identity"}  # what is packed could unpack to anything
-    with (
-        requests.Session() as session,
-        session.get(
-            url,
-            headers=headers,
-            timeout=conf.OIDC_TIMEOUT,
-            allow_redirects=False,
-            stream=True,
-            auth=_without_credentials,
-        ) as response,
-    ):
-        if response.status_code != 200:
-            raise ValueError(f"{url} answers with {response.status_code}")
-        body = bytearray()
-        while chunk := response.raw.read1(16 * 1024, decode_content=False):
-            body += chunk
-            if len(body) > conf.OIDC_MAX_BYTES:
-                raise ValueError(f"{url} answers with more than {conf.OIDC_MAX_BYTES} bytes")
-            if time.monotonic() > deadline:
-                raise ValueError(f"{url} takes longer than {conf.OIDC_TIMEOUT} s")
-    try:
-        value = json.loads(body)
-    except RecursionError:
-        value = None
-    if not isinstance(value, dict):
-        raise ValueError(f"{url} answers with something else than a JSON object")
-    return value
-
-
-def _without_credentials(request: requests.PreparedRequest) -> requests.PreparedRequest:
-    """Keeps `requests` from adding what a .netrc file says."""
-    return request
