@@ -27,7 +27,8 @@ class Defaults:
     HISTORY_RUNS: int = 100  # earlier runs that `ctx.history` holds
     MEMORY_BYTES: int = 256 * 1024  # of messages or checkpoints that an adapted agent keeps of a thread
     REST_BYTES: int = 4 * 1024 * 1024  # of what a run that rests needs to go on
-    SYNC_THREADS: int = 32  # threads for sync agents and blocking tools
+    SYNC_THREADS: int = 32  # threads in which sync agents and blocking tools work at a time
+    SYNC_THREADS_PER_USER: int = 8  # of them for one user; agents that wait for a person do not count
     DRAIN_SECONDS: float = 10.0
     BLOCKING_SECONDS: float = 0.25  # an event loop that does not turn for so long is held up by somebody
     DEMO_PACE: float = 1.0  # how slowly the demo works, for people to watch: 2 is twice as slow, 0 as fast as it can

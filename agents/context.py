@@ -217,4 +217,4 @@ class AgentContext:
 
     async def to_thread(self, function: Callable[..., T], *args: Any) -> T:
         """Run a blocking function without holding anybody up. When the run is stopped the function goes on, unheard."""
-        return await in_blocking_thread(function, *args)
+        return await in_blocking_thread(self.user_id, function, *args)

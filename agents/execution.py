@@ -18,7 +18,7 @@ from typing import Any
 from agents import run_reads
 from agents.base import BaseAgent, is_async
 from agents.blocking import run_name
-from agents.blocking_threads import in_blocking_thread
+from agents.blocking_threads import in_blocking_thread, whose_code
 from agents.conf import conf
 from agents.context import AgentContext, RunInfo
 from agents.errors import AGENT_CODES, AgentError, ModelRefused, author_text
@@ -87,7 +87,7 @@ class Execution:
         timeout = self.agent.timeout if self.agent.timeout is not None else conf.AGENT_TIMEOUT
         name = f"netra-run {self.agent.name} {self.context.run_id}"
         limit = self.context.time_limit = TimeLimit(timeout, lambda: self.stop("timeout", f"{timeout:g}"))
-        task = asyncio.create_task(_contained(body, name), name=name)
+        task = asyncio.create_task(_contained(body, name, self.context.user_id), name=name)
         wished = asyncio.create_task(self._wished.wait())
         try:
             await asyncio.wait({task, wished}, return_when=asyncio.FIRST_COMPLETED)
@@ -238,12 +238,13 @@ class _Raised:
     error: BaseException
 
 
-async def _contained(body: Callable[[], Awaitable[Any]], name: str) -> Any:
+async def _contained(body: Callable[[], Awaitable[Any]], name: str, user_id: str) -> Any:
     """The body's result, or what it raised as a value.
 
     `SystemExit` and the like would otherwise end the event loop, and with it everybody's runs.
     """
     run_name.set(name)
+    whose_code.set(user_id)
     try:
         return await body()
     except BaseException as error:  # noqa: BLE001 - it becomes the value of the ending
@@ -255,7 +256,7 @@ def body_of(agent: BaseAgent, context: AgentContext, input: Any) -> Callable[[],
     if is_async(agent.run):
         return lambda: agent.run(context, input)
     blocking = SyncAgentContext(context, asyncio.get_running_loop())
-    return lambda: in_blocking_thread(agent.run, blocking, input)
+    return lambda: in_blocking_thread(context.user_id, agent.run, blocking, input)
 
 
 async def execute_bare(agent: BaseAgent, manager: WebSocketManagerProtocol, input: Any) -> Any:

@@ -6,7 +6,6 @@ No ids in labels: they would be unbounded, and they are nobody's business. Agent
 from __future__ import annotations
 
 import asyncio
-from contextvars import Context
 from datetime import UTC, datetime
 from weakref import WeakKeyDictionary
 
@@ -17,6 +16,7 @@ from agents.models import OPEN, Run, RunStatus
 from agents.open_runs import is_open
 from websocket_core import db, metrics
 from websocket_core.journal import get_journal
+from websocket_core.process_tasks import process_task
 
 SECONDS = (0.05, 0.1, 0.5, 1, 3, 10, 30, 60, 300, 1800, 3600)
 ANSWER_SECONDS = 2.0  # the database may take so long; then the numbers are told as they were
@@ -58,7 +58,7 @@ async def refresh() -> None:
     question = _questions.get(loop)
     if question is None or question.done():
         # One at a time: a database that does not answer must not get all of its readers' threads to wait for it.
-        question = _questions[loop] = loop.create_task(_ask(), name="netra-open-runs", context=Context())
+        question = _questions[loop] = process_task(_ask(), "netra-open-runs")
     await asyncio.wait({question}, timeout=ANSWER_SECONDS)
 
 

@@ -9,7 +9,6 @@ import asyncio
 import logging
 import time
 from collections.abc import Awaitable, Callable, Coroutine
-from contextvars import Context
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -17,6 +16,7 @@ import msgspec
 
 from agents import run_reads
 from agents.blocking import LoopMonitor
+from agents.blocking_threads import prepare_loop, use_own_thread
 from agents.conf import conf
 from agents.context import AgentContext, RunInfo
 from agents.errors import UnknownAgentError
@@ -39,6 +39,7 @@ from websocket_core.ids import RunID, ThreadID, UserID, new_id
 from websocket_core.journal import get_journal
 from websocket_core.lifecycle import is_draining, lifecycle
 from websocket_core.process import this_process
+from websocket_core.process_tasks import process_task
 from websocket_core.websocket_manager import create_websocket_manager
 
 log = logging.getLogger(__name__)
@@ -68,7 +69,7 @@ class Runner:
 
     def spawn(self, coroutine: Coroutine[Any, Any, Any], name: str) -> asyncio.Task[Any]:
         """A task that the runner owns: it is finished even when whoever asked for it goes away."""
-        task = asyncio.get_running_loop().create_task(coroutine, name=name)
+        task = process_task(coroutine, name, keeps_log_ids=True)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         return task
@@ -77,10 +78,8 @@ class Runner:
         """Execute a leased run, and then whatever waits behind it in its thread."""
         self._leases[lease.run_pk] = lease
         if self._keeper is None:
-            loop = asyncio.get_running_loop()
-            # Contexts of their own: that of the user whose run came first would live as long as they do.
-            self._keeper = loop.create_task(self._keep(), name="netra-runner", context=Context())
-            self._listener = loop.create_task(listen(self.look), name="netra-runner-listen", context=Context())
+            self._keeper = process_task(self._keep(), "netra-runner")
+            self._listener = process_task(listen(self.look), "netra-runner-listen")
             self._monitor.start(asyncio.get_running_loop())
         return self.spawn(self._execute_all(lease), f"netra-lease {lease.run_id}")
 
@@ -174,6 +173,8 @@ class Runner:
             memory = await db.read(run_reads.memory, lease.user_id, lease.thread_id, rest_key(lease.run_id)) or b""
             decisions = await db.read(run_reads.decisions_of, lease.run_pk)
             body = _proceed(agent.proceed, agent_context, memory, decisions)
+        prepare_loop(asyncio.get_running_loop())
+        use_own_thread(lease.user_id)
         ending = await execution.run(body)
         if execution.abandoned is not None:
             self._abandoned.add(execution.abandoned)

@@ -111,13 +111,13 @@ class RunRuntime:
             worker_id=this_process.process_id,
             executor=get_executor(),
         )
-        return await asyncio.shield(
-            get_runner().spawn(self._start(operation, span.trace_id, connection_id), f"netra-start {run}")
-        )
+        with get_tracer().recording() as operation.trace:
+            return await asyncio.shield(
+                get_runner().spawn(self._start(operation, span.trace_id, connection_id), f"netra-start {run}")
+            )
 
     async def _start(self, operation: StartRun, trace_id: str, connection_id: str | None) -> StartOutcome:
-        with get_tracer().recording() as operation.trace:
-            started: Started = await get_journal().submit(operation)
+        started: Started = await get_journal().submit(operation)
         if not started.outcome.existing:
             user_id, thread = operation.key
             ids = {"thread": thread, "run": operation.run_id, "request": operation.request_id, "trace": trace_id}

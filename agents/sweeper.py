@@ -10,7 +10,6 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from contextvars import Context
 from datetime import UTC, datetime
 from weakref import WeakKeyDictionary
 
@@ -30,6 +29,7 @@ from websocket_core.errors import ClientError
 from websocket_core.journal import get_journal
 from websocket_core.lifecycle import is_draining, lifecycle
 from websocket_core.process import look_after_processes, this_process
+from websocket_core.process_tasks import process_task
 from websocket_core.removal import keep_removing
 
 log = logging.getLogger(__name__)
@@ -52,10 +52,9 @@ class Sweeper:
     def start(self) -> None:
         """Begin, once per event loop."""
         if self._task is None:
-            loop = asyncio.get_running_loop()
-            self._task = loop.create_task(self._run(), name="netra-sweeper", context=Context())
+            self._task = process_task(self._run(), "netra-sweeper")
             lifecycle.on_drain("sweeper", 15, self.stop)
-            self._remover = loop.create_task(keep_removing(conf.SWEEP_SECONDS), name="netra-remover", context=Context())
+            self._remover = process_task(keep_removing(conf.SWEEP_SECONDS), "netra-remover")
             lifecycle.on_drain("process", 90, _retire)
 
     async def stop(self) -> None:

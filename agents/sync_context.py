@@ -10,6 +10,7 @@ from collections.abc import Coroutine, Mapping
 from concurrent.futures import CancelledError, Future
 from typing import Any, Self, TypeVar
 
+from agents.blocking_threads import waiting_for_a_person
 from agents.context import AgentContext
 from agents.facts import Decision
 from agents.steps import MessageStream, ToolCall
@@ -94,7 +95,8 @@ class SyncAgentContext:
 
     def approve(self, message: str, **options: Any) -> Decision:
         """See `AgentContext.approve`."""
-        return self._bridge.wait(self._context.approve(message, **options))
+        with waiting_for_a_person():
+            return self._bridge.wait(self._context.approve(message, **options))
 
     def report_usage(self, usage: Mapping[str, Any]) -> None:
         """See `AgentContext.report_usage`."""

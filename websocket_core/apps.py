@@ -13,8 +13,11 @@ class WebsocketCoreConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        """Register the checks."""
-        from websocket_core import checks  # noqa: F401 - registering is the import's effect; models must be loaded
+        """Register the checks, and see to connections of threads that end."""
+        from django.db.backends.signals import connection_created
+
+        from websocket_core import checks, lost_connections  # noqa: F401 - registering is the import's effect
         from websocket_core.auth import receivers
 
         receivers.connect()
+        connection_created.connect(lost_connections.watch, dispatch_uid="netra-lost-connections")

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 from collections import defaultdict
-from contextvars import Context
 from typing import TYPE_CHECKING, Any
 
 from django.db import connection as database
@@ -17,6 +16,7 @@ from websocket_core.journal import get_journal
 from websocket_core.journal_transaction import Operation, Transaction
 from websocket_core.models import Connection
 from websocket_core.process import this_process
+from websocket_core.process_tasks import process_task
 
 if TYPE_CHECKING:
     from websocket_core.connection import WebSocketConnection
@@ -124,8 +124,7 @@ class ConnectionLog:
 
     def _start(self) -> None:
         if self._write is None:
-            loop = asyncio.get_running_loop()
-            self._write = loop.create_task(self._work(), name="netra-connection-log", context=Context())
+            self._write = process_task(self._work(), "netra-connection-log")
 
     async def _work(self) -> None:
         try:

@@ -12,7 +12,6 @@ import logging
 import time
 from collections import deque
 from collections.abc import Iterator, Sequence
-from contextvars import Context
 from typing import TYPE_CHECKING, Any
 
 from channels.layers import get_channel_layer
@@ -20,6 +19,7 @@ from channels.layers import get_channel_layer
 from websocket_core import metrics
 from websocket_core.conf import conf
 from websocket_core.groups import user_group
+from websocket_core.process_tasks import process_task
 
 if TYPE_CHECKING:
     from websocket_core.journal_transaction import ThreadRow
@@ -83,8 +83,7 @@ class Doorbell:
             self._waiting.popleft()
             metrics.rings_dropped.inc()
         if self._task is None:
-            loop = asyncio.get_running_loop()
-            self._task = loop.create_task(self._work(), name="netra-doorbell", context=Context())
+            self._task = process_task(self._work(), "netra-doorbell")
 
     @property
     def waiting(self) -> int:

@@ -12,7 +12,6 @@ import asyncio
 import logging
 import random
 from collections.abc import Iterator
-from contextvars import Context
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -24,6 +23,7 @@ from websocket_core.connection import WebSocketConnection
 from websocket_core.connection_log import ConnectionLog
 from websocket_core.doorbell import EVENTS_MESSAGE
 from websocket_core.lifecycle import lifecycle
+from websocket_core.process_tasks import process_task
 
 log = logging.getLogger(__name__)
 
@@ -157,11 +157,9 @@ class Hub:
     def _start(self) -> None:
         self._channel = ""
         self._open.clear()
-        loop = asyncio.get_running_loop()
         self._tasks = [
-            # Contexts of their own: that of the user who happened to come first would live as long as they do.
-            loop.create_task(self._listen(), name="netra-hub", context=Context()),
-            loop.create_task(self._watchdog.run(), name="netra-watchdog", context=Context()),
+            process_task(self._listen(), "netra-hub"),
+            process_task(self._watchdog.run(), "netra-watchdog"),
         ]
 
     async def _stop(self) -> None:

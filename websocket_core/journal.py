@@ -13,7 +13,6 @@ import logging
 import time
 from collections import deque
 from collections.abc import Hashable, Iterable, Sequence
-from contextvars import Context
 from typing import Any, NamedTuple
 from weakref import WeakKeyDictionary
 
@@ -29,6 +28,7 @@ from websocket_core.journal_commits import CommitMark
 from websocket_core.journal_sql import statements
 from websocket_core.journal_transaction import Operation, Transaction
 from websocket_core.process import this_process
+from websocket_core.process_tasks import process_task
 
 log = logging.getLogger(__name__)
 
@@ -94,7 +94,7 @@ class Journal:
         self._queue.append(_Entry(operation, future, time.monotonic()))
         self._chars += operation.size
         if self._task is None:
-            self._task = self._loop.create_task(self._work(), name="netra-journal", context=Context())
+            self._task = process_task(self._work(), "netra-journal")
         return future
 
     async def flush(self) -> None:

@@ -11,7 +11,6 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Sequence
-from contextvars import Context
 from typing import Any, Final
 from weakref import WeakKeyDictionary
 
@@ -23,6 +22,7 @@ from websocket_core.conf import conf
 from websocket_core.groups import user_group
 from websocket_core.lifecycle import lifecycle
 from websocket_core.limit_buckets import Limiter
+from websocket_core.process_tasks import process_task
 
 log = logging.getLogger(__name__)
 
@@ -68,8 +68,7 @@ class LimitSharing:
         if untold * HURRY >= limiter.pace().burst:
             self._hurry.set()
         if self._task is None or self._task.done():
-            loop = asyncio.get_running_loop()
-            self._task = loop.create_task(self._work(), name="netra-limits", context=Context())
+            self._task = process_task(self._work(), "netra-limits")
 
     async def stop(self) -> None:
         """End the task; what was not told stays untold."""

@@ -10,7 +10,6 @@ import asyncio
 import logging
 import time
 from collections.abc import Awaitable, Callable
-from contextvars import Context
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +21,7 @@ from websocket_core.groups import user_group
 from websocket_core.journal import get_journal
 from websocket_core.models import Connection
 from websocket_core.process import look_after_processes, this_process
+from websocket_core.process_tasks import process_task
 
 if TYPE_CHECKING:
     from websocket_core.connection import WebSocketConnection
@@ -61,9 +61,8 @@ class Watchdog:
 
     async def run(self) -> None:
         """Look once per `WATCHDOG_SECONDS`, and when somebody rings; trouble with the database is waited out."""
-        loop = asyncio.get_running_loop()
         # Beside each other: a channel layer or a writer that hangs must not keep ended credentials open.
-        tending = loop.create_task(self._again(self._tend), name="netra-watchdog-tend", context=Context())
+        tending = process_task(self._again(self._tend), "netra-watchdog-tend")
         try:
             self._since = datetime.now(UTC)
             await self._again(self._look)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Annotated, Any
 
-from allauth.core.context import request_context
 from django.http import HttpRequest, HttpResponse
 from ninja import Path, Query, Status
 
@@ -159,16 +158,15 @@ async def list_runs(
 @api.post("/runs", response={201: schemas.StartOut, 200: schemas.StartOut})
 async def start_run(request: ApiRequest, body: schemas.StartIn) -> Status[dict[str, Any]]:
     """Start a run, as `start_agent` does. A `run_id` that was used before starts nothing: 200 instead of 201."""
-    with request_context(None):  # the run inherits the context, and must not keep the request as long as it lives
-        outcome = await service.start(
-            user_id=request.auth.user_id,
-            agent_type=body.agent_type,
-            thread_id=body.thread_id,
-            run_id=body.run_id,
-            input=normalise_input(body.input),
-            if_busy=body.if_busy or "enqueue",
-            request_id=body.request_id,
-        )
+    outcome = await service.start(
+        user_id=request.auth.user_id,
+        agent_type=body.agent_type,
+        thread_id=body.thread_id,
+        run_id=body.run_id,
+        input=normalise_input(body.input),
+        if_busy=body.if_busy or "enqueue",
+        request_id=body.request_id,
+    )
     answer = {"run_id": outcome.run_id, "thread_id": outcome.thread_id, "existing": outcome.existing}
     return Status(200 if outcome.existing else 201, answer)
 
@@ -191,14 +189,13 @@ async def respond(
     request: ApiRequest, run_id: RunName, approval_id: RunName, body: schemas.RespondIn
 ) -> dict[str, Any]:
     """Decide an approval, once."""
-    with request_context(None):  # see start_run
-        await service.respond(
-            user_id=request.auth.user_id,
-            run_id=run_id,
-            approval_id=approval_id,
-            approved=body.approved,
-            value=body.value,
-        )
+    await service.respond(
+        user_id=request.auth.user_id,
+        run_id=run_id,
+        approval_id=approval_id,
+        approved=body.approved,
+        value=body.value,
+    )
     return await db.read(reads.run, request.auth.user_id, run_id)
 
 

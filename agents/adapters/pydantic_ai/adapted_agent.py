@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import inspect
 import logging
 from collections.abc import Callable, Mapping
@@ -9,7 +10,7 @@ from dataclasses import asdict
 from typing import Any, ClassVar
 
 import msgspec
-from pydantic_ai import AgentRunResult, DeferredToolRequests, capture_run_messages
+from pydantic_ai import Agent, AgentRunResult, DeferredToolRequests, capture_run_messages
 from pydantic_ai.agent import AbstractAgent
 from pydantic_ai.exceptions import ModelRequestRejectedError
 from pydantic_ai.messages import ModelMessage
@@ -22,6 +23,7 @@ from agents.adapters.pydantic_ai.event_stream import EventStream
 from agents.adapters.pydantic_ai.tool_calls import ToolCalls, ToolEvents
 from agents.adapters.shown import clean
 from agents.base import BaseAgent
+from agents.blocking_threads import threads_of
 from agents.conf import conf
 from agents.context import AgentContext
 from agents.facts import Decision
@@ -68,7 +70,9 @@ class PydanticAIAgent(BaseAgent):
         options["capabilities"] = [*(options.get("capabilities") or ()), ToolEvents(calls)]
         options.setdefault("output_type", self._output_type())
         options.setdefault("conversation_id", str(ctx.thread_id))
-        with capture_run_messages() as messages:
+        # Its sync tools in our threads: those of anyio are as many as the loop has, whoever's tool it is that blocks.
+        threads = threads_of(asyncio.get_running_loop())
+        with Agent.using_thread_executor(threads), capture_run_messages() as messages:
             try:
                 result: AgentRunResult[Any] = await type(self).wrapped.run(
                     deps=await self._deps(ctx, input),

@@ -472,3 +472,17 @@ async def test_an_agent_error_of_a_node_is_shown(runs: Runs):
     builder.add_edge(START, "node")
     builder.add_edge("node", END)
     assert (await runs.ask(registered(builder), "Go")).end["message"] == "Your account is locked."
+
+
+async def test_sync_tools_are_in_agents_threads(runs: Runs):
+    """Those give their database connections back, and one user's tools leave some to others."""
+
+    @tool
+    def where() -> str:
+        """Tell the thread."""
+        return threading.current_thread().name
+
+    (done,) = (
+        await runs.ask(registered(chat_graph(script([call("where", "{}", "abc")], ["Done."]), [where])), "Where?")
+    ).data("tool_completed")
+    assert "netra-agent" in str(done["result"])

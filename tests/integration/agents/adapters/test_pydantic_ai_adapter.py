@@ -1,6 +1,7 @@
 """Pydantic AI agents through the real runtime: what the journal has of their runs."""
 
 import asyncio
+import threading
 from dataclasses import dataclass
 from typing import Any
 
@@ -389,3 +390,15 @@ async def test_a_thousand_deltas_arrive_whole(runs: Runs):
     words = [f"w{number} " for number in range(1000)]
     run = await runs.ask(registered(Agent(script(list(words)))), "Go")
     assert run.answer == "".join(words) == run.end["result"]
+
+
+async def test_sync_tools_are_in_agents_threads(runs: Runs):
+    """Those give their database connections back, and one user's tools leave some to others."""
+    agent = Agent(script([call(0, "where")], ["Done."]))
+
+    @agent.tool_plain
+    def where() -> str:
+        return threading.current_thread().name
+
+    (done,) = (await runs.ask(registered(agent), "Where?")).data("tool_completed")
+    assert done["result"].startswith("netra-agent")
