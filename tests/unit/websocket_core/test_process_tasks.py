@@ -18,7 +18,7 @@ TASKS_OF_THEIR_CREATOR = {
     "agents/worker.py": 3,
     "agents/execution.py": 3,
     "websocket_core/announce.py": 1,
-    "websocket_core/connection.py": 2,
+    "websocket_core/connection.py": 3,
     "websocket_core/consumer.py": 1,
     "websocket_core/testing.py": 1,
     "websocket_core/watchdog.py": 1,
