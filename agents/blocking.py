@@ -64,7 +64,11 @@ class LoopMonitor:
                 return
             if raised.wait(limit):
                 continue
-            name, place = tasks.running(), tasks.place()
+            try:
+                name, place = tasks.running(), tasks.place()
+            except Exception as error:  # noqa: BLE001 - the frames change while they are read
+                log.debug("what blocks the event loop could not be seen: %s", error)
+                name, place = None, "?"
             while not raised.wait(0.05):
                 if stop.is_set() or loop.is_closed():
                     return

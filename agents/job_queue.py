@@ -36,10 +36,10 @@ class PatientJobManager(JobManager):
         """The next job, or `None`: there is none, or nobody can say. The worker asks again by itself."""
         try:
             job = await self._answer(super().fetch_job(queues, self._ids.get(worker_id, worker_id)))
-        except (exceptions.ConnectorException, TimeoutError) as error:
+        except Exception as error:  # noqa: BLE001 - also a row that cannot be read: it must not end the worker
             self._note(error)
             await asyncio.sleep(PAUSE_SECONDS)
-            if not isinstance(error, TimeoutError):
+            if isinstance(error, exceptions.ConnectorException):
                 await self._register_again(worker_id)
             return None
         self._away = False
@@ -79,7 +79,7 @@ class PatientJobManager(JobManager):
         while True:
             try:
                 await super().listen_for_jobs(on_notification=on_notification, queues=queues)
-            except exceptions.ConnectorException as error:
+            except Exception as error:  # noqa: BLE001 - whatever it is, listening begins again
                 self._note(error)
             await asyncio.sleep(PAUSE_SECONDS)
 

@@ -6,17 +6,20 @@ No ids in labels: they would be unbounded, and they are nobody's business. Agent
 from __future__ import annotations
 
 import asyncio
+import logging
 from datetime import UTC, datetime
 from weakref import WeakKeyDictionary
 
-from django.db import DatabaseError
 from prometheus_client import Counter, Gauge, Histogram
 
 from agents.models import OPEN, Run, RunStatus
 from agents.open_runs import is_open
 from websocket_core import db, metrics
+from websocket_core.background import Outage
 from websocket_core.journal import get_journal
 from websocket_core.process_tasks import process_task
+
+log = logging.getLogger(__name__)
 
 SECONDS = (0.05, 0.1, 0.5, 1, 3, 10, 30, 60, 300, 1800, 3600)
 ANSWER_SECONDS = 2.0  # the database may take so long; then the numbers are told as they were
@@ -42,6 +45,7 @@ oldest_queued = Gauge(
     "netra_oldest_queued_run_seconds", "Age of the oldest queued run of the whole installation; 0: none is queued."
 )
 
+_outage = Outage(log, "counting open runs", "the numbers stay as they were")
 _questions: WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Task[None]] = WeakKeyDictionary()
 
 
@@ -63,10 +67,11 @@ async def refresh() -> None:
 
 
 async def _ask() -> None:
-    try:
-        counts, oldest = await db.read(_open_runs)
-    except DatabaseError:
-        return
+    with _outage.outlived():
+        _show(*await db.read(_open_runs))
+
+
+def _show(counts: dict[str, int], oldest: datetime | None) -> None:
     for state, count in counts.items():
         runs_open.labels(state=state).set(count)
     age = 0.0 if oldest is None else (datetime.now(UTC) - oldest).total_seconds()

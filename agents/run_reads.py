@@ -5,6 +5,7 @@ Synchronous functions for `db.read`; everything is looked up by user.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Collection, Sequence
 from typing import Any, NamedTuple, Protocol
 
@@ -19,6 +20,8 @@ from agents.models import Decision as DecisionRow
 from websocket_core.events import RunGrammar
 from websocket_core.models import Event
 from websocket_core.protocols import RunState
+
+log = logging.getLogger(__name__)
 
 
 class RunKey(NamedTuple):
@@ -117,9 +120,13 @@ def decisions(approvals: Collection[tuple[str, str]]) -> dict[tuple[str, str], D
 
 
 def _decision(row: DecisionRow) -> Decision:
-    return Decision(
-        row.approved, msgspec.json.decode(row.value), row.by, row.approval.tool_call_id, row.approval.tool_name
-    )
+    approved, value = row.approved, None
+    try:
+        value = msgspec.json.decode(row.value)
+    except msgspec.DecodeError:  # all waiting runs are asked for in one query: one bad row must not stop the others
+        log.error("approval %s: its answer cannot be read and counts as a no", row.approval.approval_id)
+        approved = False
+    return Decision(approved, value, row.by, row.approval.tool_call_id, row.approval.tool_name)
 
 
 class Wish(NamedTuple):

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 import time
 from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any
@@ -32,6 +33,7 @@ from agents.run_events import RunEvents
 from agents.run_watch import RunWatch, watch
 from agents.runners_bell import listen
 from websocket_core import db, events, log_context
+from websocket_core.background import Outage, repeat
 from websocket_core.context import UserExecutionContext
 from websocket_core.errors import LeaseLostError
 from websocket_core.events import RunGrammar
@@ -56,6 +58,8 @@ class Runner:
         self._abandoned: set[asyncio.Task[Any]] = set()
         self._waiting: dict[tuple[str, str], asyncio.Future[Decision]] = {}  # (user, approval) -> the body that waits
         self._look_now = asyncio.Event()
+        self._renewed = -math.inf  # time.monotonic(): when the leases were renewed
+        self._leases_outage = Outage(log, "leases")
         self._keeper: asyncio.Task[None] | None = None
         self._listener: asyncio.Task[None] | None = None
         self._monitor = LoopMonitor()
@@ -212,30 +216,32 @@ class Runner:
 
     async def _keep(self) -> None:
         """Renew leases and look for wishes, while there are runs."""
-        renewed = 0.0
         try:
-            while self._leases or self._tasks:
-                try:
-                    async with asyncio.timeout(conf.LOOK_SECONDS):
-                        await self._look_now.wait()
-                except TimeoutError:
-                    pass
-                self._look_now.clear()
-                try:
-                    if time.monotonic() - renewed >= conf.HEARTBEAT_SECONDS:
-                        asked = time.monotonic()
-                        await db.write(_renew, list(self._leases), this_process.process_id)
-                        renewed = asked  # only now: after an outage the leases are the first thing to mend
-                        await self._keep_usage()
-                    await self._pass_wishes_on()
-                except Exception as error:  # noqa: BLE001 - trouble of the database or the layer is waited out
-                    log.warning("runner: %s: %s", type(error).__name__, error)
+            await repeat(Outage(log, "runner"), self._look_after_runs, active=lambda: self._leases or self._tasks)
         finally:
             self._keeper = None
             self._monitor.stop()
             if self._listener is not None:
                 self._listener.cancel()
                 self._listener = None
+
+    async def _look_after_runs(self) -> None:
+        try:
+            async with asyncio.timeout(conf.LOOK_SECONDS):
+                await self._look_now.wait()
+        except TimeoutError:
+            pass
+        self._look_now.clear()
+        with self._leases_outage.outlived():  # leases that cannot be renewed must not keep a stop from its run
+            await self._renew_leases()
+        await self._pass_wishes_on()
+
+    async def _renew_leases(self) -> None:
+        asked = time.monotonic()
+        if asked - self._renewed >= conf.HEARTBEAT_SECONDS:
+            await db.write(_renew, list(self._leases), this_process.process_id)
+            self._renewed = asked  # only now: after an outage the leases are the first thing to mend
+            await self._keep_usage()
 
     async def _keep_usage(self) -> None:
         """Write down what the runs have reported since the last time, for whoever ends them if this process dies."""

@@ -5,10 +5,13 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable
+from contextlib import suppress
+from functools import partial
 
 from channels.layers import get_channel_layer
 
 from agents.conf import conf
+from websocket_core.background import Outage, repeat
 
 log = logging.getLogger(__name__)
 
@@ -17,23 +20,23 @@ LOOK_MESSAGE = "netra.look"  # somebody's wishes changed
 
 
 async def listen(look: Callable[[], None]) -> None:
-    """Hear the ring of other processes, and look. A ring that is lost costs `LOOK_SECONDS`."""
+    """Call `look` whenever another process rings, until cancelled. A ring that is lost costs `LOOK_SECONDS`."""
+    outage = Outage(log, "runners' bell", f"wishes are looked for every {conf.LOOK_SECONDS} s")
+    await repeat(outage, partial(_hear, look, outage))
+
+
+async def _hear(look: Callable[[], None], outage: Outage) -> None:
+    """Join the group and hear its rings, until the channel layer fails."""
     layer = get_channel_layer()
+    channel = await layer.new_channel()
+    await layer.group_add(RUNNERS_GROUP, channel)
+    outage.over()
+    look()  # for what was rung while nobody listened
     try:
-        channel = await layer.new_channel()
-        await layer.group_add(RUNNERS_GROUP, channel)
-        try:
-            while True:
-                await layer.receive(channel)
-                look()
-        finally:
+        while True:
+            await layer.receive(channel)
+            look()
+    finally:
+        with suppress(Exception):  # the channel layer that failed may refuse this, too
             async with asyncio.timeout(2):
                 await layer.group_discard(RUNNERS_GROUP, channel)
-    except asyncio.CancelledError:
-        raise
-    except Exception as error:  # noqa: BLE001 - trouble of the database or the layer is waited out
-        log.info(
-            "runner: the channel layer is away (%s); looking every %s s instead",
-            type(error).__name__,
-            conf.LOOK_SECONDS,
-        )

@@ -25,7 +25,8 @@ from agents.runner import get_runner
 from agents.runtime import RunRuntime
 from agents.tracing import get_tracer
 from websocket_core import db
-from websocket_core.errors import ClientError
+from websocket_core.background import AWAY, ForEach, Outage, repeat
+from websocket_core.errors import ClientError, JournalUnavailable
 from websocket_core.journal import get_journal
 from websocket_core.lifecycle import is_draining, lifecycle
 from websocket_core.process import look_after_processes, this_process
@@ -43,6 +44,16 @@ class Sweeper:
         self._task: asyncio.Task[None] | None = None
         self._remover: asyncio.Task[None] | None = None  # a task of its own: no sweep waits for it
         self._reap_from = 0.0  # time.monotonic(): leases that ran out before may be renewed again
+        # What one of these raises must keep none of the others from its turn.
+        self._steps = [
+            (Outage(log, "sweeper, processes"), look_after_processes),
+            (Outage(log, "sweeper, lost runs"), self._reap),
+            (Outage(log, "sweeper, expired approvals"), self._expire),
+            (Outage(log, "sweeper, orphaned threads"), self._adopt),
+        ]
+        self._each_lost = ForEach(log, "ending a lost run")
+        self._each_expired = ForEach(log, "expiring an approval")
+        self._each_orphaned = ForEach(log, "going on in a thread")
 
     @property
     def started(self) -> bool:
@@ -52,7 +63,7 @@ class Sweeper:
     def start(self) -> None:
         """Begin, once per event loop."""
         if self._task is None:
-            self._task = process_task(self._run(), "netra-sweeper")
+            self._task = process_task(repeat(Outage(log, "sweeper"), self._run), "netra-sweeper")
             lifecycle.on_drain("sweeper", 15, self.stop)
             self._remover = process_task(keep_removing(conf.SWEEP_SECONDS), "netra-remover")
             lifecycle.on_drain("process", 90, _retire)
@@ -65,44 +76,54 @@ class Sweeper:
                 await asyncio.wait([task])
 
     async def _run(self) -> None:
-        warned = False
-        while True:
-            try:
-                await self.sweep()
-                warned = False
-            except asyncio.CancelledError:
-                raise
-            except Exception as error:  # noqa: BLE001 - waited out, the next sweep comes
-                # While the database was away nobody could renew a lease: their holders get the time of one to do so.
-                self._reap_from = time.monotonic() + conf.LEASE_SECONDS
-                if not warned:
-                    warned = True
-                    log.warning("sweeper: %s: %s", type(error).__name__, error)
-            await asyncio.sleep(conf.SWEEP_SECONDS)
+        await self.sweep()
+        await asyncio.sleep(conf.SWEEP_SECONDS)
 
     async def sweep(self) -> None:
-        """Look once."""
-        await look_after_processes()
-        now = datetime.now(UTC)
-        stale = await db.read(neglected_runs.stale_runs) if time.monotonic() >= self._reap_from else []
-        for user_id, thread_id, run_pk, agent_type in stale:
-            if get_runner().holds(run_pk):
-                continue  # it lives, here: its lease is about to be renewed
-            operation = ReapRun(user_id, thread_id, run_pk, retry=_retries(agent_type), executor=get_executor())
-            if await get_journal().submit(operation):
-                _note_end(agent_type, operation)
-                log.warning("run %s: its worker was lost", run_pk)
-                await self._runtime.proceed(user_id, thread_id)
-        for user_id, thread_id, run_id, approval_id in await db.read(neglected_runs.expired_approvals, now):
-            try:
-                await self._runtime.decide(
-                    user_id, thread_id, run_id, approval_id, approved=False, value=None, by="expired"
-                )
-            except ClientError:
-                continue  # decided in this very moment
+        """Look once. What a step raises is logged, and the other steps are taken all the same."""
+        for outage, step in self._steps:
+            with outage.outlived():
+                await step()
+
+    async def _reap(self) -> None:
+        if time.monotonic() < self._reap_from:
+            return
+        try:
+            await self._each_lost.take(await db.read(neglected_runs.stale_runs), self._reap_one)
+        except AWAY:
+            # While the database was away nobody could renew a lease: their holders get the time of one to do so.
+            self._reap_from = time.monotonic() + conf.LEASE_SECONDS
+            raise
+
+    async def _reap_one(self, stale: tuple[str, str, int, str]) -> None:
+        user_id, thread_id, run_pk, agent_type = stale
+        if get_runner().holds(run_pk):
+            return  # it lives, here: its lease is about to be renewed
+        operation = ReapRun(user_id, thread_id, run_pk, retry=_retries(agent_type), executor=get_executor())
+        if await get_journal().submit(operation):
+            _note_end(agent_type, operation)
+            log.warning("run %s: its worker was lost", run_pk)
+            await self._runtime.proceed(user_id, thread_id)
+
+    async def _expire(self) -> None:
+        expired = await db.read(neglected_runs.expired_approvals, datetime.now(UTC))
+        await self._each_expired.take(expired, self._expire_one)
+
+    async def _expire_one(self, expired: tuple[str, str, str, str]) -> None:
+        try:
+            await self._runtime.decide(*expired, approved=False, value=None, by="expired")
+        except JournalUnavailable:
+            raise
+        except ClientError:
+            pass  # decided in this very moment
+
+    async def _adopt(self) -> None:
         if not is_draining():
-            for user_id, thread_id in await db.read(neglected_runs.orphaned_threads, now):
-                await self._runtime.proceed(user_id, thread_id)
+            orphaned = await db.read(neglected_runs.orphaned_threads, datetime.now(UTC))
+            await self._each_orphaned.take(orphaned, self._adopt_one)
+
+    async def _adopt_one(self, orphaned: tuple[str, str]) -> None:
+        await self._runtime.proceed(*orphaned)
 
 
 def _note_end(agent_type: str, operation: ReapRun) -> None:

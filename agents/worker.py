@@ -16,6 +16,7 @@ import signal
 from procrastinate import App, PsycopgConnector
 from procrastinate.contrib.django import app
 from procrastinate.contrib.django.utils import connector_params
+from procrastinate.exceptions import ConnectorException
 from procrastinate.jobs import Status
 
 from agents import worker_metrics
@@ -29,6 +30,7 @@ from agents.runtime import RunRuntime
 from agents.sweeper import get_sweeper
 from agents.tracing import get_tracer
 from websocket_core import garbage
+from websocket_core.background import AWAY, ForEach, Outage, repeat
 from websocket_core.journal import get_journal
 from websocket_core.lifecycle import begin_drain, is_draining, lifecycle
 from websocket_core.process import this_process
@@ -129,16 +131,18 @@ def _stop_on_signals() -> asyncio.Event:
 
 async def _clear_stalled_jobs(worker_app: App) -> None:
     """Finish the jobs of workers that died: their runs are ended, or taken over, by their leases."""
-    while True:
+    each = ForEach(log, "clearing job", away=(*AWAY, ConnectorException))
+
+    async def finish(job_id: int) -> None:
+        await manager.finish_job_by_id_async(job_id, Status.FAILED, delete_job=True)
+
+    async def clear() -> None:
         await asyncio.sleep(conf.JOB_STALL_SECONDS)
-        try:
-            found = await worker_app.job_manager.get_stalled_jobs(
-                queue=QUEUE, seconds_since_heartbeat=conf.JOB_STALL_SECONDS
-            )
-            stalled = list(found)
-            for job in stalled:
-                await worker_app.job_manager.finish_job(job, Status.FAILED, delete_job=True)
-            if stalled:
-                log.info("cleared %d jobs of workers that died", len(stalled))
-        except Exception as error:  # noqa: BLE001 - waited out, the next look comes
-            log.warning("clearing jobs: %s: %s", type(error).__name__, error)
+        found = await manager.get_stalled_jobs(queue=QUEUE, seconds_since_heartbeat=conf.JOB_STALL_SECONDS)
+        stalled = [job.id for job in found if job.id is not None]
+        await each.take(stalled, finish)
+        if stalled:
+            log.info("cleared %d jobs of workers that died", len(stalled))
+
+    manager = worker_app.job_manager
+    await repeat(Outage(log, "clearing jobs"), clear)

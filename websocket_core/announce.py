@@ -12,9 +12,12 @@ import logging
 import os
 import threading
 import time
+from functools import partial
 from typing import Any
 
 from channels.layers import get_channel_layer
+
+from websocket_core.background import Outage, repeat
 
 log = logging.getLogger(__name__)
 
@@ -43,7 +46,7 @@ class Announcer:
         self._wake = asyncio.Event()
         self._idle = threading.Event()
         self._idle.set()
-        self._warned = False
+        self._outage = Outage(log, "channel layer", "what is rung for is noticed some seconds later")
 
     def ring(self, group: str, message: dict[str, Any], *, after: float = 0.0) -> None:
         """Send a message to a group soon. Never raises, never waits.
@@ -64,9 +67,9 @@ class Announcer:
                 earlier = self._waiting.get(key)
                 self._waiting[key] = (max(due, earlier[0]) if earlier else due, {**message, "group": group})
                 self._idle.clear()
-                if self._loop is None:
+                if self._loop is None or self._loop.is_closed():  # closed: its thread ended, whatever ended it
                     self._start()
-                elif not self._loop.is_closed():
+                else:
                     self._loop.call_soon_threadsafe(self._wake.set)
         except RuntimeError as error:  # the interpreter is on its way out and makes no more threads
             log.debug("no ring: %s", error)
@@ -95,7 +98,7 @@ class Announcer:
         self._thread.start()
 
     def _run(self, loop: asyncio.AbstractEventLoop, wake: asyncio.Event) -> None:
-        work = loop.create_task(self._work(wake))
+        work = loop.create_task(repeat(Outage(log, "announcer"), partial(self._work, wake)))
         try:
             loop.run_forever()
         finally:
@@ -104,16 +107,18 @@ class Announcer:
             loop.close()  # the channel layer closes its connections of this loop with it
 
     async def _work(self, wake: asyncio.Event) -> None:
-        while True:
-            pause = self._next_due()
-            try:
-                async with asyncio.timeout(pause):
-                    await wake.wait()
-            except TimeoutError:
-                pass
-            wake.clear()
+        pause = self._next_due()
+        try:
+            async with asyncio.timeout(pause):
+                await wake.wait()
+        except TimeoutError:
+            pass
+        wake.clear()
+        try:
             for group, message in self._due():
-                await self._send(group, message)
+                async with self._outage.outlived_within(SEND_TIMEOUT):
+                    await get_channel_layer().group_send(group, message)
+        finally:
             with self._lock:
                 if not self._waiting:
                     self._idle.set()
@@ -127,20 +132,6 @@ class Announcer:
         with self._lock:
             keys = [key for key, (due, _) in self._waiting.items() if due <= now]
             return [(key[0], self._waiting.pop(key)[1]) for key in keys]
-
-    async def _send(self, group: str, message: dict[str, Any]) -> None:
-        try:
-            async with asyncio.timeout(SEND_TIMEOUT):
-                await get_channel_layer().group_send(group, message)
-            self._warned = False
-        except Exception as error:  # noqa: BLE001 - whatever a channel layer raises, the ring is lost and heals
-            if not self._warned:  # once per outage
-                self._warned = True
-                log.warning(
-                    "channel layer unavailable (%s: %s); what is rung for is noticed some seconds later",
-                    type(error).__name__,
-                    error,
-                )
 
 
 announcer = Announcer()

@@ -14,6 +14,7 @@ import time
 from django.db import connection
 
 from websocket_core import db
+from websocket_core.background import Outage
 
 log = logging.getLogger(__name__)
 
@@ -27,14 +28,16 @@ class Checkpoints:
         self._wanted = connection.vendor == "sqlite"
         self._next = 0.0  # time.monotonic()
         self._under_way: asyncio.Future[None] | None = None
+        self._outage = Outage(log, "checkpoint", "SQLite moves its log within a commit instead")
 
     def committed(self) -> None:
         """There was a commit: move the log if it is time. Does not wait."""
         if not self._wanted or self._under_way is not None or time.monotonic() < self._next:
             return
         self._next = time.monotonic() + EVERY_SECONDS
-        self._under_way = db.readers.call(_checkpoint)
-        self._under_way.add_done_callback(self._done)
+        with self._outage.outlived():  # the commit is done, whatever happens to this
+            self._under_way = db.readers.call(_checkpoint)
+            self._under_way.add_done_callback(self._done)
 
     async def flush(self) -> None:
         """Wait for what is under way."""
@@ -44,7 +47,9 @@ class Checkpoints:
     def _done(self, future: asyncio.Future[None]) -> None:
         self._under_way = None
         if not future.cancelled() and (error := future.exception()) is not None:
-            log.debug("checkpoint: %s", error)  # the next one takes what this one left
+            self._outage.note(error)  # the next one takes what this one left
+        else:
+            self._outage.over()
 
 
 def _checkpoint() -> None:

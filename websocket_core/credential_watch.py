@@ -7,18 +7,22 @@ are connected.
 
 from __future__ import annotations
 
+import logging
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from websocket_core import auth, db
+from websocket_core.auth import Identity
 from websocket_core.conf import conf
 
 if TYPE_CHECKING:
     from websocket_core.connection import WebSocketConnection
     from websocket_core.hub import Hub
+
+log = logging.getLogger(__name__)
 
 CLOSE_CODE = 4401
 EXPIRED = "Your credentials have expired. Connect with new ones."
@@ -82,7 +86,7 @@ class CredentialWatch:
         identities = {connection.identity for connection in asked if connection.identity}
         if not identities:
             return
-        found = await db.read(auth.review, identities)
+        found = await db.read(_judged, identities)
         for connection in asked:
             # Asked again: the client may have sent a fresh token meanwhile.
             identity: Any = connection.identity
@@ -100,8 +104,29 @@ class CredentialWatch:
                 continue
             if end <= now:
                 self._close(connection, CLOSE_CODE, "token_expired", EXPIRED)
-            else:
+                continue
+            try:
                 connection.warn_of_expiry()
+            except Exception:  # one connection's trouble must not keep the credentials of the others open
+                log.exception("connection %s could not be warned", connection.connection_id)
+
+
+def _judged(identities: Collection[Identity]) -> auth.Review:
+    """`auth.review`, with one identity that cannot be judged (its backend raises) not keeping the others unjudged."""
+    try:
+        return auth.review(identities)
+    except db.OUTAGE:
+        raise
+    except Exception as error:
+        if len(identities) == 1:
+            log.exception("credentials of kind %s cannot be judged", next(iter(identities)).kind, exc_info=error)
+            return auth.Review({}, {})
+    half, found = list(identities), auth.Review({}, {})
+    for part in (half[: len(half) // 2], half[len(half) // 2 :]):
+        judged = _judged(part)
+        found.invalid.update(judged.invalid)
+        found.ends.update(judged.ends)
+    return found
 
 
 def _end(connection: WebSocketConnection) -> datetime | None:

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 from channels.layers import get_channel_layer
 
 from websocket_core import metrics
+from websocket_core.background import Outage
 from websocket_core.conf import conf
 from websocket_core.groups import user_group
 from websocket_core.process_tasks import process_task
@@ -65,7 +66,7 @@ class Doorbell:
     def __init__(self) -> None:
         self._waiting: deque[tuple[str, dict[str, Any]]] = deque()
         self._task: asyncio.Task[None] | None = None
-        self._warned = False
+        self._outage = Outage(log, "channel layer", "connections read the journal instead")
 
     def ring(self, written: Sequence[Written]) -> None:
         """Tell the users' connections of these events, committed together."""
@@ -96,23 +97,20 @@ class Doorbell:
             await asyncio.wait([self._task])
 
     async def _work(self) -> None:
-        layer = get_channel_layer()
         try:
             while self._waiting:
                 try:
                     async with asyncio.timeout(SEND_TIMEOUT):  # one for many: it costs as much as a ring
-                        for _ in range(min(RINGS_AT_ONCE, len(self._waiting))):
-                            group, message = self._waiting.popleft()
-                            await layer.group_send(group, message)
-                    self._warned = False
+                        await self._send_some()
+                    self._outage.over()
                 except Exception as error:  # noqa: BLE001 - counted and forgotten: the doorbell is not the truth
                     metrics.rings_failed.inc()
-                    if not self._warned:  # once per outage, not once per event
-                        self._warned = True
-                        log.warning(
-                            "channel layer unavailable (%s: %s); connections read the journal instead",
-                            type(error).__name__,
-                            error,
-                        )
+                    self._outage.note(error)
         finally:
             self._task = None
+
+    async def _send_some(self) -> None:
+        # Each message leaves the queue before anything can fail, so that a failure cannot repeat itself for ever.
+        for _ in range(min(RINGS_AT_ONCE, len(self._waiting))):
+            group, message = self._waiting.popleft()
+            await get_channel_layer().group_send(group, message)

@@ -18,6 +18,7 @@ from weakref import WeakKeyDictionary
 from channels.layers import get_channel_layer
 
 from websocket_core import groups, metrics
+from websocket_core.background import Outage, repeat
 from websocket_core.conf import conf
 from websocket_core.connection import WebSocketConnection
 from websocket_core.connection_log import ConnectionLog
@@ -30,6 +31,7 @@ log = logging.getLogger(__name__)
 CONTROL_MESSAGE = "netra.control"  # {"text"}: a control frame for all connections of a user
 CREDENTIALS_MESSAGE = "netra.credentials"  # check this user's credentials now
 LAYER_SECONDS = 5.0  # that an answer of the channel layer is waited for
+LOG_SECONDS = 2.0  # that the last connection waits for its row to be written
 BURST = 256  # group messages handed on before others have a turn
 CLOSE_MESSAGE = "netra.close"  # look which connections an operator wants closed
 
@@ -55,9 +57,10 @@ class Hub:
         self._members: dict[str, _Member] = {}
         self._channel = ""
         self._open = asyncio.Event()  # there is a channel
-        self._starting = asyncio.Lock()
         self._opening = asyncio.Lock()
         self._tasks: list[asyncio.Task[None]] = []
+        self._hearing = Outage(log, "channel layer", "the watchdog delivers until it is back")
+        self._joining = Outage(log, "groups of the channel layer", "the watchdog delivers until it is back")
         self._watchdog = Watchdog(self)
 
     def __len__(self) -> int:
@@ -78,10 +81,9 @@ class Hub:
 
         A channel layer that is away does not refuse anybody: the watchdog delivers meanwhile.
         """
-        async with self._starting:
-            if not self._tasks:
-                self._start()
-            member = self._members.setdefault(connection.group, _Member())
+        if not self._tasks:
+            self._start()
+        member = self._members.setdefault(connection.group, _Member())
         member.connections.add(connection)
         groups.arrived(connection.user_id)
         metrics.connections.inc()
@@ -112,16 +114,19 @@ class Hub:
                 if not member.connections:
                     del self._members[connection.group]
                     groups.left(connection.user_id)
-        async with self._starting:
-            if not self._members:
-                await self._stop()
+        if not self._members:
+            await self._stop()
 
     async def rejoin(self) -> None:
         """Enter the groups that could not be entered before, as far as the channel layer lets us."""
         for group, member in list(self._members.items()):
             async with member.lock:
                 if not member.joined and member.connections and not await self._enter(group, member):
-                    return  # it is still away: what the first one waits for, the others need not
+                    # It may still be away: then the others need not wait for it, too. It may be this group alone:
+                    # then the next look has to begin with the others.
+                    if self._members.get(group) is member:
+                        self._members[group] = self._members.pop(group)
+                    return
 
     async def drain(self) -> None:
         """Tell every connection to come back elsewhere, spread over some seconds, and close it."""
@@ -146,51 +151,46 @@ class Hub:
                         self._open.set()
                 await get_channel_layer().group_add(group, self._channel)
             member.joined = True
+            self._joining.over()
         except Exception as error:  # noqa: BLE001 - a channel layer that is away refuses nobody
-            log.warning(
-                "channel layer unavailable (%s: %s); the watchdog delivers until it is back",
-                type(error).__name__,
-                error,
-            )
+            self._joining.note(error)
         return member.joined
 
     def _start(self) -> None:
         self._channel = ""
         self._open.clear()
         self._tasks = [
-            process_task(self._listen(), "netra-hub"),
+            process_task(repeat(self._hearing, self._listen), "netra-hub"),
             process_task(self._watchdog.run(), "netra-watchdog"),
         ]
 
     async def _stop(self) -> None:
+        # Without a lock, and what has to wait comes last: whoever joins meanwhile starts tasks of their own.
         tasks, self._tasks = self._tasks, []
-        for task in tasks:
-            if task is not asyncio.current_task():
-                task.cancel()
-        await asyncio.gather(*(task for task in tasks if task is not asyncio.current_task()), return_exceptions=True)
-        await self.log.flush()
+        ending = {task for task in tasks if task is not asyncio.current_task()}
+        for task in ending:
+            task.cancel()
+        await asyncio.gather(*ending, return_exceptions=True)
+        # An event loop that ends next must not take what was recorded along; an absent database must not keep it.
+        try:
+            async with asyncio.timeout(LOG_SECONDS):
+                await self.log.flush()
+        except TimeoutError:
+            pass  # the log goes on by itself
 
     async def _listen(self) -> None:
         layer = get_channel_layer()
         await self._open.wait()
         take_nowait = getattr(layer, "take_nowait", None)  # our in-process layer's: no turn of the loop for each
-        while True:
+        message = await layer.receive(self._channel)
+        for _ in range(BURST):
             try:
-                message = await layer.receive(self._channel)
-            except asyncio.CancelledError:
-                raise
-            except Exception as error:  # noqa: BLE001 - a channel layer that is away refuses nobody
-                log.warning("channel layer unavailable (%s: %s)", type(error).__name__, error)
-                await asyncio.sleep(1)
-                continue
-            for _ in range(BURST):
-                try:
-                    self._deliver(message)
-                except Exception:
-                    log.exception("a group message could not be delivered")
-                message = None if take_nowait is None else take_nowait(self._channel)
-                if message is None:
-                    break
+                self._deliver(message)
+            except Exception:
+                log.exception("a group message could not be delivered")
+            message = None if take_nowait is None else take_nowait(self._channel)
+            if message is None:
+                break
 
     def _deliver(self, message: dict[str, Any]) -> None:
         member = self._members.get(message["group"])
@@ -198,11 +198,18 @@ class Hub:
             return
         kind = message["type"]
         if kind == EVENTS_MESSAGE:
+            hints, at = message["hints"], message.get("at", 0.0)
             for connection in member.connections:
-                connection.hint(message["hints"], message.get("at", 0.0))
+                try:
+                    connection.hint(hints, at)
+                except Exception:  # one connection's trouble is not that of the user's others
+                    log.exception("connection %s could not take a hint", connection.connection_id)
         elif kind == CONTROL_MESSAGE:
             for connection in member.connections:
-                connection.control(message["text"])
+                try:
+                    connection.control(message["text"])
+                except Exception:
+                    log.exception("connection %s could not take a control frame", connection.connection_id)
         elif kind == CREDENTIALS_MESSAGE:
             self._watchdog.credentials_changed(message["group"])
         elif kind == CLOSE_MESSAGE:

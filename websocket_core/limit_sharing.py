@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
 from typing import Any, Final
 from weakref import WeakKeyDictionary
 
@@ -18,6 +19,7 @@ from redis.asyncio import Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 
+from websocket_core.background import Outage, repeat
 from websocket_core.conf import conf
 from websocket_core.groups import user_group
 from websocket_core.lifecycle import lifecycle
@@ -28,7 +30,6 @@ log = logging.getLogger(__name__)
 
 SHARE_SECONDS = 0.5  # how often a process tells what it let through
 HURRY = 8  # one part in so many of a burst is told at once
-PAUSE_SECONDS = 2.0  # after Redis failed
 IDLE_SECONDS = 10.0  # then the connection is closed
 TIMEOUT = 2.0
 BATCH = 500  # buckets in one call
@@ -50,6 +51,9 @@ return answer
 """
 
 
+Call = Callable[[Sequence[str], Sequence[float]], Awaitable[Sequence[int]]]  # of the script: keys, numbers -> ahead
+
+
 class LimitSharing:
     """What the limiters of one event loop let through and have not told yet, and the task that tells it.
 
@@ -60,7 +64,8 @@ class LimitSharing:
         self._untold: dict[tuple[Limiter, str], float] = {}
         self._hurry = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
-        self._warned = False
+        self._idle = 0.0  # seconds without anything to tell
+        self._outage = Outage(log, "sharing of limits", "every process limits alone")
 
     def note(self, limiter: Limiter, user_id: str, cost: float = 1) -> None:
         """So much more of this user was let through."""
@@ -86,21 +91,24 @@ class LimitSharing:
             retry=Retry(NoBackoff(), 1),  # a connection that Redis closed is opened again, once
         )
         script = client.register_script(SCRIPT)
-        idle = 0.0
+        step = partial(self._share, lambda keys, numbers: script(keys=keys, args=numbers))
+        self._idle = 0.0
         try:
-            while idle < IDLE_SECONDS:
-                try:
-                    async with asyncio.timeout(SHARE_SECONDS):
-                        await self._hurry.wait()
-                except TimeoutError:
-                    pass
-                self._hurry.clear()
-                idle = 0.0 if self._untold else idle + SHARE_SECONDS
-                await self._tell(lambda keys, numbers: script(keys=keys, args=numbers))
+            await repeat(self._outage, step, active=lambda: self._idle < IDLE_SECONDS)
         finally:
             await client.aclose()
 
-    async def _tell(self, call: Callable[[Sequence[str], Sequence[float]], Awaitable[Sequence[int]]]) -> None:
+    async def _share(self, call: Call) -> None:
+        try:
+            async with asyncio.timeout(SHARE_SECONDS):
+                await self._hurry.wait()
+        except TimeoutError:
+            pass
+        self._hurry.clear()
+        self._idle = 0.0 if self._untold else self._idle + SHARE_SECONDS
+        await self._tell(call)
+
+    async def _tell(self, call: Call) -> None:
         untold, self._untold = list(self._untold.items()), {}
         for begin in range(0, len(untold), BATCH):
             part = [(key, count, key[0].pace()) for key, count in untold[begin : begin + BATCH]]
@@ -109,17 +117,7 @@ class LimitSharing:
             for _, count, (rate, burst) in part:
                 empty = burst / rate
                 numbers += [count / rate * 1000, (empty + min(empty, MAX_DEBT)) * 1000]
-            try:
-                answer = await call([_name(limiter, user_id) for (limiter, user_id), _, _ in part], numbers)
-            except asyncio.CancelledError:
-                raise
-            except Exception as error:  # noqa: BLE001 - whatever it is, nobody is locked out for it
-                if not self._warned:
-                    self._warned = True
-                    log.warning("limits are not shared (%s); every process limits alone", type(error).__name__)
-                await asyncio.sleep(PAUSE_SECONDS)
-                return
-            self._warned = False
+            answer = await call([_name(limiter, user_id) for (limiter, user_id), _, _ in part], numbers)
             for (key, _, pace), ahead in zip(part, answer, strict=True):
                 key[0].learn(key[1], ahead / 1000 + self._untold.get(key, 0) / pace.rate)
 

@@ -15,6 +15,7 @@ from django.db import connection, transaction
 from django.utils import timezone
 
 from websocket_core import db
+from websocket_core.background import Outage, repeat
 from websocket_core.models import NOBODY, Thread
 
 log = logging.getLogger(__name__)
@@ -59,16 +60,10 @@ async def remove_deleted(seconds: float = float("inf")) -> None:
 
 
 async def keep_removing(seconds: float) -> None:
-    """Look for deleted threads again and again, with so many seconds between; trouble is logged once and waited out."""
-    warned = False
-    while True:
-        try:
-            await remove_deleted()
-            warned = False
-        except asyncio.CancelledError:
-            raise
-        except Exception as error:  # noqa: BLE001 - waited out, the next look comes
-            if not warned:
-                warned = True
-                log.warning("removal of deleted threads: %s: %s", type(error).__name__, error)
+    """Look for deleted threads again and again, with so many seconds between."""
+
+    async def look() -> None:
+        await remove_deleted()
         await asyncio.sleep(seconds)
+
+    await repeat(Outage(log, "removal of deleted threads"), look)

@@ -28,6 +28,8 @@ from websocket_core.transports import BareTransport
 
 log = logging.getLogger(__name__)
 
+BARE_WELCOME_SECONDS = 2.0  # that a socket added by code waits for the database before it starts without
+
 
 class UnifiedWebSocketManager:
     """Connections and events of one user context.
@@ -282,8 +284,9 @@ class UnifiedWebSocketManager:
             connection.begin(found.heads, complete=found.complete, oldest=found.oldest)
             return
         try:
-            await hub.log.opened(connection)
-            found = await db.read(journal_read.welcome, connection.user_id)
+            async with asyncio.timeout(BARE_WELCOME_SECONDS):
+                await hub.log.opened(connection)
+                found = await db.read(journal_read.welcome, connection.user_id)
         except Exception as error:  # noqa: BLE001 - whatever the database raises
             # A socket that code adds is not refused for an absent database; each thread's start is found when it moves.
             log.warning(
@@ -296,7 +299,9 @@ class UnifiedWebSocketManager:
     async def _deliver_to_bare(self, seq: int) -> None:
         """Sockets added by code get the event before `emit` returns; the ring that follows finds it sent."""
         for connection_id in list(self._bare):
-            connection = self._connections[connection_id]
+            connection = self._connections.get(connection_id)
+            if connection is None:
+                continue  # removed while another one took its event
             connection.moved(self.user_context.thread_id, seq)
             try:
                 async with asyncio.timeout(1):

@@ -9,11 +9,11 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from websocket_core import db, journal_read, metrics
+from websocket_core.background import Outage, repeat
 from websocket_core.conf import conf
 from websocket_core.credential_watch import CredentialWatch
 from websocket_core.delivery_lag import delivery_lag
@@ -48,6 +48,12 @@ class Watchdog:
         self._heads: Heads = {}  # as the connections were told; who came later has read them
         self._looked = self._asked = self._beat = float("-inf")
         self._closing: set[asyncio.Task[None]] = set()
+        # One for each thing it looks at: what fails must keep none of the others from being looked at.
+        self._rung_outage = Outage(log, "watchdog, credentials that changed")
+        self._close_outage = Outage(log, "watchdog, connections to close")
+        self._credentials_outage = Outage(log, "watchdog, credentials")
+        self._moved_outage = Outage(log, "watchdog, threads that moved")
+        self._heartbeat_outage = Outage(log, "watchdog, heartbeat")
 
     def credentials_changed(self, group: str) -> None:
         """Look now: the credentials of this group's user may have changed."""
@@ -62,29 +68,15 @@ class Watchdog:
     async def run(self) -> None:
         """Look once per `WATCHDOG_SECONDS`, and when somebody rings; trouble with the database is waited out."""
         # Beside each other: a channel layer or a writer that hangs must not keep ended credentials open.
-        tending = process_task(self._again(self._tend), "netra-watchdog-tend")
+        tending = process_task(repeat(Outage(log, "watchdog, tending"), self._tend), "netra-watchdog-tend")
         try:
             self._since = datetime.now(UTC)
-            await self._again(self._look)
+            await repeat(Outage(log, "watchdog"), self._look)
         finally:
             self._heads = {}  # nobody is here any more, and nobody's name stays
             for task in (tending, *self._closing):
                 task.cancel()
             await asyncio.gather(tending, *self._closing, return_exceptions=True)
-
-    async def _again(self, step: Callable[[], Awaitable[None]]) -> None:
-        """Take a step again and again; trouble is logged once and waited out."""
-        warned = False
-        while True:
-            try:
-                await step()
-                warned = False
-            except asyncio.CancelledError:
-                raise
-            except Exception as error:  # noqa: BLE001 - waited out, the next look comes
-                if not warned:
-                    warned = True
-                    log.warning("watchdog: %s: %s", type(error).__name__, error)
 
     async def _look(self) -> None:
         """Wait for the next second or a ring, then look at what is due."""
@@ -94,16 +86,20 @@ class Watchdog:
         except TimeoutError:
             pass
         self._hurry.clear()
-        await self._credentials.answer()
+        with self._rung_outage.outlived():
+            await self._credentials.answer()
         now = time.monotonic()
         if now - self._asked >= conf.CREDENTIAL_CHECK_SECONDS:
             self._asked = now
-            await self._close_as_asked()
+            with self._close_outage.outlived():
+                await self._close_as_asked()
         if now - self._looked >= conf.WATCHDOG_SECONDS:
             self._looked = now
-            await self._credentials.look()
+            with self._credentials_outage.outlived():
+                await self._credentials.look()
             metrics.journal_backlog.set(get_journal().backlog)
-            await self._look_for_moved()
+            with self._moved_outage.outlived():
+                await self._look_for_moved()
 
     async def _tend(self) -> None:
         """What may have to wait for others."""
@@ -111,7 +107,8 @@ class Watchdog:
         now = time.monotonic()
         if now - self._beat >= conf.HEARTBEAT_SECONDS:
             self._beat = now
-            await self._heartbeat()
+            with self._heartbeat_outage.outlived():
+                await self._heartbeat()
         await self._hub.rejoin()
 
     async def _look_for_moved(self) -> None:
@@ -124,8 +121,11 @@ class Watchdog:
     def _tell(self, news: News) -> None:
         for user_id, threads in news.items():
             for connection in self._hub.of_group(user_group(user_id)):
-                for thread_id, last_seq in threads:
-                    connection.moved(thread_id, last_seq)
+                try:
+                    for thread_id, last_seq in threads:
+                        connection.moved(thread_id, last_seq)
+                except Exception:  # one connection's trouble is not that of the others
+                    log.exception("connection %s could not be told what moved", connection.connection_id)
 
     async def _close_as_asked(self) -> None:
         wanted = set(await db.read(_close_requests))

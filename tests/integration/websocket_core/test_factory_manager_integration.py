@@ -35,6 +35,19 @@ class TestEmitter(SSotAsyncTestCase):
         check_run(websocket.frames)
         assert set(websocket.event_types) == GOLDEN
 
+    async def test_a_socket_that_goes_while_another_takes_its_event__harms_nobody(self):
+        manager, last = create_test_manager(), RecordingWebSocket()
+        ids: list[str] = []
+
+        class Leaving(RecordingWebSocket):
+            async def send(self, text: str) -> None:
+                await super().send(text)
+                await manager.remove_connection(ids[-1])
+
+        ids += [await manager.add_connection(websocket) for websocket in (Leaving(), last)]
+        assert await UnifiedWebSocketEmitter(manager).emit_agent_started(agent_type="test")
+        assert await manager.emit_critical_event(manager.user_context.user_id, "agent_thinking", {"delta": "hm"})
+
     async def test_absent_fields_are_absent(self):
         manager, websocket = create_test_manager(), RecordingWebSocket()
         await manager.add_connection(websocket)
