@@ -17,6 +17,7 @@ class Defaults:
     HEARTBEAT_SECONDS: float = 5.0  # how often a lease is renewed
     LOOK_SECONDS: float = 1.0  # how often a process looks for wishes (stop, decisions) it was not told of
     SWEEP_SECONDS: float = 5.0  # how often a process looks for runs that nobody has any more
+    RETRIES: int = 3  # new runs in place of one whose worker died, for agents with `on_loss="retry"`
     JOB_STALL_SECONDS: float = 30.0  # jobs of a worker that gave no sign for so long are cleared away
     STOP_GRACE_SECONDS: float = 3.0  # an agent that swallows its cancellation is abandoned after this
     MAX_ERROR_CHARS: int = 4096  # of an error's text that a person is shown

@@ -5,6 +5,7 @@ from __future__ import annotations
 import msgspec
 from django.db.models.functions import Now
 
+from agents.conf import conf
 from agents.executors import Executor
 from agents.ledger import Event, RunOperation, append, end, row_of, run_of, with_usage
 from agents.ledger_sql import RunRow
@@ -46,7 +47,7 @@ class ReapRun(RunOperation):
     was so.
 
     Args:
-        retry: start a new run in its place.
+        retry: start a new run in its place, unless `NETRA_RETRIES` of them were lost already.
     """
 
     __slots__ = ("executor", "retry", "run_pk", "terminal", "trace")
@@ -68,18 +69,18 @@ class ReapRun(RunOperation):
             self.terminal = Event("agent_cancelled", with_usage(reason, run.usage))
             end(transaction, row, run.pk, run.run_id, closers, self.terminal)
             return True
-        data = {
-            "code": "worker_lost",
-            "message": "The process that ran the agent was lost. Nothing is repeated by itself; start again.",
-        }
-        if self.retry:
+        # A run that kills whatever executes it (out of memory, a crash in C) must not do so for ever: it takes all
+        # other runs of each worker along.
+        retry = self.retry and run.attempt <= conf.RETRIES
+        data = {"code": "worker_lost", "message": _lost(run.attempt, gave_up=self.retry and not retry)}
+        if retry:
             data |= {
                 "message": "The process that ran the agent was lost; a new run was started.",
                 "retried_as": new_id(),
             }
         self.trace, self.terminal = run.trace, Event("agent_failed", with_usage(data, run.usage))
         end(transaction, row, run.pk, run.run_id, closers, self.terminal)
-        if self.retry:
+        if retry:
             again = Run.objects.create(
                 user_id=run.user_id,
                 run_id=data["retried_as"],
@@ -88,10 +89,17 @@ class ReapRun(RunOperation):
                 input=run.input,
                 request_id=run.request_id,
                 trace=run.trace,
+                attempt=run.attempt + 1,
                 created_at=transaction.now,
             )
             self.executor.enqueue(again)
         return True
+
+
+def _lost(attempts: int, *, gave_up: bool) -> str:
+    if gave_up:
+        return f"The process that ran the agent was lost {attempts} times in a row. The agent is not started again."
+    return "The process that ran the agent was lost. Nothing is repeated by itself; start again."
 
 
 def request_stop(transaction: Transaction, run_pk: int, reason: str) -> None:
@@ -126,7 +134,10 @@ def open_ends(
     tools: dict[str, str] = {}
     approvals: dict[str, None] = {}
     for event_type, frame in found.order_by("seq").values_list("event_type", "frame"):
-        data = msgspec.json.decode(frame)["data"]
+        try:
+            data = msgspec.json.decode(frame)["data"]
+        except msgspec.DecodeError:
+            continue  # a row that was damaged must not keep the run open for ever
         if event_type == "tool_executing":
             tools[data["tool_call_id"]] = data.get("tool_name", "")
         elif event_type == "tool_completed":

@@ -38,6 +38,9 @@ class Run(models.Model):
     # W3C trace context of its record; empty while tracing is off. With a default in the database, since processes of
     # the version before insert rows without it.
     trace = models.CharField(max_length=64, blank=True, default="", db_default="")
+    # 1, or one more than that of the run in whose place it was started after a worker died. With a default in the
+    # database, since processes of the version before insert rows without it.
+    attempt = models.PositiveSmallIntegerField(default=1, db_default=1)
     status = models.CharField(max_length=16, choices=RunStatus.choices, default=RunStatus.QUEUED)
     first_seq = models.BigIntegerField(null=True, blank=True)  # the run's first event
     last_seq = models.BigIntegerField(null=True, blank=True)  # its terminal event
