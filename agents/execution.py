@@ -295,8 +295,9 @@ async def _execute_bare(execution: Execution, manager: WebSocketManagerProtocol,
         raise RunOverError()
     if ending.terminal is None:
         raise RuntimeError("this agent rests; it needs to be started through Netra (start_agent)")
-    for event in (*run_events.closers(ending.open_status, ending.open_error), ending.terminal):
-        if not await manager.emit_critical_event(whose.user_id, event[0], event[1]):
+    terminal = (ending.terminal.event_type, ending.terminal.data)
+    for event_type, data in (*run_events.closers(ending.open_status, ending.open_error), terminal):
+        if not await manager.emit_critical_event(whose.user_id, event_type, data):
             raise RunOverError()
     if ending.error is not None:
         raise ending.error

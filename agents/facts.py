@@ -38,3 +38,7 @@ class Rest:
     """
 
     memory: bytes
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.memory, bytes):
+            raise TypeError(f"Rest takes bytes, not {type(self.memory).__name__}: encode what `proceed` needs")

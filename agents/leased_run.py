@@ -10,7 +10,7 @@ from agents import run_reads
 from agents.facts import Decision
 from agents.ledger import Lease
 from agents.ledger_approvals import RequestApproval
-from agents.ledger_leases import Remember
+from agents.ledger_leases import Remember, memory_key
 from agents.run_events import RunEvents
 from websocket_core import db
 from websocket_core.journal import get_journal
@@ -35,7 +35,7 @@ class LeasedRun:
 
     async def recall(self, key: str) -> bytes | None:
         """What was remembered for the thread under this key."""
-        return await db.read(run_reads.memory, self._lease.user_id, self._lease.thread_id, key)
+        return await db.read(run_reads.memory, self._lease.user_id, self._lease.thread_id, memory_key(key))
 
     async def remember(self, key: str, data: bytes) -> None:
         """Remember it for the thread."""

@@ -20,7 +20,11 @@ from agents.ledger_sql import RunRow
 from agents.models import Approval, Decision, Run, RunStatus
 from websocket_core import events
 from websocket_core.errors import NotFound
+from websocket_core.ids import NAME_LENGTH, USER_LENGTH
 from websocket_core.journal_transaction import Operation, ThreadRow, Transaction
+from websocket_core.stored_text import exact, fitting
+
+REASON_LENGTH = 1024  # characters of a stop's reason
 
 TERMINAL_STATUS = {
     "agent_completed": RunStatus.COMPLETED,
@@ -30,10 +34,19 @@ TERMINAL_STATUS = {
 
 
 class Event(NamedTuple):
-    """An event to append: its type and its data."""
+    """An event to append: its type and its data; `text` is the data encoded, where that was done already."""
 
     event_type: str
     data: dict[str, Any]
+    text: str = ""
+
+    def encoded(self) -> Event:
+        """The same with its text.
+
+        Raises:
+            UnserialisableError: the data has no JSON form.
+        """
+        return self._replace(text=events.encode(self.data))
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,14 +77,14 @@ class RunOperation(Operation):
     def __init__(
         self, user_id: str, thread_id: str, *, creates: bool = False, patient: bool = False, size: int = 1024
     ) -> None:
-        super().__init__(((user_id, thread_id),), creates=creates, patient=patient, size=size)
-        self.key = (user_id, thread_id)
+        self.key = (exact(user_id, "user_id", USER_LENGTH), exact(thread_id, "thread_id", NAME_LENGTH))
+        super().__init__((self.key,), creates=creates, patient=patient, size=size)
 
 
 def append(transaction: Transaction, row: ThreadRow, run_id: str, event: Event) -> int:
     """Append one event of a run; returns its seq."""
     row.dirty = True
-    return transaction.append(row, run_id, event.event_type, events.encode(event.data))
+    return transaction.append(row, run_id, event.event_type, event.text or events.encode(event.data))
 
 
 def claim(transaction: Transaction, row: ThreadRow, run: RunRow, worker_id: str) -> Lease:
@@ -149,7 +162,7 @@ def end(
         result=result,
         code=terminal.data.get("code", ""),
         incident=incident,
-        stop_reason=None if reason is None else reason[:1024],
+        stop_reason=None if reason is None else fitting(reason, "reason", REASON_LENGTH),
         retried_as=terminal.data.get("retried_as", ""),
         now=transaction.now,
     )

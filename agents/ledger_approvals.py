@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Hashable
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
 
 import msgspec
@@ -17,17 +17,35 @@ from websocket_core.errors import (
     LeaseLostError,
     NotFound,
 )
+from websocket_core.ids import NAME_LENGTH
 from websocket_core.journal_transaction import ThreadRow, Transaction
+from websocket_core.stored_text import exact, fitting, storable
+
+TOOL_NAME_LENGTH = 255
+BY_LENGTH = 16
+LONGEST_SECONDS = 100 * 366 * 86400
 
 
 class RequestApproval(RunOperation):
     """Record an approval with its event; the run waits."""
 
-    __slots__ = ("data", "lease", "seconds")
+    __slots__ = ("arguments", "data", "lease", "lifetime", "text")
+    apart = True
 
     def __init__(self, lease: Lease, data: dict[str, Any], seconds: float) -> None:
-        super().__init__(lease.user_id, lease.thread_id)
-        self.lease, self.data, self.seconds = lease, data, seconds
+        exact(data["approval_id"], "approval_id", NAME_LENGTH)
+        exact(data["tool_call_id"], "tool_call_id", NAME_LENGTH)
+        for name in ("tool_name", "message"):
+            if not isinstance(data[name], str):
+                raise TypeError(f"{name} is text, not {type(data[name]).__name__}")
+        self.lifetime = _lifetime(seconds)
+        self.text, self.arguments = events.encode(data), events.encode(data["arguments"])
+        events.check_size(self._with_expiry(datetime.now(UTC)), lease.thread_id, lease.run_id)
+        super().__init__(lease.user_id, lease.thread_id, size=len(self.text) + len(self.arguments) + 512)
+        self.lease, self.data = lease, data
+
+    def _with_expiry(self, expires: datetime) -> str:
+        return f'{self.text[:-1]},"expires_at":"{events.timestamp(expires)}"}}'
 
     @property
     def chain(self) -> Hashable:
@@ -38,24 +56,27 @@ class RequestApproval(RunOperation):
         row = transaction.thread(self.key)
         if row.fence != self.lease.fence or row.active_run_id != self.lease.run_id:
             raise LeaseLostError()
-        expires = transaction.now + timedelta(seconds=self.seconds)
-        arguments = events.encode(self.data["arguments"])
-        text = events.encode({**self.data, "expires_at": events.timestamp(expires)})
-        events.check_size(text, self.lease.thread_id, self.lease.run_id)
+        expires = transaction.now + self.lifetime
         Approval.objects.create(
             user_id=self.lease.user_id,
             approval_id=self.data["approval_id"],
             run_id=self.lease.run_pk,
             tool_call_id=self.data["tool_call_id"],
-            tool_name=self.data["tool_name"][:255],
-            arguments=arguments,
-            arguments_digest=digest(self.data["tool_name"], arguments),
-            message=self.data["message"],
+            tool_name=fitting(self.data["tool_name"], "tool_name", TOOL_NAME_LENGTH),
+            arguments=self.arguments,
+            arguments_digest=digest(self.data["tool_name"], self.arguments),
+            message=storable(self.data["message"]),
             created_at=transaction.now,
             expires_at=expires,
         )
         Run.objects.filter(pk=self.lease.run_pk).update(status=RunStatus.WAITING)
-        transaction.append(row, self.lease.run_id, "approval_requested", text)
+        transaction.append(row, self.lease.run_id, "approval_requested", self._with_expiry(expires))
+
+
+def _lifetime(seconds: object) -> timedelta:
+    if isinstance(seconds, bool) or not isinstance(seconds, int | float) or not 0 <= seconds <= LONGEST_SECONDS:
+        raise ValueError(f"an approval expires in 0 to {LONGEST_SECONDS:,} seconds, not {seconds!r:.40}")
+    return timedelta(seconds=seconds)
 
 
 def digest(tool_name: str, arguments: str) -> str:
@@ -77,12 +98,20 @@ class DecideApproval(RunOperation):
     """
 
     __slots__ = ("approval_id", "approved", "by", "run_id", "value")
+    apart = True
 
     def __init__(
         self, user_id: str, thread_id: str, run_id: str, approval_id: str, *, approved: bool, value: Any, by: str
     ) -> None:
-        super().__init__(user_id, thread_id)
-        self.run_id, self.approval_id, self.approved, self.value, self.by = run_id, approval_id, approved, value, by
+        self.run_id, self.approval_id = (
+            exact(run_id, "run_id", NAME_LENGTH),
+            exact(approval_id, "approval_id", NAME_LENGTH),
+        )
+        if not isinstance(approved, bool):
+            raise TypeError(f"approved is true or false, not {type(approved).__name__}")
+        size = len(events.encode(value))
+        super().__init__(user_id, thread_id, size=2 * size + 512)
+        self.approved, self.value, self.by = approved, value, exact(by, "by", BY_LENGTH)
 
     def apply(self, transaction: Transaction) -> Decided | AlreadyDecided:
         missing = NotFound("There is no such approval.", run_id=self.run_id)

@@ -7,13 +7,14 @@ from django.db.models.functions import Now
 
 from agents.conf import conf
 from agents.executors import Executor
-from agents.ledger import Event, RunOperation, append, end, row_of, run_of, with_usage
+from agents.ledger import REASON_LENGTH, Event, RunOperation, append, end, row_of, run_of, with_usage
 from agents.ledger_sql import RunRow
 from agents.models import OPEN, Run, RunStatus
 from websocket_core.errors import RunFinished
-from websocket_core.ids import new_id
+from websocket_core.ids import NAME_LENGTH, new_id
 from websocket_core.journal_transaction import ThreadRow, Transaction
 from websocket_core.models import Event as EventModel
+from websocket_core.stored_text import exact, fitting
 
 
 class StopRun(RunOperation):
@@ -23,10 +24,12 @@ class StopRun(RunOperation):
     """
 
     __slots__ = ("reason", "run_id")
+    apart = True
 
     def __init__(self, user_id: str, thread_id: str, run_id: str, reason: str) -> None:
         super().__init__(user_id, thread_id)
-        self.run_id, self.reason = run_id, reason
+        self.run_id = exact(run_id, "run_id", NAME_LENGTH)
+        self.reason = fitting(reason, "reason", REASON_LENGTH)
 
     def apply(self, transaction: Transaction) -> bool:
         row, run = run_of(transaction, self.key, self.run_id)
@@ -51,6 +54,7 @@ class ReapRun(RunOperation):
     """
 
     __slots__ = ("executor", "retry", "run_pk", "terminal", "trace")
+    apart = True
 
     def __init__(self, user_id: str, thread_id: str, run_pk: int, *, retry: bool, executor: Executor) -> None:
         super().__init__(user_id, thread_id)

@@ -9,7 +9,13 @@ from agents.ledger import Event, Lease, RunOperation, claim, end, next_queued, r
 from agents.ledger_sql import RunRow
 from agents.models import Approval, Memory, Run, RunStatus
 from websocket_core.errors import LeaseLostError
+from websocket_core.ids import NAME_LENGTH
 from websocket_core.journal_transaction import ThreadRow, Transaction
+from websocket_core.stored_text import exact
+
+CODE_LENGTH = 32
+INCIDENT_LENGTH = 64
+KEY_LENGTH = 200
 
 
 class ClaimRun(RunOperation):
@@ -19,7 +25,7 @@ class ClaimRun(RunOperation):
 
     def __init__(self, user_id: str, thread_id: str, worker_id: str) -> None:
         super().__init__(user_id, thread_id)
-        self.worker_id = worker_id
+        self.worker_id = exact(worker_id, "worker_id", NAME_LENGTH)
 
     def apply(self, transaction: Transaction) -> Lease | None:
         row = transaction.rows.get(self.key)
@@ -49,9 +55,11 @@ class FinishRun(RunOperation):
         incident: str = "",
         take_next: bool,
     ) -> None:
-        super().__init__(lease.user_id, lease.thread_id, patient=True, size=len(result) + 1024)
-        self.lease, self.closers, self.terminal = lease, closers, terminal
-        self.result, self.incident, self.take_next = result, incident, take_next
+        self.result, self.incident = exact(result, "result"), exact(incident, "incident", INCIDENT_LENGTH)
+        exact(terminal.data.get("code", ""), "code", CODE_LENGTH)
+        self.closers, self.terminal = [event.encoded() for event in closers], terminal.encoded()
+        super().__init__(lease.user_id, lease.thread_id, patient=True, size=2 * len(result) + 1024)
+        self.lease, self.take_next = lease, take_next
 
     def apply(self, transaction: Transaction) -> Lease | None:
         row = transaction.thread(self.key)
@@ -79,10 +87,12 @@ class RestRun(RunOperation):
     """The run waits for its decisions in the database; nobody holds it. Result: whether it can go on at once."""
 
     __slots__ = ("lease", "memory", "usage")
+    apart = True
 
     def __init__(self, lease: Lease, memory: bytes, usage: str = "") -> None:
+        self.memory, self.usage = _bytes(memory), exact(usage, "usage")
         super().__init__(lease.user_id, lease.thread_id, patient=True, size=len(memory) + 512)
-        self.lease, self.memory, self.usage = lease, memory, usage
+        self.lease = lease
 
     def apply(self, transaction: Transaction) -> bool:
         row = transaction.thread(self.key)
@@ -101,16 +111,33 @@ class Remember(RunOperation):
     """Keep bytes for the thread, as long as the lease holds."""
 
     __slots__ = ("data", "lease", "name")
+    apart = True
 
     def __init__(self, lease: Lease, name: str, data: bytes) -> None:
+        self.name, self.data = memory_key(name), _bytes(data)
         super().__init__(lease.user_id, lease.thread_id, size=len(data) + 512)
-        self.lease, self.name, self.data = lease, name, data
+        self.lease = lease
 
     def apply(self, transaction: Transaction) -> None:
         row = transaction.thread(self.key)
         if row.fence != self.lease.fence or row.active_run_id != self.lease.run_id:
             raise LeaseLostError()
         remember(transaction, row, self.name, self.data)
+
+
+def memory_key(key: object) -> str:
+    """A key under which something can be remembered.
+
+    Raises:
+        TypeError, UnstorableText: it is none.
+    """
+    return exact(key, "the key of what is remembered", KEY_LENGTH)
+
+
+def _bytes(data: object) -> bytes:
+    if not isinstance(data, bytes | bytearray | memoryview):
+        raise TypeError(f"what is remembered is bytes, not {type(data).__name__}: encode it")
+    return bytes(data)
 
 
 def rest_key(run_id: str) -> str:

@@ -15,11 +15,14 @@ from agents.ledger_endings import cancel_queued, end_resting, request_stop
 from agents.ledger_sql import RunRow
 from agents.models import Run, RunStatus
 from websocket_core.errors import InvalidAction, RunLimit, ThreadBusy
+from websocket_core.ids import NAME_LENGTH
 from websocket_core.journal_transaction import ThreadRow, Transaction
 from websocket_core.models import Thread
 from websocket_core.protocols import StartOutcome
+from websocket_core.stored_text import exact, storable
 
 TITLE_LENGTH = 80
+TRACE_LENGTH = 64
 
 
 class Started(NamedTuple):
@@ -37,7 +40,7 @@ class StartRun(RunOperation):
     """
 
     __slots__ = (
-        *("agent_type", "executor", "if_busy", "input", "request_id", "run_id", "thread_given", "trace", "worker_id"),
+        *("_trace", "agent_type", "executor", "if_busy", "input", "request_id", "run_id", "thread_given", "worker_id"),
     )
 
     def __init__(
@@ -54,10 +57,23 @@ class StartRun(RunOperation):
         worker_id: str,
         executor: Executor,
     ) -> None:
+        self.run_id, self.input = exact(run_id, "run_id", NAME_LENGTH), exact(input, "input")
+        self.agent_type = exact(agent_type, "agent_type", NAME_LENGTH)
+        self.request_id = None if request_id is None else exact(request_id, "request_id", NAME_LENGTH)
+        self.worker_id = exact(worker_id, "worker_id", NAME_LENGTH)
         super().__init__(user_id, thread_id, creates=True, size=len(input) + 1024)
-        self.run_id, self.thread_given, self.agent_type, self.input = run_id, thread_given, agent_type, input
-        self.if_busy, self.request_id, self.worker_id, self.executor = if_busy, request_id, worker_id, executor
-        self.trace = ""  # see `Run.trace`
+        self.thread_given, self.if_busy, self.executor = thread_given, if_busy, executor
+        self._trace = ""
+
+    @property
+    def trace(self) -> str:
+        """See `Run.trace`."""
+        return self._trace
+
+    @trace.setter
+    def trace(self, trace: str) -> None:
+        # A run is worth more than its trace: one that cannot be kept is none.
+        self._trace = trace if trace.isascii() and trace.isprintable() and len(trace) <= TRACE_LENGTH else ""
 
     def apply(self, transaction: Transaction) -> Started:
         row = transaction.thread(self.key)
@@ -172,7 +188,7 @@ def title_of(input: Any, agent_type: str) -> str:
     """A thread's title out of its first input: the message, or whatever text comes first, on one line."""
     values = [input.get("message"), input.get("prompt"), *input.values()] if isinstance(input, dict) else [input]
     text = next((value for value in values if isinstance(value, str) and value.strip()), "")
-    line = " ".join(text.split())
+    line = " ".join(storable(text).split())
     if not line:
         return agent_type[:TITLE_LENGTH]
     return line if len(line) <= TITLE_LENGTH else line[: TITLE_LENGTH - 1].rstrip() + "…"

@@ -91,8 +91,14 @@ class Whose(Protocol):
 def grammar_so_far(lease: Whose) -> RunGrammar:
     """The grammar's state after everything the journal has of a run."""
     grammar = RunGrammar()
+    # A thread's events are found by their numbers: without the first one this would read the thread's whole history.
+    runs = Run.objects.filter(user_id=lease.user_id, run_id=lease.run_id)
+    first_seq = runs.values_list("first_seq", flat=True).first() or 0  # a run outside the runtime has no row
     rows = Event.objects.filter(
-        thread__user_id=lease.user_id, thread__thread_id=lease.thread_id, run_id=lease.run_id
+        thread__user_id=lease.user_id,
+        thread__thread_id=lease.thread_id,
+        run_id=lease.run_id,
+        seq__gte=first_seq,
     ).order_by("seq")
     for event_type, frame in rows.values_list("event_type", "frame"):
         grammar.feed(event_type, msgspec.json.decode(frame)["data"])

@@ -1,4 +1,6 @@
-"""Text that every end can carry: it has a UTF-8 form, and for the database's own columns no NUL."""
+"""Text that every end can carry: it has a UTF-8 form, and for the database's own columns no NUL
+(`websocket_core.stored_text`).
+"""
 
 from __future__ import annotations
 
@@ -9,27 +11,9 @@ import msgspec
 
 from agents.conf import conf
 from websocket_core import events
+from websocket_core.stored_text import REPLACEMENT, storable, whole
 
-REPLACEMENT = "\ufffd"
-
-
-def whole(text: str) -> str:
-    """The text with a UTF-8 form: halves of characters are put together, and lone ones replaced by U+FFFD.
-
-    Models cut characters in two between chunks; file names that are no UTF-8 come as lone halves (`surrogateescape`).
-    """
-    if text.isascii():
-        return text
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
-    return text
-
-
-def storable(text: str) -> str:
-    """The text as a column of the database takes it: whole, and without NUL, which PostgreSQL refuses."""
-    return whole(text).replace("\0", REPLACEMENT)
+__all__ = ["REPLACEMENT", "bounded", "expressible", "storable", "whole"]
 
 
 def bounded(text: str) -> str:

@@ -16,6 +16,7 @@ from functools import partial
 from typing import Any
 
 from channels.layers import get_channel_layer
+from django.db import transaction
 
 from websocket_core.background import Outage, repeat
 
@@ -139,5 +140,12 @@ atexit.register(announcer.close)
 
 
 def announce(group: str, message: dict[str, Any], *, after: float = 0.0) -> None:
-    """See `Announcer.ring`."""
-    announcer.ring(group, message, after=after)
+    """See `Announcer.ring`; within a transaction, whoever began it (a view under `ATOMIC_REQUESTS`, too), once that is
+    committed: what is told has happened.
+    """
+    database = transaction.get_connection()
+    ring = partial(announcer.ring, group, message, after=after)
+    if database.in_atomic_block:
+        database.on_commit(ring, robust=True)
+    else:
+        ring()

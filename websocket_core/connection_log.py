@@ -12,11 +12,13 @@ from typing import TYPE_CHECKING, Any
 from django.db import connection as database
 
 from websocket_core.connection_places import earlier_connections
+from websocket_core.ids import NAME_LENGTH, USER_LENGTH
 from websocket_core.journal import get_journal
 from websocket_core.journal_transaction import Operation, Transaction
 from websocket_core.models import Connection
 from websocket_core.process import this_process
 from websocket_core.process_tasks import process_task
+from websocket_core.stored_text import exact, fitting
 
 if TYPE_CHECKING:
     from websocket_core.connection import WebSocketConnection
@@ -91,12 +93,13 @@ class ConnectionLog:
         written = self._next
         written.opened.append(
             Connection(
-                connection_id=connection.connection_id,
-                user_id=connection.user_id,
-                thread_id=connection.thread_id,
+                # One row that cannot be kept would cost all who connect at this moment their connections.
+                connection_id=exact(connection.connection_id, "connection_id", NAME_LENGTH),
+                user_id=exact(connection.user_id, "user_id", USER_LENGTH),
+                thread_id=exact(connection.thread_id, "thread_id", NAME_LENGTH),
                 process_id=this_process.process_id,
-                credential=connection.identity.kind if connection.identity else "code",
-                client=connection.client[:200],
+                credential=exact(connection.identity.kind if connection.identity else "code", "credential", 16),
+                client=fitting(connection.client, "client", 200),
                 connected_at=connection.connected_at,
                 last_seen_at=connection.last_seen_at,
             )
@@ -109,12 +112,12 @@ class ConnectionLog:
 
     def thread(self, connection_id: str, thread_id: str) -> None:
         """Record in which thread a connection works."""
-        self._next.threads[connection_id] = thread_id
+        self._next.threads[connection_id] = exact(thread_id, "thread_id", NAME_LENGTH)
         self._start()
 
     def closed(self, connection_id: str, code: int | None) -> None:
         """Record that a connection is gone."""
-        self._next.closed[connection_id] = code
+        self._next.closed[connection_id] = code if code is None or 0 <= code < 1 << 16 else None
         self._start()
 
     async def flush(self) -> None:

@@ -13,6 +13,7 @@ import logging
 import time
 from collections import deque
 from collections.abc import Hashable, Iterable, Sequence
+from itertools import chain
 from typing import Any, NamedTuple
 from weakref import WeakKeyDictionary
 
@@ -23,7 +24,7 @@ from websocket_core.announce import announce
 from websocket_core.checkpoints import Checkpoints
 from websocket_core.conf import conf
 from websocket_core.doorbell import Doorbell, hints_of
-from websocket_core.errors import JournalUnavailable, OutcomeUnknown, WebSocketCoreError
+from websocket_core.errors import JournalUnavailable, OutcomeUnknown
 from websocket_core.journal_commits import CommitMark
 from websocket_core.journal_sql import statements
 from websocket_core.journal_transaction import Operation, Transaction
@@ -66,6 +67,7 @@ class Journal:
         self._queue: deque[_Entry] = deque()
         self._chars = 0
         self._task: asyncio.Task[None] | None = None
+        self._parts: deque[Sequence[_Entry]] = deque()  # of the batch under way; more than one when it was spoilt
         self._room: deque[asyncio.Future[None]] = deque()  # who waits for a place in the queue, in order
 
     async def submit(self, operation: Operation) -> Any:
@@ -182,8 +184,31 @@ class Journal:
                 self._chars = 0
 
     async def _commit(self, batch: Sequence[_Entry]) -> None:
+        """Commit a batch; when an operation spoils it, the rest without that one."""
+        self._parts.append(batch)
+        try:
+            while self._parts:
+                part, work = self._parts.popleft(), _Batch(next(self._numbers), self._mark)
+                try:
+                    await self._commit_part(part, work)
+                except Exception as error:
+                    pieces = _without_culprit(part, work, error)
+                    if len(pieces) < 2:
+                        log.exception("the journal could not commit %d operations", len(part))
+                        _settle(part, [error] * len(part))
+                        continue
+                    sizes = ", ".join(str(len(piece)) for piece in pieces)
+                    log.warning("a batch of %d operations failed (%s); committing %s", len(part), error, sizes)
+                    self._parts.extendleft(reversed(pieces))
+        except BaseException:
+            for entry in chain.from_iterable(self._parts):
+                entry.future.cancel()
+            self._parts.clear()
+            raise
+
+    async def _commit_part(self, batch: Sequence[_Entry], work: _Batch) -> None:
         operations = [entry.operation for entry in batch]
-        work, attempt, pause, again = _Batch(next(self._numbers), self._mark), 0, 0.05, False
+        attempt, pause, again = 0, 0.05, False
         while True:
             attempt += 1
             began = time.perf_counter()
@@ -204,35 +229,22 @@ class Journal:
                 operations = [entry.operation for entry in batch]
                 await asyncio.sleep(pause)
                 pause = min(pause * 2, 1.0)
-            except OutcomeUnknown as error:  # nothing of it is done again: it may be in the journal
-                log.exception("it is not known whether %d operations were written", len(batch))
-                _settle(batch, [error] * len(batch))
-                return
+            except OutcomeUnknown:
+                raise
             except Exception as error:
-                if not again and (isinstance(error, IntegrityError) or work.unclear is not None):
-                    # Another process made the same thing first (a run of the same name, in another thread): a second
-                    # look finds it, and answers as if it had been there before. Or something broke around the commit:
-                    # a second look finds out whether it happened.
-                    again = True
-                    continue
-                if len(batch) == 1 or (work.unclear is not None and not isinstance(error, IntegrityError)):
+                # Another process made the same thing first (a run of the same name, in another thread): a second look
+                # finds it, and answers as if it had been there before. Or something broke around the commit: a second
+                # look finds out whether it happened.
+                alone = isinstance(error, IntegrityError) and (len(batch) == 1 or work.culprit is None)
+                if again or not (alone or work.unclear is not None):
                     raise
-                # One operation spoils the transaction: each gets its own, so that only the culprit fails.
-                log.exception("a batch of %d operations failed; committing them one by one", len(batch))
-                for entry in batch:
-                    try:
-                        await self._commit([entry])
-                    except Exception as error:  # noqa: BLE001 - handed to those who wait
-                        _settle([entry], [error])
-                return
+                again = True
             else:
                 metrics.commit_seconds.observe(time.perf_counter() - began)
                 metrics.batches.inc()
                 metrics.batch_events.observe(len(committed.transaction.written))
                 metrics.events_appended.inc(len(committed.transaction.written))
                 self.doorbell.ring(committed.transaction.written)
-                for callback in committed.transaction.after_commit:
-                    callback()
                 _settle(batch, committed.results)
                 self._checkpoints.committed()
                 return
@@ -243,6 +255,7 @@ class Journal:
         """
         broken: set[Hashable] = set()
         left = batch if unclear else _sift(batch, broken)
+        self._parts = deque(part for part in (_sift(part, broken) for part in self._parts) if part)
         queued = _sift(self._queue, broken)
         gone = len(batch) - len(left) + len(self._queue) - len(queued)
         if gone:
@@ -259,11 +272,13 @@ class _Batch:
     Attributes:
         number: of the batch in its journal.
         unclear: what a transaction has done whose commit was not answered: it may be in the journal.
+        culprit: place of the operation that broke the last attempt, where that is known.
     """
 
     def __init__(self, number: int, mark: CommitMark) -> None:
         self.number, self.mark = number, mark
         self.unclear: _Committed | None = None
+        self.culprit: int | None = None
 
 
 def _transact(operations: Sequence[Operation], batch: _Batch) -> _Committed:
@@ -276,14 +291,16 @@ def _transact(operations: Sequence[Operation], batch: _Batch) -> _Committed:
         if marked and not batch.mark.take(batch.number, unclear=batch.unclear is not None):
             assert batch.unclear is not None
             return batch.unclear
+        batch.culprit = None
         batch.unclear = None  # the earlier transaction has ended, and its number is not there: it was rolled back
         work = Transaction()
         work.lock(operations)
-        for operation in operations:
-            try:
-                results.append(operation.apply(work))
-            except WebSocketCoreError as error:
-                results.append(error)
+        try:
+            for operation in operations:
+                results.append(work.apply(operation))  # noqa: PERF401 - how many there are tells which one broke
+        except Exception:
+            batch.culprit = len(results)
+            raise
         work.flush()
         if this_process.is_silent():
             this_process.beat(work.now)
@@ -291,6 +308,26 @@ def _transact(operations: Sequence[Operation], batch: _Batch) -> _Committed:
         if marked:
             batch.unclear = committed
     return committed
+
+
+def _without_culprit(batch: Sequence[_Entry], work: _Batch, error: Exception) -> list[Sequence[_Entry]]:
+    """What to commit one after the other instead of a batch that broke: what is before the operation that broke it,
+    that operation, what is after it. In order, since the events of a run are. Where nobody knows which one it was,
+    halves.
+
+    One piece: there is nothing that could be left out.
+    """
+    if work.unclear is not None and not isinstance(error, IntegrityError):
+        return [batch]  # it may be in the journal
+    if isinstance(error, OutcomeUnknown):
+        return [batch]
+    place = work.culprit
+    if place is None:
+        middle = len(batch) // 2
+        pieces = [batch[:middle], batch[middle:]]
+    else:
+        pieces = [batch[:place], batch[place : place + 1], batch[place + 1 :]]
+    return [piece for piece in pieces if piece]
 
 
 def _sift(entries: Iterable[_Entry], broken: set[Hashable]) -> list[_Entry]:
@@ -319,7 +356,7 @@ def _settle(batch: Sequence[_Entry], results: Sequence[Any]) -> None:
 
 def commit_now(operation: Operation) -> Any:
     """Commit one operation from synchronous code (the admin, commands), on the calling thread's own connection, and
-    ring.
+    ring. Within a transaction of the caller's it is part of that, and rings when that is committed.
 
     Raises:
         WebSocketCoreError: what the operation raised; it has written nothing.

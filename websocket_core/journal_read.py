@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
 import msgspec
@@ -80,12 +80,13 @@ def welcome(user_id: str) -> Welcome:
         )
         rows = cursor.fetchall()
     heads = {row[0]: row[1] for row in rows}
-    oldest = (
-        Thread.objects.filter(user_id=user_id, thread_id=rows[-1][0]).values_list("updated_at", flat=True).first()
-        if rows
-        else None
-    )
-    return Welcome(heads, len(rows) < limit, oldest)
+    # Of the same look: a second one would find a thread that has moved meanwhile, and a time after that of others.
+    return Welcome(heads, len(rows) < limit, _aware(rows[-1][2]) if rows else None)
+
+
+def _aware(value: datetime) -> datetime:
+    """SQLite's columns know no time zone; what is in them is UTC."""
+    return value.replace(tzinfo=UTC) if value.tzinfo is None else value
 
 
 def head_before(user_id: str, thread_id: str, moment: datetime) -> int:

@@ -8,14 +8,23 @@ of its batch.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Hashable, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, ClassVar
+
+from django.db import IntegrityError
+from django.db import transaction as database
 
 from websocket_core import events
-from websocket_core.errors import LeaseLostError, NotFound, RunOverError
+from websocket_core.db import OUTAGE
+from websocket_core.errors import LeaseLostError, NotFound, RunOverError, WebSocketCoreError
+from websocket_core.ids import NAME_LENGTH, USER_LENGTH, RunID, ThreadID, UserID
 from websocket_core.journal_sql import EventRow, HeadRow, has_ended, statements
 from websocket_core.models import Thread
+from websocket_core.stored_text import encodable, exact
+
+log = logging.getLogger(__name__)
 
 JOIN_LIMIT = 8 * 1024  # characters up to which consecutive deltas become one event
 # A thread's `updated_at` may be this much behind its last event while a run goes on: writing it means two indexes.
@@ -64,13 +73,17 @@ class ThreadRow:
 
 
 class Operation:
-    """Something to do in one of the journal's transactions.
+    """Something to do in one of the journal's transactions, in which other people's operations are, too.
 
     `threads` names the threads it needs, `creates` whether missing ones are made. `apply` returns the result that the
-    submitter gets.
+    submitter gets. What no database can keep is refused by the constructor (`stored_text`), so that it is its author's
+    error and nobody else's.
     """
 
     __slots__ = ("creates", "patient", "size", "threads")
+    # Applied in a savepoint of its own: whatever breaks in it then costs the others nothing. Two statements more, so
+    # not for what every run has many of.
+    apart: ClassVar[bool] = False
 
     def __init__(
         self, threads: Sequence[ThreadKey] = (), *, creates: bool = False, patient: bool = False, size: int = 256
@@ -112,6 +125,17 @@ class Append(Operation):
         delta: str = "",
     ) -> None:
         # All of it here, without the base's own: there is one of these for every event.
+        if type(user_id) is not UserID or type(thread_id) is not ThreadID or type(run_id) is not RunID:
+            exact(user_id, "user_id", USER_LENGTH)
+            exact(thread_id, "thread_id", NAME_LENGTH)
+            exact(run_id, "run_id", NAME_LENGTH)
+        if event_type not in events.TYPES:
+            raise ValueError(f"there is no event type {event_type!r:.40}")
+        if stream is not None:
+            encodable(stream, "the name of the stream")
+            encodable(delta, "the text of the event")
+        elif "\0" in data or not data.isascii():
+            exact(data, "the data of the event")
         self.threads = ((user_id, thread_id),)
         self.creates, self.patient = fence is None, False
         self.size = len(data) + len(delta) + 256
@@ -153,7 +177,6 @@ class Transaction:
         self.stamp = events.timestamp(self.now)
         self.rows: dict[ThreadKey, ThreadRow] = {}
         self.written: list[tuple[ThreadRow, int, str]] = []  # (thread, seq, frame) in order: what the doorbell tells
-        self.after_commit: list[Any] = []  # callables for the event loop, once it is true
         self.at_end: list[Callable[[], None]] = []  # what can only be judged when every operation was applied
         self._events: list[EventRow] = []  # one for one with `written`
         self._flushed = 0
@@ -184,6 +207,37 @@ class Transaction:
         for values in self._sql.lock_threads(keys, self.now - STAMP_EVERY):
             row = ThreadRow(*values)
             self.rows[row.user_id, row.thread_id] = row
+
+    def apply(self, operation: Operation) -> Any:
+        """Apply an operation, in a savepoint of its own if it wants that.
+
+        Returns:
+            its result, or the error that it raised and that has left nothing behind.
+
+        Raises:
+            Exception: what it raised, where only the whole transaction can be undone.
+        """
+        try:
+            return self._apply_apart(operation) if operation.apart else operation.apply(self)
+        except WebSocketCoreError as error:
+            return error
+
+    def _apply_apart(self, operation: Operation) -> Any:
+        before = _Before(self, operation)
+        for last in (False, True):
+            try:
+                with database.atomic():
+                    return operation.apply(self)
+            except (*OUTAGE, WebSocketCoreError):
+                before.restore()
+                raise
+            except Exception as error:
+                before.restore()
+                # Another process made the same thing first: a second look finds it.
+                if last or not isinstance(error, IntegrityError):
+                    log.exception("%s failed; it has written nothing", type(operation).__name__)
+                    return error
+        raise AssertionError  # not reached
 
     def thread(self, key: ThreadKey) -> ThreadRow:
         """A locked thread.
@@ -263,6 +317,26 @@ class Transaction:
             self._flushed = len(self._events)
             for row in self.rows.values():
                 row.tail = None  # what is written cannot be joined to any more
+
+
+class _Before:
+    """What a transaction knew before an operation, to go back to it."""
+
+    def __init__(self, transaction: Transaction, operation: Operation) -> None:
+        self._transaction = transaction
+        rows = [transaction.rows[key] for key in operation.threads if key in transaction.rows]
+        self._rows = [(row, [getattr(row, name) for name in ThreadRow.__slots__]) for row in rows]
+        self._lists = [(found, len(found)) for found in (transaction.written, transaction._events, transaction.at_end)]
+        self._flushed, self._over, self._going = transaction._flushed, {*transaction._over}, {*transaction._going}
+
+    def restore(self) -> None:
+        for row, values in self._rows:
+            for name, value in zip(ThreadRow.__slots__, values, strict=True):
+                setattr(row, name, value)
+        for found, length in self._lists:
+            del found[length:]
+        transaction = self._transaction
+        transaction._flushed, transaction._over, transaction._going = self._flushed, {*self._over}, {*self._going}
 
 
 def _delta_data(event_type: str, stream: str, delta: str) -> str:

@@ -13,7 +13,7 @@ from pydantic import BaseModel
 from pydantic_core import PydanticSerializationError, to_json
 
 from agents.texts import expressible
-from agents.texts import whole as clean
+from agents.texts import storable as clean
 from websocket_core import events
 from websocket_core.conf import conf
 

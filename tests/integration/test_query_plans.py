@@ -15,11 +15,13 @@ import pytest
 from django.db import connection
 from django.db.backends.signals import connection_created
 
+from agents import run_reads
 from agents.runtime import RunRuntime
 from agents.sweeper import get_sweeper
 from test_framework.journal_operations import state
 from test_framework.ssot.factories import GOOGLE
 from websocket_core import db, journal_read
+from websocket_core.context import UserExecutionContext
 from websocket_core.hub import get_hub
 from websocket_core.journal import get_journal
 
@@ -45,10 +47,15 @@ def statements() -> Iterator[set[str]]:
     db.close_all()
 
 
+def plan_of(statement: str) -> list[str]:
+    """How SQLite would answer it, step by step."""
+    connection.ensure_connection()  # Django's: it knows Django's own functions
+    return [row[3] for row in connection.connection.execute(f"EXPLAIN QUERY PLAN {statement}")]
+
+
 def scans(statement: str) -> list[str]:
     """The big tables that this statement reads from end to end."""
-    connection.ensure_connection()  # Django's: it knows Django's own functions
-    plan = [row[3] for row in connection.connection.execute(f"EXPLAIN QUERY PLAN {statement}")]
+    plan = plan_of(statement)
     named = re.findall(r'(?:FROM|JOIN) "?(\w+)"? (?:AS )?"?(\w+)"?', statement)
     aliases = {alias: table for table, alias in named}
     found = [re.match(r"SCAN (\w+)$", step) for step in plan]
@@ -84,3 +91,16 @@ async def test_serving__reads_no_table_from_end_to_end(join, statements):
     assert len(asked) > 30
     found = await db.read(lambda: {text: tables for text in asked if (tables := scans(text))})
     assert found == {}
+
+
+async def test_grammar_of_a_run__is_read_from_its_first_event_on(join, statements):
+    """Not from the thread's: nothing finds the events of a run but their numbers."""
+    client = await join()
+    for run_id in ("r1", "r2"):
+        await client.finish(await client.start("test", thread_id="t", run_id=run_id))
+    statements.clear()
+    grammar = await db.read(run_reads.grammar_so_far, UserExecutionContext(GOOGLE, "t", "r2"))
+    assert grammar.over
+    (statement,) = [found for found in statements if 'FROM "websocket_core_event"' in found]
+    plan = await db.read(plan_of, statement)
+    assert any(re.search(r"websocket_core_event USING .*\(thread_id=\? AND seq>\?\)", step) for step in plan)

@@ -5,15 +5,17 @@ from typing import Any
 
 import msgspec
 import pytest
-from django.db import IntegrityError
+from django.db import IntegrityError, transaction
 
 from test_framework.journal_operations import Failing, Violating, blocked, rows, state, states
 from test_framework.ssot.factories import GITHUB, GOOGLE, create_test_context, create_test_manager
 from websocket_core import db, metrics
+from websocket_core.announce import announcer
 from websocket_core.errors import LeaseLostError, NotFound, WebSocketCoreError
 from websocket_core.journal import Journal, commit_now, get_journal
 from websocket_core.journal_transaction import Operation, Transaction
 from websocket_core.models import Thread
+from websocket_core.testing import RecordingWebSocket
 
 pytestmark = pytest.mark.usefixtures("each_database")
 
@@ -280,6 +282,38 @@ async def test_commit_now__from_a_thread_without_a_loop():
     with pytest.raises(LeaseLostError):
         await db.read(commit_now, state("late", fence=5))
     assert await states() == ["before", "now"]
+
+
+@pytest.mark.parametrize("committed", [True, False], ids=["committed", "rolled back"])
+async def test_commit_now__within_a_callers_transaction__rings_when_that_is_committed(committed):
+    """A view under `ATOMIC_REQUESTS`: nobody sees an event that may never be."""
+    manager, websocket = create_test_manager(thread_id="t"), RecordingWebSocket()
+    await manager.emit_critical_event(GOOGLE, "agent_state", {"state": "before"})
+    await manager.add_connection(websocket)
+    told = asyncio.get_running_loop()
+    seen: list[int] = []
+
+    def view() -> None:
+        with transaction.atomic():
+            assert commit_now(state("now")) == 2
+            assert announcer.flush(10)  # whatever was rung has gone out
+            asyncio.run_coroutine_threadsafe(get_group_messages(), told).result(10)
+            seen.append(len(websocket.frames))
+            if not committed:
+                transaction.set_rollback(True)
+
+    async def get_group_messages() -> None:
+        for _ in range(20):
+            await asyncio.sleep(0)
+
+    await db.read(view)
+    assert seen == [0]
+    assert await states() == ["before", "now"][: 1 + committed]
+    if committed:
+        async with asyncio.timeout(20):
+            while not websocket.frames:  # noqa: ASYNC110 - another thread rings
+                await asyncio.sleep(0.01)
+        assert [frame["seq"] for frame in websocket.frames] == [2]
 
 
 async def test_journal__is_one_per_loop():
