@@ -11,6 +11,8 @@ import logging
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import msgspec
+
 from agents import metrics, run_reads
 from agents.base import BaseAgent
 from agents.executors import get_executor
@@ -208,7 +210,9 @@ def _checked_input(input: Any, kind: type[BaseAgent], request_id: str | None, th
     try:
         text = events.encode(input)
         events.check_size(
-            events.encode({"agent_type": kind.name, "input": input, "request_id": request_id}), thread_id, run_id
+            events.encode({"agent_type": kind.name, "input": msgspec.Raw(text.encode()), "request_id": request_id}),
+            thread_id,
+            run_id,
         )
     except events.UnserialisableError as error:
         raise InvalidAction(str(error), field="input") from None

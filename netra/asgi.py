@@ -19,13 +19,16 @@ from channels.routing import ProtocolTypeRouter, URLRouter  # noqa: E402
 from agents.runtime import RunRuntime  # noqa: E402
 from agents.sweeper import get_sweeper  # noqa: E402
 from agents.tracing import get_tracer  # noqa: E402
+from netra.request_bodies import BodyLimit  # noqa: E402
 from websocket_core.checks import refuse_unsafe_configuration  # noqa: E402
 from websocket_core.process import this_process  # noqa: E402
 from websocket_core.routing import websocket_urlpatterns  # noqa: E402
 
 refuse_unsafe_configuration()  # `daphne netra.asgi:application` runs no system checks by itself
 run_service = RunRuntime()
-_router = ProtocolTypeRouter({"http": django_application, "websocket": URLRouter(websocket_urlpatterns(run_service))})
+_router = ProtocolTypeRouter(
+    {"http": BodyLimit(django_application), "websocket": URLRouter(websocket_urlpatterns(run_service))}
+)
 
 
 async def application(

@@ -13,6 +13,7 @@ from typing import Annotated, Any, ClassVar, Final, Literal, NoReturn
 import msgspec
 from msgspec import Meta, Struct
 
+from websocket_core import events
 from websocket_core.errors import ClientError, InvalidAction, InvalidJSON, UnknownAction
 
 Name = Annotated[str, Meta(pattern=r"^[A-Za-z0-9_.:\-]{1,128}\Z")]
@@ -167,8 +168,8 @@ def _convert(message: dict[str, Any], text: str) -> Action:
     kind = ACTIONS.get(name)
     if kind is None:
         raise UnknownAction(f"There is no such action. Known ones: {', '.join(ACTIONS)}.", field="action")
-    if "\\u" in text:
-        _check_characters(message, nul="\\u0000" in text)
+    if events.is_nul_written(text):
+        _refuse_nul(message)
     try:
         return msgspec.convert(message, kind)
     except msgspec.ValidationError as error:
@@ -183,26 +184,14 @@ def _explain(error: msgspec.ValidationError) -> NoReturn:
     raise InvalidAction(f"{_PATH.sub('', text)}.", field=field or None) from None
 
 
-def _check_characters(message: dict[str, Any], *, nul: bool) -> None:
-    for field, value in message.items():
-        if nul and field in _NO_NUL and _holds(value, "\x00"):
+def _refuse_nul(message: dict[str, Any]) -> None:
+    for field in _NO_NUL:
+        try:
+            found = field in message and events.has_nul(message[field])
+        except RecursionError:
+            raise InvalidAction("This is nested too deeply.", field=field) from None
+        if found:
             raise InvalidAction("U+0000 cannot be kept; remove it from the text.", field=field)
-
-
-def _holds(value: Any, character: str) -> bool:
-    """Whether any string in a JSON value has the character. Without recursion: the depth is the client's choice."""
-    stack = [value]
-    while stack:
-        item = stack.pop()
-        if isinstance(item, str):
-            if character in item:
-                return True
-        elif isinstance(item, dict):
-            stack.extend(item)
-            stack.extend(item.values())
-        elif isinstance(item, list):
-            stack.extend(item)
-    return False
 
 
 def _decode_leniently(text: str) -> NoReturn:

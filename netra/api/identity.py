@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from django.conf import settings
-from django.http import HttpRequest
+from django.http import HttpRequest, RawPostDataException
 from ninja.utils import check_csrf
 
 from netra.api.problems import Problem
@@ -17,7 +17,7 @@ from websocket_core import db
 from websocket_core.auth import Identity, identify_token
 from websocket_core.auth.sessions import identify_session
 from websocket_core.errors import RateLimited, Unauthenticated
-from websocket_core.limits import action_limiter
+from websocket_core.limits import action_limiter, cost_of, cost_of_threads
 
 SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
 
@@ -37,7 +37,7 @@ async def authenticate(request: HttpRequest) -> Identity:
         RateLimited: the user acts too fast; sockets and calls count together.
     """
     identity = await _identify(request)
-    retry_after_ms = action_limiter.take(identity.user_id)
+    retry_after_ms = action_limiter.take(identity.user_id, _cost(request))
     if retry_after_ms is not None:
         raise RateLimited(retry_after_ms=retry_after_ms)
     return identity
@@ -56,6 +56,16 @@ async def _identify(request: HttpRequest) -> Identity:
         if refused is not None:
             raise Problem(403, "csrf_failed", "Send the CSRF token of your page in the header X-CSRFToken.")
     return identity
+
+
+def _cost(request: HttpRequest) -> int:
+    """What a call costs: as much as the same action on the socket."""
+    asked = request.GET.get("limit", "")
+    listed = int(asked) if asked.isascii() and asked.isdigit() and len(asked) < 4 else 0
+    try:
+        return cost_of(request.body) + cost_of_threads(listed)
+    except RawPostDataException:  # the CSRF check has read it as a form; it will be refused
+        return 1
 
 
 def _anything(request: HttpRequest) -> None:

@@ -7,6 +7,8 @@ from typing import Annotated, Any, Literal
 from ninja import Field, Schema
 from pydantic import Strict, field_validator
 
+from websocket_core import events
+
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9_.:\-]{1,128}$")]
 Text = Annotated[str, Field(pattern=r"^[^\x00]*$")]
 
@@ -133,16 +135,13 @@ class StartIn(Schema):
     @field_validator("input")
     @classmethod
     def _can_be_kept(cls, value: Any) -> Any:
-        """PostgreSQL cannot keep U+0000. Without recursion: the depth is the client's choice."""
-        stack = [value]
-        while stack:
-            item = stack.pop()
-            if isinstance(item, str) and "\x00" in item:
-                raise ValueError("U+0000 cannot be kept; remove it from the text.")
-            if isinstance(item, dict):
-                stack += [*item, *item.values()]
-            elif isinstance(item, list):
-                stack += item
+        """PostgreSQL cannot keep U+0000."""
+        try:
+            found = events.has_nul(value)
+        except RecursionError:
+            raise ValueError("The input is nested too deeply.") from None
+        if found:
+            raise ValueError("U+0000 cannot be kept; remove it from the text.")
         return value
 
 

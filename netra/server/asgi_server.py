@@ -57,7 +57,9 @@ class NetraServer(DaphneServer):
         begin_drain: called at once on the first SIGTERM or SIGINT; from then on the application is not ready.
         drain: awaited after that; it ends what must end well and closes the WebSockets, with their last words.
         access_log: Daphne's action logger; `None` for none.
-        proxy_headers: whether the client's address is taken from `X-Forwarded-For` and its like.
+        proxy_headers: whether the client's address is taken from `X-Forwarded-For` and its like, and the application's
+            mount point from `Daphne-Root-Path`.
+        body_limit: from a path, the bytes that the body of a request to it may have; `None`: as many as `limits` say.
     """
 
     def __init__(
@@ -70,6 +72,7 @@ class NetraServer(DaphneServer):
         drain: Callable[[], Awaitable[None]] = _nothing_to_drain,
         access_log: Callable[..., None] | None = None,
         proxy_headers: bool = False,
+        body_limit: Callable[[str], int | None] | None = None,
         on_ready: Callable[[], None] = lambda: None,
     ) -> None:
         super().__init__(
@@ -82,6 +85,8 @@ class NetraServer(DaphneServer):
             proxy_forwarded_proto_header="X-Forwarded-Proto" if proxy_headers else None,
         )
         self.limits = limits or Limits()
+        self.body_limit = body_limit
+        self.trusts_proxy = proxy_headers
         self.draining = False
         self.loop: asyncio.AbstractEventLoop = reactor._asyncioEventloop
         self.connections: dict[Protocol, dict[str, Any]] = {}
@@ -198,6 +203,7 @@ class NetraServer(DaphneServer):
 
     def _tick(self) -> None:
         self.loop.call_later(self.limits.tick, self._tick)
+        self.http_factory.check_timeouts()
         for protocol in tuple(self.connections):
             try:
                 protocol.check_timeouts()

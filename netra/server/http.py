@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 import logging
+import time
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
 from daphne.http_protocol import HTTPFactory as DaphneHTTPFactory
 from daphne.http_protocol import WebRequest as DaphneWebRequest
 
+from netra.server.forwarded_headers import drop_unreadable
+from netra.server.http_channel import HTTPChannel
+from netra.server.seldom_log import SeldomLog
+
 if TYPE_CHECKING:
     from netra.server.asgi_server import NetraServer
 
 log = logging.getLogger(__name__)
+log_seldom = SeldomLog(log)
 
 # Private or undocumented names of Daphne and Twisted that this module uses; a test fails when one of them is gone.
 PRIVATE = ["basic_error", "gotLength", "handleContentChunk", "handle_reply", "process", "requestReceived"]
@@ -22,7 +28,8 @@ class WebRequest(DaphneWebRequest):
     """One HTTP request, or the beginning of a WebSocket."""
 
     server: NetraServer
-    _body = 0
+    _body = _limit = 0
+    _hint = ""
     _refused = False
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -32,28 +39,27 @@ class WebRequest(DaphneWebRequest):
     def gotLength(self, length: int | None) -> None:  # noqa: N802
         """The headers are there; `length` is what they say of the body."""
         super().gotLength(length)
-        if length is not None and length > self.server.limits.request_body:
+        limits, limit_of = self.server.limits, self.server.body_limit
+        own = limit_of(self.channel.path.partition(b"?")[0].decode("latin-1")) if limit_of is not None else None
+        self._limit = limits.request_body if own is None else min(own, limits.request_body)
+        self._hint = "" if own is None else f"A body may have {self._limit:,} bytes here."
+        if length is not None and length > self._limit:
             self._refuse()
 
     def handleContentChunk(self, data: bytes) -> None:  # noqa: N802
         """A part of the body."""
         self._body += len(data)
-        if self._body > self.server.limits.request_body:
+        if self._body > self._limit:
             self._refuse()
         if not self._refused:
             super().handleContentChunk(data)
 
     def _refuse(self) -> None:
         """Answer 413, and throw away what else comes. Daphne would hold the body in memory, whatever its size."""
-        if self._refused:
-            return
-        self._refused = True
-        self.requestHeaders.removeHeader(b"Expect")  # no "100 Continue" after this
-        self.channel.transport.write(
-            b"HTTP/1.1 413 Content Too Large\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
-        )
-        # Closed at once, with data of the client still on its way, the connection would be reset before it reads this.
-        self.server.loop.call_later(self.server.limits.cut, self.channel.loseConnection)
+        if not self._refused:
+            self._refused = True
+            self.requestHeaders.removeHeader(b"Expect")  # no "100 Continue" after this
+            self.channel.refuse(413, self._hint)
 
     def requestReceived(self, command: bytes, path: bytes, version: bytes) -> None:  # noqa: N802
         """The request is whole."""
@@ -64,8 +70,11 @@ class WebRequest(DaphneWebRequest):
 
     def process(self) -> Any:
         """Hand the request to the application."""
-        # Daphne takes the application's mount point from this header, which any client can send.
-        self.requestHeaders.removeHeader(b"Daphne-Root-Path")
+        if self.server.trusts_proxy:
+            drop_unreadable(self.requestHeaders)
+        else:
+            # Daphne takes the application's mount point from this header, which any client can send.
+            self.requestHeaders.removeHeader(b"Daphne-Root-Path")
         return super().process()
 
     def handle_reply(self, message: dict[str, Any]) -> None:
@@ -74,6 +83,9 @@ class WebRequest(DaphneWebRequest):
             # A load balancer keeps connections open and would go on using this one.
             self.channel.persistent = False
             self.setHeader(b"Connection", b"close")
+        if message["type"] == "http.response.start" and "status" not in message:
+            # Daphne would count the response as begun, and what follows could only cut it.
+            raise ValueError("Specifying a status code is required for a Response message.")
         super().handle_reply(message)
 
     def application_ended(self, error: BaseException | None) -> None:
@@ -88,10 +100,47 @@ class WebRequest(DaphneWebRequest):
 
 
 class HTTPFactory(DaphneHTTPFactory):
-    """Makes the HTTP side of accepted connections."""
+    """Makes the HTTP side of accepted connections, and knows all that are open."""
+
+    protocol = HTTPChannel  # Twisted's own chooses between HTTP/1 and 2, which TLS would negotiate
+
+    def __init__(self, server: NetraServer) -> None:
+        super().__init__(server)
+        self.sockets: dict[Any, HTTPChannel | None] = {}
+        """The open connections by their transports, in the order of their coming; `None`: it is a WebSocket."""
 
     def buildProtocol(self, addr: Any) -> Any:  # noqa: N802
-        """Return the protocol of one connection."""
+        """Return the protocol of one connection; `None`: it is closed at once, there is no room."""
+        if len(self.sockets) >= self.server.limits.connections and not self._make_room():
+            log_seldom.warning(
+                "Closed a new connection: %d are open, as many as the limit of open files allows (ulimit -n)",
+                len(self.sockets),
+            )
+            return None
         protocol = super().buildProtocol(addr)
-        protocol.requestFactory = WebRequest
+        protocol.requestFactory, protocol.server = WebRequest, self.server
         return protocol
+
+    def closed(self, transport: Any) -> None:
+        """A connection is gone."""
+        self.sockets.pop(transport, None)
+
+    def check_timeouts(self) -> None:
+        """Look at the connections without a whole request. Called every `Limits.tick`."""
+        now = time.monotonic()
+        for channel in [channel for channel in self.sockets.values() if channel is not None]:
+            channel.check_timeouts(now)
+
+    def _make_room(self) -> bool:
+        """Cut the oldest connection that has asked for nothing, or not finished to ask."""
+        for transport, channel in self.sockets.items():
+            if channel is not None and channel.expendable:
+                log_seldom.warning(
+                    "Cut connections without a request to let others in: %d are open, as many as the limit of open "
+                    "files allows (ulimit -n)",
+                    len(self.sockets),
+                )
+                self.closed(transport)
+                transport.abortConnection()
+                return True
+        return False

@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import resource
+from dataclasses import dataclass, field
 from typing import Self
 
 from websocket_core.conf import conf
 
 KIB = 1024
+
+
+def _connections() -> int:
+    """How many sockets the limit of open files has room for, beside those of databases, logs and whatever else."""
+    files, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if files == resource.RLIM_INFINITY:
+        return 1_000_000
+    return max(16, files - max(64, files // 10))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,10 +40,26 @@ class Limits:
     """The same in bytes."""
     message: int = 1024 * KIB
     """A larger WebSocket message is refused with 1009."""
+    fragments: int = 2000
+    """So many frames that are no whole message may come at once (a ping or pong counts as ten); more are answered with
+    4429."""
+    fragments_per_second: float = 500.0
+    """So many may come for ever."""
+    slice: float = 0.002
+    """The frames of one socket are read for so long, then others have their turn."""
     request_body: int = 4096 * KIB
     """A larger body of an HTTP request is refused with 413."""
 
+    # --- all sockets
+    connections: int = field(default_factory=_connections)
+    """So many may be open at once; for another one, the oldest that has not finished its request is cut."""
+
     # --- times
+    head: float = 20.0
+    """The head of a request has to be whole after so long, counted from its first byte or the beginning of the
+    connection; then it is refused with 408."""
+    body_rate: int = 1024
+    """Bytes a second with which a body has to come, `head` seconds after it began; else it is refused with 408."""
     ping: float = 20.0
     """Every WebSocket gets a ping so often."""
     silence: float = 50.0

@@ -51,6 +51,7 @@ class PromptTransport:
     dataBuffer: bytes  # noqa: N815
     offset: int
     reactor: Any
+    server: Any  # the port
     _tempDataLen: int  # noqa: N815
     _writeDisconnected: bool  # noqa: N815
     TLS: bool
@@ -135,6 +136,7 @@ class PromptTransport:
     def connectionLost(self, reason: Any) -> None:  # noqa: N802
         """Nobody needs to wait any longer."""
         super().connectionLost(reason)  # type: ignore[misc]
+        self.server.factory.closed(self)
         self._wake()
 
     def _wake(self) -> None:

@@ -19,23 +19,41 @@ log = logging.getLogger(__name__)
 
 PING = b"\x89\x00"
 SENDABLE = {1000, 1001, 1003, *range(1007, 1015), *range(3000, 5000)}  # close codes that may be on the wire
-TOO_SLOW = server_frame(
-    json.dumps(
-        {
-            "event_type": "error",
-            "code": "too_slow",
-            "message": "This client took nothing for too long. Connect again, and resume.",
-        }
-    )
+
+
+def _last_words(code: str, message: str, **fields: int) -> bytes:
+    return server_frame(json.dumps({"event_type": "error", "code": code, "message": message, **fields}))
+
+
+TOO_SLOW = _last_words("too_slow", "This client took nothing for too long. Connect again, and resume.")
+FLOODING = _last_words(
+    "flooding", "Too many pings, pongs or fragments of messages. Come back later.", retry_after_ms=5000
 )
 
 # Private or undocumented names of Daphne and Autobahn that this module and its base use; a test fails when one is gone.
 PRIVATE = [
-    *("CONFIG_ATTRS", "consumeData", "dropConnection", "failHandshake", "onMessageBegin", "onMessageEnd"),
+    *(
+        "CONFIG_ATTRS",
+        "consumeData",
+        "dropConnection",
+        "failHandshake",
+        "onFrameBegin",
+        "onMessageBegin",
+        "onMessageEnd",
+    ),
     *("onMessageFrameBegin", "onMessageFrameData", "onMessageFrameEnd", "processData", "sendCloseFrame", "sendData"),
     *("succeedHandshake", "_closeConnection", "_connectionMade", "_dataReceived", "_invalid_payload"),
 ]
-PRIVATE_OF_INSTANCES = ["data", "failedByMe", "is_closed", "is_open", "state", "trafficStats", "wasNotCleanReason"]
+PRIVATE_OF_INSTANCES = [
+    "current_frame",
+    "data",
+    "failedByMe",
+    "is_closed",
+    "is_open",
+    "state",
+    "trafficStats",
+    "wasNotCleanReason",
+]
 # What only the handshake needs. Dropped when it is over: with it, an idle connection costs half as much again.
 HANDSHAKE_ONLY = [
     *("application_deferred", "clean_headers", "http_headers", "http_request_data", "http_request_host"),
@@ -69,6 +87,7 @@ class WebSocketProtocol(IncomingMessages):
         # Daphne hands over the transport of an HTTP channel, which stays registered as its producer: the request and
         # its headers would live as long as the socket.
         self.transport.unregisterProducer()
+        self.factory.server_class.http_factory.sockets[self.transport] = None
         self.heard = self.pinged = self.moved_at = time.monotonic()
         super().connectionMade()
         self.trafficStats = STATISTICS
@@ -171,6 +190,13 @@ class WebSocketProtocol(IncomingMessages):
     def _log_action(self, action: str) -> None:
         client = ":".join(map(str, self.client_addr)) if self.client_addr else None
         self.server.log_action("websocket", action, {"path": self.path.decode(), "client": client})
+
+    def flooded(self) -> None:
+        """Too many frames came: say so, and hear nothing more until the connection is cut."""
+        if self.state == self.STATE_OPEN:
+            self.transport.write(FLOODING)
+            self.close(4429)
+        self.deaf = True
 
     # --- from the application
 

@@ -12,6 +12,7 @@ from netra.server.inbox import Inbox
 if TYPE_CHECKING:
     from netra.server.asgi_server import NetraServer
 
+WHOLE_MESSAGE = (1, 2, 8)  # opcodes; with the final bit. A close frame is the last one anyway
 EARLY = 64 * 1024  # bytes that may wait for the application to accept
 
 
@@ -27,6 +28,9 @@ class IncomingMessages(DaphneWebSocketProtocol):
     heard = 0.0  # when the client last sent anything
     early = b""  # received before the application has accepted
     message_data: Any = None
+    fragments_full_at = 0.0  # when as many as `Limits.fragments` may come at once again
+    resting = False  # others have their turn; there are more frames in the buffer
+    deaf = False  # what else comes is thrown away unread
     late_pong: bytes | None = None  # the answer to the last ping, until there is room for it
 
     def applicationCreateWorked(self, application_queue: Inbox | None) -> None:  # noqa: N802
@@ -37,6 +41,8 @@ class IncomingMessages(DaphneWebSocketProtocol):
     def dataReceived(self, data: bytes) -> None:  # noqa: N802
         """Bytes came in."""
         self.heard = time.monotonic()
+        if self.deaf:
+            return
         if self.state == self.STATE_CONNECTING and self.asked:
             self.early += data
             if len(self.early) > EARLY:
@@ -52,12 +58,49 @@ class IncomingMessages(DaphneWebSocketProtocol):
         return self.application_queue is not None and self.application_queue.full
 
     def consumeData(self) -> None:  # noqa: N802
-        """Autobahn's loop over the frames in its buffer, which ends when the application has enough to read."""
+        """Autobahn's loop over the frames in its buffer, which ends when the application has enough to read, and for a
+        turn of the event loop when it has taken long.
+        """
         if self.state == self.STATE_CONNECTING:
             super().consumeData()
             return
-        while self.state != self.STATE_CLOSED and not self.is_full and self.processData():
-            pass
+        if self.resting:
+            return
+        end = time.perf_counter() + self.server.limits.slice
+        while self.state != self.STATE_CLOSED and not self.is_full and not self.deaf and self.processData():
+            if time.perf_counter() > end:
+                self.resting = True
+                self.transport.pauseProducing()
+                self.server.loop.call_soon(self._go_on)
+                break
+        if self.deaf:
+            self.data = b""
+
+    def _go_on(self) -> None:
+        """Others have had their turn."""
+        self.resting = False
+        if self.state == self.STATE_CLOSED:
+            return
+        self._dataReceived(b"")
+        if not self.is_full and not self.resting:
+            self.transport.resumeProducing()
+
+    def onFrameBegin(self) -> None:  # noqa: N802
+        """A frame has begun. A whole message is counted by who reads it; everything else costs nobody else anything."""
+        frame = self.current_frame
+        if (not frame.fin or frame.opcode not in WHOLE_MESSAGE) and self._floods(10 if frame.opcode > 7 else 1):
+            self.flooded()
+        super().onFrameBegin()
+
+    def _floods(self, cost: int) -> bool:
+        """Count a frame that is no whole message."""
+        limits, now = self.server.limits, time.monotonic()
+        self.fragments_full_at = max(self.fragments_full_at, now) + cost / limits.fragments_per_second
+        return (self.fragments_full_at - now) * limits.fragments_per_second > limits.fragments
+
+    def flooded(self) -> None:
+        """Too many frames came."""
+        raise NotImplementedError
 
     def on_room(self) -> None:
         """The application has read enough: go on."""
@@ -66,7 +109,7 @@ class IncomingMessages(DaphneWebSocketProtocol):
         self.heard = time.monotonic()  # it had no chance before
         early, self.early = self.early, b""
         self._dataReceived(early)  # and what is in Autobahn's buffer
-        if not self.is_full:
+        if not self.is_full and not self.resting:
             self.transport.resumeProducing()
 
     def onMessageBegin(self, isBinary: bool) -> None:  # noqa: N802, N803

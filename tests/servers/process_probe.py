@@ -7,6 +7,7 @@ from pathlib import Path
 from prometheus_client.parser import text_string_to_metric_families
 
 from servers.netra import NetraServer
+from servers.process import ServerProcess
 
 KIB = 1024
 MIB = 1024 * KIB
@@ -16,6 +17,12 @@ def resident(server: NetraServer) -> int:
     """Resident memory of the process, in bytes."""
     status = Path(f"/proc/{server.pid}/status").read_text()
     return int(status.split("VmRSS:")[1].split()[0]) * KIB
+
+
+def cpu_seconds(server: ServerProcess) -> float:
+    """Processor time that the process has used so far."""
+    fields = Path(f"/proc/{server.pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def descriptors(server: NetraServer) -> int:

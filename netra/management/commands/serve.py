@@ -16,6 +16,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import DatabaseError, connection
 from django.db.migrations.executor import MigrationExecutor
 
+from netra.request_bodies import body_limit
 from netra.server.asgi_server import NetraServer
 from netra.server.limits import Limits
 from netra.server.listening import CannotListenError, describe, descriptor, tcp, unix
@@ -40,7 +41,8 @@ class Command(BaseCommand):
         parser.add_argument(
             "--proxy-headers",
             action="store_true",
-            help="take the client's address from X-Forwarded-For; only behind a proxy that sets it",
+            help="take the client's address from X-Forwarded-For, and a sub-path from Daphne-Root-Path; only behind a "
+            "proxy that sets or removes them",
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -67,6 +69,7 @@ class Command(BaseCommand):
             drain=lifecycle.drain,
             access_log=AccessLogGenerator(sys.stdout) if options["access_log"] else None,
             proxy_headers=options["proxy_headers"],
+            body_limit=body_limit,
             on_ready=on_ready,
         )
         server.run()

@@ -103,6 +103,10 @@ async def http_crash_late(scope, receive, send, query):
     raise RuntimeError("as the test wants it")
 
 
+async def http_no_status(scope, receive, send, query):
+    await send({"type": "http.response.start", "headers": []})
+
+
 async def http_silent(scope, receive, send, query):
     pass
 
@@ -134,6 +138,10 @@ async def websocket_echo(scope, receive, send, query):
         await send({"type": "websocket.send", **{k: v for k, v in message.items() if k != "type"}})
 
     await until_disconnect(receive, echo)
+
+
+async def websocket_scope(scope, receive, send, query):
+    await websocket_echo(scope, receive, send, query)
 
 
 async def websocket_late(scope, receive, send, query):

@@ -1,10 +1,14 @@
 """What a client costs that sends more than it should, or other things than it should."""
 
+import json
+from contextlib import suppress
+
 import pytest
 import websockets
 
 from integration.server.conftest import SmallServer, StartSmallServer
 from integration.server.raw_client import BINARY, CLOSE, PING, PONG, TEXT, RawClient, client_frame, flood, frame_length
+from servers.process_probe import cpu_seconds
 
 MIB = 1024  # of the stats' KiB
 KERNEL = 16 * 1024 * 1024  # bytes that the buffers of both sockets may hold at the most
@@ -41,8 +45,9 @@ def test_application_that_reads_again__gets_every_message(small_server: SmallSer
     assert stats["disconnects"] == [1000]
 
 
-def test_empty_fragments__cost_nothing(small_server: SmallServer) -> None:
+def test_empty_fragments__cost_no_memory(start_small_server: StartSmallServer) -> None:
     """A message that never ends and never grows: nothing of it may be kept."""
+    small_server = start_small_server(fragments=1_000_000)
     before = small_server.stats()["rss"]
     with RawClient(small_server.port, "/echo") as client:
         client.send(client_frame(b"", final=False))
@@ -64,7 +69,7 @@ def test_message_in_tiny_fragments__costs_its_size(small_server: SmallServer) ->
 def test_pings_of_a_client_that_does_not_read__are_not_answered_without_end(
     start_small_server: StartSmallServer,
 ) -> None:
-    server = start_small_server(stall=60)
+    server = start_small_server(stall=60, fragments=1_000_000_000)
     before = server.stats()["rss"]
     with RawClient(server.port, "/echo", receive_buffer=65536) as client:
         client.send_until_blocked(client_frame(b"p" * 125, PING) * 500, 64 * 1024 * 1024)
@@ -72,6 +77,56 @@ def test_pings_of_a_client_that_does_not_read__are_not_answered_without_end(
         client.send(client_frame(b"last", PING))
         while client.frame() != (PONG, b"last"):
             pass
+
+
+FLOODS = {
+    "pings": client_frame(b"", PING),
+    "pongs": client_frame(b"", PONG),
+    "empty fragments": client_frame(b"", 0, final=False),
+    "fragments": client_frame(b"x", 0, final=False),
+    "pings inside a message": client_frame(b"x", 0, final=False) + client_frame(b"p", PING),
+}
+
+
+@pytest.mark.parametrize("kind", FLOODS)
+def test_flood_of_frames_that_are_no_message__is_closed_as_flooding(small_server: SmallServer, kind: str) -> None:
+    with RawClient(small_server.port, "/echo") as client, RawClient(small_server.port, "/echo") as other:
+        client.send(client_frame(b"begin", final=False))
+        client.send(FLOODS[kind] * 3000)
+        texts = []
+        while (frame := client.frame())[0] != CLOSE:
+            texts += [frame[1]] if frame[0] == TEXT else []
+        assert frame[1][:2] == (4429).to_bytes(2, "big")
+        assert [(json.loads(text)["code"], json.loads(text)["retry_after_ms"]) for text in texts] == [
+            ("flooding", 5000)
+        ]
+        other.send(client_frame(b"still here"))
+        assert other.frame() == (TEXT, b"still here")
+    small_server.wait_for(lambda stats: stats["disconnects"] != [], "the close")
+
+
+def test_messages_in_many_fragments_and_a_ping_each__are_let_through(small_server: SmallServer) -> None:
+    message = (
+        client_frame(b"a", final=False) + client_frame(b"p", PING) + client_frame(b"b", 0) + client_frame(b"", PONG)
+    )
+    with RawClient(small_server.port, "/echo") as client:
+        client.send(message * 90)
+        answers = [client.frame() for _ in range(180)]
+    assert answers.count((TEXT, b"ab")) == 90
+    assert answers.count((PONG, b"p")) >= 1
+
+
+def test_flood__goes_on_after_its_close__and_costs_nothing(start_small_server: StartSmallServer) -> None:
+    """Until the connection is cut, what comes is thrown away unread."""
+    server = start_small_server(cut=2)
+    with RawClient(server.port, "/echo") as client:
+        before = cpu_seconds(server)
+        sent = 0
+        with suppress(OSError):
+            while sent < 10_000_000:
+                client.send(FLOODS["empty fragments"] * 10_000)
+                sent += 10_000
+        assert cpu_seconds(server) - before < 1 + sent * 3e-7  # each frame of them cost ten times as much
 
 
 def test_data_before_the_accept__is_bounded(small_server: SmallServer) -> None:

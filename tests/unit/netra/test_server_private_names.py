@@ -13,7 +13,7 @@ from twisted.internet.abstract import FileDescriptor
 from twisted.web import http
 
 from netra.server import http as netra_http
-from netra.server import transport, websocket
+from netra.server import http_channel, transport, websocket
 
 
 @pytest.fixture
@@ -60,6 +60,11 @@ def test_twisted__pending_is_what_waits_to_be_written(reactor) -> None:
         assert connection.pending == 1_001_001 - connection.moved
         connection.stopReading()
         connection.stopWriting()
+
+
+def test_twisted__its_http_channel_has_the_names() -> None:
+    assert [name for name in http_channel.PRIVATE if not hasattr(http.HTTPChannel, name)] == []
+    assert [name for name in http_channel.PRIVATE_OF_INSTANCES if not hasattr(http.HTTPChannel(), name)] == []
 
 
 def test_autobahn__has_the_names() -> None:

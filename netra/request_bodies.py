@@ -1,0 +1,96 @@
+"""How large the body of a request may be: larger ones are refused before they are read.
+
+Nothing that grows with a body may run before its size is known to be sane, since it runs in the event loop, which
+everybody shares. `manage.py serve` refuses by what a request announces, as soon as its head is there, and by what is
+counted while the body comes; `BodyLimit` does the same for every other ASGI server.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from websocket_core.conf import conf
+
+API = "/api/"
+SLACK = 64 * 1024  # what else may be in the body of a call, and how much longer a client may write an input than we do
+
+Scope = dict[str, Any]
+Receive = Callable[[], Awaitable[dict[str, Any]]]
+Send = Callable[[dict[str, Any]], Awaitable[None]]
+Application = Callable[[Scope, Receive, Send], Awaitable[None]]
+
+
+def body_limit(path: str) -> int | None:
+    """Bytes that the body of a request to this path may have; `None` when that is for others to say."""
+    return conf.MAX_EVENT_BYTES + SLACK if path.startswith(API) else None
+
+
+class _TooLarge(Exception):
+    """More came than was allowed."""
+
+
+class BodyLimit:
+    """An ASGI application around another one: answers requests with too large a body by itself, with 413.
+
+    Args:
+        application: serves the others.
+        limit_of: see `body_limit`.
+    """
+
+    def __init__(self, application: Application, limit_of: Callable[[str], int | None] = body_limit) -> None:
+        self._application, self._limit_of = application, limit_of
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request."""
+        path = scope["path"].removeprefix(scope.get("root_path") or "")
+        limit = self._limit_of(path)
+        if limit is None:
+            await self._application(scope, receive, send)
+            return
+        if _announced(scope) > limit:
+            await _refuse(send, limit)
+            return
+        received, started = 0, False
+
+        async def counted() -> dict[str, Any]:
+            nonlocal received
+            message = await receive()
+            received += len(message.get("body", b""))
+            if received > limit:
+                raise _TooLarge
+            return message
+
+        async def noted(message: dict[str, Any]) -> None:
+            nonlocal started
+            started = True
+            await send(message)
+
+        try:
+            await self._application(scope, counted, noted)
+        except _TooLarge:
+            if started:
+                raise
+            await _refuse(send, limit)
+
+
+def _announced(scope: Scope) -> int:
+    for name, value in scope["headers"]:
+        if name == b"content-length":
+            # More digits than that are more than anything.
+            return int(value) if value.isdigit() and len(value) < 20 else 1 << 62
+    return 0
+
+
+async def _refuse(send: Send, limit: int) -> None:
+    detail = f"A body may have {limit:,} bytes here."
+    problem = {"type": "about:blank", "title": "Content Too Large", "status": 413, "detail": detail}
+    body = json.dumps({**problem, "code": "too_large"}).encode()
+    headers = [
+        (b"content-type", b"application/problem+json"),
+        (b"content-length", str(len(body)).encode()),
+        (b"connection", b"close"),
+    ]
+    await send({"type": "http.response.start", "status": 413, "headers": headers})
+    await send({"type": "http.response.body", "body": body})

@@ -1,0 +1,141 @@
+"""One connection while it speaks HTTP: how long its head and body may take, how large the head may be."""
+
+from __future__ import annotations
+
+import json
+import logging
+import time
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any
+
+from twisted.web import http
+
+from netra.server.seldom_log import SeldomLog
+
+if TYPE_CHECKING:
+    from netra.server.asgi_server import NetraServer
+
+log = SeldomLog(logging.getLogger(__name__))
+
+# Private or undocumented names of Twisted that this module uses; a test fails when one of them is gone.
+PRIVATE = [
+    *("allContentReceived", "allHeadersReceived", "lineLengthExceeded", "lineReceived", "rawDataReceived"),
+    *("requestDone", "totalHeadersSize", "maxHeaders", "_receivedHeaderCount", "_receivedHeaderSize"),
+]
+PRIVATE_OF_INSTANCES = ["_dataBuffer", "_handlingRequest"]
+
+
+class HTTPChannel(http.HTTPChannel):
+    """A connection that has not become a WebSocket (yet)."""
+
+    server: NetraServer
+
+    _head_since: float | None = None  # a request has begun, or none ever has: its head is awaited
+    _body_since: float | None = None
+    _body_bytes = 0
+    _refused = False
+
+    @property
+    def path(self) -> bytes:
+        """Where the request goes whose head has arrived."""
+        path: bytes = getattr(self, "_path", b"")
+        return path
+
+    @property
+    def expendable(self) -> bool:
+        """Whether it has no whole request that is being answered."""
+        return not self._handlingRequest
+
+    def connectionMade(self) -> None:  # noqa: N802
+        """The connection begins."""
+        super().connectionMade()
+        self.factory.sockets[self.transport] = self
+        self._head_since = time.monotonic()
+
+    def dataReceived(self, data: bytes) -> None:  # noqa: N802
+        """Bytes came in."""
+        if self._refused:
+            return
+        if self._head_since is None and self._body_since is None and not self._handlingRequest:
+            self._head_since = time.monotonic()
+        super().dataReceived(data)
+
+    def lineReceived(self, line: bytes) -> None:  # noqa: N802
+        """A line of a head."""
+        if self._refused:
+            return
+        if self._receivedHeaderSize + len(line) > self.totalHeadersSize or self._receivedHeaderCount >= self.maxHeaders:
+            self._refuse_head()
+        else:
+            super().lineReceived(line)
+
+    def lineLengthExceeded(self, line: bytes) -> None:  # noqa: N802
+        """A line of a head is longer than all of it may be."""
+        self._refuse_head()
+
+    def _refuse_head(self) -> None:
+        log.warning(
+            "Refused a request of %s with headers larger than %d bytes (431). Too many cookies for this domain do that",
+            self._peer,
+            self.totalHeadersSize,
+        )
+        self.refuse(431, f"The headers may have {self.totalHeadersSize:,} bytes. Delete cookies of this domain.")
+
+    def allHeadersReceived(self) -> None:  # noqa: N802
+        """The head is whole."""
+        self._head_since = None
+        self._body_since, self._body_bytes = time.monotonic(), 0
+        super().allHeadersReceived()
+
+    def rawDataReceived(self, data: bytes) -> None:  # noqa: N802
+        """A part of a body, or of the next request."""
+        self._body_bytes += len(data)
+        super().rawDataReceived(data)
+
+    def allContentReceived(self) -> None:  # noqa: N802
+        """The request is whole."""
+        self._body_since = None
+        super().allContentReceived()
+
+    def requestDone(self, request: Any) -> None:  # noqa: N802
+        """The request is answered."""
+        waits = bool(self._dataBuffer)
+        super().requestDone(request)
+        if waits and self._head_since is None and self._body_since is None and not self._handlingRequest:
+            self._head_since = time.monotonic()
+
+    def check_timeouts(self, now: float) -> None:
+        """Look at what takes too long. Called every `Limits.tick`."""
+        limits = self.server.limits
+        if self._refused:
+            return
+        if self._head_since is not None and now - self._head_since > limits.head:
+            log.warning("Refused a connection of %s that sent no whole request in %g s", self._peer, limits.head)
+            self.refuse(408, f"The head of a request has {limits.head:g} seconds.")
+        elif self._body_since is not None:
+            beyond = now - self._body_since - limits.head
+            if beyond > 0 and self._body_bytes < beyond * limits.body_rate:
+                log.warning("Refused a request of %s whose body came too slowly", self._peer)
+                self.refuse(408, f"A body has to come with {limits.body_rate} bytes a second.")
+
+    @property
+    def _peer(self) -> str:
+        return getattr(self.transport.getPeer(), "host", "a Unix socket")
+
+    def refuse(self, status: int, detail: str = "") -> None:
+        """Answer, with a problem document that says this, and throw away what else comes."""
+        if self._refused:
+            return
+        self._refused = True
+        phrase = {413: "Content Too Large"}.get(status) or HTTPStatus(status).phrase
+        code = {413: "too_large"}.get(status, "bad_request")
+        fields = {"type": "about:blank", "title": phrase, "status": status, "detail": detail, "code": code}
+        body = json.dumps(fields) if detail else ""
+        self.transport.write(
+            (
+                f"HTTP/1.1 {status} {phrase}\r\nContent-Type: application/problem+json\r\n"
+                f"Content-Length: {len(body)}\r\nConnection: close\r\n\r\n{body}"
+            ).encode()
+        )
+        # Closed at once, with data of the client still on its way, the connection would be reset before it reads this.
+        self.server.loop.call_later(self.server.limits.cut, self.loseConnection)
