@@ -7,7 +7,7 @@ import contextlib
 import itertools
 import random
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Self
 
 import msgspec
@@ -17,6 +17,12 @@ from websocket_core.testing_oracle import OrderOracle, ProtocolViolation
 
 BATCH = websockets.Subprotocol("netra.v1.batch")
 FINAL = (4400, 4401, 4413)  # close codes after which coming back is of no use
+LATER = (4409, 4429)  # and those after which it is of use later
+LATER_SECONDS = 20.0
+COMING_BACK = ("draining", "too_many_connections", "flooding")  # farewells that may name a time to come back
+MOST_CURSORS = 1000  # of one `resume`; more of them cost the whole action
+MOST_BYTES = 64 * 1024 - 1024  # of their text; a frame over 64 KiB costs the connection
+SEND_SECONDS = 30.0  # for a frame to leave; a server that reads nothing for so long is as good as gone
 MOST_EXAMPLES = 20  # violations kept as text
 
 OnFrame = Callable[[dict[str, Any], bool], None]
@@ -88,8 +94,9 @@ class ResumingClient:
         if not self.connected.is_set():
             return False
         try:
-            await self._socket.send(msgspec.json.encode(action).decode())
-        except websockets.ConnectionClosed:
+            async with asyncio.timeout(SEND_SECONDS):
+                await self._socket.send(msgspec.json.encode(action).decode())
+        except (websockets.ConnectionClosed, TimeoutError):
             return False
         return True
 
@@ -109,9 +116,9 @@ class ResumingClient:
             finally:
                 self.connected.clear()
             # Spread, so that all do not come at once to a server that has just come back.
-            pause = self._come_back or min(2.0, 0.1 * 2 ** min(failures, 5))
-            self._come_back = 0.0
-            await asyncio.sleep(pause * random.uniform(0.5, 1.0))
+            pause = min(2.0, 0.1 * 2 ** min(failures, 5)) * random.uniform(0.5, 1.0)
+            come_back, self._come_back = self._come_back, 0.0
+            await asyncio.sleep(max(come_back, pause))
 
     async def _connection(self) -> None:
         headers = {"Authorization": f"Bearer {self._token}"}
@@ -132,13 +139,17 @@ class ResumingClient:
                 if view is not None and 1 not in view.texts:
                     cursors[thread] = 0  # its beginning is missing
             self.oracle.reconnected(cursors)
-            first = {"action": "resume", "cursors": cursors} if cursors else {"action": "ping"}
-            await socket.send(msgspec.json.encode(first).decode())
-            self.connected.set()
+            with contextlib.suppress(websockets.ConnectionClosed):  # what it said before it closed is read all the same
+                for frame in resumes(cursors) or [{"action": "ping"}]:
+                    async with asyncio.timeout(SEND_SECONDS):
+                        await socket.send(msgspec.json.encode(frame).decode())
+                self.connected.set()
             with contextlib.suppress(websockets.ConnectionClosed):
                 async for message in socket:
                     for text in unpacked(str(message)):
                         self._take(text)
+            if socket.close_code in LATER:
+                self._come_back += LATER_SECONDS
             if socket.close_code in FINAL:
                 self.refused = f"closed with {socket.close_code}: {self._reason or 'no reason was given'}"
 
@@ -153,10 +164,24 @@ class ResumingClient:
             frame = msgspec.json.decode(text)
         if frame["event_type"] == "error":
             self._reason = f"{frame['code']}: {frame['message']}"
-            if frame["code"] == "draining":
+            if frame["code"] in COMING_BACK:
                 self._come_back = frame.get("retry_after_ms", 0) / 1000
         if self._on_frame is not None:
             self._on_frame(frame, self.oracle.events > before)
+
+
+def resumes(cursors: Mapping[str, int]) -> list[dict[str, Any]]:
+    """The frames that resume these threads: as few as hold them."""
+    frames: list[dict[str, Any]] = []
+    room = 0
+    for thread, cursor in cursors.items():
+        size = len(f'"{thread}":{cursor},'.encode())
+        if room < size or len(frames[-1]["cursors"]) == MOST_CURSORS:
+            frames.append({"action": "resume", "cursors": {}})
+            room = MOST_BYTES
+        frames[-1]["cursors"][thread] = cursor
+        room -= size
+    return frames
 
 
 def unpacked(text: str) -> list[str]:
@@ -186,7 +211,8 @@ async def _read_once(url: str, token: str, threads: list[str]) -> dict[str, list
     waiting = set(threads)
     headers = {"Authorization": f"Bearer {token}"}
     async with websockets.connect(url, additional_headers=headers, max_size=None, open_timeout=20) as socket:
-        await socket.send(msgspec.json.encode({"action": "resume", "cursors": dict.fromkeys(threads, 0)}).decode())
+        for resume in resumes(dict.fromkeys(threads, 0)):
+            await socket.send(msgspec.json.encode(resume).decode())
         while waiting:
             text = str(await socket.recv())
             frame = msgspec.json.decode(text)

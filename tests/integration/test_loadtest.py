@@ -1,10 +1,12 @@
 """`manage.py loadtest` against a real server: it sees what is well, and what is not."""
 
 import asyncio
+import contextlib
 import json
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 from xml.etree import ElementTree
 
 import pytest
@@ -12,7 +14,7 @@ import pytest
 from netra.loadtest import report, verdict
 from netra.loadtest.load import Load
 from netra.loadtest.plan import Plan
-from netra.loadtest.resuming_client import journal_of
+from netra.loadtest.resuming_client import ResumingClient, journal_of
 from servers.fixtures import StartServer
 from servers.netra import ROOT, NetraServer
 
@@ -93,3 +95,38 @@ async def test_verdict__on_what_a_tab_missed_got_twice_or_got_otherwise(
     assert not found.kept
     assert (found.lost, found.duplicated, found.altered, found.unknown) == (1, 1, 1, 1)
     assert "A promise was BROKEN" in report.table(report.numbers(load, found))
+
+
+async def test_client__of_threads_with_long_names__is_not_refused(server: NetraServer) -> None:
+    """What it resumes is split: as one frame it would be larger than the server accepts."""
+    token = server.installation.token("many")
+    threads = {f"thread-{number:05}".ljust(128, "x") for number in range(1_100)}
+    resumed: set[str] = set()
+    finished = asyncio.Event()
+
+    def note(frame: dict[str, Any], _: bool) -> None:
+        if frame["event_type"] == "resumed":
+            resumed.add(frame["thread_id"])
+        if resumed == threads or frame["event_type"] == "error":
+            finished.set()
+
+    async with ResumingClient([server.ws_url], token, threads=threads, on_frame=note) as client, asyncio.timeout(60):
+        await finished.wait()
+    assert client.refused is None
+    assert resumed == threads
+    assert await journal_of(server.ws_url, token, threads) == {thread: [] for thread in threads}
+
+
+async def test_client__told_to_come_later__does_not_hammer(server: NetraServer) -> None:
+    """After `too_many_connections` it waits as long as the server asks, and longer."""
+    token = server.installation.token("crowd")
+    async with asyncio.timeout(60), contextlib.AsyncExitStack() as stack:
+        for _ in range(20):
+            tab = await stack.enter_async_context(ResumingClient([server.ws_url], token))
+            await tab.connected.wait()
+        refused = asyncio.Event()
+        late = ResumingClient([server.ws_url], token, on_frame=lambda *_: refused.set())
+        await stack.enter_async_context(late)
+        await refused.wait()
+        await asyncio.sleep(3)  # shorter than the server asks for; it used to come back five times meanwhile
+        assert late.connects == 1

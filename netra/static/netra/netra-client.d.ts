@@ -11,7 +11,11 @@
  * What the client takes care of, so that nobody else has to:
  *
  * - it comes back after every loss of the connection (backoff with jitter, the server's `retry_after_ms`), and stops
- *   when coming back is pointless: bad credentials, or frames the server will never accept;
+ *   when coming back is pointless: bad credentials, frames the server will never accept, options no socket can be made of;
+ * - nothing is waited for without end: an attempt to connect, with its hooks, is given up after `connectMs` and made
+ *   again, and every promise is kept or rejected. Only `start`, `stop`, `respond` and `resume` wait for as long as there
+ *   is no connection, since they are made on the next one; `close()` ends that too;
+ * - what it asks for is split into frames that the server accepts; a cursor or an id that is none costs only itself;
  * - it resumes every thread it has seen at its cursor, so that no event is missed, and drops what was already seen, so
  *   that `event` fires once for each (thread_id, seq);
  * - it sees gaps and has them filled before anything after them is shown;
@@ -67,12 +71,22 @@ export type NetraEvent = {
   };
 }[keyof EventData];
 
+export interface ReplayingFrame {
+  event_type: "replaying";
+  thread_id: string;
+  from_seq: number;
+  to_seq: number;
+  epoch?: string;
+  request_id?: string;
+}
+
 export interface ResumedFrame {
   event_type: "resumed";
   thread_id: string;
   last_seq: number;
   run_id: string | null;
   run_status: RunStatus | null;
+  epoch?: string;
   request_id?: string;
 }
 
@@ -87,14 +101,78 @@ export interface ThreadSummary {
 export interface SyncedFrame {
   event_type: "synced";
   threads: ThreadSummary[];
+  epoch?: string;
   request_id?: string;
 }
 
-/** Any frame without a `seq`. */
-export interface ControlFrame {
-  event_type: string;
+export interface WatchingFrame {
+  event_type: "watching";
+  threads: string[] | "*";
   request_id?: string;
-  [field: string]: unknown;
+}
+
+export interface AuthenticatedFrame {
+  event_type: "authenticated";
+  expires_at: string;
+  request_id?: string;
+}
+
+export interface SessionExpiringFrame {
+  event_type: "session_expiring";
+  expires_at: string;
+}
+
+export interface PongFrame {
+  event_type: "pong";
+  payload: Json;
+  request_id?: string;
+}
+
+export interface ErrorFrame {
+  event_type: "error";
+  code: string;
+  message: string;
+  request_id?: string;
+  field?: string;
+  thread_id?: string;
+  run_id?: string;
+  /** With `thread_busy`. */
+  active_run_id?: string;
+  /** With `already_decided`. */
+  decision?: { approved: boolean; value: Json };
+  /** With `cursor_expired`. */
+  first_seq?: number;
+  /** With `invalid_cursor`. */
+  last_seq?: number;
+  retry_after_ms?: number;
+  incident?: string;
+}
+
+/** Any frame without a `seq`: those of version 1. A newer server may send others; leave them alone. */
+export type ControlFrame =
+  | ReplayingFrame
+  | ResumedFrame
+  | SyncedFrame
+  | WatchingFrame
+  | AuthenticatedFrame
+  | SessionExpiringFrame
+  | PongFrame
+  | ErrorFrame;
+
+type EventOf<Type extends keyof EventData> = Extract<NetraEvent, { event_type: Type }>;
+
+/** What a start is answered with: the run's first event, or the frame that says that it was started before. */
+export type Started = EventOf<"run_queued"> | EventOf<"agent_started"> | ReplayingFrame | ResumedFrame;
+
+/** How a run ended. */
+export type Ended = EventOf<"agent_completed"> | EventOf<"agent_failed"> | EventOf<"agent_cancelled">;
+
+/** By thread. An object, or a `Map`. */
+export type CursorsByThread = Readonly<Record<string, number>> | ReadonlyMap<string, number>;
+
+/** `signal` is aborted when the attempt is given up; `fetch` takes it. */
+export interface Attempt {
+  signal: AbortSignal;
 }
 
 export interface ClientStatus {
@@ -104,7 +182,10 @@ export interface ClientStatus {
   attempt: number;
   /** In `waiting`: when the next attempt is made, in milliseconds since the epoch. */
   retryAt: number | null;
-  /** Why the last connection ended, where known: `draining`, `session_revoked`, `too_slow`, … */
+  /**
+   * Why the last connection or attempt ended, where known: an error code of the protocol (`draining`, `session_revoked`,
+   * …) or one of the client's own (see `NetraError`).
+   */
   code: string | null;
   closeCode: number | null;
   message: string | null;
@@ -113,29 +194,45 @@ export interface ClientStatus {
 export interface ClientOptions {
   /** Default: `/ws` on the page's own host. */
   url?: string;
-  /** Bearer token, or a function that gives a fresh one; without it (and without `ticket`) the session cookie counts. */
-  token?: string | (() => string | Promise<string>);
+  /**
+   * Bearer token, or a function that gives a fresh one; without it (and without `ticket`) the session cookie counts.
+   * Blanks around it are cut off; one that cannot be a subprotocol (with `/` or `=`, say) ends in `stopped`,
+   * `invalid_token`: such tokens need a `ticket`.
+   */
+  token?: string | ((attempt?: Attempt) => string | Promise<string>);
   /** Gives a single-use ticket (`POST /api/tickets`) for every connection. */
-  ticket?: () => string | Promise<string>;
-  /** Where an earlier client stood: its `cursors`. */
-  cursors?: Record<string, number>;
+  ticket?: (attempt: Attempt) => string | Promise<string>;
+  /** Where an earlier client stood: its `cursors`. What is no cursor is left out and told as an `error`. */
+  cursors?: CursorsByThread;
+  /** The earlier client's `epoch`: what those cursors count in. */
+  epoch?: string | null;
   /** Runs before every attempt. Throw a `NetraError` to stop for good, anything else to try later. */
-  beforeConnect?: () => void | Promise<void>;
-  /** Default: the global `WebSocket`. */
+  beforeConnect?: (attempt: Attempt) => unknown;
+  /** Default: the global `WebSocket`, which Node has from 22 on; an older Node takes that of the package `ws`. */
   WebSocket?: unknown;
   random?: () => number;
   /** First and longest wait between attempts; each is half fixed, half random. */
   backoffMs?: number;
   maxBackoffMs?: number;
-  /** Added after `too_many_connections` and `flooding`. */
+  /** Added after `too_many_connections` and `flooding`, to the time that the server names too. */
   laterMs?: number;
+  /** How long an attempt may take: hooks, credentials and handshake together. Then it is given up and made again. */
+  connectMs?: number;
+  /** The least time between two attempts made by `wake()`. */
+  wakeMs?: number;
   /** A connection that lived this long resets the backoff. */
   stableMs?: number;
-  /** Silence after which a sign of life is asked for, and how long it may take. */
+  /** Silence after which a sign of life is asked for (half of it later at most), and how long that may take. */
   keepAliveMs?: number;
   pongMs?: number;
-  /** How long `sync`, `watch`, `authenticate` and `ping` wait for their answer. */
+  /**
+   * How long `sync`, `watch`, `authenticate` and `ping` wait for their answer. A `start`, `stop` or `respond` is sent again
+   * after it and given up after twice as long, a `resume` when its thread is silent for so long; without a connection
+   * their time stands still.
+   */
   answerMs?: number;
+  /** While `watch` limits what is heard, a `stop` or `respond` is sent again after this time: its event may not come. */
+  repeatMs?: number;
   /** Flow control: acknowledge after this much text or time, whichever comes first. */
   ackBytes?: number;
   ackMs?: number;
@@ -151,10 +248,13 @@ export interface ClientEvents {
   resumed: (frame: ResumedFrame) => void;
   /** These events cannot be had any more (older than the server keeps them). */
   gap: (gap: { threadId: string; from: number; to: number }) => void;
-  /** The thread is not the one we knew; it is sent from its beginning. Throw away what you have of it. */
+  /**
+   * The thread is not the one we knew (it was deleted, or the journal is of another epoch since a backup was restored); it
+   * is sent from its beginning. Throw away what you have of it. `lastSeq`: its head, 0 where that is not known.
+   */
   reset: (reset: { threadId: string; lastSeq: number }) => void;
-  session_expiring: (frame: ControlFrame) => void;
-  /** Errors that answer no promise. */
+  session_expiring: (frame: SessionExpiringFrame) => void;
+  /** Errors that answer no promise; with `frame.thread_id` those about one thread, such as a cursor that was left out. */
   error: (error: NetraError) => void;
   /** Every frame without a `seq`. */
   control: (frame: ControlFrame) => void;
@@ -162,13 +262,15 @@ export interface ClientEvents {
 
 /** An answer of the server that is an error, or a reason of the client's own. */
 export class NetraError extends Error {
-  constructor(code: string, message?: string, frame?: Partial<ControlFrame>);
+  constructor(code: string, message?: string, frame?: Partial<ErrorFrame>);
   /**
    * An error code of the protocol, or the client's own: `closed` (by `close()`), `disconnected` (before the answer came),
-   * `timeout`, `refused` (a close nobody explained), `unreachable`, `too_large` (never sent).
+   * `timeout` (nobody answered in time), `refused` (a close nobody explained), `unreachable` (a hook failed), `too_large`
+   * and `invalid_action` (never sent), `forgotten` (by `forget()`), and those that end in `stopped` since trying again
+   * cannot help: `unsupported` (no `WebSocket`), `invalid_token`, `invalid_url`. No message holds a token.
    */
   readonly code: string;
-  readonly frame: Partial<ControlFrame>;
+  readonly frame: Partial<ErrorFrame>;
   readonly incident: string | null;
   readonly retryAfterMs: number | null;
 }
@@ -182,54 +284,85 @@ export class NetraClient {
   /** `{thread_id: last seq seen}`: keep it, give it to the next client as `cursors`, and nothing is missed. */
   readonly cursors: Record<string, number>;
 
-  /** Listen; returns a function that stops listening. A handler that throws is reported and harms nobody else. */
+  /** Of the journal that the cursors count in; keep it beside them and give it to the next client as `epoch`. */
+  readonly epoch: string | null;
+
+  /**
+   * Listen; returns a function that stops listening. A function registered twice is called twice, until both have been
+   * ended. A handler that throws is reported and harms nobody else.
+   */
   on<Type extends keyof ClientEvents>(type: Type, handler: ClientEvents[Type]): () => void;
 
-  /** Connect, or connect again after `stopped` or `close()`. `token` replaces the one given before. */
+  /**
+   * Connect, or connect again after `stopped` or `close()`; while it waits or connects, as `wake()`. `token` replaces the
+   * one given before.
+   */
   connect(options?: { token?: ClientOptions["token"] }): void;
 
   /** Close for good; what still waits for an answer is rejected with `closed`. Runs go on at the server. */
   close(): void;
 
-  /** Check the connection now, or stop waiting and try now. For "try again" buttons and machines that woke up. */
+  /**
+   * Check the connection now, or stop waiting and try now; an attempt that is under way is given up for a new one. For
+   * "try again" buttons and machines that woke up. It does not come before a time that the server has named, nor more
+   * often than every `wakeMs`: then it is put off until it may. After `stopped` and `close()` it does nothing.
+   */
   wake(): void;
 
   /**
    * Start a run. Resolves with its first event (`agent_started` or `run_queued`), or with the frame that says it was
-   * started before. Without a `runId` one is made, so sending the same start again can never start it twice.
+   * started before. `input`: whatever JSON can hold. Without a `runId` one is made, so sending the same start again can never start it twice.
    */
   start(
     agentType: string,
-    input?: Json,
+    input?: unknown,
     options?: { threadId?: string; runId?: string; ifBusy?: "enqueue" | "reject" | "cancel" },
-  ): Promise<NetraEvent | ControlFrame>;
+  ): Promise<Started>;
 
-  /** Stop a run. Resolves with the event that ended it, rejects with `run_finished` or `not_found`. */
-  stop(runId: string, reason?: string): Promise<NetraEvent>;
+  /**
+   * Stop a run. Resolves with the event that ended it, rejects with `run_finished` or `not_found`. When it had to be sent
+   * again (after a loss, or since the thread is not watched), `run_finished` is what was wanted: it resolves with that.
+   */
+  stop(runId: string, reason?: string): Promise<Ended | ErrorFrame>;
 
-  /** Decide an approval. Resolves with `approval_resolved`, rejects with `already_decided` (`error.frame.decision`). */
-  respond(runId: string, approvalId: string, approved: boolean, value?: Json): Promise<NetraEvent>;
+  /**
+   * Decide an approval. Resolves with `approval_resolved`, rejects with `already_decided` (`error.frame.decision`). When it
+   * had to be sent again and that is the decision, it resolves with the frame that says so.
+   */
+  respond(runId: string, approvalId: string, approved: boolean, value?: unknown): Promise<EventOf<"approval_resolved"> | ErrorFrame>;
 
   /**
    * Have a thread sent from after `cursor` (0: from its beginning; absent: where this client stands), then live. Going
    * backwards is allowed: the thread's events come again, flagged `replayed`. Resolves with the `resumed` frame;
-   * connection losses only delay it.
+   * connection losses only delay it. After `stopped` and `close()` it is rejected at once.
    */
   resume(threadId: string, cursor?: number): Promise<ResumedFrame>;
 
   /** Resume many threads with as few frames as possible, without waiting for the answers. */
-  resumeAll(cursors: Record<string, number>): void;
+  resumeAll(cursors: CursorsByThread): void;
+
+  /**
+   * Drop a thread from `cursors`: it is not resumed on later connections. An event that the server sends of it afterwards
+   * makes it known again, from that event on; `watch` keeps the server from that.
+   */
+  forget(threadId: string): void;
 
   /** The user's threads, newest first. */
   sync(options?: { limit?: number; before?: string }): Promise<SyncedFrame>;
 
-  /** Limit live events to these threads (a list, or "*"); repeated on every new connection. */
-  watch(threads?: string[] | "*"): Promise<ControlFrame>;
+  /**
+   * Limit live events to these threads (a list, or "*"), and those that are resumed or started in later; repeated on every
+   * new connection. Rejected with `too_large` when they do not fit into one frame (1,000 ids, 64 KiB).
+   */
+  watch(threads?: readonly string[] | "*"): Promise<WatchingFrame>;
 
-  /** Renew the session with a fresh token of the same user. A client with a `token` function does it by itself. */
-  authenticate(token: string): Promise<ControlFrame>;
+  /**
+   * Renew the session with a fresh token of the same user; later connections are made with it, unless `token` or `ticket`
+   * is a function, which is asked again. A client with a `token` function does all this by itself.
+   */
+  authenticate(token: string): Promise<AuthenticatedFrame>;
 
-  ping(payload?: Json): Promise<ControlFrame>;
+  ping(payload?: unknown): Promise<PongFrame>;
 }
 
 /** A fresh id for a thread or a run. */

@@ -2,20 +2,23 @@
 
 import { Connection, defaultUrl } from "./client/connection.js";
 import { Cursors } from "./client/cursors.js";
-import { NetraError, newId } from "./client/values.js";
+import { isCursor, watchFrame } from "./client/frames.js";
+import { Requests } from "./client/requests.js";
+import { NetraError, newId, within } from "./client/values.js";
 
 export { NetraError, defaultUrl, newId };
-
-const MAX_FRAME_BYTES = 64 * 1024; // a larger one would cost the connection
 
 const DEFAULTS = {
 	backoffMs: 500,
 	maxBackoffMs: 30_000,
 	laterMs: 20_000,
+	connectMs: 15_000,
+	wakeMs: 1_000,
 	stableMs: 5_000,
 	keepAliveMs: 25_000,
 	pongMs: 10_000,
 	answerMs: 30_000,
+	repeatMs: 1_000,
 	ackBytes: 128 * 1024,
 	ackMs: 1_000,
 };
@@ -25,7 +28,7 @@ export class NetraClient {
 	#connection;
 	#cursors;
 	#handlers = new Map();
-	#requests = new Map();
+	#requests;
 	#requestNumber = 0;
 	#watched = "*";
 	#stopListening = null;
@@ -39,10 +42,17 @@ export class NetraClient {
 			ended: (error) => this.#ended(error),
 			status: (status) => this.#emit("status", status),
 		});
+		const nextId = (prefix) => `${prefix}-${(this.#requestNumber += 1)}`;
 		this.#cursors = new Cursors(this.#options, {
-			send: (frame) => this.#send(frame),
-			nextId: (prefix) => this.#nextId(prefix),
+			send: (frame) => this.#connection.send(JSON.stringify(frame)),
+			nextId,
 			emit: (...values) => this.#emit(...values),
+		});
+		this.#requests = new Requests(this.#options, {
+			send: (text) => this.#connection.send(text),
+			nextId,
+			isOpen: () => this.#connection.status.state === "open",
+			isNarrow: () => this.#watched !== "*",
 		});
 	}
 
@@ -54,10 +64,15 @@ export class NetraClient {
 		return this.#cursors.all;
 	}
 
+	get epoch() {
+		return this.#cursors.epoch ?? null;
+	}
+
 	on(type, handler) {
 		if (!this.#handlers.has(type)) this.#handlers.set(type, new Set());
-		this.#handlers.get(type).add(handler);
-		return () => this.#handlers.get(type).delete(handler);
+		const registration = { handler }; // of its own, when the same function is registered twice
+		this.#handlers.get(type).add(registration);
+		return () => this.#handlers.get(type).delete(registration);
 	}
 
 	connect({ token } = {}) {
@@ -74,100 +89,111 @@ export class NetraClient {
 		this.#connection.wake();
 	}
 
-	start(agentType, input = {}, { threadId, runId = newId(), ifBusy } = {}) {
+	async start(agentType, input = {}, { threadId, runId = newId(), ifBusy } = {}) {
 		const frame = { action: "start_agent", agent_type: agentType, input, run_id: runId, thread_id: threadId, if_busy: ifBusy };
-		return this.#request(frame, ({ run_id: id, event_type: type }) => id === runId && /^(run_queued|agent_started)$/.test(type));
+		const isAnswer = ({ run_id: id, event_type: type }) => id === runId && /^(run_queued|agent_started)$/.test(type);
+		const first = await this.#request(frame, { isAnswer });
+		this.#alsoWatch(first.thread_id);
+		return first;
 	}
 
 	stop(runId, reason) {
-		const isEnd = ({ run_id: id, event_type: type }) => id === runId && /^agent_(completed|failed|cancelled)$/.test(type);
-		return this.#request({ action: "stop_agent", run_id: runId, reason }, isEnd);
+		const isAnswer = ({ run_id: id, event_type: type }) => id === runId && /^agent_(completed|failed|cancelled)$/.test(type);
+		const isDone = ({ code }) => code === "run_finished";
+		return this.#request({ action: "stop_agent", run_id: runId, reason }, { isAnswer, isDone });
 	}
 
-	respond(runId, approvalId, approved, value) {
+	async respond(runId, approvalId, approved, value) {
 		const frame = { action: "respond", run_id: runId, approval_id: approvalId, approved, value };
-		return this.#request(frame, ({ event_type: type, data }) => type === "approval_resolved" && data.approval_id === approvalId);
+		const isAnswer = ({ event_type: type, data }) => type === "approval_resolved" && data.approval_id === approvalId;
+		const told = JSON.stringify([approved, value ?? null]);
+		const isDone = ({ decision }) => decision && JSON.stringify([decision.approved, decision.value ?? null]) === told;
+		return this.#request(frame, { isAnswer, isDone });
 	}
 
 	resume(threadId, cursor) {
+		const over = this.#over();
+		if (over) return Promise.reject(over);
+		if (isCursor(threadId)) this.#alsoWatch(threadId);
 		return this.#cursors.resume(threadId, cursor);
 	}
 
 	resumeAll(cursors) {
-		this.#cursors.resumeAll(cursors);
+		this.#alsoWatch(...this.#cursors.resumeAll(cursors));
+	}
+
+	forget(threadId) {
+		this.#cursors.forget(threadId);
+		if (this.#watched !== "*") this.#watched.delete(threadId);
 	}
 
 	sync({ limit, before } = {}) {
 		return this.#request({ action: "sync", limit, before });
 	}
 
-	watch(threads = "*") {
-		this.#watched = threads;
-		return this.#request({ action: "watch", threads });
+	async watch(threads = "*") {
+		const before = this.#watched;
+		const wanted = threads === "*" ? threads : new Set(threads);
+		const frame = watchFrame(wanted);
+		this.#watched = wanted;
+		try {
+			return await this.#request(frame);
+		} catch (error) {
+			// One that was only lost is repeated on the next connection; one that was refused would be refused again.
+			if (!["disconnected", "timeout"].includes(error.code) && this.#watched === wanted) this.#watched = before;
+			throw error;
+		}
 	}
 
-	authenticate(token) {
-		return this.#request({ action: "authenticate", token });
+	async authenticate(given) {
+		const token = String(given).trim(); // a line's end comes along with what is read from a file
+		const answer = await this.#request({ action: "authenticate", token });
+		const { token: known, ticket } = this.#options;
+		if (typeof known !== "function" && !ticket) this.#options.token = token; // the next connection is made with it
+		return answer;
 	}
 
 	ping(payload) {
 		return this.#request({ action: "ping", payload });
 	}
 
-	/** With `isAnswer`, which knows the answering event, it is sent again after a lost connection; else it ends with it. */
-	#request(frame, isAnswer = null) {
-		const requestId = this.#nextId("request");
-		const text = JSON.stringify({ ...frame, request_id: requestId });
+	/** Why nothing can be asked any more, or null. */
+	#over() {
 		const { state, code, message } = this.status;
-		if (text.length * 3 > MAX_FRAME_BYTES && new TextEncoder().encode(text).length > MAX_FRAME_BYTES) {
-			return Promise.reject(new NetraError("too_large", "This is larger than the 64 KiB the server accepts at once"));
-		}
-		if (state === "stopped" || state === "closed") {
-			return Promise.reject(new NetraError(code ?? state, message ?? "The connection is closed"));
-		}
-		return new Promise((resolve, reject) => {
-			const late = () => this.#settle(requestId, "reject", new NetraError("timeout", "The server did not answer. Try again."));
-			const timer = isAnswer ? null : setTimeout(late, this.#options.answerMs);
-			this.#requests.set(requestId, { text, isAnswer, resolve, reject, timer });
-			if (state === "open") this.#connection.send(text);
-		});
+		return /stopped|closed/.test(state) ? new NetraError(code ?? state, message ?? "The connection is closed") : null;
 	}
 
-	#settle(requestId, how, value) {
-		const request = this.#requests.get(requestId);
-		if (!request) return false;
-		clearTimeout(request.timer);
-		this.#requests.delete(requestId);
-		request[how](value);
-		return true;
+	/** The server adds a thread that is resumed or started in; the next connection must not forget it. */
+	#alsoWatch(...threadIds) {
+		if (this.#watched !== "*") for (const id of threadIds) this.#watched.add(id);
 	}
 
-	#nextId(prefix) {
-		this.#requestNumber += 1;
-		return `${prefix}-${this.#requestNumber}`;
-	}
-
-	#send(frame) {
-		this.#connection.send(JSON.stringify(frame));
+	async #request(frame, how) {
+		const over = this.#over();
+		if (over) throw over;
+		return this.#requests.ask(frame, how);
 	}
 
 	#opened() {
 		this.#cursors.reconnected();
-		if (this.#watched !== "*") this.#send({ action: "watch", threads: this.#watched });
-		for (const { text } of this.#requests.values()) this.#connection.send(text);
+		try {
+			if (this.#watched !== "*") this.#connection.send(JSON.stringify(watchFrame(this.#watched)));
+		} catch {
+			this.#watched = "*"; // grown too large by what was started and resumed: rather too much than too little
+		}
+		this.#requests.opened();
 	}
 
 	#lost() {
 		this.#cursors.disconnected();
-		const error = new NetraError("disconnected", "The connection was lost before the server answered. Try again.");
-		for (const [requestId, { isAnswer }] of this.#requests) if (!isAnswer) this.#settle(requestId, "reject", error);
+		this.#requests.lost();
 	}
 
 	#ended(error) {
 		this.#cursors.disconnected();
 		this.#stopListening?.();
 		this.#stopListening = null;
-		for (const requestId of [...this.#requests.keys()]) this.#settle(requestId, "reject", error);
+		this.#requests.rejectAll(error);
 		this.#cursors.rejectAll(error);
 	}
 
@@ -181,27 +207,25 @@ export class NetraClient {
 		const fresh = this.#cursors.event(event);
 		if (!fresh) return;
 		this.#emit("event", event, fresh);
-		// By what happened, not by `data.request_id`: another tab's client numbers its requests in the same way.
-		for (const [requestId, { isAnswer }] of this.#requests) {
-			if (isAnswer?.(event)) this.#settle(requestId, "resolve", event);
-		}
+		this.#requests.event(event);
 	}
 
 	#onControl(frame) {
-		const { event_type: type, request_id: requestId } = frame;
+		const { event_type: type } = frame;
 		this.#connection.note(frame);
 		if (type === "error") this.#onError(frame);
 		else if (type === "replaying") this.#cursors.replaying(frame);
 		else if (type === "resumed") this.#cursors.resumed(frame);
+		else if (type === "synced") this.#cursors.isOther(frame);
 		else if (type === "session_expiring") this.#renewSession(frame);
 		this.#emit("control", frame);
-		if (type !== "error") this.#settle(requestId, "resolve", frame);
+		if (type !== "error") this.#requests.answered(frame);
 	}
 
 	#onError(frame) {
 		if (this.#cursors.error(frame)) return;
 		const error = new NetraError(frame.code, frame.message, frame);
-		if (!this.#settle(frame.request_id, "reject", error)) this.#emit("error", error);
+		if (!this.#requests.refused(error)) this.#emit("error", error);
 	}
 
 	async #renewSession(frame) {
@@ -209,7 +233,8 @@ export class NetraClient {
 		const { token } = this.#options;
 		if (typeof token !== "function") return; // a cookie is renewed by logging in; only the application can ask for that
 		try {
-			await this.authenticate(await token());
+			const { connectMs } = this.#options;
+			await this.authenticate(await within(connectMs, token(), `No answer from \`token\` within ${connectMs / 1000} s`));
 		} catch (error) {
 			this.#emit("error", error);
 		}
@@ -220,12 +245,13 @@ export class NetraClient {
 		const stop = new AbortController();
 		const wake = () => globalThis.document?.visibilityState !== "hidden" && this.wake();
 		globalThis.addEventListener("online", wake, stop);
+		globalThis.addEventListener("offline", () => this.status.state === "open" && this.wake(), stop);
 		globalThis.document?.addEventListener("visibilitychange", wake, stop);
 		this.#stopListening = () => stop.abort();
 	}
 
 	#emit(type, ...values) {
-		for (const handler of this.#handlers.get(type) ?? []) {
+		for (const { handler } of this.#handlers.get(type) ?? []) {
 			try {
 				handler(...values);
 			} catch (error) {

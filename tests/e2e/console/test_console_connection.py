@@ -280,3 +280,24 @@ def _send(console: Console, frame: dict[str, object]) -> None:
         }""",
         frame,
     )
+
+
+def test_reconnect_that_hangs__try_now_helps(
+    open_console: OpenConsole, private: tuple[NetraServer, Iterator[Person]]
+) -> None:
+    """An attempt to come back that nobody answers leaves the reader a way: it is given up for a new one."""
+    server, people = private
+    console = open_console(next(people), server=server)
+    page = console.page
+    asked: list[str] = []
+    page.route(re.compile("bootstrap.json"), lambda route: asked.append(route.request.url))  # and never answered
+    with page.expect_request(re.compile("bootstrap.json"), timeout=60_000):
+        server.kill()
+        server.start()
+    line, try_now = page.locator("#connection"), page.locator("#try-now")
+    expect(line).to_contain_text("Trying again…")
+    expect(try_now).to_be_visible()
+    page.unroute_all(behavior="ignoreErrors")
+    try_now.click()
+    expect(try_now).to_be_hidden()
+    expect(line).to_have_class("idle")

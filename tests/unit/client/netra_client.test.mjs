@@ -46,11 +46,20 @@ afterEach(() => {
 });
 
 describe("connecting", () => {
-  test("offers both subprotocols, and says nothing by itself", async () => {
+  test("offers both subprotocols, and lets the application speak first", async () => {
     const socket = await connect();
     assert.deepEqual(socket.protocols, ["netra.v1.batch", "netra.v1"]);
     assert.deepEqual(socket.sent, []);
     assert.equal(client.status.state, "open");
+    client.sync().catch(() => {});
+    mock.timers.tick(0);
+    assert.deepEqual(socket.sent.map(({ action }) => action), ["sync"]);
+  });
+
+  test("speaks for one that only listens: until it is spoken to the server is silent", async () => {
+    const socket = await connect();
+    mock.timers.tick(0);
+    assert.deepEqual(socket.sent, [{ action: "watch", threads: "*" }]);
   });
 
   test("sends a bearer token as a subprotocol, never in the address", async () => {
@@ -150,6 +159,43 @@ describe("coming back", () => {
     socket.drop(1012);
     assert.equal(client.status.code, "draining");
     assert.equal(client.status.retryAt - Date.now(), 1234);
+  });
+
+  test("waits longer than the server asks for after too many connections", async () => {
+    const socket = await connect();
+    socket.deliver({ event_type: "error", code: "too_many_connections", message: "20 at most", retry_after_ms: 5_000 });
+    socket.drop(4409);
+    assert.equal(client.status.retryAt - Date.now(), 25_000);
+  });
+
+  test("a wake() that came too early is followed when the server's time is over", async () => {
+    const socket = await connect();
+    socket.deliver({ event_type: "error", code: "too_many_connections", message: "20 at most", retry_after_ms: 5_000 });
+    socket.drop(4409);
+    client.wake();
+    mock.timers.tick(4_999);
+    await settle();
+    assert.equal(ScriptedSocket.opened.length, 1);
+    mock.timers.tick(1);
+    await settle();
+    assert.equal(ScriptedSocket.opened.length, 2);
+  });
+
+  test("a time longer than a timer can hold is not taken for none", async () => {
+    const socket = await connect();
+    socket.deliver({ event_type: "error", code: "draining", message: "Restarting", retry_after_ms: 2 ** 40 });
+    socket.drop(1012);
+    assert.equal(client.status.retryAt - Date.now(), 3_600_000);
+  });
+
+  test("close() in a listener that hears of the loss is final", async () => {
+    await connect();
+    client.on("status", ({ state }) => state === "waiting" && client.close());
+    ScriptedSocket.last.drop();
+    mock.timers.tick(60_000);
+    await settle();
+    assert.equal(ScriptedSocket.opened.length, 1);
+    assert.equal(client.status.state, "closed");
   });
 
   test("an older error is not taken for the reason of a close", async () => {
@@ -254,6 +300,65 @@ describe("resuming", () => {
     const cursors = Object.fromEntries(Array.from({ length: 1500 }, (_, number) => [`t${number}`, 1]));
     const socket = await connect({ cursors });
     assert.deepEqual(socket.sent.map((frame) => Object.keys(frame.cursors).length), [1000, 500]);
+  });
+
+  test("splits what is too large for one frame, however few they are", async () => {
+    const cursors = Object.fromEntries(Array.from({ length: 1000 }, (_, number) => [`${number}`.padStart(128, "x"), 2 ** 50]));
+    const socket = await connect({ cursors, epoch: "e".repeat(128) });
+    assert.equal(socket.sent.flatMap((frame) => Object.keys(frame.cursors)).length, 1000);
+    for (const frame of socket.sent) assert.ok(JSON.stringify(frame).length <= 65_536);
+    assert.equal(socket.sent.length, 3);
+  });
+
+  test("a frame the server takes for illegal is asked again in parts, until the culprit is found", async () => {
+    const ids = Array.from({ length: 8 }, (_, number) => `t${number}`);
+    const socket = await connect({ cursors: Object.fromEntries(ids.map((id) => [id, 1])) });
+    const errors = [];
+    const resumed = [];
+    client.on("error", ({ code }) => errors.push(code));
+    client.on("resumed", ({ thread_id: id }) => resumed.push(id));
+    for (let at = 0; at < socket.sent.length; at += 1) {
+      const { cursors, request_id: id } = socket.sent[at];
+      if ("t5" in cursors) socket.deliver({ event_type: "error", code: "invalid_action", message: "t5", request_id: id });
+      else for (const thread of Object.keys(cursors)) socket.deliver({ event_type: "resumed", thread_id: thread, last_seq: 1, request_id: id });
+    }
+    assert.deepEqual(errors, ["invalid_action"]);
+    assert.deepEqual(resumed.sort(), ids.filter((id) => id !== "t5"));
+    assert.ok(socket.sent.length < 10);
+  });
+
+  test("an error that answers a resume which was replaced is nobody's", async () => {
+    const socket = await connect();
+    const errors = [];
+    client.on("error", ({ code }) => errors.push(code));
+    client.resume("T", 9);
+    const [older] = socket.actions("resume");
+    client.resume("T", 0);
+    socket.deliver({ event_type: "error", code: "invalid_cursor", thread_id: "T", last_seq: 3, request_id: older.request_id });
+    assert.deepEqual(errors, []);
+    assert.equal(socket.actions("resume").length, 2);
+  });
+
+  test("a resume whose thread falls silent ends; one that is still sent goes on; away from the server time stands still", async () => {
+    const socket = await connect({ keepAliveMs: 1e9 });
+    const outcomes = { T: null, U: null };
+    for (const id of Object.keys(outcomes)) client.resume(id, 0).catch((error) => (outcomes[id] = error.code));
+    const { request_id: id } = socket.actions("resume")[0];
+    socket.deliver({ event_type: "replaying", thread_id: "T", from_seq: 1, to_seq: 90, request_id: id });
+    for (let seq = 1; seq < 5; seq += 1) {
+      socket.deliver(event(seq));
+      mock.timers.tick(20_000);
+      await settle();
+    }
+    assert.deepEqual(outcomes, { T: null, U: "timeout" });
+    socket.drop();
+    mock.timers.tick(10 * 60_000);
+    await settle();
+    assert.equal(outcomes.T, null);
+    ScriptedSocket.last.accept();
+    mock.timers.tick(60_000);
+    await settle();
+    assert.equal(outcomes.T, "timeout");
   });
 
   test("repeats the watch list on a new connection", async () => {
@@ -382,6 +487,78 @@ describe("resuming", () => {
   });
 });
 
+describe("epochs", () => {
+  const resets = () => {
+    const told = [];
+    client.on("reset", ({ threadId }) => told.push(threadId));
+    return told;
+  };
+
+  test("the epoch is remembered beside the cursors, and sent with them", async () => {
+    const socket = await connect({ cursors: { T: 3 }, epoch: "one" });
+    assert.equal(socket.sent[0].epoch, "one");
+    const { request_id: id } = socket.sent[0];
+    socket.deliver({ event_type: "resumed", thread_id: "T", last_seq: 3, epoch: "one", request_id: id });
+    assert.equal(client.epoch, "one");
+    assert.equal((await reconnect()).sent[0].epoch, "one");
+  });
+
+  test("a server that knows none is as it was", async () => {
+    const socket = await connect({ cursors: { T: 3 } });
+    assert.ok(!("epoch" in socket.sent[0]));
+    socket.deliver({ event_type: "resumed", thread_id: "T", last_seq: 3, request_id: socket.sent[0].request_id });
+    assert.equal(client.epoch, null);
+    assert.deepEqual(client.cursors, { T: 3 });
+  });
+
+  test("a first epoch is taken over with the cursors there are", async () => {
+    const socket = await connect({ cursors: { T: 3 } });
+    const told = resets();
+    socket.deliver({ event_type: "synced", threads: [], epoch: "one", request_id: "x" });
+    assert.deepEqual([client.epoch, client.cursors, told], ["one", { T: 3 }, []]);
+  });
+
+  test("cursor_expired from the first event on: every thread begins anew, once, and nothing of before is told", async () => {
+    const socket = await connect({ cursors: { T: 3, U: 5 }, epoch: "one" });
+    const told = resets();
+    const errors = [];
+    client.on("error", ({ code }) => errors.push(code));
+    const { request_id: old } = socket.sent[0];
+    for (const thread of ["T", "U"]) {
+      socket.deliver({ event_type: "error", code: "cursor_expired", message: "", thread_id: thread, first_seq: 1, request_id: old });
+    }
+    assert.deepEqual(told, ["T", "U"]);
+    assert.deepEqual(errors, []);
+    const [, { cursors, epoch, request_id: id }, ...others] = socket.sent;
+    assert.deepEqual([cursors, epoch, others], [{ T: 0, U: 0 }, undefined, []]);
+    socket.deliver({ event_type: "replaying", thread_id: "T", from_seq: 1, to_seq: 2, epoch: "two", request_id: id });
+    socket.deliver(event(1), event(2));
+    assert.deepEqual(seqs(), [1, 2]);
+    assert.equal(client.epoch, "two");
+  });
+
+  test("another epoch in any frame: the same, and late answers of the old one change nothing", async () => {
+    const socket = await connect({ cursors: { T: 3 }, epoch: "one" });
+    const told = resets();
+    const { request_id: old } = socket.sent[0];
+    socket.deliver({ event_type: "synced", threads: [], epoch: "two", request_id: "x" });
+    socket.deliver({ event_type: "resumed", thread_id: "T", last_seq: 3, epoch: "one", request_id: old });
+    assert.deepEqual([client.epoch, client.cursors, told], ["two", { T: 0 }, ["T"]]);
+    const [, { cursors, epoch, request_id: id }] = socket.actions("resume");
+    assert.deepEqual([cursors, epoch], [{ T: 0 }, "two"]);
+    socket.deliver({ event_type: "resumed", thread_id: "T", last_seq: 0, epoch: "two", request_id: id });
+    assert.deepEqual(told, ["T"]);
+  });
+
+  test("a store's epoch that is no short text is none", async () => {
+    for (const epoch of [null, 7, {}, ""]) {
+      const socket = await connect({ cursors: { T: 3 }, epoch });
+      assert.ok(!("epoch" in socket.sent[0]));
+      client.close();
+    }
+  });
+});
+
 describe("requests", () => {
   test("answers find their question, in any order", async () => {
     const socket = await connect();
@@ -430,6 +607,33 @@ describe("requests", () => {
     next.deliver(event(1, { thread: "Y", run: "R3", type: "approval_resolved", data: { approval_id: "a" } }));
     const types = (await Promise.all(outcomes)).map((frame) => frame.event_type);
     assert.deepEqual(types, ["resumed", "agent_cancelled", "approval_resolved"]);
+  });
+
+  test("one that was sent again is not rejected because the first has worked", async () => {
+    await connect();
+    const outcomes = [client.stop("R"), client.respond("S", "a", true, { b: 1 }), client.respond("S", "b", true), client.stop("V")];
+    const settled = Promise.allSettled(outcomes);
+    const next = await reconnect();
+    const [stop, mine, others, unknown] = next.sent.map(({ request_id: id }) => id);
+    const answer = (id, code, more) => next.deliver({ event_type: "error", code, message: "", request_id: id, ...more });
+    answer(stop, "run_finished");
+    answer(mine, "already_decided", { decision: { approved: true, value: { b: 1 } } });
+    answer(others, "already_decided", { decision: { approved: false, value: null } });
+    answer(unknown, "not_found");
+    const told = (await settled).map(({ value, reason }) => value?.code ?? `rejected ${reason.code}`);
+    assert.deepEqual(told, ["run_finished", "already_decided", "rejected already_decided", "rejected not_found"]);
+  });
+
+  test("one that is never answered is sent again, and has an end", async () => {
+    const socket = await connect({ keepAliveMs: 1e9 });
+    const codes = [];
+    for (const promise of [client.start("test"), client.stop("R"), client.respond("S", "a", true)]) promise.catch(({ code }) => codes.push(code));
+    mock.timers.tick(30_000);
+    for (const action of ["start_agent", "stop_agent", "respond"]) assert.equal(socket.actions(action).length, 2);
+    assert.equal(new Set(socket.actions("start_agent").map(({ run_id: id }) => id)).size, 1);
+    mock.timers.tick(30_000);
+    await settle();
+    assert.deepEqual(codes, ["timeout", "timeout", "timeout"]);
   });
 
   test("questions about a connection end with it", async () => {
@@ -489,6 +693,21 @@ describe("flow control", () => {
     assert.equal(socket.actions("ack").length, 0);
     socket.deliver(event(2, { data }));
     assert.deepEqual(socket.actions("ack").map((frame) => frame.cursors), [{ T: 2 }]);
+  });
+
+  test("acknowledges all threads, in as many frames as they need", async () => {
+    const socket = await connect({ ackBytes: 1e9 });
+    for (let number = 0; number < 1_500; number += 1) socket.deliver(event(3, { thread: `t${number}` }));
+    mock.timers.tick(1_000);
+    assert.deepEqual(socket.actions("ack").map((frame) => Object.keys(frame.cursors).length), [1000, 500]);
+  });
+
+  test("acknowledges what was handled of a thread before it is forgotten: the window is all threads'", async () => {
+    const socket = await connect();
+    socket.deliver(event(1), event(2));
+    client.forget("T");
+    assert.deepEqual(socket.actions("ack").map((frame) => frame.cursors), [{ T: 2 }]);
+    assert.deepEqual(client.cursors, {});
   });
 
   test("acknowledges a replay where the replay stands, not where the reader stood before", async () => {

@@ -9,6 +9,8 @@ const FINAL = ["binary_frame", "frame_too_large", 1009, 4400, 4413];
 const CREDENTIALS = ["unauthenticated", "token_expired", "session_revoked", 4401];
 const LATER = ["too_many_connections", "flooding", 4409, 4429];
 const FAREWELLS = [...FINAL, ...CREDENTIALS, ...LATER, "draining", "too_slow"];
+const SUBPROTOCOL = /^[!#$%&'*+.^_`|~\w-]+$/; // what HTTP allows as one
+const LONGEST_MS = 3_600_000; // a timer that is told more than it can hold goes off at once
 
 export class Connection {
 	status = { state: "idle", attempt: 0, retryAt: null, code: null, closeCode: null, message: null };
@@ -19,7 +21,13 @@ export class Connection {
 	#attempt = 0;
 	#renewed = false; // a fresh credential was already tried since the server last accepted us
 	#farewell = null; // the error frame that announced a close
-	#heard = 0;
+	#stop = null; // aborts what the attempt's hooks wait for
+	#step = ""; // what the attempt waits for
+	#heard = false; // anything, since we asked for a sign of life
+	#silence = 0; // halves of `keepAliveMs` without a word; counted, since clocks jump
+	#spoken = false;
+	#gate = null; // runs while wake() is put off
+	#woken = false; // wake() was put off
 	#timers = {};
 
 	/** `on`: opened(), received(text), lost(), ended(error), status(status). */
@@ -29,10 +37,14 @@ export class Connection {
 	}
 
 	connect() {
-		if (["connecting", "open"].includes(this.status.state)) return;
+		const { state } = this.status;
+		if (state === "open") return;
 		this.#attempt = 0;
 		this.#renewed = false;
-		this.#open();
+		if (state === "waiting") return this.wake();
+		if (state !== "connecting") return this.#open();
+		if (!this.#gate) this.#shut(this.#options.wakeMs); // an attempt that has just begun goes on
+		this.#woken = true;
 	}
 
 	close() {
@@ -40,12 +52,18 @@ export class Connection {
 	}
 
 	wake() {
-		if (this.status.state === "waiting") this.#open();
-		else if (this.status.state === "open") this.#probe();
+		const { state } = this.status;
+		if (state === "open") return this.#probe();
+		if (state !== "waiting" && state !== "connecting") return;
+		if (this.#gate) return void (this.#woken = true);
+		this.#shut(this.#options.wakeMs);
+		this.#open();
 	}
 
 	send(text) {
-		if (this.#socket?.readyState === 1) this.#socket.send(text);
+		if (this.#socket?.readyState !== 1) return;
+		this.#spoken = true;
+		this.#socket.send(text);
 	}
 
 	note(frame) {
@@ -53,46 +71,86 @@ export class Connection {
 		else if (!("request_id" in frame) && FAREWELLS.includes(frame.code)) this.#farewell = frame;
 	}
 
+	/** Puts off wake(), however often a page becomes visible, and never lets it come before the server wants us back. */
+	#shut(ms) {
+		clearTimeout(this.#gate);
+		this.#gate = setTimeout(() => {
+			this.#gate = null;
+			if (this.#woken) this.wake();
+		}, ms);
+	}
+
 	async #open() {
 		const life = ++this.#life;
-		clearTimeout(this.#timers.retry);
+		this.#letGo();
+		this.#woken = false;
+		this.#farewell = null;
+		this.#stop = new AbortController();
+		this.#timers.attempt = setTimeout(() => this.#late(), this.#options.connectMs);
 		this.#tell("connecting");
+		const given = {};
 		try {
-			await this.#options.beforeConnect?.();
-			const address = await this.#address();
-			if (life !== this.#life) return;
-			this.#socket = new this.#options.WebSocket(...address);
+			for (const hook of ["beforeConnect", "token", "ticket"]) {
+				if (life !== this.#life) return;
+				const { [hook]: value } = this.#options;
+				this.#step = hook;
+				if (hook !== "ticket" || !given.token) given[hook] = await (typeof value === "function" ? value({ signal: this.#stop.signal }) : value);
+			}
 		} catch (error) {
 			if (life !== this.#life) return;
 			// A hook of the application says "never again" with a NetraError; anything else may be the network.
-			const { code, message } = error;
+			const { code, message } = error ?? {};
 			if (error instanceof NetraError) this.#end("stopped", { code, message });
 			else this.#retry({ code: "unreachable", message });
 			return;
 		}
-		this.#farewell = null;
+		if (life === this.#life) this.#handshake(given);
+	}
+
+	#handshake({ token, ticket }) {
+		// Browsers cannot set headers on a WebSocket: a token travels as a subprotocol, which is not logged as URLs are.
+		const bearer = token && `bearer.${String(token).trim()}`;
+		const { WebSocket } = this.#options;
+		this.#step = "the server";
+		// None of this is the network's doing, so trying again is no use. What the browser says may hold the credential.
+		if (typeof WebSocket !== "function") {
+			return this.#end("stopped", { code: "unsupported", message: "There is no WebSocket here: update (Node has one from 22 on), or give the option `WebSocket`." });
+		}
+		if (bearer && !SUBPROTOCOL.test(bearer)) {
+			return this.#end("stopped", { code: "invalid_token", message: "The token has characters that cannot be sent as a subprotocol: use another token, or `ticket`." });
+		}
+		try {
+			const { url = defaultUrl() } = this.#options;
+			const query = ticket ? `${String(url).includes("?") ? "&" : "?"}ticket=${encodeURIComponent(ticket)}` : "";
+			this.#socket = new WebSocket(url + query, bearer ? [...SUBPROTOCOLS, bearer] : SUBPROTOCOLS);
+		} catch (error) {
+			return this.#end("stopped", { code: "invalid_url", message: `No WebSocket can be made (${error?.name}): check the option \`url\`.` });
+		}
 		this.#socket.onopen = () => this.#opened();
 		this.#socket.onmessage = ({ data }) => {
-			this.#heard = Date.now();
+			this.#silence = 0;
+			this.#heard = true;
 			this.#on.received(data);
 		};
+		this.#socket.onerror = () => {}; // a close follows; in Node an error that nobody hears ends the program
 		this.#socket.onclose = ({ code }) => this.#closed(code);
 	}
 
-	async #address() {
-		const { url = defaultUrl(), token, ticket } = this.#options;
-		// Browsers cannot set headers on a WebSocket: a token travels as a subprotocol, which is not logged as URLs are.
-		const bearer = typeof token === "function" ? await token() : token;
-		if (bearer) return [url, [...SUBPROTOCOLS, `bearer.${bearer}`]];
-		const query = ticket ? `${url.includes("?") ? "&" : "?"}ticket=${encodeURIComponent(await ticket())}` : "";
-		return [url + query, SUBPROTOCOLS];
+	#late() {
+		const message = `No answer from ${this.#step} within ${this.#options.connectMs / 1000} s`;
+		this.#life += 1;
+		this.#retry({ code: "timeout", message });
 	}
 
 	#opened() {
 		const { stableMs, keepAliveMs } = this.#options;
-		this.#heard = Date.now();
+		clearTimeout(this.#timers.attempt);
+		this.#spoken = this.#woken = false;
+		this.#silence = 0;
 		this.#timers.stable = setTimeout(() => (this.#attempt = 0), stableMs);
-		this.#timers.keepAlive = setInterval(() => Date.now() - this.#heard >= keepAliveMs && this.#probe(), keepAliveMs);
+		this.#timers.keepAlive = setInterval(() => ++this.#silence > 1 && this.#probe(), keepAliveMs / 2);
+		// Until it is spoken to, the server is silent. What the application has to say in this moment comes first.
+		this.#timers.first = setTimeout(() => this.#spoken || this.send('{"action":"watch","threads":"*"}'), 0);
 		this.#on.opened();
 		this.#tell("open", {});
 	}
@@ -116,30 +174,36 @@ export class Connection {
 
 	#retry(why, extra = 0, retryAfterMs) {
 		const { backoffMs, maxBackoffMs, random } = this.#options;
+		this.#letGo();
 		const ceiling = Math.min(maxBackoffMs, backoffMs * 2 ** this.#attempt);
+		const asked = retryAfterMs >= 0 ? Math.min(retryAfterMs, LONGEST_MS) : null;
 		// Half by chance: clients of a lost server must not come back in one wave. One that names a time has spread them.
-		const delay = retryAfterMs ?? (ceiling * (1 + random())) / 2 + extra;
+		const delay = (asked ?? (ceiling * (1 + random())) / 2) + extra;
 		this.#attempt += 1;
-		this.#tell("waiting", { ...why, retryAt: Date.now() + delay });
+		if (asked) this.#shut(asked);
 		this.#timers.retry = setTimeout(() => this.#open(), delay);
+		this.#tell("waiting", { ...why, retryAt: Date.now() + delay });
 	}
 
 	#end(state, why) {
+		const error = new NetraError(why.code, why.message ?? "The connection is closed", this.#farewell ?? {});
 		this.#life += 1;
 		this.#letGo(1000);
-		clearTimeout(this.#timers.retry);
+		clearTimeout(this.#gate);
+		this.#gate = null;
 		this.#attempt = 0;
+		this.#on.ended(error);
 		this.#tell(state, why);
-		this.#on.ended(new NetraError(why.code, why.message ?? "The connection is closed", this.#farewell ?? {}));
 	}
 
 	/** At once: a dead connection's close handshake can take a browser a minute. */
 	#letGo(code) {
 		const socket = this.#socket;
-		clearTimeout(this.#timers.stable);
-		clearTimeout(this.#timers.pong);
 		clearInterval(this.#timers.keepAlive);
-		this.#timers.pong = this.#socket = null;
+		for (const timer of Object.values(this.#timers)) clearTimeout(timer);
+		this.#timers = {};
+		this.#socket = null;
+		this.#stop?.abort();
 		if (!socket) return;
 		socket.onopen = socket.onmessage = socket.onclose = null;
 		if (code || socket.readyState < 2) socket.close(code);
@@ -148,11 +212,11 @@ export class Connection {
 	/** The server's own pings are invisible to a page, and a cut cable closes nothing. */
 	#probe() {
 		if (this.#timers.pong) return;
-		const asked = Date.now();
+		this.#heard = false;
 		this.send('{"action":"ping"}');
 		this.#timers.pong = setTimeout(() => {
 			this.#timers.pong = null;
-			if (this.#heard < asked) this.#closed(1006);
+			if (!this.#heard) this.#closed(1006);
 		}, this.#options.pongMs);
 	}
 

@@ -1,10 +1,9 @@
 /** Where the application stands in every thread: what is new to it, what is missing, what may be acknowledged. */
 
+import { isCursor, parts } from "./frames.js";
 import { NetraError } from "./values.js";
 
 const PASSING = ["rate_limited", "journal_unavailable", "internal"]; // errors after which one may ask again
-const LEGAL_ID = /^[A-Za-z0-9_.:-]{1,128}$/;
-const MAX_CURSORS = 1000; // more of them would cost the whole action
 
 /** `cursor`: the last seq handed to the application. `position`: where the server stands, which an `ack` may name. */
 class Thread {
@@ -12,67 +11,111 @@ class Thread {
 	awaiting = null; // request_id of the resume that will set the position
 	gapAt = null; // the cursor at which a gap was already asked for
 	unacked = false;
+	isForgotten = false; // kept only for what the server is still sending
+	isQuiet = false; // nothing came since the last look
 	waiters = []; // promises of `resume`
 
 	constructor(cursor) {
 		this.cursor = this.position = cursor;
 	}
+
+	reject(error) {
+		for (const waiter of this.waiters.splice(0)) waiter.reject(error);
+	}
 }
 
 export class Cursors {
+	epoch; // of the journal that the cursors count in
 	#threads = new Map();
+	#bad = []; // ids that cannot be asked for, not told yet
 	#options;
 	#on;
 	#unackedBytes = 0;
 	#ackTimer = null;
+	#patience = null;
 
 	/** `on`: send(frame) sends when connected, nextId(prefix), emit(type, ...values). */
 	constructor(options, on) {
 		this.#options = options;
 		this.#on = on;
-		for (const [id, cursor] of Object.entries(options.cursors ?? {})) this.#at(id, cursor);
+		if (typeof options.epoch === "string") this.epoch = options.epoch.slice(0, 128) || undefined;
+		this.#take(options.cursors ?? {});
 	}
 
 	get all() {
-		return Object.fromEntries(Array.from(this.#threads, ([id, { cursor }]) => [id, cursor]));
+		const known = [...this.#threads].filter(([, { isForgotten }]) => !isForgotten);
+		return Object.fromEntries(known.map(([id, { cursor }]) => [id, cursor]));
 	}
 
 	resume(threadId, cursor = this.#threads.get(threadId)?.cursor ?? 0) {
-		if (!LEGAL_ID.test(threadId)) return Promise.reject(new NetraError("invalid_action", "This is no thread's id"));
+		if (!isCursor(threadId, cursor)) return Promise.reject(badCursor(threadId));
 		const promise = new Promise((resolve, reject) => this.#at(threadId, cursor).waiters.push({ resolve, reject }));
 		promise.catch(() => {}); // most callers follow the events instead; an end of the session is told by `status`
 		this.resumeAll({ [threadId]: cursor });
 		return promise;
 	}
 
+	/** Returns the ids that were asked for. */
 	resumeAll(cursors) {
-		for (const [id, cursor] of Object.entries(cursors)) Object.assign(this.#at(id, cursor), { cursor, gapAt: null });
-		this.#ask(Object.keys(cursors));
+		const ids = this.#take(cursors);
+		this.#tellBad();
+		this.#ask(ids);
+		return ids;
+	}
+
+	/** What the server sends of it from now on is new; of what is on its way already nothing is told. */
+	forget(threadId) {
+		const thread = this.#threads.get(threadId);
+		if (!thread) return;
+		thread.reject(new NetraError("forgotten", "The thread was forgotten before the server answered"));
+		if (thread.unacked) this.#acknowledge();
+		thread.isForgotten = true;
+		if (!thread.awaiting && thread.position >= thread.replayTo) this.#threads.delete(threadId);
 	}
 
 	/** Must be the first action: it makes the server start each thread where we left it. */
 	reconnected() {
 		this.disconnected();
-		for (const thread of this.#threads.values()) thread.unacked = false;
+		for (const [id, thread] of this.#threads) {
+			thread.unacked = false;
+			if (thread.isForgotten) this.#threads.delete(id);
+		}
+		this.#patience = setInterval(() => this.#look(), this.#options.answerMs);
 		this.#ask([...this.#threads.keys()]);
+		this.#tellBad();
 	}
 
 	disconnected() {
 		this.#unackedBytes = 0;
 		clearTimeout(this.#ackTimer);
+		clearInterval(this.#patience);
 		this.#ackTimer = null;
 	}
 
 	rejectAll(error) {
-		for (const { waiters } of this.#threads.values()) for (const waiter of waiters.splice(0)) waiter.reject(error);
+		for (const thread of this.#threads.values()) thread.reject(error);
+	}
+
+	/** True when the journal is not the one we knew (a backup was restored): nothing we have of it may be kept. */
+	isOther({ epoch }) {
+		if (typeof epoch !== "string") return false; // an older server
+		const isOther = this.epoch !== undefined && epoch !== this.epoch;
+		this.epoch = epoch;
+		if (isOther) this.#restart();
+		return isOther;
 	}
 
 	/** `{ replayed }` when the event is new to the application, which must see it next; else null. */
 	event({ thread_id: threadId, seq }) {
 		const thread = this.#at(threadId, seq - 1); // a thread we did not ask for begins where it stood when we connected
+		thread.isQuiet = false;
 		if (thread.awaiting) return null; // sent before our resume was read: the replay that follows contains it
 		thread.position = seq;
 		thread.unacked = true;
+		if (thread.isForgotten) {
+			if (seq <= thread.replayTo) return null;
+			Object.assign(thread, { isForgotten: false, cursor: seq - 1 });
+		}
 		if (seq <= thread.cursor || (seq > thread.cursor + 1 && this.#askForGap(threadId, thread, seq))) return null;
 		thread.cursor = seq;
 		return { replayed: seq <= thread.replayTo };
@@ -81,16 +124,17 @@ export class Cursors {
 	replaying(frame) {
 		const { thread_id: threadId, from_seq: from, to_seq: to } = frame;
 		const thread = this.#at(threadId, from - 1);
-		if (!isAwaited(thread, frame)) return;
-		Object.assign(thread, { awaiting: null, position: from - 1, replayTo: to });
-		this.#on.emit("replaying", { threadId, from, to });
+		if (!isAwaited(thread, frame) || this.isOther(frame)) return;
+		Object.assign(thread, { awaiting: null, position: from - 1, replayTo: to, isQuiet: false });
+		if (!thread.isForgotten) this.#on.emit("replaying", { threadId, from, to });
 	}
 
 	resumed(frame) {
 		const { thread_id: threadId, last_seq: last } = frame;
 		const thread = this.#threads.get(threadId);
-		if (!thread || !isAwaited(thread, frame)) return;
-		Object.assign(thread, { awaiting: null, position: last });
+		if (!thread || !isAwaited(thread, frame) || this.isOther(frame)) return;
+		Object.assign(thread, { awaiting: null, position: last, replayTo: Math.min(thread.replayTo, last) });
+		if (thread.isForgotten) return this.forget(threadId);
 		if (last > thread.cursor && this.#askForGap(threadId, thread, last + 1)) return;
 		thread.cursor = Math.max(thread.cursor, last);
 		this.#on.emit("resumed", frame);
@@ -101,28 +145,42 @@ export class Cursors {
 	error(frame) {
 		const { code, request_id: requestId, thread_id: named, first_seq: first, last_seq: lastSeq } = frame;
 		const affected = [...this.#threads].filter(([id, thread]) => requestId && thread.awaiting === requestId && (named ?? id) === id);
-		if (!affected.length) return false;
+		if (!affected.length) return isResume(requestId); // a newer one has replaced it
 		const ids = affected.map(([id]) => id);
+		if (code === "cursor_expired" && first <= 1 && this.epoch) {
+			// Nothing is missing before the first: the cursors are another epoch's. The answers name the new one.
+			this.epoch = frame.epoch;
+			this.#restart();
+			return true;
+		}
 		if (code === "cursor_expired" || (code === "invalid_cursor" && lastSeq !== undefined)) {
 			for (const [threadId, thread] of affected) {
+				const { cursor } = thread;
+				thread.cursor = (first ?? 1) - 1;
+				if (thread.isForgotten) continue;
 				// Ahead of the thread: it is not the one we knew (deleted, or another server's). Begin anew.
 				if (lastSeq !== undefined) this.#on.emit("reset", { threadId, lastSeq });
-				else this.#on.emit("gap", { threadId, from: thread.cursor + 1, to: first - 1 });
-				thread.cursor = (first ?? 1) - 1;
+				else this.#on.emit("gap", { threadId, from: cursor + 1, to: first - 1 });
 			}
-			this.#ask(ids);
+			this.#askStill(ids, requestId);
 			return true;
 		}
 		if (PASSING.includes(code)) {
 			const { backoffMs, random } = this.#options;
 			// A new connection asks by itself, and under another request_id.
-			const again = () => this.#ask(ids.filter((id) => this.#threads.get(id).awaiting === requestId));
-			setTimeout(again, frame.retry_after_ms ?? 2 * backoffMs * (1 + random()));
+			setTimeout(() => this.#askStill(ids, requestId), frame.retry_after_ms ?? 2 * backoffMs * (1 + random()));
+			return true;
+		}
+		if (code === "invalid_action" && ids.length > 1) {
+			// One of them has spoilt the frame for the others.
+			const middle = ids.length >> 1;
+			this.#ask(ids.slice(0, middle));
+			this.#ask(ids.slice(middle));
 			return true;
 		}
 		for (const [, thread] of affected) {
 			thread.awaiting = null;
-			for (const waiter of thread.waiters.splice(0)) waiter.reject(new NetraError(code, frame.message, frame));
+			thread.reject(new NetraError(code, frame.message, frame));
 		}
 		return false;
 	}
@@ -138,17 +196,38 @@ export class Cursors {
 		return this.#threads.get(threadId);
 	}
 
+	/** A store may hold anything: what no frame may carry is left out, and costs nobody else. */
+	#take(cursors) {
+		const all = cursors instanceof Map ? [...cursors] : Object.entries(cursors);
+		return all.flatMap(([id, cursor]) => {
+			if (isCursor(id, cursor)) Object.assign(this.#at(id, cursor), { cursor, gapAt: null, isForgotten: false });
+			else this.#bad.push(id);
+			return isCursor(id, cursor) ? id : [];
+		});
+	}
+
+	#tellBad() {
+		for (const id of this.#bad.splice(0)) this.#on.emit("error", badCursor(id));
+	}
+
 	#ask(ids) {
-		for (let start = 0; start < ids.length; start += MAX_CURSORS) {
+		for (const part of parts(ids.map((id) => [id, this.#threads.get(id).cursor]))) {
 			const requestId = this.#on.nextId("resume");
-			const cursors = {};
-			for (const id of ids.slice(start, start + MAX_CURSORS)) {
-				const thread = this.#threads.get(id);
-				thread.awaiting = requestId;
-				cursors[id] = thread.cursor;
-			}
-			this.#on.send({ action: "resume", cursors, request_id: requestId });
+			for (const [id] of part) Object.assign(this.#threads.get(id), { awaiting: requestId, isQuiet: false });
+			this.#on.send({ action: "resume", cursors: Object.fromEntries(part), epoch: this.epoch, request_id: requestId });
 		}
+	}
+
+	/** Those that nobody has asked for in another way meanwhile. */
+	#askStill(ids, requestId) {
+		this.#ask(ids.filter((id) => this.#threads.get(id)?.awaiting === requestId));
+	}
+
+	#restart() {
+		for (const thread of this.#threads.values()) Object.assign(thread, { cursor: 0, gapAt: null, replayTo: 0 });
+		const known = Object.keys(this.all);
+		this.#ask(known);
+		for (const threadId of known) this.#on.emit("reset", { threadId, lastSeq: 0 });
 	}
 
 	/** Asked for once; if it still is missing then, the application must know. */
@@ -160,19 +239,37 @@ export class Cursors {
 		return gapAt !== cursor;
 	}
 
+	/** A `resume` whose thread is silent for so long (paused by `watch`, say) gets no answer any more. */
+	#look() {
+		for (const thread of this.#threads.values()) {
+			if (thread.isQuiet) thread.reject(new NetraError("timeout", "The server did not answer. Is the thread watched?"));
+			thread.isQuiet = thread.waiters.length > 0;
+		}
+	}
+
 	#acknowledge() {
 		clearTimeout(this.#ackTimer);
 		this.#ackTimer = null;
 		this.#unackedBytes = 0;
 		// While a resume is on its way the server's position is not known.
-		const due = [...this.#threads].filter(([, { unacked, awaiting }]) => unacked && !awaiting).slice(0, MAX_CURSORS);
+		const due = [...this.#threads].filter(([, { unacked, awaiting }]) => unacked && !awaiting);
 		for (const [, thread] of due) thread.unacked = false;
-		const cursors = Object.fromEntries(due.map(([id, { position }]) => [id, position]));
-		if (due.length) this.#on.send({ action: "ack", cursors });
+		for (const part of parts(due.map(([id, { position }]) => [id, position]))) {
+			this.#on.send({ action: "ack", cursors: Object.fromEntries(part) });
+		}
 	}
+}
+
+function badCursor(id) {
+	const threadId = String(id).slice(0, 128);
+	return new NetraError("invalid_action", `Thread ${threadId} is left out: its id or its cursor is none`, { thread_id: threadId });
+}
+
+function isResume(requestId) {
+	return String(requestId).startsWith("resume-");
 }
 
 /** Answers to a resume that a newer one has replaced do not count; those to a repeated `start` do. */
 function isAwaited({ awaiting }, { request_id: requestId }) {
-	return !awaiting || requestId === awaiting || !String(requestId).startsWith("resume-");
+	return !awaiting || requestId === awaiting || !isResume(requestId);
 }

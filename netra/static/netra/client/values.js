@@ -16,3 +16,10 @@ export function newId() {
 	const bytes = globalThis.crypto.getRandomValues(new Uint8Array(16));
 	return Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
 }
+
+/** A promise of somebody else's, with an end. */
+export function within(ms, promise, message) {
+	let timer;
+	const late = new Promise((_, reject) => (timer = setTimeout(() => reject(new NetraError("timeout", message)), ms)));
+	return Promise.race([promise, late]).finally(() => clearTimeout(timer));
+}

@@ -26,7 +26,7 @@ class Console {
 
 	constructor(boot) {
 		this.boot = boot;
-		this.client = new NetraClient({ beforeConnect: () => this.#checkUser(), maxBackoffMs: 10_000 });
+		this.client = new NetraClient({ beforeConnect: ({ signal }) => this.#checkUser(signal), maxBackoffMs: 10_000 });
 		this.feed = new Feed(this.client, this);
 		this.scroll = new Scroll($(".scroller"), $(".cards"), $(".to-end"));
 		this.composer = new Composer($("#composer"), this);
@@ -220,7 +220,7 @@ class Console {
 		const { state, code, closeCode } = status;
 		if (state === "stopped" && (closeCode === 4401 || SESSION_OVER.includes(code))) return this.#endSession(code);
 		// One that said it restarts is still restarting when the first attempts to come back fail without a word.
-		const isRestarting = this.status.code === "draining" && state !== "open" && [null, "unreachable"].includes(code);
+		const isRestarting = this.status.code === "draining" && state !== "open" && [null, "unreachable", "timeout"].includes(code);
 		this.status = isRestarting ? { ...status, code: "draining" } : status;
 		if (state === "open") {
 			if (this.wasLost) this.#announce("Connected again");
@@ -245,9 +245,9 @@ class Console {
 	}
 
 	/** Somebody else may have logged in, in another tab: their threads must not come into this page. */
-	async #checkUser() {
+	async #checkUser(signal) {
 		if (!this.isKnown) return void (this.isKnown = true); // the page itself has just been made for this user
-		const answer = await fetch(this.boot.urls.bootstrap, { cache: "no-store" });
+		const answer = await fetch(this.boot.urls.bootstrap, { cache: "no-store", signal });
 		if (answer.status === 401) throw new NetraError("session_revoked", "Not logged in");
 		const { user } = await answer.json();
 		if (user.id !== this.boot.user.id) throw new NetraError("other_user", "Another user is logged in");

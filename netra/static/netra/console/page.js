@@ -65,7 +65,7 @@ function drawConnection({ status, wasOpen, expiresAt }) {
 	// The line keeps its place when it is empty: nothing jumps when the connection goes or comes.
 	$("#connection").classList.toggle("idle", !text);
 	patch($("#connection span + span"), text);
-	$("#try-now").hidden = status.state !== "waiting";
+	$("#try-now").hidden = !text || !/waiting|connecting/.test(status.state) || (!wasOpen && !status.attempt);
 }
 
 function cards(thread, ui) {
