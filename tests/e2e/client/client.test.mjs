@@ -1,14 +1,16 @@
 // The client as a program uses it, against a real server. What no server does on purpose is tests/unit/client.
 
 import assert from "node:assert/strict";
+import { execFile } from "node:child_process";
 import { afterEach, describe, test } from "node:test";
+import { promisify } from "node:util";
 
 import { NetraClient, newId } from "../../../netra/static/netra/netra-client.js";
 import { Path } from "./path.mjs";
 
 const URL_ = process.env.NETRA_TEST_URL;
 const TOKENS = JSON.parse(process.env.NETRA_TEST_TOKENS); // of a user each
-const SHORT = JSON.parse(process.env.NETRA_TEST_SHORT_TOKENS); // [ends in some seconds, of the same user and lasting]
+const [PROGRAM, ...MANAGE] = JSON.parse(process.env.NETRA_TEST_MANAGE); // `manage.py` of the server's installation
 const PATIENCE_MS = 60_000;
 
 const open = [];
@@ -16,6 +18,11 @@ const paths = [];
 let given = 0;
 
 const freshToken = () => TOKENS[given++];
+
+async function manage(...args) {
+  const { stdout } = await promisify(execFile)(PROGRAM, [...MANAGE, ...args]);
+  return stdout.trim();
+}
 
 function make(options) {
   const client = new NetraClient({ url: URL_, backoffMs: 50, maxBackoffMs: 200, ...options });
@@ -207,7 +214,8 @@ describe("credentials", () => {
   });
 
   test("a token that was renewed is the one of the next connection", async () => {
-    const [short, lasting] = SHORT[0];
+    const lasting = await manage("issue_token", "renewing", "--ttl", "3600");
+    const short = await manage("issue_token", "renewing", "--ttl", "8");
     const path = await pathTo();
     const client = await connected({ url: path.url, token: short });
     await client.authenticate(lasting);
@@ -225,7 +233,7 @@ describe("credentials", () => {
   });
 
   test("a renewal whose `token` never ends is told", async () => {
-    const [, , short] = SHORT[0];
+    const short = await manage("issue_token", "renewing", "--ttl", "50");
     let asked = 0;
     const client = await connected({ connectMs: 500, token: () => ((asked += 1) === 1 ? short : new Promise(() => {})) });
     await client.ping();

@@ -1,32 +1,30 @@
 """The JavaScript client in Node, against a real server: every test of `client.test.mjs`, which Node runs at once."""
 
 import json
-import os
 import re
 import subprocess
+import sys
 from pathlib import Path
 
 from e2e.client.conftest import tokens
-from servers.netra import NetraServer
+from servers.netra import ROOT, NetraServer
 from unit.client.test_javascript import node, numbers_of
 
 HERE = Path(__file__).parent
-DAY = 86_400
 
 
 def test_client__against_a_real_server(client_server: NetraServer) -> None:
     """Every promise of `netra-client.d.ts` that needs a server and a network to break."""
-    lasting = tokens(client_server.installation, [(f"user-{number}", DAY) for number in range(80)])
-    short = tokens(client_server.installation, [("short", 20), ("short", DAY), ("shorter", 50)])
+    lasting = tokens(client_server.installation, [f"user-{number}" for number in range(80)])
     program = node()
     flags = ["--experimental-websocket"] if numbers_of(program) < (22,) else []
     result = subprocess.run(
         [program, *flags, "--test", "--test-reporter=tap", str(HERE / "client.test.mjs")],
-        env=os.environ
+        env=client_server.installation.env
         | {
             "NETRA_TEST_URL": client_server.ws_url,
             "NETRA_TEST_TOKENS": json.dumps(lasting),
-            "NETRA_TEST_SHORT_TOKENS": json.dumps([short]),
+            "NETRA_TEST_MANAGE": json.dumps([sys.executable, str(ROOT / "manage.py")]),
         },
         capture_output=True,
         text=True,
