@@ -29,7 +29,7 @@ from agents.sync_context import SyncAgentContext
 from agents.texts import expressible
 from agents.time_limit import TimeLimit
 from websocket_core import db, events
-from websocket_core.errors import JournalUnavailable, LeaseLostError, RunOverError
+from websocket_core.errors import JournalUnavailable, LeaseLostError, QuotaExceeded, RunOverError
 from websocket_core.ids import new_id
 from websocket_core.protocols import WebSocketManagerProtocol
 from websocket_core.unified_manager import UnifiedWebSocketManager
@@ -73,8 +73,8 @@ class Execution:
     def stop(self, kind: str, reason: str = "") -> None:
         """End it.
 
-        `kind` is `stopped` (by the user, for `reason`), `timeout` (after `reason` seconds), `server_stopped` or `lost`
-        (the lease). The first wish counts, a lost lease always.
+        `kind` is `stopped` (by the user, for `reason`), `timeout` (after `reason` seconds), `server_stopped`,
+        `quota_exceeded` or `lost` (the lease). The first wish counts, a lost lease always.
         """
         if self._wish is None or kind == "lost":
             self._wish = (kind, reason)
@@ -87,6 +87,7 @@ class Execution:
         timeout = self.agent.timeout if self.agent.timeout is not None else conf.AGENT_TIMEOUT
         name = f"netra-run {self.agent.name} {self.context.run_id}"
         limit = self.context.time_limit = TimeLimit(timeout, lambda: self.stop("timeout", f"{timeout:g}"))
+        self.context.events.room.when_refused(lambda error: self.stop(error.code))  # also when the agent does not look
         task = asyncio.create_task(_contained(body, name, self.context.user_id), name=name)
         wished = asyncio.create_task(self._wished.wait())
         try:
@@ -113,8 +114,8 @@ class Execution:
             await self.context.events.settle()
         except (LeaseLostError, RunOverError):
             return Ending(lost=True)
-        except JournalUnavailable:
-            return await self._after_outage()
+        except (JournalUnavailable, QuotaExceeded) as error:
+            return await self._after_missing_events(error)
         finally:
             self.context.events.close()
         kind, reason = wish
@@ -136,8 +137,8 @@ class Execution:
             await self.context.events.settle()
         except (LeaseLostError, RunOverError):
             return Ending(lost=True)
-        except JournalUnavailable:
-            return await self._after_outage()
+        except (JournalUnavailable, QuotaExceeded) as error:
+            return await self._after_missing_events(error)
         finally:
             self.context.events.close()
         if error is not None:
@@ -146,7 +147,7 @@ class Execution:
             return Ending(rest=outcome.memory)
         return self._completed(outcome)
 
-    async def _after_outage(self) -> Ending:
+    async def _after_missing_events(self, error: JournalUnavailable | QuotaExceeded) -> Ending:
         """Events are missing: what is open, the journal knows. It is asked for as long as the database is away."""
         while True:
             try:
@@ -154,7 +155,9 @@ class Execution:
             except db.OUTAGE:
                 await asyncio.sleep(0.5)
             else:
-                return self._failed("journal_unavailable", "The database was away for too long.")
+                if isinstance(error, JournalUnavailable):
+                    return self._failed(error.code, "The database was away for too long.")
+                return self._failed(error.code, str(error), more=error.wire_fields)
 
     def _completed(self, value: Any) -> Ending:
         context = self.context
@@ -295,6 +298,7 @@ async def _execute_bare(execution: Execution, manager: WebSocketManagerProtocol,
         raise RunOverError()
     if ending.terminal is None:
         raise RuntimeError("this agent rests; it needs to be started through Netra (start_agent)")
+    run_events.let_closers_in()
     terminal = (ending.terminal.event_type, ending.terminal.data)
     for event_type, data in (*run_events.closers(ending.open_status, ending.open_error), terminal):
         if not await manager.emit_critical_event(whose.user_id, event_type, data):

@@ -26,7 +26,7 @@ class LeasedRun:
 
     async def request_approval(self, events: RunEvents, data: dict[str, Any], expires_in: float) -> None:
         """Record an approval together with its event, after everything the run has emitted before."""
-        operation = RequestApproval(self._lease, data, expires_in)
+        operation = RequestApproval(self._lease, data, expires_in, events.room)
         await events.emit_operation("approval_requested", data, operation)
 
     async def decision(self, approval_id: str) -> Decision:

@@ -22,6 +22,7 @@ from websocket_core import events
 from websocket_core.errors import NotFound
 from websocket_core.ids import NAME_LENGTH, USER_LENGTH
 from websocket_core.journal_transaction import Operation, ThreadRow, Transaction
+from websocket_core.quota import size_of
 from websocket_core.stored_text import exact, fitting
 
 REASON_LENGTH = 1024  # characters of a stop's reason
@@ -79,6 +80,11 @@ class RunOperation(Operation):
     ) -> None:
         self.key = (exact(user_id, "user_id", USER_LENGTH), exact(thread_id, "thread_id", NAME_LENGTH))
         super().__init__((self.key,), creates=creates, patient=patient, size=size)
+
+    @property
+    def settles(self) -> bool:
+        """Whatever happens to a run is rare beside its events."""
+        return True
 
 
 def append(transaction: Transaction, row: ThreadRow, run_id: str, event: Event) -> int:
@@ -153,7 +159,8 @@ def end(
         # Somebody may have decided while the run was ending: that decision has its event already.
         if event.event_type != "approval_resolved" or decide_row(transaction, row.user_id, event.data):
             append(transaction, row, run_id, event)
-    seq = append(transaction, row, run_id, terminal)
+    seq = append(transaction, row, run_id, terminal)  # always, whatever is stored already
+    transaction.count(row, size_of(result))
     reason = terminal.data.get("reason")
     ledger_sql.mark_ended(
         run_pk,

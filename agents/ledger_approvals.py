@@ -19,6 +19,7 @@ from websocket_core.errors import (
 )
 from websocket_core.ids import NAME_LENGTH
 from websocket_core.journal_transaction import ThreadRow, Transaction
+from websocket_core.quota import RoomOfRun, size_of
 from websocket_core.stored_text import exact, fitting, storable
 
 TOOL_NAME_LENGTH = 255
@@ -29,10 +30,10 @@ LONGEST_SECONDS = 100 * 366 * 86400
 class RequestApproval(RunOperation):
     """Record an approval with its event; the run waits."""
 
-    __slots__ = ("arguments", "data", "lease", "lifetime", "text")
+    __slots__ = ("arguments", "data", "lease", "lifetime", "room", "text")
     apart = True
 
-    def __init__(self, lease: Lease, data: dict[str, Any], seconds: float) -> None:
+    def __init__(self, lease: Lease, data: dict[str, Any], seconds: float, room: RoomOfRun | None = None) -> None:
         exact(data["approval_id"], "approval_id", NAME_LENGTH)
         exact(data["tool_call_id"], "tool_call_id", NAME_LENGTH)
         for name in ("tool_name", "message"):
@@ -42,7 +43,7 @@ class RequestApproval(RunOperation):
         self.text, self.arguments = events.encode(data), events.encode(data["arguments"])
         events.check_size(self._with_expiry(datetime.now(UTC)), lease.thread_id, lease.run_id)
         super().__init__(lease.user_id, lease.thread_id, size=len(self.text) + len(self.arguments) + 512)
-        self.lease, self.data = lease, data
+        self.lease, self.data, self.room = lease, data, room or RoomOfRun()
 
     def _with_expiry(self, expires: datetime) -> str:
         return f'{self.text[:-1]},"expires_at":"{events.timestamp(expires)}"}}'
@@ -57,6 +58,9 @@ class RequestApproval(RunOperation):
         if row.fence != self.lease.fence or row.active_run_id != self.lease.run_id:
             raise LeaseLostError()
         expires = transaction.now + self.lifetime
+        stored = size_of(self.arguments) + size_of(self.data["message"])
+        self.room.require(transaction, row, size_of(self.text) + stored)
+        transaction.count(row, stored)
         Approval.objects.create(
             user_id=self.lease.user_id,
             approval_id=self.data["approval_id"],

@@ -19,10 +19,12 @@ from websocket_core.ids import NAME_LENGTH
 from websocket_core.journal_transaction import ThreadRow, Transaction
 from websocket_core.models import Thread
 from websocket_core.protocols import StartOutcome
+from websocket_core.quota import size_of
 from websocket_core.stored_text import exact, storable
 
 TITLE_LENGTH = 80
 TRACE_LENGTH = 64
+START_BYTES = 1024  # that a start needs beside its input
 
 
 class Started(NamedTuple):
@@ -36,7 +38,7 @@ class Started(NamedTuple):
 class StartRun(RunOperation):
     """Create a run, or find the one that has its id; apply the thread's busy policy.
 
-    Raises (from `apply`): InvalidAction, ThreadBusy, RunLimit.
+    Raises (from `apply`): InvalidAction, ThreadBusy, RunLimit, QuotaExceeded.
     """
 
     __slots__ = (
@@ -88,6 +90,7 @@ class StartRun(RunOperation):
 
     def _start(self, transaction: Transaction, row: ThreadRow) -> Started:
         user_id = self.key[0]
+        # All open runs there are: who else starts one for this user has committed it, or waits for the user's day.
         known = ledger_sql.run_and_open_runs(user_id, self.run_id)
         if any(run.run_id == self.run_id for run in known):
             if existing := self._existing(row):
@@ -103,6 +106,8 @@ class StartRun(RunOperation):
             raise RunLimit(
                 f"You have {taken} runs queued and running. Wait for one to end, or stop one.", run_id=self.run_id
             )
+        size = size_of(self.input)
+        transaction.require_room(row, 2 * size + START_BYTES)  # the run's row, and `agent_started`
         pk = ledger_sql.insert_queued(
             user_id=user_id,
             run_id=self.run_id,
@@ -117,6 +122,7 @@ class StartRun(RunOperation):
             existing = self._existing(row)
             assert existing is not None  # another process has just recorded it: its thread is not deleted
             return existing
+        transaction.count(row, size)
         stopped = False
         if ahead and self.if_busy == "cancel":
             ahead, stopped = self._replace(transaction, row, ahead)

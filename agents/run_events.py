@@ -16,11 +16,12 @@ from typing import Any
 from agents.conf import conf
 from agents.texts import REPLACEMENT, expressible, whole
 from websocket_core import events
-from websocket_core.errors import JournalUnavailable, LeaseLostError, RunOverError
+from websocket_core.errors import JournalUnavailable, LeaseLostError, QuotaExceeded, RunOverError
 from websocket_core.events import RunGrammar
 from websocket_core.journal import Journal, get_journal
 from websocket_core.journal_transaction import Operation
 from websocket_core.protocols import WebSocketManagerProtocol
+from websocket_core.quota import RoomOfRun
 from websocket_core.unified_manager import UnifiedWebSocketManager
 
 Closer = tuple[str, dict[str, Any]]
@@ -40,8 +41,10 @@ class RunEvents:
         self.grammar = grammar or RunGrammar()
         self.closed = False  # the run is over, or not ours any more
         self.lost = False  # the lease was taken over, or a bare run is over
+        self.refused: QuotaExceeded | None = None  # there was no room for an event, so none may follow
         self.failed = False  # the database was away for too long: an event is missing, so none may follow
         self._core = manager if isinstance(manager, UnifiedWebSocketManager) and _emits_as_netra(manager) else None
+        self.room = manager.room if isinstance(manager, UnifiedWebSocketManager) else RoomOfRun()
         self._in_flight: deque[asyncio.Future[Any]] = deque()
         self._unfed: dict[asyncio.Future[Any], tuple[str, Mapping[str, Any]]] = {}  # true once they are committed
         self._journal: Journal | None = None  # that of the event loop; looked up once, not for every event
@@ -194,6 +197,11 @@ class RunEvents:
             future.add_done_callback(_forget_error)
         self._in_flight.clear()
 
+    def let_closers_in(self) -> None:
+        """What closes the run, and is emitted by its manager, finds room whatever is stored already."""
+        if isinstance(self.manager, UnifiedWebSocketManager):
+            self.manager.room = RoomOfRun(closing=True)
+
     def closers(self, status: str, error: str) -> list[Closer]:
         """The events that close what is open, before the terminal event."""
         found: list[Closer] = [
@@ -229,6 +237,8 @@ class RunEvents:
         self._check_failed()
 
     def _check_failed(self) -> None:
+        if self.refused is not None:
+            raise QuotaExceeded(str(self.refused), **self.refused.fields)
         if self.failed:
             raise JournalUnavailable()
 
@@ -251,13 +261,20 @@ class RunEvents:
             self.lost = True
         elif isinstance(error, JournalUnavailable):
             self.failed = True
+        elif isinstance(error, QuotaExceeded):
+            self.refused = error
 
     async def _put(self, event_type: str, data: Mapping[str, Any], *, wait: bool) -> None:
         self._check()
         if self._core is None:
             data = _mended(data)
             self.grammar.feed(event_type, data)
-            if not await self.manager.emit_critical_event(self.manager.user_context.user_id, event_type, data):
+            try:
+                emitted = await self.manager.emit_critical_event(self.manager.user_context.user_id, event_type, data)
+            except QuotaExceeded as error:
+                self._note(error)
+                raise
+            if not emitted:
                 self.lost = True
                 raise RunOverError()
             return
@@ -273,7 +290,7 @@ class RunEvents:
 
     def _post(self, journal: Journal, event_type: str, data: Mapping[str, Any]) -> asyncio.Future[Any]:
         """Queue an event for its commit; hear of earlier ones that failed."""
-        if self.lost or self.closed or self.failed:
+        if self.lost or self.closed or self.failed or self.refused is not None:
             self._check()
         in_flight = self._in_flight
         while in_flight and in_flight[0].done():
@@ -298,7 +315,7 @@ class RunEvents:
         try:
             # Shielded: an agent that is cancelled while it waits has emitted its event all the same.
             await asyncio.shield(future)
-        except (LeaseLostError, RunOverError, JournalUnavailable) as error:
+        except (LeaseLostError, RunOverError, JournalUnavailable, QuotaExceeded) as error:
             self._note(error)
             raise
 
@@ -329,7 +346,7 @@ class RunEvents:
         event_type, stream = self._delta
         data = {"delta": "".join(self._text), events.STREAM_FIELD[event_type]: stream}
         self._clear_delta()
-        if not self.failed and not self.lost:
+        if not self.failed and not self.lost and self.refused is None:
             operation = self._core.operation(event_type, data)
             self.grammar.feed(event_type, data)
             self._in_flight.append(self._find_journal().post(operation))

@@ -57,7 +57,7 @@ class RunRuntime:
         """Create a run, or find the one that has this id.
 
         Raises:
-            UnknownAgentError, InvalidAction, TooLarge, ThreadBusy, RunLimit, RateLimited, Draining,
+            UnknownAgentError, InvalidAction, TooLarge, ThreadBusy, RunLimit, QuotaExceeded, RateLimited, Draining,
             JournalUnavailable: see the wire's error codes.
         """
         with get_tracer().starting(user_id, connection_id, request_id) as span:

@@ -20,6 +20,10 @@ class Defaults:
     ACTIONS_PER_SECOND: float = 50.0  # per user, over all sockets and processes; 0: no limit
     ACTIONS_BURST: int = 200  # so many at once, after a pause
     FLOODING_AFTER: int = 100  # actions ignored after rate_limited before the socket is closed with 4429
+    BYTES_PER_USER_PER_DAY: int = (
+        1024**3
+    )  # that a user's threads may grow by, from midnight to midnight UTC; 0: no limit
+    BYTES_PER_THREAD: int = 256 * 1024**2  # that a thread may take; 0: no limit
     STARTS_PER_MINUTE: int = 600  # runs a user may start: so many at once, then evenly; 0: no limit
     # --- connections
     MAX_CONNECTIONS_PER_USER: int = 20  # over all processes

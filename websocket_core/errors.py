@@ -104,6 +104,12 @@ class RunLimit(ClientError):
     code = "run_limit"
 
 
+class QuotaExceeded(ClientError):
+    """There is no room for this: as many bytes are stored as may be."""
+
+    code = "quota_exceeded"
+
+
 class AlreadyDecided(ClientError):
     """The approval was decided before."""
 

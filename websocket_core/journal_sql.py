@@ -17,7 +17,8 @@ from typing import Any, NamedTuple, Protocol
 from django.db import connection
 
 THREAD_COLUMNS = (
-    "id, user_id, thread_id, title, last_seq, active_run_id, fence, deleted_at IS NOT NULL, updated_at > {fresh}"
+    "id, user_id, thread_id, title, last_seq, active_run_id, fence, deleted_at IS NOT NULL, bytes, uncounted_bytes, "
+    "updated_at > {fresh}"
 )
 EVENT_COLUMNS = "thread_id, seq, run_id, event_type, frame, created_at"
 
@@ -31,6 +32,17 @@ class HeadRow(NamedTuple):
     last_seq: int
     active_run_id: str | None
     fence: int
+    bytes: int
+    uncounted: int
+
+
+class Position(NamedTuple):
+    """How far a thread has come whose run goes on."""
+
+    pk: int
+    last_seq: int
+    bytes: int
+    uncounted: int
 
 
 class Statements(Protocol):
@@ -53,11 +65,17 @@ class Statements(Protocol):
         `sync` pages by that time: of threads with the same one a page could show some, and no page the others.
         """
 
-    def write_positions(self, rows: Sequence[tuple[int, int]]) -> None:
-        """Write `(pk, last_seq)` back alone, of threads whose run goes on and whose time is fresh enough.
+    def write_positions(self, rows: Sequence[Position]) -> None:
+        """Write positions back alone, of threads whose run goes on and whose time is fresh enough.
 
         No index has to be changed for that: half the work, and on PostgreSQL a row that stays on its page.
         """
+
+    def lock_days(self, user_ids: Sequence[str], day: int) -> list[tuple[str, int]]:
+        """Lock the days of these users, in this order; `(user_id, bytes)` of each. What is missing is made."""
+
+    def write_days(self, rows: Sequence[tuple[str, int]]) -> None:
+        """Write `(user_id, bytes)` back."""
 
 
 def statements() -> Statements:
@@ -116,10 +134,20 @@ class _SQLite:
             values = [value for row in piece for value in (*row, next(moments))]
             execute(_sqlite_update(len(piece)), values)
 
-    def write_positions(self, rows: Sequence[tuple[int, int]]) -> None:
+    def write_positions(self, rows: Sequence[Position]) -> None:
         execute = connection.connection.execute
         for piece in _pieces(rows):
             execute(_sqlite_move(len(piece)), list(chain.from_iterable(piece)))
+
+    def lock_days(self, user_ids: Sequence[str], day: int) -> list[tuple[str, int]]:
+        execute = connection.connection.execute
+        rows: list[tuple[str, int]] = []
+        for piece in _pieces(user_ids):
+            rows += execute(_sqlite_days(len(piece)), [day, *piece]).fetchall()
+        return rows
+
+    def write_days(self, rows: Sequence[tuple[str, int]]) -> None:
+        connection.connection.executemany("UPDATE websocket_core_userday SET bytes = ?2 WHERE user_id = ?1", rows)
 
 
 def _moments(now: datetime, count: int) -> Iterator[datetime]:
@@ -150,21 +178,38 @@ def _sqlite_insert(count: int) -> str:
 
 @lru_cache
 def _sqlite_update(count: int) -> str:
-    values = ",".join(["(?,?,?,?,?)"] * count)
+    values = ",".join(["(?,?,?,?,?,?,?)"] * count)
     return (
-        f"WITH head(id, last_seq, run, fence, updated) AS (VALUES {values}) UPDATE websocket_core_thread "
-        "SET last_seq = head.last_seq, active_run_id = head.run, fence = head.fence, updated_at = head.updated "
+        f"WITH head(id, last_seq, run, fence, bytes, rest, updated) AS (VALUES {values}) UPDATE websocket_core_thread "
+        "SET last_seq = head.last_seq, active_run_id = head.run, fence = head.fence, bytes = head.bytes, "
+        "uncounted_bytes = head.rest, updated_at = head.updated "
         "FROM head WHERE websocket_core_thread.id = head.id"
     )
 
 
 @lru_cache
 def _sqlite_move(count: int) -> str:
-    values = ",".join(["(?,?)"] * count)
+    values = ",".join(["(?,?,?,?)"] * count)
     return (
-        f"WITH head(id, last_seq) AS (VALUES {values}) UPDATE websocket_core_thread "
-        "SET last_seq = head.last_seq FROM head WHERE websocket_core_thread.id = head.id"
+        f"WITH head(id, last_seq, bytes, rest) AS (VALUES {values}) UPDATE websocket_core_thread "
+        "SET last_seq = head.last_seq, bytes = head.bytes, uncounted_bytes = head.rest "
+        "FROM head WHERE websocket_core_thread.id = head.id"
     )
+
+
+@lru_cache
+def _sqlite_days(count: int) -> str:
+    values = f"(?2,?1,0){',(?,?1,0)' * (count - 1)}"  # the day is the first parameter
+    return f"INSERT INTO websocket_core_userday (user_id, day, bytes) VALUES {values} {_ON_CONFLICT}"
+
+
+# A day that is over begins at 0 again; a process whose clock is behind counts in the newer day.
+_ON_CONFLICT = (
+    "ON CONFLICT (user_id) DO UPDATE SET "
+    "bytes = CASE WHEN websocket_core_userday.day < excluded.day THEN 0 ELSE websocket_core_userday.bytes END, "
+    "day = CASE WHEN websocket_core_userday.day < excluded.day THEN excluded.day ELSE websocket_core_userday.day END "
+    "RETURNING user_id, bytes"
+)
 
 
 class _PostgreSQL:
@@ -199,17 +244,37 @@ class _PostgreSQL:
         with connection.cursor() as cursor:
             cursor.execute(
                 "UPDATE websocket_core_thread SET last_seq = head.last_seq, active_run_id = head.run, "
-                "fence = head.fence, updated_at = head.updated "
-                "FROM unnest(%s::bigint[], %s::bigint[], %s::varchar[], %s::bigint[], %s::timestamptz[]) "
-                "AS head(id, last_seq, run, fence, updated) WHERE websocket_core_thread.id = head.id",
+                "fence = head.fence, bytes = head.bytes, uncounted_bytes = head.rest, updated_at = head.updated "
+                "FROM unnest(%s::bigint[], %s::bigint[], %s::varchar[], %s::bigint[], %s::bigint[], %s::bigint[], "
+                "%s::timestamptz[]) AS head(id, last_seq, run, fence, bytes, rest, updated) "
+                "WHERE websocket_core_thread.id = head.id",
                 [*columns, list(_moments(now, len(rows)))],
             )
 
-    def write_positions(self, rows: Sequence[tuple[int, int]]) -> None:
+    def write_positions(self, rows: Sequence[Position]) -> None:
         with connection.cursor() as cursor:
             cursor.execute(
-                "UPDATE websocket_core_thread SET last_seq = head.last_seq FROM unnest(%s::bigint[], %s::bigint[]) "
-                "AS head(id, last_seq) WHERE websocket_core_thread.id = head.id",
+                "UPDATE websocket_core_thread SET last_seq = head.last_seq, bytes = head.bytes, "
+                "uncounted_bytes = head.rest FROM unnest(%s::bigint[], %s::bigint[], %s::bigint[], %s::bigint[]) "
+                "AS head(id, last_seq, bytes, rest) WHERE websocket_core_thread.id = head.id",
+                [list(column) for column in zip(*rows, strict=True)],
+            )
+
+    def lock_days(self, user_ids: Sequence[str], day: int) -> list[tuple[str, int]]:
+        with connection.cursor() as cursor:
+            cursor.execute(
+                "INSERT INTO websocket_core_userday (user_id, day, bytes) "
+                f"SELECT name, %s, 0 FROM unnest(%s::varchar[]) AS name {_ON_CONFLICT}",
+                [day, list(user_ids)],
+            )
+            rows: list[tuple[str, int]] = cursor.fetchall()
+            return rows
+
+    def write_days(self, rows: Sequence[tuple[str, int]]) -> None:
+        with connection.cursor() as cursor:
+            cursor.execute(
+                "UPDATE websocket_core_userday SET bytes = today.bytes FROM unnest(%s::varchar[], %s::bigint[]) "
+                "AS today(user_id, bytes) WHERE websocket_core_userday.user_id = today.user_id",
                 [list(column) for column in zip(*rows, strict=True)],
             )
 

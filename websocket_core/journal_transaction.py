@@ -9,19 +9,20 @@ of its batch.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, ClassVar
 
 from django.db import IntegrityError
 from django.db import transaction as database
 
-from websocket_core import events
+from websocket_core import events, quota
 from websocket_core.db import OUTAGE
 from websocket_core.errors import LeaseLostError, NotFound, RunOverError, WebSocketCoreError
 from websocket_core.ids import NAME_LENGTH, USER_LENGTH, RunID, ThreadID, UserID
-from websocket_core.journal_sql import EventRow, HeadRow, has_ended, statements
+from websocket_core.journal_sql import EventRow, HeadRow, Position, has_ended, statements
 from websocket_core.models import Thread
+from websocket_core.quota import RoomOfRun, size_of
 from websocket_core.stored_text import encodable, exact
 
 log = logging.getLogger(__name__)
@@ -29,6 +30,8 @@ log = logging.getLogger(__name__)
 JOIN_LIMIT = 8 * 1024  # characters up to which consecutive deltas become one event
 # A thread's `updated_at` may be this much behind its last event while a run goes on: writing it means two indexes.
 STAMP_EVERY = timedelta(seconds=1)
+
+FRAME_BYTES = 200  # of an event's frame beside its data, about
 
 ThreadKey = tuple[str, str]  # (user_id, thread_id)
 
@@ -45,9 +48,11 @@ class ThreadRow:
         "last_seq",
         "moved",
         "pk",
+        "stored",
         "tail",
         "thread_id",
         "title",
+        "uncounted",
         "user_id",
     )
 
@@ -61,12 +66,15 @@ class ThreadRow:
         active_run_id: str | None,
         fence: int,
         deleted: bool,
+        stored: int = 0,
+        uncounted: int = 0,
         fresh: bool = False,
     ) -> None:
         self.pk, self.user_id, self.thread_id, self.title = pk, user_id, thread_id, title
         self.last_seq, self.active_run_id, self.fence, self.deleted = last_seq, active_run_id, fence, deleted
+        self.stored, self.uncounted = stored, uncounted  # see `models.Thread`
         self.fresh = fresh  # its `updated_at` is no older than `STAMP_EVERY`
-        self.moved = False  # its `last_seq` has to be written
+        self.moved = False  # its `last_seq` and bytes have to be written
         self.dirty = False  # all of its head has to be written, with the time
         # (index of the last event, run, stream, its text) when that was a delta
         self.tail: tuple[int, str, str, str] | None = None
@@ -94,6 +102,11 @@ class Operation:
         self.size = size  # characters it holds in memory, about
 
     @property
+    def settles(self) -> bool:
+        """Whether it needs the days of its threads' users, locked and with every byte in them."""
+        return False
+
+    @property
     def chain(self) -> Hashable | None:
         """What must have no holes: when an operation is given up, the later ones of its chain are, too."""
         return None
@@ -109,9 +122,10 @@ class Append(Operation):
     Args:
         data: the event's encoded `data`; for a delta everything is in `stream` and `delta` instead.
         fence: the lease's token, or `None` outside a leased run.
+        room: of the run; without one each event is judged alone.
     """
 
-    __slots__ = ("data", "delta", "event_type", "fence", "run_id", "stream")
+    __slots__ = ("data", "delta", "event_type", "fence", "room", "run_id", "stream")
 
     def __init__(
         self,
@@ -123,6 +137,7 @@ class Append(Operation):
         data: str,
         stream: str | None = None,
         delta: str = "",
+        room: RoomOfRun | None = None,
     ) -> None:
         # All of it here, without the base's own: there is one of these for every event.
         if type(user_id) is not UserID or type(thread_id) is not ThreadID or type(run_id) is not RunID:
@@ -140,7 +155,12 @@ class Append(Operation):
         self.creates, self.patient = fence is None, False
         self.size = len(data) + len(delta) + 256
         self.run_id, self.fence, self.event_type, self.data = run_id, fence, event_type, data
-        self.stream, self.delta = stream, delta
+        self.stream, self.delta, self.room = stream, delta, room
+
+    @property
+    def settles(self) -> bool:
+        """At the end of a run that no ledger ends."""
+        return self.fence is None and self.event_type in events.TERMINAL
 
     @property
     def chain(self) -> Hashable:
@@ -153,6 +173,7 @@ class Append(Operation):
         Raises:
             LeaseLostError: the lease is not the thread's any more.
             RunOverError: the run has its terminal event.
+            QuotaExceeded: there is no room for it; a terminal event always has room.
         """
         row = transaction.rows.get(self.threads[0])
         if row is None:
@@ -162,6 +183,12 @@ class Append(Operation):
                 raise RunOverError()
         elif row.fence != self.fence or row.active_run_id != self.run_id:
             raise LeaseLostError()
+        if self.event_type not in events.TERMINAL:
+            size = size_of(self.data if self.stream is None else self.delta) + FRAME_BYTES
+            if self.room is None:
+                transaction.require_room(row, size)
+            else:
+                self.room.require(transaction, row, size)
         if self.fence is None or not row.fresh:
             row.dirty = True
         if self.stream is not None:
@@ -182,14 +209,20 @@ class Transaction:
         self._flushed = 0
         self._over: set[tuple[int, str]] = set()  # (thread, run) that had their terminal event
         self._going: set[tuple[int, str]] = set()  # those known to have had none before this transaction
+        self._days: dict[str, int] = {}  # user → bytes of today, where that is locked; with all that is uncounted here
         self._sql = statements()
 
     def lock(self, operations: Sequence[Operation]) -> None:
         """Lock every thread the operations name; make those that are missing and wanted."""
         wanted: dict[ThreadKey, bool] = {}
+        sizes: dict[ThreadKey, int] = {}
+        settling: set[str] = set()
         for operation in operations:
             for key in operation.threads:
                 wanted[key] = wanted.get(key, False) or operation.creates
+                sizes[key] = sizes.get(key, 0) + operation.size
+                if operation.settles:
+                    settling.add(key[0])
         if not wanted:
             return
         self._load(list(wanted))
@@ -202,6 +235,19 @@ class Transaction:
                 ignore_conflicts=True,
             )
             self._load(missing)
+        self._lock_days(settling, sizes)
+
+    def _lock_days(self, settling: set[str], sizes: Mapping[ThreadKey, int]) -> None:
+        """Lock the days of users who need it: after all threads, in order, so that two writers never wait for each
+        other.
+        """
+        limit = quota.settle_at()
+        users = settling | {key[0] for key, row in self.rows.items() if row.uncounted + sizes.get(key, 0) >= limit}
+        if users:
+            self._days = dict(self._sql.lock_days(sorted(users), self.now.toordinal()))
+            for row in self.rows.values():
+                if row.user_id in self._days:
+                    self._days[row.user_id] += row.uncounted
 
     def _load(self, keys: Sequence[ThreadKey]) -> None:
         for values in self._sql.lock_threads(keys, self.now - STAMP_EVERY):
@@ -250,15 +296,32 @@ class Transaction:
         except KeyError:
             raise NotFound("There is no such thread.") from None
 
+    def require_room(self, row: ThreadRow, size: int) -> None:
+        """Raise, if so many bytes more are too many for the thread or its user's day.
+
+        Raises:
+            QuotaExceeded: they are.
+        """
+        day = self._days.get(row.user_id)
+        quota.check(self.now, row.stored + size, None if day is None else day + size)
+
+    def count(self, row: ThreadRow, size: int) -> None:
+        """So many bytes more are stored for a thread (or fewer, when it is negative)."""
+        row.stored += size
+        row.uncounted += size
+        row.moved = True
+        if row.user_id in self._days:
+            self._days[row.user_id] += size
+
     def append(self, row: ThreadRow, run_id: str, event_type: str, data: str) -> int:
         """Give the event its number and its final text.
 
         Who appends says `row.dirty`, too, if more than the number has changed, or the time has to be right.
         """
         row.last_seq = seq = row.last_seq + 1
-        row.moved = True
         row.tail = None
         text = events.frame(event_type, row.thread_id, run_id, seq, self.stamp, data)
+        self.count(row, size_of(text))
         self._events.append((row.pk, seq, run_id, event_type, text))
         self.written.append((row, seq, text))
         if event_type in events.TERMINAL:
@@ -272,9 +335,10 @@ class Transaction:
         tail = row.tail
         if tail is not None and tail[1] == run_id and tail[2] == stream and len(tail[3]) + len(delta) <= JOIN_LIMIT:
             index, text = tail[0], tail[3] + delta
-            pk, seq, _, kind, _ = self._events[index]
+            pk, seq, _, kind, before = self._events[index]
             if kind == event_type:  # a thought and a message may bear the same id
                 frame = events.frame(kind, row.thread_id, run_id, seq, self.stamp, _delta_data(kind, stream, text))
+                self.count(row, size_of(frame) - size_of(before))
                 self._events[index] = (pk, seq, run_id, kind, frame)
                 self.written[index] = (row, seq, frame)
                 row.tail = (index, run_id, stream, text)
@@ -297,12 +361,17 @@ class Transaction:
         Called once at the end; operations that read event rows call `flush_events` before.
         """
         self.flush_events()
-        heads, positions = [], []
+        heads, positions, days = [], [], {}
         for row in self.rows.values():
+            if row.uncounted and row.user_id in self._days:
+                row.uncounted, row.moved = 0, True
+                days[row.user_id] = self._days[row.user_id]
             if row.dirty:
-                heads.append(HeadRow(row.pk, row.last_seq, row.active_run_id, row.fence))
+                heads.append(HeadRow(row.pk, row.last_seq, row.active_run_id, row.fence, row.stored, row.uncounted))
             elif row.moved:
-                positions.append((row.pk, row.last_seq))
+                positions.append(Position(row.pk, row.last_seq, row.stored, row.uncounted))
+        if days:
+            self._sql.write_days(list(days.items()))
         if heads:
             self._sql.write_heads(heads, self.now)
         if positions:
@@ -328,6 +397,7 @@ class _Before:
         self._rows = [(row, [getattr(row, name) for name in ThreadRow.__slots__]) for row in rows]
         self._lists = [(found, len(found)) for found in (transaction.written, transaction._events, transaction.at_end)]
         self._flushed, self._over, self._going = transaction._flushed, {*transaction._over}, {*transaction._going}
+        self._days = dict(transaction._days)
 
     def restore(self) -> None:
         for row, values in self._rows:
@@ -337,6 +407,7 @@ class _Before:
             del found[length:]
         transaction = self._transaction
         transaction._flushed, transaction._over, transaction._going = self._flushed, {*self._over}, {*self._going}
+        transaction._days = dict(self._days)
 
 
 def _delta_data(event_type: str, stream: str, delta: str) -> str:

@@ -59,6 +59,10 @@ class Thread(models.Model):
     # The leased run; at most one. Null, not empty: it is compared in SQL.
     active_run_id = models.CharField(max_length=128, null=True, blank=True)  # noqa: DJ001
     fence = models.BigIntegerField(default=0)  # fencing token of its lease; grows with every lease
+    # What its events and runs take, and how much of that is not in its user's `UserDay` yet. With defaults in the
+    # database, since processes of the version before insert rows without them.
+    bytes = models.BigIntegerField(default=0, db_default=0)
+    uncounted_bytes = models.BigIntegerField(default=0, db_default=0)
     created_at = models.DateTimeField()
     updated_at = models.DateTimeField()
     deleted_at = models.DateTimeField(null=True, blank=True)  # the row stays: (thread_id, seq) names an event for ever
@@ -72,6 +76,24 @@ class Thread(models.Model):
 
     def __str__(self) -> str:
         return self.title or self.thread_id
+
+
+class UserDay(models.Model):
+    """How many bytes a user has stored today, over all threads, those that were deleted meanwhile included.
+
+    Whoever starts a run locks this row, too: of any number of starts in any number of processes one is judged at a
+    time. It is taken after every thread that a transaction needs, in the order of the users.
+    """
+
+    user_id = models.CharField(max_length=255, primary_key=True)
+    day = models.IntegerField()  # `date.toordinal()`, UTC
+    bytes = models.BigIntegerField(default=0)
+
+    class Meta:
+        indexes = [models.Index(fields=["day"], name="user_day_day")]  # retention
+
+    def __str__(self) -> str:
+        return f"{self.user_id} {self.bytes}"
 
 
 class Event(models.Model):

@@ -24,6 +24,7 @@ from websocket_core.ids import ConnectionID, ThreadID
 from websocket_core.journal import get_journal
 from websocket_core.journal_transaction import Append
 from websocket_core.models import Connection
+from websocket_core.quota import RoomOfRun
 from websocket_core.transports import BareTransport
 
 log = logging.getLogger(__name__)
@@ -40,6 +41,7 @@ class UnifiedWebSocketManager:
 
     def __init__(self, user_context: UserExecutionContext) -> None:
         self.user_context = user_context
+        self.room = RoomOfRun()
         self._connections: dict[ConnectionID, WebSocketConnection] = {}
         self._bare: dict[ConnectionID, Any] = {}  # websockets added by code, kept alive as long as they are connected
 
@@ -216,6 +218,8 @@ class UnifiedWebSocketManager:
             UserIsolationError: `user_id` is another user.
             ValueError: unknown `event_type`; `data` has no JSON form or is too large.
             JournalUnavailable: the database was away for too long; nothing was written.
+            QuotaExceeded: the user, or the thread, has stored as much as may be; nothing was written, and nothing but
+                a terminal event will be.
         """
         self._check_user(user_id)
         operation = self.operation(event_type, data)
@@ -252,11 +256,16 @@ class UnifiedWebSocketManager:
             if len(delta) * 6 < conf.MAX_EVENT_BYTES // 2:
                 events.encode([delta, stream])  # a lone surrogate must be the author's error, not the journal's
                 return Append(
-                    context.user_id, context.thread_id, context.run_id, context.fence, event_type, "", stream, delta
+                    *(context.user_id, context.thread_id, context.run_id, context.fence, event_type, ""),
+                    stream,
+                    delta,
+                    self.room,
                 )
         text = events.encode(data if type(data) is dict else dict(data))
         events.check_size(text, context.thread_id, context.run_id)
-        return Append(context.user_id, context.thread_id, context.run_id, context.fence, event_type, text)
+        return Append(
+            *(context.user_id, context.thread_id, context.run_id, context.fence, event_type, text), room=self.room
+        )
 
     # --- inside
 

@@ -31,6 +31,7 @@ STATUS = {
     "thread_busy": 409,
     "already_decided": 409,
     "run_limit": 429,
+    "quota_exceeded": 429,
     "rate_limited": 429,
     "too_large": 413,
     "cursor_expired": 410,

@@ -21,7 +21,7 @@ def all_errors(kind: type[WebSocketCoreError]) -> list[type[WebSocketCoreError]]
 # fmt: off
 CODES = {
     "invalid_json", "invalid_action", "unknown_action", "unknown_agent", "not_found", "run_finished",
-    "thread_busy", "run_limit", "already_decided", "rate_limited", "too_large", "unauthenticated",
+    "thread_busy", "run_limit", "quota_exceeded", "already_decided", "rate_limited", "too_large", "unauthenticated",
     "journal_unavailable", "cursor_expired", "invalid_cursor", "internal", "draining", "token_expired",
     "session_revoked",
 }

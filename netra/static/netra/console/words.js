@@ -4,6 +4,7 @@ import { duration } from "./format.js";
 
 const FAILURES = {
 	timeout: "Took too long",
+	quota_exceeded: "No room is left",
 	worker_lost: "The process it ran in is gone",
 	server_stopped: "The server was stopped",
 };
