@@ -14,6 +14,8 @@ class AgentsConfig(AppConfig):
     def ready(self) -> None:
         """Register the system checks, and the workers' task where there are workers."""
         from agents import checks  # noqa: F401 - registering is the import's effect; models must be loaded
+        from agents.conf import EXECUTORS, conf
         from agents.executors import get_executor
 
-        get_executor()
+        if conf.EXECUTOR in EXECUTORS:  # else E003 tells, which needs the app to be ready
+            get_executor()

@@ -9,17 +9,21 @@ from django.apps import AppConfig
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, register
 
-from agents.conf import conf
+from agents.conf import EXECUTORS, conf
+from websocket_core.setting_values import one_of
 
 PROCESS_LOCAL_LAYERS = ("websocket_core.layers.InProcessChannelLayer", "channels.layers.InMemoryChannelLayer")
 
 
-@register()
+@register("netra")
 def executor_fits(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[CheckMessage]:
-    """E001, E002.
+    """E001 to E003.
 
     Workers are processes of their own, so they need a database server and a channel layer between processes.
     """
+    fault = one_of(conf.EXECUTOR, EXECUTORS)
+    if fault:
+        return [Error(f"NETRA_EXECUTOR {fault}", hint="See docs/reference/settings.md.", id="agents.E003")]
     if conf.EXECUTOR != "procrastinate":
         return []
     found: list[CheckMessage] = []

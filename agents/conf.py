@@ -11,6 +11,8 @@ class Defaults:
     """Defaults; the annotations are the types."""
 
     EXECUTOR: str = "inline"  # or "procrastinate"
+    AGENT_MODULES: tuple[str, ...] = ()  # besides every installed app's `agents.py`
+    METRICS_TOKEN: str = ""  # opens the numbers of servers and workers to whoever sends it
     AGENT_TIMEOUT: float = 3600.0  # seconds a run may take, unless its agent says otherwise
     RUNS_PER_USER: int = 100  # queued and running
     LEASE_SECONDS: float = 15.0
@@ -36,4 +38,13 @@ class Defaults:
     MODEL: str = ""  # a model for the demo, as Pydantic AI names them; without one it follows a script
 
 
-conf: Any = SettingsReader(Defaults)
+EXECUTORS = ("inline", "procrastinate")
+# Where 0 would leave nothing, or never pause.
+POSITIVE = frozenset(
+    {
+        *("AGENT_TIMEOUT", "RUNS_PER_USER", "LEASE_SECONDS", "HEARTBEAT_SECONDS", "LOOK_SECONDS", "SWEEP_SECONDS"),
+        *("JOB_STALL_SECONDS", "MAX_ERROR_CHARS", "APPROVAL_HOURS", "DELTA_CHARS", "IN_FLIGHT", "SYNC_THREADS"),
+    }
+)
+
+conf: Any = SettingsReader(Defaults, positive=POSITIVE)

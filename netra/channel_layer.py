@@ -44,9 +44,17 @@ def channel_layers(redis_url: str, *, prefix: str) -> dict[str, dict[str, Any]]:
         # One channel of this process hears all of its users: a burst of theirs must fit in.
         config = {"capacity": IN_PROCESS_CAPACITY}
         return {"default": {"BACKEND": "websocket_core.layers.InProcessChannelLayer", "CONFIG": config}}
-    if urlsplit(redis_url).scheme not in SCHEMES:
+    try:
+        parts = urlsplit(redis_url)
+        # Without a host redis-py means this machine; and what is no number, database 0.
+        fits = parts.scheme == "unix" or (parts.scheme in SCHEMES and bool(parts.hostname) and parts.port != 0)
+        fits = fits and (parts.scheme == "unix" or parts.path.strip("/").isdigit() or parts.path in ("", "/"))
+    except ValueError:
+        fits = False
+    if not fits:  # not shown: it may hold the password
         raise ImproperlyConfigured(
-            "REDIS_URL must start with redis://, rediss:// or unix://, for instance redis://HOST:6379/0."
+            "REDIS_URL must start with redis://, rediss:// or unix://, and name a host, a port and a database by "
+            "number, for instance redis://HOST:6379/0."
         )
     return {
         "default": {

@@ -7,6 +7,28 @@ from django.apps import AppConfig
 from django.conf import settings
 from django.core import checks
 
+from websocket_core import setting_values
+from websocket_core.auth.origin import parse_origin
+from websocket_core.settings_reader import declare
+
+# What Netra's own settings hold beside the settings of the packages.
+declare("NETRA_SECRET_KEY_GENERATED", "NETRA_SIGN_UP", "NETRA_LOGIN_ORIGINS")
+declare("NETRA_UNREAD_VARIABLES", "NETRA_READ_VARIABLES")
+
+
+@checks.register("netra")
+def check_login_origins(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[checks.CheckMessage]:
+    """Refuse entries of NETRA_LOGIN_ORIGINS that no browser could ever match."""
+    entries = getattr(settings, "NETRA_LOGIN_ORIGINS", ())
+    faults = [
+        setting_values.origin(entry, lambda text: parse_origin(text) is not None, wildcards=True) for entry in entries
+    ]
+    return [
+        checks.Error(f"NETRA_LOGIN_ORIGINS: {fault}", hint="Separate entries by commas.", id="netra.E001")
+        for fault in faults
+        if fault
+    ]
+
 
 @checks.register(checks.Tags.security, deploy=True)
 def check_secret_key_is_given(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[checks.CheckMessage]:

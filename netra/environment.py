@@ -6,10 +6,12 @@ Every mistake is an `ImproperlyConfigured` that names the variable and says what
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from django.core.exceptions import ImproperlyConfigured
+
+from websocket_core.setting_values import near, one_of
 
 TRUE_WORDS = frozenset({"1", "true", "yes", "on"})
 FALSE_WORDS = frozenset({"0", "false", "no", "off"})
@@ -20,9 +22,11 @@ class Environment:
 
     def __init__(self, variables: Mapping[str, str] | None = None) -> None:
         self._variables = os.environ if variables is None else variables
+        self.asked: set[str] = set()  # the names of variables that were looked for
 
     def text(self, name: str, default: str = "") -> str:
         """Return the variable without surrounding blanks, or `default` when it is absent or blank."""
+        self.asked.add(name)
         return self._variables.get(name, "").strip() or default
 
     def flag(self, name: str, default: bool = False) -> bool:
@@ -38,7 +42,8 @@ class Environment:
             return True
         if word in FALSE_WORDS:
             return False
-        raise ImproperlyConfigured(f"{name} must be one of 1, true, yes, on, 0, false, no, off; it is {word!r}.")
+        hint = near(word, TRUE_WORDS | FALSE_WORDS)
+        raise ImproperlyConfigured(f"{name} must be one of 1, true, yes, on, 0, false, no, off; it is {word!r}.{hint}")
 
     def integer(self, name: str, default: int, minimum: int = 0) -> int:
         """Return a whole number of at least `minimum`.
@@ -103,9 +108,19 @@ class Environment:
             ImproperlyConfigured: it is something else.
         """
         word = self.text(name, default)
-        if word not in allowed:
-            raise ImproperlyConfigured(f"{name} must be one of {', '.join(allowed)}; it is {word!r}.")
+        fault = one_of(word, allowed)
+        if fault:
+            raise ImproperlyConfigured(f"{name} {fault}")
         return word
+
+    def unread(self, prefix: str, elsewhere: Collection[str] = ()) -> list[str]:
+        """Return the variables with this prefix that nobody has asked for so far.
+
+        Args:
+            elsewhere: those that are read by other means.
+        """
+        given = {name for name, text in self._variables.items() if name.startswith(prefix) and text.strip()}
+        return sorted(given.difference(self.asked, elsewhere))
 
     def overrides(self, defaults: type) -> dict[str, Any]:
         """Return `NETRA_*` settings for those attributes of a defaults class that the environment names.

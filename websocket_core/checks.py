@@ -5,34 +5,38 @@ A configuration known to lose events or to kill connections is refused before th
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from typing import Any
 
 from django.apps import AppConfig
 from django.conf import settings
-from django.core.checks import CheckMessage, Error, register
+from django.core.checks import CheckMessage, Error, register, run_checks
 from django.core.checks import Warning as CheckWarning
 from django.core.exceptions import ImproperlyConfigured
 from django.utils.module_loading import import_string
 
-from websocket_core import metrics
-from websocket_core.auth.oidc_config import check_issuers
+from websocket_core import metrics, settings_checks
+from websocket_core.auth import oidc_config  # noqa: F401 - it registers a check
 from websocket_core.conf import conf
+from websocket_core.process import this_process
 from websocket_core.protocols import WebSocketManagerProtocolValidator
+
+log = logging.getLogger(__name__)
 
 CORE_LAYER = "channels_redis.core.RedisChannelLayer"
 STOCK_MEMORY_LAYER = "channels.layers.InMemoryChannelLayer"
 
 
-@register()
+@register(settings_checks.AT_START)
 def manager_follows_protocol(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[CheckMessage]:
     """E001: the configured manager class must follow WebSocketManagerProtocol."""
     try:
         manager_class = import_string(conf.MANAGER_CLASS)
-    except ImportError as error:
+    except Exception as error:  # noqa: BLE001 - a module raises what it likes
         return [
             Error(
-                f"NETRA_MANAGER_CLASS cannot be imported: {error}",
+                f"NETRA_MANAGER_CLASS cannot be imported: {type(error).__name__}: {error}",
                 hint="Name a class by its dotted path.",
                 id="websocket_core.E001",
             )
@@ -48,7 +52,7 @@ def manager_follows_protocol(app_configs: Sequence[AppConfig] | None, **kwargs: 
     ]
 
 
-@register()
+@register(settings_checks.AT_START)
 def channel_layer_keeps_sockets(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[CheckMessage]:
     """E002 to E004: a channel layer must be there, and must not be one whose settings close idle sockets."""
     layer = getattr(settings, "CHANNEL_LAYERS", {}).get("default")
@@ -103,13 +107,20 @@ def _redis_settings(backend: str, config: dict[str, Any]) -> list[CheckMessage]:
 
 
 def refuse_unsafe_configuration() -> None:
-    """What a server calls before it serves, whatever started it.
+    """What a server calls before it serves, whatever started it. Warnings go to the log.
 
     Raises:
-        ImproperlyConfigured: one of this module's checks, or that of the issuers, found an error.
+        ImproperlyConfigured: one of the checks that matter at start found an error.
     """
-    found = [*manager_follows_protocol(None), *channel_layer_keeps_sockets(None), *check_issuers(None)]
+    found = run_checks(tags=[settings_checks.AT_START])
     errors = [message for message in found if message.is_serious()]
     metrics.protocol_compliant.set(0 if any(message.id == "websocket_core.E001" for message in errors) else 1)
     if errors:
-        raise ImproperlyConfigured("\n".join(f"{message.id}: {message.msg} {message.hint or ''}" for message in errors))
+        raise ImproperlyConfigured("\n".join(map(_line, errors)))
+    if this_process.kind != "server":  # `serve` has made every check before, and written what they found
+        for message in found:
+            log.warning(_line(message))
+
+
+def _line(message: CheckMessage) -> str:
+    return f"{message.id}: {message.msg} {message.hint or ''}".rstrip()

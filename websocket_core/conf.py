@@ -78,4 +78,15 @@ class Defaults:
     OIDC_ISSUERS: Mapping[str, Mapping[str, Any]] = {}  # see websocket_core.auth.oidc_config
 
 
-conf: Any = SettingsReader(Defaults)
+# Where 0 would leave nothing, or never pause.
+POSITIVE = frozenset(
+    {
+        *("MAX_FRAME_BYTES", "MAX_EVENT_BYTES", "MAX_CONNECTIONS_PER_USER"),
+        *("OUTBOX_CHARS", "WINDOW_CHARS", "SEND_CHARS", "CONTROL_CHARS", "STALL_SECONDS", "SILENCE_SECONDS"),
+        *("JOURNAL_QUEUE", "JOURNAL_QUEUE_CHARS", "JOURNAL_BATCH", "JOURNAL_BATCH_CHARS", "JOURNAL_TIMEOUT"),
+        *("PAGE_CHARS", "PAGE_EVENTS", "DB_THREADS", "WATCHDOG_SECONDS", "HEARTBEAT_SECONDS", "PROCESS_TIMEOUT"),
+        *("TOKEN_DAYS", "TICKET_SECONDS", "OIDC_TIMEOUT", "OIDC_MAX_BYTES"),
+    }
+)
+
+conf: Any = SettingsReader(Defaults, positive=POSITIVE)

@@ -5,7 +5,10 @@ from __future__ import annotations
 from functools import cache
 from typing import TYPE_CHECKING, Protocol
 
-from agents.conf import conf
+from django.core.exceptions import ImproperlyConfigured
+
+from agents.conf import EXECUTORS, conf
+from websocket_core.setting_values import one_of
 
 if TYPE_CHECKING:
     from agents.models import Run
@@ -39,5 +42,12 @@ def _executor(name: str) -> Executor:
 
 
 def get_executor() -> Executor:
-    """The executor that `NETRA_EXECUTOR` names."""
+    """The executor that `NETRA_EXECUTOR` names.
+
+    Raises:
+        ImproperlyConfigured: it names none.
+    """
+    fault = one_of(conf.EXECUTOR, EXECUTORS)
+    if fault:  # another word must not mean inline: whoever misspelt "procrastinate" would have workers without work
+        raise ImproperlyConfigured(f"NETRA_EXECUTOR {fault}")
     return _executor(conf.EXECUTOR)

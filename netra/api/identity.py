@@ -46,7 +46,7 @@ async def authenticate(request: HttpRequest) -> Identity:
 async def _identify(request: HttpRequest) -> Identity:
     scheme, _, token = request.headers.get("Authorization", "").partition(" ")
     if scheme.lower() == "bearer":
-        return await identify_token(token.strip())
+        return await identify_token(token.strip(" \t"))
     session_key = request.COOKIES.get(settings.SESSION_COOKIE_NAME)
     if not session_key:
         raise Unauthenticated("No credentials. Log in, or send `Authorization: Bearer TOKEN`.")

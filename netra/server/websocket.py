@@ -12,6 +12,7 @@ from typing import Any, ClassVar
 from autobahn.websocket.protocol import TrafficStats
 from autobahn.websocket.types import ConnectionDeny
 
+from netra.server.handshake_headers import plain_headers
 from netra.server.websocket_incoming import IncomingMessages
 from websocket_core.framing import EXTENSION, server_binary_frame, server_frame, server_frames
 
@@ -102,7 +103,7 @@ class WebSocketProtocol(IncomingMessages):
         server = self.factory.server_class
         if server.draining:
             raise _deny(503)
-        headers = request.headers
+        headers = request.headers = plain_headers(self.http_request_data)
         if not (all(map(str.isascii, headers)) and headers.get("sec-websocket-protocol", "").isascii()):
             raise _deny(400)
         return super().onConnect(request)

@@ -7,7 +7,8 @@ from django.test import override_settings
 from security.fixtures import log_in
 from security.handshakes import HOST, OWN_ORIGIN, scope
 from websocket_core import db
-from websocket_core.auth import OriginRefused, Unauthenticated, identify, issue_ticket, tokens
+from websocket_core.auth import OriginRefused, Unauthenticated, identify, issue_ticket, origin, tokens
+from websocket_core.log_budget import LogBudget
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -15,7 +16,10 @@ pytestmark = pytest.mark.django_db(transaction=True)
 @pytest.fixture(autouse=True)
 def hosts(settings):
     settings.ALLOWED_HOSTS = [HOST, "alias.example", "[::1]"]
-    settings.NETRA_ALLOWED_ORIGINS = ("https://app.example", "http://localhost:3000")
+    settings.NETRA_ALLOWED_ORIGINS = (
+        *("https://app.example", "http://localhost:3000", "capacitor://localhost", "tauri://localhost"),
+        *("chrome-extension://aapbdbdomjkkjkaonfhkkikfgjllcleb", "app://My.App"),
+    )
 
 
 @pytest.fixture
@@ -49,6 +53,12 @@ async def user_of(scope):
         "https://netra.example/",
         "https://netra.example ",
         "https://netra.example\n",
+        "https://netra.example\u00a0",
+        "\u00a0https://netra.example",
+        "https://netra.example\u0085",
+        "https://netra.example\t",
+        "https://netra.example\x0b",
+        "https://netra.example:443\u00a0",
         "https://netra.example,https://netra.example",
         "https://netra.example https://evil.example",
         "https://netra.example.",
@@ -61,6 +71,13 @@ async def user_of(scope):
         "http://app.example",
         "http://localhost:3001",
         "http://localhost",
+        "capacitor://localhost:1",
+        "capacitor://localhos",
+        "capacitors://localhost",
+        "ionic://localhost",
+        "chrome-extension://aapbdbdomjkkjkaonfhkkikfgjllclec",
+        "chrome-extension://aapbdbdomjkkjkaonfhkkikfgjllcleb/",
+        "app://my.app",
         "*",
     ],
 )
@@ -78,6 +95,10 @@ async def test_cookie__foreign_origin_is_refused(cookie, origin):
         "https://app.example",
         "https://app.example:443",
         "http://localhost:3000",
+        "capacitor://localhost",
+        "tauri://localhost",
+        "chrome-extension://aapbdbdomjkkjkaonfhkkikfgjllcleb",
+        "app://My.App",
     ],
 )
 async def test_cookie__own_and_listed_origins_are_let_in(cookie, origin):
@@ -167,3 +188,29 @@ async def test_nothing__is_unauthenticated_rather_than_forbidden(origin):
     with pytest.raises(Unauthenticated) as caught:
         await identify(scope(origin=origin, headers=[("cookie", "csrftoken=abc")]))
     assert caught.value.code == "unauthenticated"
+
+
+async def test_log__names_a_refused_origin_and_the_setting_once(cookie, caplog, monkeypatch):
+    monkeypatch.setattr(origin, "_refused", LogBudget(subjects=5))
+    for name in ("https://evil.example", "https://evil.example", "https://other.example\x1b[31m", ""):
+        with pytest.raises(OriginRefused):
+            await identify(scope(cookie=cookie, origin=name))
+    lines = [record.getMessage() for record in caplog.records]
+    assert len(lines) == 3
+    assert "https://evil.example" in lines[0]
+    assert "NETRA_ALLOWED_ORIGINS" in lines[0]
+    assert "https://other.example\\x1b[31m" in lines[1]
+    assert "no origin" in lines[2]
+    for number in range(50):
+        with pytest.raises(OriginRefused):
+            await identify(scope(cookie=cookie, origin=f"https://{number}.example"))
+    assert len(caplog.records) <= 7  # made-up names share a line
+
+
+async def test_log__names_a_refused_host_and_the_setting(cookie, caplog, monkeypatch):
+    monkeypatch.setattr(origin, "_refused", LogBudget())
+    with pytest.raises(OriginRefused):
+        await identify(scope(host="unknown.example", cookie=cookie, origin="https://unknown.example"))
+    (line,) = [record.getMessage() for record in caplog.records]
+    assert "unknown.example" in line
+    assert "ALLOWED_HOSTS" in line

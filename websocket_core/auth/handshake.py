@@ -19,6 +19,7 @@ from websocket_core.errors import Unauthenticated
 BEARER_PROTOCOL = "bearer."
 # The first one offered by the client that is in this list, in the order of this list, is answered.
 PROTOCOLS = ("netra.v1.batch", "netra.v1")
+BLANKS = " \t"  # of headers; what else Python takes for one, for instance U+00A0, is part of a value
 MAX_CREDENTIAL = 16 * 1024  # characters; no token is longer, and work grows with length
 
 
@@ -79,9 +80,9 @@ def _headers(scope: dict[str, Any], wanted: bytes) -> list[str]:
 def _bearers(headers: Iterable[str]) -> Iterable[str]:
     """Tokens of bearer headers. Other schemes are not ours: a proxy may ask for a password of its own."""
     for header in headers:
-        scheme, _, value = header.strip().partition(" ")
+        scheme, _, value = header.strip(BLANKS).partition(" ")
         if scheme.lower() == "bearer":
-            yield value.strip()
+            yield value.strip(BLANKS)
 
 
 def _single(values: Sequence[str]) -> str:

@@ -21,6 +21,7 @@ from django.core.exceptions import ImproperlyConfigured
 from django.db import models
 
 from websocket_core.conf import conf
+from websocket_core.setting_values import near
 
 # Signatures by key pairs only: with a shared-secret algorithm anybody who knows the public key could sign.
 ALGORITHMS = frozenset(f"{family}{bits}" for family in ("RS", "PS", "ES") for bits in (256, 384, 512)) | {"EdDSA"}
@@ -49,19 +50,29 @@ def issuers() -> tuple[Issuer, ...]:
     Raises:
         ImproperlyConfigured: a setting is wrong; the text names it and says what to write.
     """
-    return tuple(_issuer(alias, entry) for alias, entry in conf.OIDC_ISSUERS.items())
+    entries: Any = conf.OIDC_ISSUERS
+    if not isinstance(entries, Mapping):
+        raise ImproperlyConfigured('NETRA_OIDC_ISSUERS must be a mapping: {"ALIAS": {"issuer": …, "audience": …}}.')
+    return tuple(_issuer(alias, entry) for alias, entry in entries.items())
 
 
 def _issuer(alias: str, entry: Mapping[str, Any]) -> Issuer:
     where = f"NETRA_OIDC_ISSUERS[{alias!r}]"
-    if not _ALIAS.match(alias):
+    if not isinstance(alias, str) or not _ALIAS.match(alias):
         raise ImproperlyConfigured(f"{where}: an alias is 1 to 32 characters of A-Z a-z 0-9 _ -.")
-    if set(entry) - _KNOWN:
-        raise ImproperlyConfigured(f"{where}: write {{{', '.join(sorted(_KNOWN))}}} and nothing else.")
+    if not isinstance(entry, Mapping):
+        raise ImproperlyConfigured(f'{where} must be a mapping: {{"issuer": …, "audience": …}}.')
+    for name in set(entry) - _KNOWN:
+        raise ImproperlyConfigured(
+            f"{where}: write {{{', '.join(sorted(_KNOWN))}}} and nothing else, not {name!r:.100}."
+            f"{near(str(name), _KNOWN)}"
+        )
     jwks_url = entry.get("jwks_url")
     for name, url in (("issuer", entry.get("issuer")), ("jwks_url", jwks_url or "https://-")):
         if not isinstance(url, str) or not is_safe_url(url):
-            raise ImproperlyConfigured(f"{where}: {name} must be an https:// URL (http:// for this machine only).")
+            raise ImproperlyConfigured(
+                f"{where}: {name} must be an https:// URL (http:// for this machine only), without user name."
+            )
     audiences = _texts(entry.get("audience"))
     if not audiences:
         raise ImproperlyConfigured(f"{where}: audience must say whom the tokens are for, as a text or a list of texts.")
@@ -99,7 +110,7 @@ def origin_of(url: str) -> tuple[str, str, int] | None:
     return parts.scheme, parts.hostname, (443 if parts.scheme == "https" else 80) if port is None else port
 
 
-@register()
+@register("netra")  # settings_checks.AT_START
 def check_issuers(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[CheckMessage]:
     """E010, E011: every entry of NETRA_OIDC_ISSUERS must be complete and safe, its users nobody else's."""
     try:

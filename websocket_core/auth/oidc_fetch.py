@@ -153,7 +153,8 @@ def fetch_json(url: str, deadline: Deadline | None = None) -> dict[str, Any]:
 def _body(url: str, deadline: Deadline) -> bytes:
     with requests.Session() as session, closing(_Adapter(deadline)) as adapter:
         request = session.prepare_request(requests.Request("GET", url, HEADERS, auth=_without_credentials))
-        surroundings = session.merge_environment_settings(request.url, {}, True, None, None)  # proxies, certificates
+        surroundings: dict[str, Any] = {}
+        surroundings |= session.merge_environment_settings(request.url, {}, True, None, None)  # proxies, certificates
         # Not `session.get`: it reads a redirect's whole body, unpacked and without bounds, even when it follows none.
         with adapter.send(request, timeout=deadline.left(), **surroundings) as response:
             if response.status_code != 200:

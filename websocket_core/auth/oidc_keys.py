@@ -119,7 +119,8 @@ class Keyring:
         return time.monotonic() - self._known.loaded
 
     def _usable(self) -> bool:
-        return self._age() <= conf.OIDC_KEYS_SECONDS + conf.OIDC_STALE_SECONDS
+        limit: float = conf.OIDC_KEYS_SECONDS + conf.OIDC_STALE_SECONDS
+        return self._age() <= limit
 
     def _unavailable(self) -> KeysUnavailable:
         wait = self._failed + conf.OIDC_REFETCH_SECONDS - time.monotonic()

@@ -144,6 +144,13 @@ async def websocket_scope(scope, receive, send, query):
     await websocket_echo(scope, receive, send, query)
 
 
+async def websocket_headers(scope, receive, send, query):
+    await accept(scope, receive, send)
+    pairs = [(name.decode("latin-1"), value.decode("latin-1")) for name, value in scope["headers"]]
+    await send({"type": "websocket.send", "text": json.dumps(pairs)})
+    await until_disconnect(receive)
+
+
 async def websocket_late(scope, receive, send, query):
     await asyncio.sleep(float(query["seconds"]))
     await websocket_echo(scope, receive, send, query)

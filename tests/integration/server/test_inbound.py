@@ -234,6 +234,34 @@ def test_origin_that_cannot_be_read__is_refused_like_a_foreign_one(small_server:
 
 
 @pytest.mark.parametrize(
+    ("sent", "name", "value"),
+    [
+        ("Origin: \t http://localhost \t", "origin", "http://localhost"),
+        ("Origin: http://localhost\xa0", "origin", "http://localhost\xa0"),
+        ("Origin: \xa0http://localhost", "origin", "\xa0http://localhost"),
+        ("Authorization: Bearer x\xa0", "authorization", "Bearer x\xa0"),
+        ("Cookie: name=\xc3\x84\xa0; sessionid=k\xa0", "cookie", "name=\xc3\x84\xa0; sessionid=k\xa0"),
+    ],
+)
+def test_headers__arrive_as_they_were_sent(small_server: SmallServer, sent: str, name: str, value: str) -> None:
+    """Blanks around a value are space and tab, whatever Python's text methods think."""
+    with RawClient(small_server.port, "/headers", headers=f"{sent}\r\n", handshake=False) as client:
+        if client.read_head().split()[1] == b"403":
+            assert name == "origin"  # Autobahn has refused what is none
+            return
+        opcode, payload = client.frame()
+    assert opcode == TEXT
+    ours = [pair for pair in json.loads(payload) if pair[0] in ("origin", "authorization", "cookie")]
+    assert ours == [[name, value]]
+
+
+@pytest.mark.parametrize("header", ["Origin: http://localhost\x85", "Cookie: a=\x85Origin: http://localhost"])
+def test_headers__with_other_ends_of_lines_are_refused(small_server: SmallServer, header: str) -> None:
+    with RawClient(small_server.port, "/headers", headers=f"{header}\r\n", handshake=False) as client:
+        assert client.read_head().split()[1] == b"400"
+
+
+@pytest.mark.parametrize(
     "headers",
     [
         "Sec-WebSocket-Protocol: caf\xe9\r\n",
