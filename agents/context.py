@@ -33,7 +33,9 @@ FINISH_REASONS = ("length", "content_filter")  # those that are told
 class RunPort(Protocol):
     """What a context needs from the runtime; a run outside the runtime has none."""
 
-    async def request_approval(self, events: RunEvents, data: dict[str, Any], expires_in: float) -> None:
+    async def request_approval(
+        self, events: RunEvents, data: dict[str, Any], expires_in: float, answer_schema: dict[str, Any] | None
+    ) -> None:
         """Record an approval together with its event."""
 
     async def decision(self, approval_id: str) -> Decision:
@@ -163,6 +165,7 @@ class AgentContext:
         arguments: Any = None,
         tool_call_id: str | None = None,
         expires_in: float | None = None,
+        answer_schema: dict[str, Any] | None = None,
     ) -> str:
         """Ask the person without waiting; for bodies that return `Rest`. Returns the approval's id."""
         if self._port is None:
@@ -181,7 +184,7 @@ class AgentContext:
             "message": storable(message),
         }
         await self._port.request_approval(
-            self.events, data, conf.APPROVAL_HOURS * 3600 if expires_in is None else expires_in
+            self.events, data, conf.APPROVAL_HOURS * 3600 if expires_in is None else expires_in, answer_schema
         )
         return approval_id
 

@@ -51,8 +51,11 @@ class InputSchema:
         except (ValueError, RecursionError, jsonschema_rs.ReferencingError) as error:
             raise ValueError(f"input_schema of agent {agent_name} is no JSON Schema: {error}") from None
 
-    def check(self, input: Any) -> None:
+    def check(self, input: Any, root: str = "input") -> None:
         """Refuse an input that does not fit.
+
+        Args:
+            root: what it is called in the path of a fault.
 
         Raises:
             InvalidAction: its `field` is the path of the first fault, `input.…`.
@@ -60,17 +63,17 @@ class InputSchema:
         try:
             self._validator.validate(input)
         except jsonschema_rs.ValidationError as fault:
-            raise _refusal(fault) from None
+            raise _refusal(fault, root) from None
         except (TypeError, ValueError, RecursionError):  # not JSON yet: a date, a data class of Python code
-            self._check_json_form(input)
+            self._check_json_form(input, root)
 
-    def _check_json_form(self, input: Any) -> None:
+    def _check_json_form(self, input: Any, root: str) -> None:
         try:
             self._validator.validate(msgspec.json.decode(events.encode(input)))
         except jsonschema_rs.ValidationError as fault:
-            raise _refusal(fault) from None
+            raise _refusal(fault, root) from None
         except (TypeError, ValueError, RecursionError) as error:
-            raise InvalidAction(f"The input cannot be checked: {error}", field="input") from None
+            raise InvalidAction(f"This cannot be checked: {error}", field=root) from None
 
 
 def closed(schema: dict[str, Any], also: Iterable[str] = ()) -> dict[str, Any]:
@@ -112,7 +115,7 @@ def _compiled_validator(schema: dict[str, Any], mask: str | None = None) -> Any:
     return jsonschema_rs.validator_for(schema, mask=mask, offline=True, pattern_options=patterns)
 
 
-def _refusal(fault: jsonschema_rs.ValidationError) -> InvalidAction:
+def _refusal(fault: jsonschema_rs.ValidationError, root: str) -> InvalidAction:
     path: list[Any] = list(fault.instance_path)
     kind = fault.kind
     if isinstance(kind, jsonschema_rs.ValidationErrorKind.Required):
@@ -126,12 +129,12 @@ def _refusal(fault: jsonschema_rs.ValidationError) -> InvalidAction:
         path.append(kind.unexpected[0])
         message = "The agent does not take this. Leave it out."
     else:
-        message = fault.message.replace(_MASK, "the input" if not path else _MASK)
+        message = fault.message.replace(_MASK, f"the {root}" if not path else _MASK)
         message = message[:1].upper() + message[1:]
         if len(message) > _MESSAGE_CHARACTERS:
             message = message[: _MESSAGE_CHARACTERS - 1] + "…"
         message += "" if message.endswith(".") else "."
-    return InvalidAction(message, field=_dotted("input", path))
+    return InvalidAction(message, field=_dotted(root, path))
 
 
 def _dotted(root: str, path: Iterable[Any]) -> str:

@@ -24,9 +24,11 @@ class LeasedRun:
     def __init__(self, lease: Lease, wait_for_decision: WaitForDecision) -> None:
         self._lease, self._wait = lease, wait_for_decision
 
-    async def request_approval(self, events: RunEvents, data: dict[str, Any], expires_in: float) -> None:
+    async def request_approval(
+        self, events: RunEvents, data: dict[str, Any], expires_in: float, answer_schema: dict[str, Any] | None
+    ) -> None:
         """Record an approval together with its event, after everything the run has emitted before."""
-        operation = RequestApproval(self._lease, data, expires_in, events.room)
+        operation = RequestApproval(self._lease, data, expires_in, events.room, answer_schema)
         await events.emit_operation("approval_requested", data, operation)
 
     async def decision(self, approval_id: str) -> Decision:

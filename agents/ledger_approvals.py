@@ -30,10 +30,17 @@ LONGEST_SECONDS = 100 * 366 * 86400
 class RequestApproval(RunOperation):
     """Record an approval with its event; the run waits."""
 
-    __slots__ = ("arguments", "data", "lease", "lifetime", "room", "text")
+    __slots__ = ("answer_schema", "arguments", "data", "lease", "lifetime", "room", "text")
     apart = True
 
-    def __init__(self, lease: Lease, data: dict[str, Any], seconds: float, room: RoomOfRun | None = None) -> None:
+    def __init__(
+        self,
+        lease: Lease,
+        data: dict[str, Any],
+        seconds: float,
+        room: RoomOfRun | None = None,
+        answer_schema: dict[str, Any] | None = None,
+    ) -> None:
         exact(data["approval_id"], "approval_id", NAME_LENGTH)
         exact(data["tool_call_id"], "tool_call_id", NAME_LENGTH)
         for name in ("tool_name", "message"):
@@ -44,6 +51,7 @@ class RequestApproval(RunOperation):
         events.check_size(self._with_expiry(datetime.now(UTC)), lease.thread_id, lease.run_id)
         super().__init__(lease.user_id, lease.thread_id, size=len(self.text) + len(self.arguments) + 512)
         self.lease, self.data, self.room = lease, data, room or RoomOfRun()
+        self.answer_schema = "" if answer_schema is None else storable(events.encode(answer_schema))
 
     def _with_expiry(self, expires: datetime) -> str:
         return f'{self.text[:-1]},"expires_at":"{events.timestamp(expires)}"}}'
@@ -70,6 +78,7 @@ class RequestApproval(RunOperation):
             arguments=self.arguments,
             arguments_digest=digest(self.data["tool_name"], self.arguments),
             message=storable(self.data["message"]),
+            answer_schema=self.answer_schema,
             created_at=transaction.now,
             expires_at=expires,
         )

@@ -90,6 +90,9 @@ class Approval(models.Model):
         max_length=64
     )  # SHA-256 of tool name and arguments: what was approved is what runs
     message = models.TextField(blank=True)
+    # JSON Schema of what may come with a yes; empty: whatever the agent makes of it. With a default in the database,
+    # since processes of the version before insert rows without it.
+    answer_schema = models.TextField(blank=True, default="", db_default="")
     created_at = models.DateTimeField()
     expires_at = models.DateTimeField(db_index=True)
 

@@ -13,7 +13,7 @@ from typing import Any
 
 import msgspec
 
-from agents import metrics, run_reads
+from agents import approval_answers, metrics, run_reads
 from agents.base import BaseAgent
 from agents.executors import get_executor
 from agents.ledger_approvals import DecideApproval, Decided
@@ -151,7 +151,8 @@ class RunRuntime:
         """Decide an approval.
 
         Raises:
-            NotFound, AlreadyDecided, InvalidAction, JournalUnavailable.
+            NotFound, AlreadyDecided, JournalUnavailable.
+            InvalidAction: the run would not understand the value; nothing is decided.
         """
         found = await db.read(run_reads.find_run, user_id, run_id)
         if found is None:
@@ -162,6 +163,8 @@ class RunRuntime:
             raise InvalidAction(str(error), field="value") from None
         except events.EventTooLargeError as error:
             raise TooLarge(str(error), field="value") from None
+        if approved:
+            await db.read(approval_answers.check, user_id, run_id, approval_id, value)
         await self.decide(user_id, found.thread_id, run_id, approval_id, approved=approved, value=value, by="user")
 
     async def decide(

@@ -138,7 +138,7 @@ def pairs() -> dict[str, tuple[Measured, Measured]]:
     }
     for name, (graph, mode, own_input, netra_input) in graphs.items():
         registered = name.replace(" ", "-")
-        register_graph(registered, graph)
+        register_graph(registered, graph, channels=[name for name in netra_input if name != "message"])
 
         async def stream(graph: Any = graph, mode: str = mode, given: Any = own_input) -> None:
             count = 0

@@ -16,7 +16,7 @@ class _Done:
         return cast(Generator[Any, None, None], iter(()))
 
 
-_DONE = _Done()
+DONE = _Done()
 
 
 class TextStreams:
@@ -36,7 +36,7 @@ class TextStreams:
     def append(self, key: Hashable, text: str) -> Awaitable[None]:
         """Text to append to a part that has begun. To be awaited."""
         event_type, stream = self._streams[key]
-        return _DONE if self._joins(event_type, stream, text) else self._delta(event_type, stream, text)
+        return DONE if self._joins(event_type, stream, text) else self._delta(event_type, stream, text)
 
     def add(self, event_type: str, key: Hashable, text: str) -> Awaitable[None]:
         """Text to append to a part, which begins with it if it has not begun."""

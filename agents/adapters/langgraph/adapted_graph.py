@@ -6,29 +6,33 @@ from __future__ import annotations
 
 import hashlib
 import logging
-from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import aclosing
 from typing import Any, ClassVar, cast
 
 import msgspec
 from langchain_core.callbacks import BaseCallbackHandler
+from langchain_core.messages import BaseMessage
 from langchain_core.runnables import RunnableConfig
 from langgraph.checkpoint.base import BaseCheckpointSaver
 from langgraph.pregel import Pregel
 from langgraph.types import StateSnapshot
-from pydantic_core import PydanticSerializationError, to_jsonable_python
 
 from agents.adapters.call_ids import CallIds
-from agents.adapters.langgraph import chat_history, interrupts
+from agents.adapters.langgraph import chat_history, interrupts, model_errors
 from agents.adapters.langgraph.author_options import settled
-from agents.adapters.langgraph.event_stream import MODES, EventStream
-from agents.adapters.langgraph.graph_input import GraphInput
+from agents.adapters.langgraph.event_stream import MODES, EventStream, Speech
+from agents.adapters.langgraph.graph_input import GraphInput, takes_removals
+from agents.adapters.langgraph.graph_result import GraphResult
+from agents.adapters.langgraph.model_calls import ModelCalls, finish_reason, is_empty
+from agents.adapters.langgraph.public_state import PublicState
 from agents.adapters.langgraph.thread_checkpoints import ThreadCheckpoints
-from agents.adapters.langgraph.tool_events import ToolEvents, UsageCounter
+from agents.adapters.langgraph.tool_events import ToolEvents
+from agents.adapters.shown import plain
 from agents.base import BaseAgent
 from agents.conf import conf
 from agents.context import AgentContext
-from agents.errors import AgentError
+from agents.errors import AgentError, ModelRefused
 from agents.facts import Decision
 from agents.input_schemas import InputSchema
 from websocket_core.errors import InvalidAction, WebSocketCoreError
@@ -48,7 +52,9 @@ class LangGraphAgent(BaseAgent):
     make_result: ClassVar[Callable[[Any], Any] | None] = None
     graph_context: ClassVar[Any] = None
     make_context: ClassVar[Callable[[AgentContext, Any], Any] | None] = None
-    states: ClassVar[bool] = True
+    speech: ClassVar[Speech] = Speech()
+    states: ClassVar[PublicState | None] = None
+    result: ClassVar[GraphResult]
 
     @classmethod
     def check_input(cls, input: Any) -> None:
@@ -83,19 +89,20 @@ class LangGraphAgent(BaseAgent):
         """Go on with a person's answers."""
         resting = interrupts.load(memory)
         command = await interrupts.answers(ctx, resting, decisions)
-        return await self._execute(ctx, resting.input, command, interrupts.ids_of(resting), resting.usage)
+        ids = interrupts.ids_of(resting, decisions)
+        return await self._execute(ctx, resting.input, command, ids, resting.usage)
 
     async def _execute(
         self, ctx: AgentContext, input: Any, given: Any, ids: CallIds, usage: dict[str, int], *, begins: bool = False
     ) -> Any:
-        counter = UsageCounter(usage)
+        models = ModelCalls(ctx, usage)
         own = type(self).graph.checkpointer
         keeps = isinstance(own, BaseCheckpointSaver)  # the graph has a well-kept saver of its own
         saver = own if keeps else ThreadCheckpoints(await ctx.recall(self._memory_key))
         before = saver.step if isinstance(saver, ThreadCheckpoints) else 0
         graph = type(self).graph if keeps else type(self).graph.copy({"checkpointer": saver})
-        config = await self._config(ctx, [ToolEvents(ctx, ids), counter], shared_saver=keeps)
-        stream = EventStream(ctx, states=type(self).states)
+        config = await self._config(ctx, [ToolEvents(ctx, ids), models], shared_saver=keeps)
+        stream = EventStream(ctx, type(self).speech, type(self).states, goes_on=not begins)
         try:
             if begins:
                 given = await _closed(graph, config, given)
@@ -114,15 +121,18 @@ class LangGraphAgent(BaseAgent):
         except BaseException as error:
             if isinstance(saver, ThreadCheckpoints) and not _only_asked(saver.step - before, error):
                 await self._remember_anyway(ctx, saver)
-            raise
+            ending = model_errors.as_ending(error, models.errors) if isinstance(error, Exception) else None
+            if ending is None:
+                raise
+            log.warning("run %s: ended as %s", ctx.run_id, ending.code, exc_info=error)
+            raise ending from error
         await stream.close()
         state = await graph.aget_state(config)
-        ctx.report_usage({name: number for name, number in counter.usage.items() if number})
         if isinstance(saver, ThreadCheckpoints):
             await self._remember(ctx, saver, unfinished=bool(state.next))
         if state.next:
-            return await self._rest(ctx, input, state, ids, counter.usage)
-        return await self._result(stream.values, graph.output_channels)
+            return await self._rest(ctx, input, state, ids, models.usage)
+        return await self._result(ctx, stream.values, worked=bool(ids.used))
 
     async def _rest(
         self, ctx: AgentContext, input: Any, state: StateSnapshot, ids: CallIds, usage: dict[str, int]
@@ -134,15 +144,28 @@ class LangGraphAgent(BaseAgent):
             questions.breakpoint(state.next)
         return await questions.ask(ctx, input, usage)
 
-    async def _result(self, values: Any, output_channels: str | Sequence[str]) -> Any:
-        if isinstance(values, Mapping) and not isinstance(output_channels, str):
-            values = {key: value for key, value in values.items() if key in output_channels}
+    async def _result(self, ctx: AgentContext, values: Any, *, worked: bool) -> Any:
+        """What the run ends with.
+
+        Args:
+            worked: tools have run.
+
+        Raises:
+            ModelRefused: the provider held the answer back; nothing was said.
+        """
+        maker = type(self).result
+        last = maker.last_answer(values)
+        reason = finish_reason(last)
+        silent = not ctx.events.spoke and not worked  # a model may end without words once its tools have done the work
+        if (
+            last is not None
+            and is_empty(last)
+            and (reason == "content_filter" or (silent and not maker.is_more(values)))
+        ):
+            raise ModelRefused()
+        ctx.report_finish_reason(reason)
         make_result = type(self).make_result
-        result = chat_history.answered(values) if make_result is None else await settled(make_result(values))
-        try:
-            return to_jsonable_python(result)
-        except (PydanticSerializationError, ValueError):
-            return result  # the run's ending says that it has no JSON form
+        return maker.make(values) if make_result is None else plain(await settled(make_result(maker.output(values))))
 
     async def _config(self, ctx: AgentContext, own: list[BaseCallbackHandler], *, shared_saver: bool) -> RunnableConfig:
         make_config = type(self).make_config
@@ -198,11 +221,16 @@ class LangGraphAgent(BaseAgent):
 
 
 async def _closed(graph: Pregel[Any, Any, Any, Any], config: RunnableConfig, given: Any) -> Any:
-    """The input, with results for the calls before it that an earlier run left without one."""
+    """The input, with what makes the conversation before it whole: results for calls that an earlier run left without
+    one, and no empty answers.
+    """
     if not isinstance(given, dict) or not isinstance(given.get(chat_history.KEY), list):
         return given
-    closing = chat_history.closing_messages(await graph.aget_state(config))
-    return {**given, chat_history.KEY: [*closing, *given[chat_history.KEY]]} if closing else given
+    state = await graph.aget_state(config)
+    mended: list[BaseMessage] = [*chat_history.closing_messages(state)]
+    if takes_removals(graph.channels.get(chat_history.KEY)):
+        mended = [*chat_history.emptied(chat_history.messages_of(state.values)), *mended]
+    return {**given, chat_history.KEY: [*mended, *given[chat_history.KEY]]} if mended else given
 
 
 def _only_asked(steps: int, error: BaseException) -> bool:

@@ -1,14 +1,14 @@
-"""Messages in a graph's state: what the graph answers, and calls left without a result."""
+"""Messages in a graph's state: calls left without a result, and answers that are none."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
 
-from langchain_core.messages import AIMessage, BaseMessage, ToolMessage
+from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, RemoveMessage, ToolMessage
 from langgraph.types import StateSnapshot
 
-from agents.adapters.shown import clean
+from agents.adapters.langgraph.model_calls import finish_reason, is_empty
 
 KEY = "messages"
 INTERRUPTED = "This call was interrupted before it had a result."
@@ -41,19 +41,22 @@ def closing_messages(state: StateSnapshot) -> list[ToolMessage]:
     ]
 
 
-def answered(values: Any) -> Any:
-    """A run's result out of a graph's output: its last answer, and what else there is in it.
+def emptied(messages: list[BaseMessage]) -> list[RemoveMessage]:
+    """What takes empty answers out of a conversation: providers refuse a history with one, and would for ever.
 
-    The whole conversation is not repeated in every result.
+    Where the provider held its answer back, what it was asked goes, too: it would be judged again with every later
+    question.
     """
-    if isinstance(values, BaseMessage):
-        return values.text
-    if not isinstance(values, Mapping) or KEY not in values:
-        return values
-    last = next((message for message in reversed(messages_of(values)) if isinstance(message, AIMessage)), None)
-    others = {key: value for key, value in values.items() if key != KEY}
-    text = clean(str(last.text)) if last is not None else None
-    return {**others, "message": text} if others else text
+    gone: list[str] = []
+    asked: list[str] = []  # what the person has said since the last answer
+    for message in messages:
+        if isinstance(message, HumanMessage):
+            asked += [message.id] if message.id else []
+            continue
+        if isinstance(message, AIMessage) and is_empty(message) and message.id:
+            gone += [*(asked if finish_reason(message) == "content_filter" else ()), message.id]
+        asked = []
+    return [RemoveMessage(id=message_id) for message_id in gone]
 
 
 def _tool_messages(result: Any) -> list[ToolMessage]:

@@ -2,36 +2,57 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Hashable, Iterator, Mapping
+from collections.abc import Awaitable, Hashable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
-from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage
-from langgraph.types import StreamMode
+from langchain_core.messages import AIMessage, AIMessageChunk
+from langgraph.types import Overwrite, StreamMode
 
+from agents.adapters.langgraph.public_state import PublicState, message_ids
+from agents.adapters.langgraph.spoken import Path, Spoken
 from agents.adapters.shown import shown
-from agents.adapters.text_streams import TextStreams
+from agents.adapters.text_streams import DONE, TextStreams
 from agents.context import AgentContext
 
 MODES: list[StreamMode] = ["messages", "custom", "updates", "values"]  # a list: a tuple means one mode to it
-INTERRUPT = "__interrupt__"
+INTERRUPT, METADATA = "__interrupt__", "__metadata__"
+MODEL_TYPE = "ls_model_type"  # in the metadata of what a model says, and of nothing else
 
 MESSAGE, THOUGHT = "agent_message", "agent_thinking"
 
 
+@dataclass(frozen=True, slots=True)
+class Speech:
+    """What in a graph speaks to the person.
+
+    Attributes:
+        keys: keys of the state; messages that nodes write there are answers.
+        nodes: nodes whose models and messages are told; `None`: all.
+    """
+
+    keys: Sequence[str] = ("messages",)
+    nodes: Sequence[str] | None = None
+
+
 class EventStream:
-    """Tells what one run of a graph streams.
+    """Tells what one execution of a graph streams.
 
     Args:
         ctx: the run's context.
-        states: whether to tell what the graph's nodes write into its state.
+        speech: which nodes and keys of the state speak.
+        states: what of the state is told; `None`: nothing.
+        goes_on: it goes on with an interrupted step: LangGraph streams again what that step had finished before.
 
     Attributes:
         values: the graph's state as it was streamed last; `None` before that.
     """
 
-    def __init__(self, ctx: AgentContext, *, states: bool) -> None:
-        self._ctx, self._states = ctx, states
+    def __init__(self, ctx: AgentContext, speech: Speech, states: PublicState | None, *, goes_on: bool) -> None:
+        self._ctx, self._keys, self._states = ctx, frozenset(speech.keys), states
         self._texts = TextStreams(ctx)
+        self._spoken = Spoken(speech.nodes)
+        self._repeats = goes_on
         self.values: Any = None
 
     def handle(self, path: tuple[str, ...], mode: str, data: Any) -> Awaitable[None]:
@@ -44,50 +65,101 @@ class EventStream:
             message = data[0]
             content = message.content
             if type(message) is AIMessageChunk and type(content) is str and content and not message.additional_kwargs:
-                return self._texts.add(MESSAGE, (message.id, "text"), content)  # a token: most of what is streamed
-            return self._message(message)
+                said = self._spoken.of(message.id) or self._spoken.begin(message.id, data[1])
+                if said.silent:
+                    return DONE
+                said.pieces.append(content)  # a token: most of what is streamed
+                return self._texts.add(MESSAGE, (message.id, "text"), content)
+            return self._message(path, message, data[1])
         if mode == "custom":
             if isinstance(data, str):  # a thought, a line each
                 return self._texts.add(THOUGHT, "custom", data if data.endswith("\n") else data + "\n")
             return self._ctx.publish_state(shown(data))
-        return self._state(path, mode, data)
-
-    async def _state(self, path: tuple[str, ...], mode: str, data: Any) -> None:
-        if mode == "updates":
-            if self._states:
-                await self._updates(path, data)
-        elif not path and not (isinstance(data, dict) and data.keys() == {INTERRUPT}):
-            self.values = data
+        return self._updates(path, data) if mode == "updates" else self._values(path, data)
 
     async def close(self) -> None:
         """Nothing more is streamed."""
         await self._texts.close()
 
-    async def _message(self, message: Any) -> None:
-        if not isinstance(message, AIMessageChunk | AIMessage):
+    async def _message(self, path: Path, message: Any, metadata: Mapping[str, Any]) -> None:
+        """What a model says. Whole messages that nodes return are told by the key they are kept under: `_updates`."""
+        if isinstance(message, AIMessageChunk):
+            said = self._spoken.of(message.id) or self._spoken.begin(message.id, metadata)
+        elif isinstance(message, AIMessage) and MODEL_TYPE in metadata:
+            if not self._spoken.is_news(path, str(metadata.get("langgraph_node", "")), message.id, message.text):
+                return
+            said = self._spoken.begin(message.id, metadata)
+        else:
             return  # what people said and what tools returned is told already
+        if not said.silent:
+            await self._tell(message, said.pieces)
+
+    async def _tell(self, message: AIMessage, pieces: list[str]) -> None:
         content = message.content
         if isinstance(content, str):
             reasoning = message.additional_kwargs.get("reasoning_content")
             if reasoning and isinstance(reasoning, str):
                 await self._texts.add(THOUGHT, (message.id, "reasoning"), reasoning)
             if content:
+                pieces.append(content)
                 await self._texts.add(MESSAGE, (message.id, "text"), content)
             return
         for event_type, key, text in _blocks(content):
+            if event_type == MESSAGE:
+                pieces.append(text)
             await self._texts.add(event_type, (message.id, key), text)
 
-    async def _updates(self, path: tuple[str, ...], data: Mapping[str, Any]) -> None:
-        """What a node wrote into the state, without messages: those are told as such."""
+    async def _updates(self, path: Path, data: Mapping[str, Any]) -> None:
+        """What nodes wrote into the state: messages as answers, the rest as state."""
+        if self._repeats and (data.get(METADATA) or {}).get("cached"):
+            return
         for node, update in data.items():
-            if node == INTERRUPT or update is None:
+            if _is_marker(node):
                 continue
-            told = _without_messages(update)
-            if told:
-                state: dict[str, Any] = {"node": node, "update": shown(told)}
-                if path:
-                    state["path"] = [part.split(":")[0] for part in path]
-                await self._ctx.publish_state(state)
+            for written in update if _is_several(update) else (update,):
+                for message in _messages(written, self._keys):
+                    if self._spoken.is_news(path, node, message.id, message.text):
+                        await self._tell(message, [])
+                told = None if self._states is None else self._states.of(path, written)
+                if told:
+                    state: dict[str, Any] = {"node": node, "update": shown(told)}
+                    if path:
+                        state["path"] = [part.split(":")[0] for part in path]
+                    await self._ctx.publish_state(state)
+
+    async def _values(self, path: Path, data: Any) -> None:
+        """The whole state: before the first step of a graph, and after every one."""
+        if isinstance(data, Mapping):
+            if INTERRUPT in data:
+                data = {key: value for key, value in data.items() if not _is_marker(key)}
+                if not data:
+                    return
+            for key in self._keys:
+                self._spoken.know(message_ids(data.get(key)))
+        self._spoken.step_is_over(path)
+        if not path:
+            self._repeats = self._repeats and self.values is None
+            self.values = data
+
+
+def _is_marker(name: str) -> bool:
+    """Whether it is one of LangGraph's own names."""
+    return name.startswith("__") and name.endswith("__")
+
+
+def _is_several(update: Any) -> bool:
+    """Whether a node has written several times: tools that return commands."""
+    return isinstance(update, list) and bool(update) and all(isinstance(one, Mapping) for one in update)
+
+
+def _messages(update: Any, keys: frozenset[str]) -> Iterator[AIMessage]:
+    """The answers in what a node wrote. What has no keys (the functional API) speaks as a whole."""
+    found = [update.get(key) for key in keys] if isinstance(update, Mapping) else [update]
+    for value in found:
+        value = value.value if isinstance(value, Overwrite) else value
+        for one in value if isinstance(value, list | tuple) else (value,):
+            if isinstance(one, AIMessage):
+                yield one
 
 
 def _blocks(content: list[str | dict[str, Any]]) -> Iterator[tuple[str, Hashable, str]]:
@@ -116,15 +188,3 @@ def _reasoning(block: dict[str, Any], kind: str) -> Any:
     if inner is None and isinstance(block.get("summary"), list):
         return "".join(str(part.get("text", "")) for part in block["summary"] if isinstance(part, dict))
     return inner
-
-
-def _without_messages(update: Any) -> Any:
-    if isinstance(update, Mapping):
-        return {key: value for key, value in update.items() if value is not None and not _is_messages(value)}
-    return None if _is_messages(update) else update
-
-
-def _is_messages(value: Any) -> bool:
-    if isinstance(value, BaseMessage):
-        return True
-    return isinstance(value, list | tuple) and bool(value) and all(isinstance(item, BaseMessage) for item in value)

@@ -127,13 +127,16 @@ def _input_names(graph: Pregel[Any, Any, Any, Any]) -> list[str] | None:
     return [name for name in names if not name.startswith("__")]
 
 
-def _holds_messages(channel: Any) -> bool:
-    """Whether what is written there becomes messages, whatever the channel is called."""
+def takes_removals(channel: Any) -> bool:
+    """Whether messages can be removed from a channel by messages that say so."""
     reducer = getattr(channel, "operator", None)
     inner = getattr(reducer, "func", reducer)  # add_messages(format=…) is a partial
-    return getattr(inner, "__module__", None) == add_messages.__module__ or _names_messages(
-        getattr(channel, "typ", None)
-    )
+    return getattr(inner, "__module__", None) == add_messages.__module__
+
+
+def _holds_messages(channel: Any) -> bool:
+    """Whether what is written there becomes messages, whatever the channel is called."""
+    return takes_removals(channel) or _names_messages(getattr(channel, "typ", None))
 
 
 def _names_messages(kind: Any) -> bool:

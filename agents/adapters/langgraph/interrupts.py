@@ -13,8 +13,9 @@ import msgspec
 from langchain_core.messages import AIMessage, BaseMessage
 from langgraph.types import Command, Interrupt
 
+from agents import approval_answers
 from agents.adapters.call_ids import CallIds
-from agents.adapters.shown import clean, shown
+from agents.adapters.shown import clean, plain, shown
 from agents.context import AgentContext
 from agents.errors import AgentError, ToolDenied
 from agents.facts import Decision, Rest
@@ -33,6 +34,9 @@ class Asked(msgspec.Struct, frozen=True):
         interrupt_id: the interrupt it belongs to; the requests of one interrupt are answered together.
         tool_name: the tool it is about; empty when it is about none.
         responds: the person's words are the tool's result; it does not run.
+        model_id: the model's id of the call it is about, if it is known.
+        inside: the call itself has asked: it runs again, to hear the answer.
+        answer_schema: JSON Schema of what may come with a yes.
     """
 
     interrupt_id: str
@@ -42,6 +46,9 @@ class Asked(msgspec.Struct, frozen=True):
     arguments: Any
     message: str
     responds: bool = False
+    model_id: str = ""
+    inside: bool = False
+    answer_schema: dict[str, Any] | None = None
 
 
 class Resting(msgspec.Struct, frozen=True):
@@ -75,21 +82,23 @@ class Questions:
     def interrupts(self, interrupts: Iterable[Interrupt[Any]]) -> None:
         """What the graph asks."""
         for interrupt in interrupts:
-            value = interrupt.value
+            value = _as_json(interrupt.value)
             if isinstance(value, dict) and isinstance(value.get("action_requests"), list):
                 for request in value["action_requests"]:
-                    responds = _only_responds(request.get("name"), value.get("review_configs"))
-                    self._action(interrupt.id, "actions", request, request.get("description"), responds=responds)
+                    allowed = _allowed(request.get("name"), value.get("review_configs"))
+                    self._action(interrupt.id, "actions", request, request.get("description"), allowed)
             elif isinstance(value, dict) and value.get("type") == "tool_approval":
-                responds = "approve" not in str(interrupt.response_schema or "approve")
-                self._action(interrupt.id, "action", value, value.get("description"), responds=responds)
+                words = str(interrupt.response_schema or "")
+                allowed = [name for name in ("approve", "edit", "reject", "respond") if name in words]
+                self._action(interrupt.id, "action", value, value.get("description"), allowed)
             elif _is_human(value):
                 self._human(interrupt.id, "human", value)
             elif isinstance(value, list) and value and all(map(_is_human, value)):
                 for one in value:
                     self._human(interrupt.id, "humans", one)
             else:
-                self._question(interrupt.id, value)
+                schema = interrupt.response_schema
+                self._question(interrupt.id, value, schema if isinstance(schema, dict) else None)
 
     def breakpoint(self, nodes: Sequence[str]) -> None:
         """The graph was compiled to stop here (`interrupt_before`, `interrupt_after`)."""
@@ -104,7 +113,11 @@ class Questions:
         for one in self.asked:
             try:
                 await ctx.request_approval(
-                    one.message, tool_name=one.tool_name, arguments=one.arguments, tool_call_id=one.tool_call_id
+                    one.message,
+                    tool_name=one.tool_name,
+                    arguments=one.arguments,
+                    tool_call_id=one.tool_call_id,
+                    answer_schema=one.answer_schema,
                 )
             except ValueError as error:  # too large
                 raise AgentError(f"The graph asked something that cannot be shown: {error}.") from error
@@ -116,26 +129,40 @@ class Questions:
         self._action(interrupt_id, shape, named, value.get("description"))
 
     def _action(
-        self, interrupt_id: str, shape: Shape, request: dict[str, Any], description: Any, *, responds: bool = False
+        self, interrupt_id: str, shape: Shape, request: dict[str, Any], description: Any, allowed: Sequence[str] = ()
     ) -> None:
+        """A request for one tool call.
+
+        Args:
+            allowed: the decisions that the graph takes; empty when it does not say.
+        """
         tool_name, arguments = clean(str(request.get("name") or "")), request.get("args") or {}
-        model_id = request.get("tool_call_id") or self._open.pop(_fingerprint(tool_name, arguments), None)
+        model_id = request.get("tool_call_id") or self._call_of(tool_name, arguments)
+        responds = "respond" in allowed and "approve" not in allowed
         default = f"{tool_name} needs an answer" if responds else f"Allow {tool_name}?"
         message = clean(description) if isinstance(description, str) and description else default
-        self._ask(interrupt_id, shape, tool_name, arguments, message, model_id, responds=responds)
+        takes_yes = not allowed or "approve" in allowed
+        schema = None if responds else approval_answers.PLAIN_YES if takes_yes else approval_answers.NO_YES
+        self._ask(interrupt_id, shape, tool_name, arguments, message, model_id, responds=responds, schema=schema)
 
-    def _question(self, interrupt_id: str, value: Any) -> None:
+    def _question(self, interrupt_id: str, value: Any, schema: dict[str, Any] | None) -> None:
         """A question in the graph's own words; a dict may name `message` (or `question`), `tool_name`, `arguments`."""
+        schema = approval_answers.usable(schema)
         if not isinstance(value, dict):
             text = value if isinstance(value, str) else _encoder.encode(shown(value)).decode()
-            return self._ask(interrupt_id, "question", "", {}, clean(text), None)
+            return self._ask(interrupt_id, "question", "", {}, clean(text), None, schema=schema)
         words = next((value[key] for key in ("message", "question") if isinstance(value.get(key), str)), "")
         tool_name = value["tool_name"] if isinstance(value.get("tool_name"), str) else ""
         rest = {key: item for key, item in value.items() if key not in ("message", "question", "tool_name")}
         arguments = value.get("arguments", rest)
-        model_id = self._open.pop(_fingerprint(tool_name, arguments), None)
-        default = f"Allow {tool_name}?" if tool_name else "Go on?"
-        return self._ask(interrupt_id, "question", clean(tool_name), arguments, clean(words or default), model_id)
+        model_id = self._call_of(tool_name, arguments)
+        message = clean(words or (f"Allow {tool_name}?" if tool_name else "Go on?"))
+        return self._ask(interrupt_id, "question", clean(tool_name), arguments, message, model_id, schema=schema)
+
+    def _call_of(self, tool_name: str, arguments: Any) -> str | None:
+        """The model's id of the first call like this that was not asked about yet: requests come in their order."""
+        calls = self._open.get(_fingerprint(tool_name, arguments))
+        return calls.pop(0) if calls else None
 
     def _ask(
         self,
@@ -147,11 +174,26 @@ class Questions:
         model_id: str | None,
         *,
         responds: bool = False,
+        schema: dict[str, Any] | None = None,
     ) -> None:
         tool_call_id = self._ids.fresh(model_id or new_id())
+        inside = model_id is not None and model_id in self._ids.interrupted
         if model_id is not None:
             self.calls[model_id] = tool_call_id
-        self.asked.append(Asked(interrupt_id, shape, tool_call_id, tool_name, shown(arguments), message, responds))
+        self.asked.append(
+            Asked(
+                interrupt_id,
+                shape,
+                tool_call_id,
+                tool_name,
+                shown(arguments),
+                message,
+                responds,
+                model_id or "",
+                inside,
+                schema,
+            )
+        )
 
 
 def load(memory: bytes) -> Resting:
@@ -173,12 +215,12 @@ async def answers(ctx: AgentContext, resting: Resting, decisions: dict[str, Deci
         `None` to go on past a breakpoint.
 
     Raises:
-        ToolDenied: a person did not let the graph go on past a breakpoint.
+        ToolDenied: a person did not let the graph go on past a breakpoint, or said no to a question that knows none.
     """
     resume: dict[str, Any] = {}
     for one in resting.asked:
         decision = decisions[one.tool_call_id]
-        if one.tool_name and (one.responds or not decision.approved):
+        if one.tool_name and _will_not_run(one, decision):
             await _tell(ctx, one, decision)
         if one.shape == "breakpoint":
             if not decision.approved:
@@ -194,9 +236,24 @@ async def answers(ctx: AgentContext, resting: Resting, decisions: dict[str, Deci
     return Command(resume=resume)
 
 
-def ids_of(resting: Resting) -> CallIds:
+def ids_of(resting: Resting, decisions: dict[str, Decision]) -> CallIds:
     """The ids of the calls of a run that goes on."""
-    return CallIds(resting.used_ids, resting.calls)
+    told, denied = set(), set()
+    for one in resting.asked:
+        decision = decisions[one.tool_call_id]
+        if one.model_id and one.tool_name and _will_not_run(one, decision):
+            told.add(one.model_id)
+        elif one.model_id and not decision.approved:
+            denied.add(one.model_id)
+    return CallIds(resting.used_ids, resting.calls, told, denied)
+
+
+def _will_not_run(asked: Asked, decision: Decision) -> bool:
+    """Whether the call it is about does not run: it was denied, or the person gave its result.
+
+    A call that has asked by itself runs again in any case, and is told then.
+    """
+    return not asked.inside and (asked.responds or not decision.approved)
 
 
 def _answer(asked: Asked, decision: Decision) -> Any:
@@ -214,6 +271,8 @@ def _answer(asked: Asked, decision: Decision) -> Any:
         return {"type": "response", "args": text} if text else {"type": "ignore", "args": None}
     # A denied question is plainly false: words of refusal must not look like an answer.
     if not decision.approved:
+        if asked.answer_schema is not None and not approval_answers.fits(asked.answer_schema, False):
+            raise ToolDenied("The question was answered with a no.")
         return False
     return True if decision.value is None else decision.value
 
@@ -226,24 +285,33 @@ async def _tell(ctx: AgentContext, asked: Asked, decision: Decision) -> None:
         pass
 
 
-def _only_responds(name: Any, review_configs: Any) -> bool:
-    """Whether a tool is one that asks the person: all they may do is answer."""
+def _allowed(name: Any, review_configs: Any) -> Sequence[str]:
+    """The decisions that the graph takes for a tool; empty when it does not say."""
     for config in review_configs if isinstance(review_configs, list) else ():
         if isinstance(config, dict) and config.get("action_name") == name:
-            allowed = config.get("allowed_decisions") or ()
-            return "respond" in allowed and "approve" not in allowed
-    return False
+            return config.get("allowed_decisions") or ()
+    return ()
+
+
+def _as_json(value: Any) -> Any:
+    """What was asked, as plain objects: models and data classes are asked by their fields, messages by their text."""
+    if isinstance(value, str):
+        return value
+    return value.text if isinstance(value, BaseMessage) else msgspec.json.decode(_encoder.encode(plain(value)))
 
 
 def _is_human(value: Any) -> bool:
     return isinstance(value, dict) and isinstance(value.get("action_request"), dict)
 
 
-def _open_calls(messages: Sequence[BaseMessage]) -> dict[str, str]:
-    """The tool calls of the last answer, by what they call with what."""
+def _open_calls(messages: Sequence[BaseMessage]) -> dict[str, list[str]]:
+    """The ids of the tool calls of the last answer, by what they call with what, in their order."""
     last = next((message for message in reversed(messages) if isinstance(message, AIMessage)), None)
-    calls = last.tool_calls if last is not None else []
-    return {_fingerprint(call["name"], call["args"]): call_id for call in calls if (call_id := call.get("id"))}
+    found: dict[str, list[str]] = {}
+    for call in last.tool_calls if last is not None else ():
+        if call_id := call.get("id"):
+            found.setdefault(_fingerprint(call["name"], call["args"]), []).append(call_id)
+    return found
 
 
 def _fingerprint(tool_name: str, arguments: Any) -> str:

@@ -16,7 +16,10 @@ from langgraph.pregel import Pregel
 
 from agents.adapters.langgraph.adapted_graph import LangGraphAgent
 from agents.adapters.langgraph.author_options import as_function
+from agents.adapters.langgraph.event_stream import Speech
 from agents.adapters.langgraph.graph_input import GraphInput
+from agents.adapters.langgraph.graph_result import GraphResult
+from agents.adapters.langgraph.public_state import PublicState
 from agents.adapters.langgraph.savers import refuse_sync_saver
 from agents.base import OnLoss
 from agents.input_schemas import InputSchema, closed
@@ -36,6 +39,8 @@ def register_graph(
     config: RunnableConfig | Callable[..., Any] | None = None,
     channels: Sequence[str] = (),
     states: bool = True,
+    speaking_keys: Sequence[str] = ("messages",),
+    speaking_nodes: Sequence[str] | None = None,
     input_schema: dict[str, Any] | None = None,
     aliases: tuple[str, ...] = (),
     on_loss: OnLoss = "fail",
@@ -54,14 +59,17 @@ def register_graph(
         input: makes the graph's input out of the run's (async functions too). By default `{"message": …}`, a text or a
             list of text parts, becomes a message of a person in `messages`, and nothing else gets in.
         result: makes the run's result out of the graph's output (async functions too). By default it is the text of
-            the last answer, with whatever else the output has.
+            the last answer; with an `output_schema`, or without answers, the output's channels.
         context: the runtime's context; a function (async ones too) is called with Netra's context and the input and
             returns it.
         config: LangChain's config: `recursion_limit`, `tags`, `configurable`, …; a function (async ones too) is called
             with Netra's context and returns it. `configurable` always has `user_id`, `thread_id` and `run_id`.
         channels: channels of the graph's input that clients may write besides `message`. Messages in them are the
             person's, whatever a client says.
-        states: whether what the graph's nodes write is told as `agent_state`.
+        states: whether what the graph's nodes write is told as `agent_state`; private channels, and those that an
+            `output_schema` leaves out, never are.
+        speaking_keys: keys of the state whose messages are answers; those in other keys are the graph's own.
+        speaking_nodes: nodes (or subgraphs) whose models and messages are told; by default all.
         input_schema: JSON Schema of `input`; what does not fit starts no run. Without `input=`, what it names gets
             into the graph, and what it does not name is refused unless it says otherwise (`additionalProperties`).
         aliases: other names it answers to.
@@ -114,7 +122,9 @@ def register_graph(
         "make_result": _method(result),
         "graph_context": None if make_context else context,
         "make_context": _method(make_context),
-        "states": states,
+        "speech": Speech(speaking_keys, speaking_nodes),
+        "states": PublicState(compiled) if states else None,
+        "result": GraphResult(compiled, speaking_keys),
     }
     adapted = type(f"{name}_graph", (LangGraphAgent,), members)
     register(adapted)

@@ -1,17 +1,17 @@
-"""LangChain's callbacks: tools are told before they run, wherever a graph calls them; usage is counted."""
+"""LangChain's callbacks of tools: they are told before they run, wherever a graph calls them."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Mapping
 from typing import Any
 from uuid import UUID
 
-from langchain_core.callbacks import AsyncCallbackHandler, BaseCallbackHandler
+from langchain_core.callbacks import AsyncCallbackHandler
 from langchain_core.messages import BaseMessage, ToolMessage
-from langchain_core.outputs import ChatGeneration, LLMResult
 from langchain_core.tools import ToolException
 from langgraph.errors import GraphBubbleUp
+from langgraph.types import Command
 from pydantic import ValidationError
 
 from agents.adapters.call_ids import CallIds
@@ -22,6 +22,7 @@ from agents.steps import ToolCall
 
 FAILED = "The tool failed."
 MISFIT = "The model's arguments did not fit this tool. It was told, and may try again."
+DENIED = "A person denied this call."
 NEEDS_ANSWER = "Stopped before it was done: it needs a person's answer first, and then runs again."
 
 
@@ -42,6 +43,8 @@ class ToolEvents(AsyncCallbackHandler):
         self._ctx, self._ids = ctx, ids
         self._loop = asyncio.get_running_loop()
         self._open: dict[UUID, ToolCall] = {}
+        self._model_ids: dict[UUID, str] = {}
+        self._denied: set[UUID] = set()  # tools that asked a person, were denied, and run again to hear it
 
     async def on_tool_start(
         self, serialized: dict[str, Any] | None, input_str: str, *, run_id: UUID, **kwargs: Any
@@ -64,7 +67,11 @@ class ToolEvents(AsyncCallbackHandler):
         name = kwargs.get("name") or (serialized or {}).get("name") or "tool"
         inputs = kwargs.get("inputs")
         arguments = shown({"input": input_str} if inputs is None else inputs)
-        tool_call_id = self._ids.open(kwargs.get("tool_call_id") or str(run_id))
+        model_id = kwargs.get("tool_call_id") or str(run_id)
+        self._model_ids[run_id] = model_id
+        if self._ids.was_denied(model_id):
+            self._denied.add(run_id)
+        tool_call_id = self._ids.open(model_id)
         told = self._open[run_id] = self._ctx.tool(clean(str(name)), arguments, tool_call_id=tool_call_id)
         await told.begin()
 
@@ -72,16 +79,25 @@ class ToolEvents(AsyncCallbackHandler):
         told = self._open.pop(run_id, None)
         if told is None:
             return
-        if isinstance(output, ToolMessage) and output.status == "error":
-            await told.finish("error", error=clean(str(output.text)))  # the tool's author handles its errors
+        if run_id in self._denied:
+            self._denied.discard(run_id)
+            await told.finish("denied", error=DENIED)
+            return
+        returned = _returned(output, self._model_ids.pop(run_id, None))
+        if isinstance(returned, ToolMessage) and returned.status == "error":
+            await told.finish("error", error=clean(str(returned.text)))  # the tool's author handles its errors
         else:
-            await told.finish("ok", result=shown(output.content if isinstance(output, BaseMessage) else output))
+            await told.finish("ok", result=shown(returned.content if isinstance(returned, BaseMessage) else returned))
 
     async def _error(self, error: BaseException, run_id: UUID) -> None:
         told = self._open.pop(run_id, None)
         if told is None:
             return
+        self._denied.discard(run_id)
+        model_id = self._model_ids.pop(run_id, None)
         if isinstance(error, GraphBubbleUp):
+            if model_id is not None:
+                self._ids.interrupted.add(model_id)
             await told.finish("cancelled", error=NEEDS_ANSWER)
         else:
             await told.finish("error", error=_author_text(error))
@@ -93,28 +109,28 @@ class ToolEvents(AsyncCallbackHandler):
             await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(coroutine, self._loop))
 
 
-class UsageCounter(BaseCallbackHandler):
-    """Counts what the models of one run use.
+def _returned(output: Any, model_id: str | None) -> Any:
+    """What a tool has returned to the model. A `Command` goes to the graph: the tool's answer is the message in it."""
+    parts = list(output) if isinstance(output, list | tuple) else [output]
+    if not any(isinstance(part, Command) for part in parts):
+        return output
+    messages = [message for part in parts for message in _messages_in(part) if isinstance(message, ToolMessage)]
+    return next((message for message in messages if message.tool_call_id == model_id), None)
 
-    Attributes:
-        usage: `requests`, and tokens as far as the models tell.
-    """
 
-    run_inline = True  # on the spot: there is nothing to wait for
-    ignore_chain = ignore_retriever = ignore_agent = ignore_custom_event = True
-
-    def __init__(self, usage: dict[str, int]) -> None:
-        self.usage = dict(usage)
-
-    def on_llm_end(self, response: LLMResult, **kwargs: Any) -> None:
-        """A model has answered."""
-        self.usage["requests"] = self.usage.get("requests", 0) + 1
-        for generations in response.generations:
-            for generation in generations[:1]:
-                message = generation.message if isinstance(generation, ChatGeneration) else None
-                used = getattr(message, "usage_metadata", None) or {}
-                for name in ("input_tokens", "output_tokens", "total_tokens"):
-                    self.usage[name] = self.usage.get(name, 0) + int(used.get(name) or 0)
+def _messages_in(part: Any) -> list[Any]:
+    if isinstance(part, BaseMessage):
+        return [part]
+    if not isinstance(part, Command):
+        return []
+    update = part.update
+    if isinstance(update, Mapping):
+        values = list(update.values())
+    elif isinstance(update, list | tuple):  # of pairs, or of messages
+        values = [one[1] if isinstance(one, tuple) and len(one) == 2 else one for one in update]
+    else:
+        values = list(vars(update).values()) if hasattr(update, "__dict__") else []
+    return [one for value in values for one in (value if isinstance(value, list | tuple) else [value])]
 
 
 def _author_text(error: BaseException) -> str:

@@ -7,7 +7,8 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 Delta = dict[str, Any] | float | Exception  # a float is a pause in seconds; an exception breaks the connection
-Answer = Callable[[dict[str, Any]], list[Delta] | int]  # an int is an HTTP status without a stream
+# An int is an HTTP status without a stream; with headers and the body's error where they matter.
+Answer = Callable[[dict[str, Any]], list[Delta] | int | tuple[int, dict[str, str], dict[str, Any]]]
 
 
 class FakeOpenAI:
@@ -40,9 +41,11 @@ class FakeOpenAI:
         request = json.loads(await reader.readexactly(length))
         self.requests.append(request)
         deltas = self.answer(request)
-        if isinstance(deltas, int):
-            body = b'{"error": {"message": "secret of the provider", "type": "x"}}'
-            writer.write(f"HTTP/1.1 {deltas} No\r\ncontent-type: application/json\r\n".encode())
+        if isinstance(deltas, int | tuple):
+            status, headers, error = (deltas, {}, {}) if isinstance(deltas, int) else deltas
+            body = json.dumps({"error": {"message": "secret of the provider", "type": "x", **error}}).encode()
+            writer.write(f"HTTP/1.1 {status} No\r\ncontent-type: application/json\r\n".encode())
+            writer.write("".join(f"{name}: {value}\r\n" for name, value in headers.items()).encode())
             writer.write(f"content-length: {len(body)}\r\n\r\n".encode() + body)
             await writer.drain()
             return True
@@ -77,8 +80,16 @@ class FakeOpenAI:
         chunk: dict[str, Any] = {"id": "c", "object": "chat.completion.chunk", "created": 1, "model": "fake"}
         if "usage" in delta:
             return json.dumps(chunk | {"choices": [], **delta})
-        finish = "tool_calls" if delta.get("last_of_calls") else "stop" if not delta else None
-        shown = {key: value for key, value in delta.items() if key != "last_of_calls"}
+        finish = (
+            delta["finish"]
+            if "finish" in delta
+            else "tool_calls"
+            if delta.get("last_of_calls")
+            else "stop"
+            if not delta
+            else None
+        )
+        shown = {key: value for key, value in delta.items() if key not in ("last_of_calls", "finish")}
         return json.dumps(chunk | {"choices": [{"index": 0, "delta": shown, "finish_reason": finish}]})
 
 

@@ -1,0 +1,75 @@
+"""What may come with a yes. An answer that nobody understands must not pass for one.
+
+What was asked is what runs. Whoever edits the arguments has not approved those that were asked about, so an edit is
+refused, and nothing is decided, until the run knows what to do with it.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from agents.input_schemas import InputSchema
+from agents.models import Approval
+from websocket_core.errors import InvalidAction
+
+# A yes and nothing else, also in the words of LangChain's requests.
+PLAIN_YES: dict[str, Any] = {
+    "enum": [None, True, "", {"type": "approve"}, {"type": "accept"}, {"type": "accept", "args": None}]
+}
+NO_YES: dict[str, Any] = {"not": {}}
+_EDITS = ("edited_action", "edited_args", "override_args")
+
+
+def check(user_id: str, run_id: str, approval_id: str, value: Any) -> None:
+    """Refuse a yes with a value that the run would not understand.
+
+    Raises:
+        InvalidAction: it would not; `field` is `value`, or the place of the fault in it.
+    """
+    row = (
+        Approval.objects.filter(user_id=user_id, approval_id=approval_id, run__run_id=run_id, decision=None)
+        .values_list("tool_name", "answer_schema")
+        .first()
+    )
+    if row is None:
+        return  # whoever decides it is told
+    tool_name, text = row
+    schema = msgspec.json.decode(text) if text else None
+    if schema == PLAIN_YES and not fits(schema, value):
+        raise InvalidAction(
+            "This takes a yes or a no, and no value with a yes. To change something, deny it and say what you want.",
+            field="value",
+        )
+    if schema == NO_YES:
+        raise InvalidAction("This cannot be approved as it is. Deny it and say what you want.", field="approved")
+    if schema is not None:
+        InputSchema("the answer", schema).check(True if value is None else value, root="value")
+    elif tool_name and _is_edit(value):
+        raise InvalidAction(
+            "What was asked is what runs: its arguments cannot be changed here. Deny it and say what you want.",
+            field="value",
+        )
+
+
+def fits(schema: dict[str, Any], value: Any) -> bool:
+    """Whether a value is an answer."""
+    try:
+        InputSchema("the answer", schema).check(value)
+    except InvalidAction:
+        return False
+    return True
+
+
+def usable(schema: Any) -> dict[str, Any] | None:
+    """The schema, if it is one that answers can be checked against."""
+    try:
+        InputSchema("the answer", schema)
+    except ValueError:
+        return None
+    return schema  # type: ignore[no-any-return]
+
+
+def _is_edit(value: Any) -> bool:
+    return isinstance(value, dict) and (value.get("type") == "edit" or any(name in value for name in _EDITS))
