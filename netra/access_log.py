@@ -8,15 +8,16 @@ from typing import Any
 
 from daphne.access import AccessLogGenerator
 
+from netra.log_config import shortened
 from websocket_core.redaction import redact
 
 _write_entry = AccessLogGenerator.write_entry
 
 
 def _redacted(self: AccessLogGenerator, host: Any, date: Any, request: str, *args: Any, **kwargs: Any) -> None:
-    _write_entry(self, host, date, redact(request), *args, **kwargs)
+    _write_entry(self, host, date, shortened(redact(request), 500), *args, **kwargs)
 
 
 def guard() -> None:
-    """Redact every line of the access log from now on."""
+    """Redact and shorten every line of the access log from now on."""
     AccessLogGenerator.write_entry = _redacted

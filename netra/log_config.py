@@ -2,11 +2,13 @@
 
 import logging
 import sys
+import time
+from collections.abc import Callable
 from typing import Any
 
 import structlog
 
-from websocket_core.redaction import redact_line
+from websocket_core.redaction import redact, redact_line
 
 _SHARED: list[structlog.typing.Processor] = [
     structlog.contextvars.merge_contextvars,
@@ -17,18 +19,64 @@ _SHARED: list[structlog.typing.Processor] = [
 ]
 
 
-def without_client_tracebacks(record: logging.LogRecord) -> bool:
-    """Make one line of what a request did wrong (an unknown host, a body that cannot be read, a page it may not see).
+LONGEST = 1000  # characters of one value in a line
+MISTAKES_PER_SECOND, MISTAKES_AT_ONCE = 10.0, 100.0
 
-    Django logs these with a traceback, and some as errors: any client could fill the log and ring the alarm.
+
+def shortened(text: str, longest: int = LONGEST) -> str:
+    """The beginning of a text, and how long it was."""
+    return text if len(text) <= longest else f"{text[:longest]}… ({len(text):,} characters)"
+
+
+def shorten(logger: Any, method: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:
+    """A structlog processor: no value that a client can choose makes a long line. Tracebacks are whole."""
+    for name, value in event.items():
+        if name in ("exception", "exc_info", "stack"):
+            continue
+        if not isinstance(value, str | int | float | bool | None):
+            value = repr(value)
+            if len(value) <= LONGEST:
+                continue
+        if isinstance(value, str) and len(value) > LONGEST:
+            event[name] = shortened(redact(value))  # first, or half a token would not look like one
+    return event
+
+
+class ClientMistakes(logging.Filter):
+    """Makes one line of what a request did wrong (an unknown host or address, a body that cannot be read, a page it may
+    not see), and some lines of very many.
+
+    Django logs these with a traceback, some as errors, and each with its path twice: any client could fill the log and
+    ring the alarm.
+
+    Args:
+        clock: seconds, monotonic.
     """
-    if record.name.startswith("django.security") or (
-        record.name == "django.request" and getattr(record, "status_code", 500) < 500
-    ):
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        super().__init__()
+        self._clock = clock
+        self._full_at = 0.0
+        self._left_out = 0
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Whether the record is written; its traceback goes either way."""
+        is_security = record.name.startswith("django.security")
+        if not is_security and not (record.name == "django.request" and getattr(record, "status_code", 500) < 500):
+            return True
         record.exc_info = record.exc_text = None
+        record.__dict__.pop("request", None)  # the path again
         if record.levelno > logging.WARNING:
             record.levelno, record.levelname = logging.WARNING, "WARNING"
-    return True
+        now = self._clock()
+        full_at = max(self._full_at, now) + 1 / MISTAKES_PER_SECOND
+        if full_at - now > MISTAKES_AT_ONCE / MISTAKES_PER_SECOND + 1e-9:
+            self._left_out += 1
+            return False
+        self._full_at = full_at
+        if self._left_out:
+            record.left_out, self._left_out = self._left_out, 0
+        return True
 
 
 def log_config(level: str, style: str) -> dict[str, Any]:
@@ -49,7 +97,7 @@ def log_config(level: str, style: str) -> dict[str, Any]:
         wrapper_class=structlog.stdlib.BoundLogger,
         cache_logger_on_first_use=True,
     )
-    renderer: list[structlog.typing.Processor] = [structlog.stdlib.ProcessorFormatter.remove_processors_meta]
+    renderer: list[structlog.typing.Processor] = [structlog.stdlib.ProcessorFormatter.remove_processors_meta, shorten]
     if style == "json":
         # Never the values of local variables: passwords and tokens are among them.
         tracebacks = structlog.tracebacks.ExceptionDictTransformer(show_locals=False)
@@ -69,7 +117,7 @@ def log_config(level: str, style: str) -> dict[str, Any]:
                 "foreign_pre_chain": _SHARED,
             },
         },
-        "filters": {"clients": {"()": lambda: without_client_tracebacks}},
+        "filters": {"clients": {"()": ClientMistakes}},
         "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "structured", "filters": ["clients"]}},
         "root": {"handlers": ["stderr"], "level": level},
         "loggers": {

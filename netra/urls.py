@@ -7,6 +7,7 @@ from django.urls import URLPattern, URLResolver, include, path, re_path
 from netra import views
 from netra.api import api
 from netra.login_pages import not_here
+from netra.upgrade_page import upgrade_required
 
 # The admin's own log-in form does not count attempts; the project's does.
 admin.site.login = secure_admin_login(admin.site.login)  # type: ignore[method-assign]
@@ -16,6 +17,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("console/bootstrap.json", views.bootstrap, name="console-bootstrap"),
     path("admin/", admin.site.urls),
     path("api/", api.urls),
+    re_path(r"^ws/?\Z", upgrade_required),
     # Pages of django-allauth that send mail, which Netra does not.
     re_path(r"^accounts/(?:email|confirm-email|password/reset|login/code)/", not_here),
     path("accounts/", include("allauth.urls")),

@@ -68,6 +68,23 @@ async def respond(consumer: NetraConsumer, connection: WebSocketConnection, acti
 async def resume(consumer: NetraConsumer, connection: WebSocketConnection, action: actions.Resume) -> None:
     """Position the connection in threads."""
     await _resume(consumer, connection, action.cursors, action.request_id)
+    await _refuse_cursors(connection, action)
+
+
+async def _refuse_cursors(connection: WebSocketConnection, action: actions.Resume | actions.Ack) -> None:
+    """Tell of each thread whose cursor is none; what is wrong with it costs the others nothing."""
+    turn = Turn()
+    for thread_id in action.refused:
+        await turn.share()
+        with turn:
+            named = actions.is_name(thread_id) is not None
+            error = InvalidAction(
+                "A cursor is a whole number from 0 on." if named else "This is not the name of a thread.",
+                field="cursors",
+                thread_id=thread_id if named else None,
+                request_id=action.request_id,
+            )
+            connection.control(frames.error_of(error))
 
 
 async def _resume(
@@ -181,6 +198,7 @@ async def ack(consumer: NetraConsumer, connection: WebSocketConnection, action: 
                 request_id=action.request_id,
             )
             connection.control(frames.error_of(error))
+    await _refuse_cursors(connection, action)
     connection.wake()
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Annotated, Any, ClassVar, Final, Literal, NoReturn
 
@@ -16,8 +17,13 @@ from msgspec import Meta, Struct
 from websocket_core import events
 from websocket_core.errors import ClientError, InvalidAction, InvalidJSON, UnknownAction
 
-Name = Annotated[str, Meta(pattern=r"^[A-Za-z0-9_.:\-]{1,128}\Z")]
+_NAME = r"^[A-Za-z0-9_.:\-]{1,128}\Z"
+Name = Annotated[str, Meta(pattern=_NAME)]
 Cursor = Annotated[int, Meta(ge=0)]
+
+
+MAX_CURSORS: Final = 1000
+is_name = re.compile(_NAME).match
 
 
 class Action(Struct, kw_only=True):
@@ -61,16 +67,18 @@ class Respond(Action):
     value: Any = None
 
 
-class Resume(Action):
+class Resume(Action, dict=True):
     """Position the connection in threads; 0 is the beginning."""
 
+    refused: ClassVar[Sequence[str]] = ()  # threads whose cursor is none; the others are resumed
+
     action = "resume"
-    cursors: Annotated[dict[Name, Cursor], Meta(min_length=1, max_length=1000)]
+    cursors: Annotated[dict[Name, Cursor], Meta(min_length=1, max_length=MAX_CURSORS)]
 
     @property
     def threads_named(self) -> int:
         """Each is looked up, and answered."""
-        return len(self.cursors)
+        return len(self.cursors) + len(self.refused)
 
 
 class Sync(Action):
@@ -90,7 +98,7 @@ class Watch(Action):
     """Limit live events to some threads, or to none of them: `"*"`."""
 
     action = "watch"
-    threads: Annotated[list[Name], Meta(max_length=1000)] | Literal["*"] = "*"
+    threads: Annotated[list[Name], Meta(max_length=MAX_CURSORS)] | Literal["*"] = "*"
 
     @property
     def threads_named(self) -> int:
@@ -98,16 +106,18 @@ class Watch(Action):
         return 0 if self.threads == "*" else len(self.threads)
 
 
-class Ack(Action):
+class Ack(Action, dict=True):
     """What the client has processed; opens the flow-control window."""
 
+    refused: ClassVar[Sequence[str]] = ()  # as for `Resume`
+
     action = "ack"
-    cursors: Annotated[dict[Name, Cursor], Meta(max_length=1000)]
+    cursors: Annotated[dict[Name, Cursor], Meta(max_length=MAX_CURSORS)]
 
     @property
     def threads_named(self) -> int:
         """Those of the cursors."""
-        return len(self.cursors)
+        return len(self.cursors) + len(self.refused)
 
 
 class Authenticate(Action):
@@ -173,7 +183,25 @@ def _convert(message: dict[str, Any], text: str) -> Action:
     try:
         return msgspec.convert(message, kind)
     except msgspec.ValidationError as error:
+        if kind in (Resume, Ack) and (action := _without_bad_cursors(message, kind)):
+            return action
         _explain(error)
+
+
+def _without_bad_cursors(message: dict[str, Any], kind: type[Action]) -> Action | None:
+    """The action for those of its threads that are named and counted right, if it has any."""
+    cursors = message.get("cursors")
+    if not isinstance(cursors, dict) or len(cursors) > MAX_CURSORS:
+        return None
+    good = {name: seq for name, seq in cursors.items() if type(seq) is int and seq >= 0 and is_name(name)}
+    if not good:
+        return None
+    try:
+        action = msgspec.convert({**message, "cursors": good}, kind)
+    except msgspec.ValidationError as error:
+        _explain(error)
+    action.__dict__["refused"] = [name for name in cursors if name not in good]
+    return action
 
 
 def _explain(error: msgspec.ValidationError) -> NoReturn:

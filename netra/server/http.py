@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 from daphne.http_protocol import HTTPFactory as DaphneHTTPFactory
 from daphne.http_protocol import WebRequest as DaphneWebRequest
 
+from netra.seldom_log import SeldomLog
 from netra.server.forwarded_headers import drop_unreadable
 from netra.server.http_channel import HTTPChannel
-from netra.server.seldom_log import SeldomLog
 
 if TYPE_CHECKING:
     from netra.server.asgi_server import NetraServer

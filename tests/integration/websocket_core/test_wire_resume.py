@@ -314,3 +314,19 @@ async def test_ack__ahead_of_what_was_sent(join):
     assert (answer["code"], answer["thread_id"], answer["last_seq"]) == ("invalid_cursor", "t", 2)
     answer = await client.ask("ack", cursors={"unknown": 1})
     assert (answer["code"], answer["last_seq"]) == ("invalid_cursor", 0)
+
+
+async def test_one_bad_cursor__costs_its_own_thread_only(join):
+    await write(20)
+    client = await join()
+    await client.send("resume", cursors={"bad": "12", "t": 3, "a b": 1, "new": 0}, request_id="q")
+    answers = [await client.until("error") for _ in range(2)]
+    await client.until("resumed", thread_id="t")
+    assert any(frame["event_type"] == "resumed" and frame["thread_id"] == "new" for frame in client.frames)
+    assert texts(client).keys() == set(range(4, 21))
+    assert [(one["code"], one["field"], one.get("thread_id"), one["request_id"]) for one in answers] == [
+        ("invalid_action", "cursors", "bad", "q"),
+        ("invalid_action", "cursors", None, "q"),
+    ]
+    await client.send("ack", cursors={"t": 20, "bad": 1.5})
+    assert (await client.until("error"))["thread_id"] == "bad"

@@ -163,3 +163,35 @@ def test_unknown_action__lists_the_known_ones(name):
     assert type(error) is UnknownAction
     assert "start_agent" in str(error)
     assert len(str(error)) < 300
+
+
+# One bad cursor of many
+
+
+@pytest.mark.parametrize("bad", [True, 1.0, "3", -1, None, [1], {}])
+@pytest.mark.parametrize("action", ["resume", "ack"])
+def test_bad_cursor__costs_its_own_thread_only(action, bad):
+    found = decode(action=action, cursors={"t": 3, "bad": bad, "u": 0}, request_id="q")
+    assert (found.cursors, found.refused, found.request_id) == ({"t": 3, "u": 0}, ["bad"], "q")
+    assert found.threads_named == 3
+
+
+@pytest.mark.parametrize("name", ["", "a b", "x" * 129, "ä", "t\n"])
+def test_bad_name_among_cursors__costs_itself_only(name):
+    assert decode(action="resume", cursors={"t": 3, name: 5}).refused == [name]
+
+
+def test_good_cursors__nothing_is_refused():
+    assert decode(action="resume", cursors={"t": 3}).refused == ()
+
+
+@pytest.mark.parametrize(
+    ("message", "field"),
+    [
+        ({"cursors": {"a": 1, **{f"bad {n}": 0 for n in range(1000)}}}, "cursors"),
+        ({"cursors": {"a": 1, "b": "2"}, "request_id": 5}, "request_id"),
+        ({"cursors": {"a": "1", "b": "2"}}, "cursors"),
+    ],
+)
+def test_bad_cursors__do_not_hide_what_else_is_wrong(message, field):
+    assert field_of(action="resume", **message) == field
