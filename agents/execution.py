@@ -114,8 +114,8 @@ class Execution:
             await self.context.events.settle()
         except (LeaseLostError, RunOverError):
             return Ending(lost=True)
-        except (JournalUnavailable, QuotaExceeded) as error:
-            return await self._after_missing_events(error)
+        except (JournalUnavailable, QuotaExceeded) as why:
+            return await self._after_missing_events(why)
         finally:
             self.context.events.close()
         kind, reason = wish
@@ -137,8 +137,8 @@ class Execution:
             await self.context.events.settle()
         except (LeaseLostError, RunOverError):
             return Ending(lost=True)
-        except (JournalUnavailable, QuotaExceeded) as error:
-            return await self._after_missing_events(error)
+        except (JournalUnavailable, QuotaExceeded) as why:
+            return await self._after_missing_events(why)
         finally:
             self.context.events.close()
         if error is not None:

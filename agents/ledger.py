@@ -133,11 +133,6 @@ def claim(transaction: Transaction, row: ThreadRow, run: RunRow, worker_id: str)
     )
 
 
-def next_queued(row: ThreadRow) -> RunRow | None:
-    """The run that is next in the thread, when its place is free."""
-    return None if row.active_run_id is not None else ledger_sql.next_queued(row.pk)
-
-
 def with_usage(data: dict[str, Any], usage: str) -> dict[str, Any]:
     """A terminal event's data with what the run had reported, if it had reported something."""
     return {**data, "usage": msgspec.json.decode(usage)} if usage else data
@@ -174,8 +169,7 @@ def end(
         now=transaction.now,
     )
     if row.active_run_id == run_id:
-        row.active_run_id = None
-        row.fence += 1  # whoever still holds the old token writes nothing any more
+        row.active_run_id = None  # so whoever still holds the lease writes nothing any more: the run has no place again
         row.dirty = True
 
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from agents import ledger_sql
 from agents.executors import get_executor
-from agents.ledger import Event, Lease, RunOperation, claim, end, next_queued, row_of
+from agents.ledger import Event, Lease, RunOperation, claim, end, row_of
 from agents.ledger_sql import RunRow
 from agents.models import Approval, Memory, Run, RunStatus
 from websocket_core.errors import LeaseLostError
@@ -31,7 +32,7 @@ class ClaimRun(RunOperation):
         row = transaction.rows.get(self.key)
         if row is None:
             return None
-        run = next_queued(row) if row.active_run_id is None else _rested(row)
+        run = ledger_sql.next_queued(row.pk) if row.active_run_id is None else _rested(row)
         return None if run is None else claim(transaction, row, run, self.worker_id)
 
 
@@ -75,7 +76,7 @@ class FinishRun(RunOperation):
             result=self.result,
             incident=self.incident,
         )
-        following = next_queued(row)
+        following = ledger_sql.next_queued(row.pk)  # the place is free now
         if following is not None and self.take_next:
             return claim(transaction, row, following, self.lease.worker_id)
         if following is not None:  # this process takes nothing new: for another one

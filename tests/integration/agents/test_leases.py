@@ -8,15 +8,19 @@ from django.db.models.functions import Now
 
 from agents import ledger_sql
 from agents.executors.inline import InlineExecutor
-from agents.ledger import Lease
+from agents.ledger import Event, Lease
 from agents.ledger_endings import ReapRun
+from agents.ledger_leases import FinishRun, Remember, RestRun
 from agents.ledger_starts import Started, StartRun
 from agents.models import Run
 from agents.neglected_runs import stale_runs
 from agents.runner import _renew
-from websocket_core import journal_transaction, process
+from test_framework.journal_operations import state
+from websocket_core import db, journal_transaction, process
+from websocket_core.errors import LeaseLostError
 from websocket_core.ids import ThreadID, UserID
-from websocket_core.journal import commit_now
+from websocket_core.journal import commit_now, get_journal
+from websocket_core.models import Event as EventRow
 from websocket_core.models import Process
 from websocket_core.process import this_process
 
@@ -81,3 +85,44 @@ def test_a_process_that_was_paused_and_taken_for_dead__is_alive_again(each_datab
     assert Process.objects.get(pk=this_process.process_id).stopped_at is not None
     this_process.beat(now)
     assert Process.objects.get(pk=this_process.process_id).stopped_at is None
+
+
+@pytest.mark.usefixtures("each_database")
+@pytest.mark.parametrize("followed", [False, True])
+async def test_ended_run__whoever_still_holds_its_lease_writes_nothing(followed):
+    """Not by the token alone: the thread's place is empty, or another run's, and this one never gets it again."""
+
+    def start(run_id: str) -> StartRun:
+        return StartRun(
+            *KEY,
+            run_id,
+            thread_given=True,
+            agent_type="test",
+            input="{}",
+            if_busy="enqueue",
+            request_id=None,
+            worker_id="w",
+            executor=InlineExecutor(),
+        )
+
+    journal = get_journal()
+    lease = (await journal.submit(start("r"))).lease
+    if followed:
+        await journal.submit(start("r2"))
+    ending = FinishRun(lease, [], Event("agent_completed", {"result": 1}), take_next=True)
+    following = await journal.submit(ending)
+    assert (following is not None) == followed
+    before = await db.read(EventRow.objects.count)
+    late = [
+        state("late", user=KEY[0], run="r", fence=lease.fence),
+        Remember(lease, "key", b"late"),
+        RestRun(lease, b"late"),
+        FinishRun(lease, [], Event("agent_failed", {"code": "timeout", "message": "late"}), take_next=True),
+    ]
+    for operation in late:
+        with pytest.raises(LeaseLostError):
+            await journal.submit(operation)
+    assert await db.read(EventRow.objects.count) == before
+    assert await db.read(lambda: Run.objects.get(run_id="r").status) == "completed"
+    if following is not None:  # and its own goes on
+        await journal.submit(state("on", user=KEY[0], run="r2", fence=following.fence))
