@@ -71,6 +71,10 @@ class Hub:
         for member in list(self._members.values()):
             yield from list(member.connections)
 
+    def users(self) -> list[str]:
+        """Everybody who has a connection in this loop."""
+        return [next(iter(member.connections)).user_id for member in self._members.values() if member.connections]
+
     def of_group(self, group: str) -> list[WebSocketConnection]:
         """The connections of one user."""
         member = self._members.get(group)

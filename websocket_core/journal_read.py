@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
@@ -98,19 +98,29 @@ def head_before(user_id: str, thread_id: str, moment: datetime) -> int:
     return newest if newest is not None else thread.first_seq - 1
 
 
-def moved_since(moment: datetime) -> list[tuple[str, str, int]]:
+def moved_since(moment: datetime, user_ids: Collection[str] | None = None) -> list[tuple[str, str, int]]:
     """`(user_id, thread_id, last_seq)` of the threads that moved since `moment`: the watchdog's question.
 
-    SQLite gives the interpreter's lock away for every row: it makes one of them all.
+    Args:
+        user_ids: whose threads; `None`: everybody's, which no process asks that serves some of an installation's users.
     """
     columns, where = "user_id, thread_id, last_seq", "FROM websocket_core_thread WHERE updated_at > %s"
     with connection.cursor() as cursor:
         if connection.vendor == "sqlite":
-            given = connection.ops.adapt_datetimefield_value(moment)
-            cursor.execute(f"SELECT json_group_array(json_array({columns})) {where}", [given])
+            # It gives the interpreter's lock away for every row: it makes one of them all.
+            given: list[Any] = [connection.ops.adapt_datetimefield_value(moment)]
+            if user_ids is not None:
+                where += " AND user_id IN (SELECT value FROM json_each(%s))"
+                given.append(msgspec.json.encode([str(user_id) for user_id in user_ids]).decode())
+            cursor.execute(f"SELECT json_group_array(json_array({columns})) {where}", given)
             found: list[tuple[str, str, int]] = msgspec.json.decode(cursor.fetchone()[0])
             return found
-        cursor.execute(f"SELECT {columns} {where}", [moment])
+        if user_ids is None:
+            cursor.execute(f"SELECT {columns} {where}", [moment])
+        else:
+            cursor.execute(
+                f"SELECT {columns} {where} AND user_id = ANY(%s)", [moment, [str(user_id) for user_id in user_ids]]
+            )
         return cursor.fetchall()  # type: ignore[no-any-return]
 
 

@@ -70,8 +70,8 @@ class Thread(models.Model):
     class Meta:
         constraints = [models.UniqueConstraint(fields=["user_id", "thread_id"], name="thread_of_user")]
         indexes = [
-            models.Index(fields=["user_id", "updated_at"], name="thread_user_updated"),  # sync, heads
-            models.Index(fields=["updated_at"], name="thread_updated"),  # the watchdog's question: what has moved?
+            models.Index(fields=["user_id", "updated_at"], name="thread_user_updated"),  # sync, heads, the watchdog
+            models.Index(fields=["updated_at"], name="thread_updated"),  # the admin's list, and retention
         ]
 
     def __str__(self) -> str:

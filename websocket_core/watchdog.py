@@ -9,7 +9,9 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
+from collections.abc import Collection
 from datetime import UTC, datetime, timedelta
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from websocket_core import db, journal_read, metrics
@@ -34,6 +36,7 @@ Heads = dict[tuple[str, str], int]  # (user_id, thread_id) -> last_seq
 News = dict[str, list[tuple[str, int]]]  # user_id -> its threads that have moved, and their heads
 # Whose hint is on its way gets this long before the news are told: else every look made a read of what comes anyway.
 HINT_SECONDS = 0.1
+USERS_PAGE = 500  # users that one question is about
 OVERLAP = timedelta(seconds=15)  # a commit may take that long after its timestamp was taken
 
 
@@ -112,11 +115,15 @@ class Watchdog:
         await self._hub.rejoin()
 
     async def _look_for_moved(self) -> None:
-        started = datetime.now(UTC)
-        news, self._heads = await db.read(_moved_since, self._since - OVERLAP, self._heads)
-        self._since = started
-        if news:
-            asyncio.get_running_loop().call_later(HINT_SECONDS, self._tell, news)
+        """Of this process's users alone: what moves elsewhere grows with the installation, not with what is here."""
+        started, heads = datetime.now(UTC), Heads()
+        users = iter(self._hub.users())
+        while page := list(islice(users, USERS_PAGE)):
+            news, found = await db.read(_moved_since, self._since - OVERLAP, self._heads, page)
+            heads |= found
+            if news:
+                asyncio.get_running_loop().call_later(HINT_SECONDS, self._tell, news)
+        self._heads, self._since = heads, started
 
     def _tell(self, news: News) -> None:
         for user_id, threads in news.items():
@@ -146,14 +153,14 @@ class Watchdog:
         await look_after_processes()
 
 
-def _moved_since(moment: datetime, known: Heads) -> tuple[News, Heads]:
+def _moved_since(moment: datetime, known: Heads, user_ids: Collection[str] | None = None) -> tuple[News, Heads]:
     """What has moved and is not known yet, by user; and the heads of all that has moved since `moment`.
 
     Here, in the reader's thread: under load thousands of threads have moved lately, and nearly all are known.
     """
     news: News = {}
     heads: Heads = {}
-    for user_id, thread_id, last_seq in journal_read.moved_since(moment):
+    for user_id, thread_id, last_seq in journal_read.moved_since(moment, user_ids):
         heads[user_id, thread_id] = last_seq
         if known.get((user_id, thread_id)) != last_seq:
             news.setdefault(user_id, []).append((thread_id, last_seq))

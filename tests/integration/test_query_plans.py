@@ -19,7 +19,7 @@ from agents import run_reads
 from agents.runtime import RunRuntime
 from agents.sweeper import get_sweeper
 from test_framework.journal_operations import state
-from test_framework.ssot.factories import GOOGLE
+from test_framework.ssot.factories import GITHUB, GOOGLE
 from websocket_core import db, journal_read
 from websocket_core.context import UserExecutionContext
 from websocket_core.hub import get_hub
@@ -83,7 +83,7 @@ async def test_serving__reads_no_table_from_end_to_end(join, statements):
     runtime = RunRuntime()
     await runtime.thread_states(user_id=GOOGLE, thread_ids=["t"])
     await get_sweeper(runtime).sweep()
-    await db.read(journal_read.moved_since, datetime.now(UTC))
+    await db.read(journal_read.moved_since, datetime.now(UTC), [GOOGLE, GITHUB])
     await get_hub().log.flush()
     await client.close()
 
@@ -104,3 +104,18 @@ async def test_grammar_of_a_run__is_read_from_its_first_event_on(join, statement
     (statement,) = [found for found in statements if 'FROM "websocket_core_event"' in found]
     plan = await db.read(plan_of, statement)
     assert any(re.search(r"websocket_core_event USING .*\(thread_id=\? AND seq>\?\)", step) for step in plan)
+
+
+async def test_watchdog__reads_the_threads_of_its_own_users_alone(statements):
+    """By the users and the time together: what others' threads do costs it nothing."""
+    await db.read(journal_read.moved_since, datetime.now(UTC), [GOOGLE, GITHUB])
+    [asked] = [text for text in statements if "json_each" in text]
+
+    def plan() -> list[str]:
+        with connection.cursor() as cursor:
+            cursor.execute(f"EXPLAIN QUERY PLAN {asked}")
+            return [row[3] for row in cursor.fetchall()]
+
+    steps = [step for step in await db.read(plan) if "websocket_core_thread" in step]
+    assert len(steps) == 1
+    assert "INDEX thread_user_updated (user_id=? AND updated_at>?)" in steps[0]

@@ -5,13 +5,37 @@ import time
 
 import pytest
 
-from test_framework.ssot.factories import GOOGLE
-from websocket_core import metrics, watchdog
+from test_framework.journal_operations import state
+from test_framework.ssot.factories import GITHUB, GOOGLE
+from websocket_core import journal_read, metrics, watchdog
 from websocket_core.hub import get_hub
 from websocket_core.journal import get_journal
 from websocket_core.journal_transaction import Append
 
 pytestmark = pytest.mark.django_db(transaction=True)
+
+
+async def test_look__asks_for_the_users_who_are_here__page_by_page(join, monkeypatch):
+    monkeypatch.setattr(watchdog, "USERS_PAGE", 2)
+    asked: list[list[str]] = []
+    real = journal_read.moved_since
+
+    def moved_since(moment, user_ids):
+        asked.append(sorted(user_ids))
+        return real(moment, user_ids)
+
+    monkeypatch.setattr(journal_read, "moved_since", moved_since)
+    users = [GOOGLE, GITHUB, "ann", "ben", "eve"]
+    for user in [*users, GOOGLE]:
+        await join(user)
+    for user in [*users, "elsewhere"]:
+        await get_journal().submit(state(user=user))
+    asked.clear()
+    look = get_hub()._watchdog
+    await look._look_for_moved()
+    assert sorted(len(page) for page in asked[:3]) == [1, 2, 2]
+    assert sorted(user for page in asked[:3] for user in page) == sorted(users)
+    assert set(look._heads) == {(user, "t") for user in users}
 
 
 async def test_news__does_not_overtake_the_hint_that_is_on_its_way(join, monkeypatch):

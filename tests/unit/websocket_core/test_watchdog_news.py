@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from test_framework.journal_operations import state
-from test_framework.ssot.factories import GOOGLE
+from test_framework.ssot.factories import GITHUB, GOOGLE
 from websocket_core import db
 from websocket_core.journal import get_journal
 from websocket_core.watchdog import _moved_since
@@ -25,3 +25,13 @@ async def test_news__is_what_moved_since_the_last_look():
     news, heads = await db.read(_moved_since, before, heads)
     assert news == {GOOGLE: [("t1", 2)]}
     assert (await db.read(_moved_since, datetime.now(UTC), heads))[1] == {}  # nothing is kept that is long over
+
+
+async def test_news__is_of_the_users_who_are_asked_for():
+    before = datetime.now(UTC) - timedelta(seconds=1)
+    journal = get_journal()
+    await asyncio.gather(*(journal.post(state(user=user)) for user in (GOOGLE, GITHUB, 'a "quoted" \\ user')))
+    assert await db.read(_moved_since, before, {}, [GOOGLE]) == ({GOOGLE: [("t", 1)]}, {(GOOGLE, "t"): 1})
+    news, _ = await db.read(_moved_since, before, {}, ['a "quoted" \\ user', "nobody"])
+    assert list(news) == ['a "quoted" \\ user']
+    assert await db.read(_moved_since, before, {}, []) == ({}, {})
