@@ -1,7 +1,7 @@
 /** A client for Netra's WebSocket protocol, version 1. What it promises and how it is used: `netra-client.d.ts`. */
 
 import { Connection, defaultUrl } from "./client/connection.js";
-import { Cursors } from "./client/cursors.js";
+import { Cursors, isEpoch } from "./client/cursors.js";
 import { isCursor, watchFrame } from "./client/frames.js";
 import { Requests } from "./client/requests.js";
 import { NetraError, newId, within } from "./client/values.js";
@@ -37,6 +37,7 @@ export class NetraClient {
 		this.#options = { ...DEFAULTS, random: Math.random, WebSocket: globalThis.WebSocket, ...options };
 		this.#connection = new Connection(this.#options, {
 			opened: () => this.#opened(),
+			silent: () => this.#cursors.askEpoch(),
 			received: (text) => this.#received(text),
 			lost: () => this.#lost(),
 			ended: (error) => this.#ended(error),
@@ -218,6 +219,7 @@ export class NetraClient {
 		else if (type === "resumed") this.#cursors.resumed(frame);
 		else if (type === "synced") this.#cursors.isOther(frame);
 		else if (type === "session_expiring") this.#renewSession(frame);
+		if (isEpoch(frame)) return; // nobody else has asked for it
 		this.#emit("control", frame);
 		if (type !== "error") this.#requests.answered(frame);
 	}

@@ -186,6 +186,7 @@ describe("the list of threads", () => {
   test("asks for the state of what it does not know, and learns it", () => {
     const list = new Summaries();
     assert.deepEqual(list.addPage([summary("a"), summary("b")], 2, true), { a: 3, b: 3 });
+    assert.deepEqual(Object.entries(new Summaries().addPage([summary("__proto__")], 2, true)), [["__proto__", 3]]);
     assert.equal(list.complete, false);
     list.setStatus("a", "R", "waiting");
     list.setStatus("nobody's", "R", "failed");

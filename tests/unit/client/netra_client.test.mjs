@@ -59,7 +59,7 @@ describe("connecting", () => {
   test("speaks for one that only listens: until it is spoken to the server is silent", async () => {
     const socket = await connect();
     mock.timers.tick(0);
-    assert.deepEqual(socket.sent, [{ action: "watch", threads: "*" }]);
+    assert.deepEqual(socket.sent.map(({ action }) => action), ["sync"]);
   });
 
   test("sends a bearer token as a subprotocol, never in the address", async () => {
@@ -548,6 +548,37 @@ describe("epochs", () => {
     assert.deepEqual([cursors, epoch], [{ T: 0 }, "two"]);
     socket.deliver({ event_type: "resumed", thread_id: "T", last_seq: 0, epoch: "two", request_id: id });
     assert.deepEqual(told, ["T"]);
+  });
+
+  test("one that only listens asks for the epoch, once, and tells nobody", async () => {
+    const socket = await connect();
+    const told = [];
+    for (const type of ["control", "error"]) client.on(type, (frame) => told.push(frame));
+    client.start("test").catch(() => {});
+    mock.timers.tick(0);
+    assert.deepEqual(socket.actions("sync"), []); // there are no cursors yet that it could be of
+    socket.deliver(event(1), event(2));
+    const [{ limit, request_id: id }, ...more] = socket.actions("sync");
+    assert.deepEqual([limit, more], [1, []]);
+    socket.deliver({ event_type: "synced", threads: [], epoch: "one", request_id: id });
+    assert.equal(client.epoch, "one");
+    const next = await reconnect();
+    assert.equal(next.sent[0].epoch, "one");
+    next.deliver(event(3));
+    assert.deepEqual(next.actions("sync"), []);
+    assert.deepEqual(told, []);
+  });
+
+  test("a server that refuses to tell the epoch is not asked again before the next connection", async () => {
+    const socket = await connect();
+    const told = [];
+    client.on("error", (error) => told.push(error));
+    socket.deliver(event(1));
+    const [{ request_id: id }] = socket.actions("sync");
+    socket.deliver({ event_type: "error", code: "rate_limited", message: "", request_id: id });
+    socket.deliver(event(2));
+    assert.equal(socket.actions("sync").length, 1);
+    assert.deepEqual(told, []);
   });
 
   test("a store's epoch that is no short text is none", async () => {

@@ -30,7 +30,7 @@ export class Connection {
 	#woken = false; // wake() was put off
 	#timers = {};
 
-	/** `on`: opened(), received(text), lost(), ended(error), status(status). */
+	/** `on`: opened(), silent() when nobody has said anything then, received(text), lost(), ended(error), status(status). */
 	constructor(options, on) {
 		this.#options = options;
 		this.#on = on;
@@ -150,7 +150,7 @@ export class Connection {
 		this.#timers.stable = setTimeout(() => (this.#attempt = 0), stableMs);
 		this.#timers.keepAlive = setInterval(() => ++this.#silence > 1 && this.#probe(), keepAliveMs / 2);
 		// Until it is spoken to, the server is silent. What the application has to say in this moment comes first.
-		this.#timers.first = setTimeout(() => this.#spoken || this.send('{"action":"watch","threads":"*"}'), 0);
+		this.#timers.first = setTimeout(() => this.#spoken || this.#on.silent(), 0);
 		this.#on.opened();
 		this.#tell("open", {});
 	}

@@ -33,6 +33,7 @@ export class Cursors {
 	#unackedBytes = 0;
 	#ackTimer = null;
 	#patience = null;
+	#epochAsked = false; // on this connection
 
 	/** `on`: send(frame) sends when connected, nextId(prefix), emit(type, ...values). */
 	constructor(options, on) {
@@ -86,6 +87,7 @@ export class Cursors {
 	}
 
 	disconnected() {
+		this.#epochAsked = false;
 		this.#unackedBytes = 0;
 		clearTimeout(this.#ackTimer);
 		clearInterval(this.#patience);
@@ -94,6 +96,13 @@ export class Cursors {
 
 	rejectAll(error) {
 		for (const thread of this.#threads.values()) thread.reject(error);
+	}
+
+	/** Who has only listened and started has heard of none, and could not tell a restored backup when it comes back. */
+	askEpoch() {
+		if (this.#epochAsked) return;
+		this.#epochAsked = true;
+		this.#on.send({ action: "sync", limit: 1, request_id: this.#on.nextId("epoch") });
 	}
 
 	/** True when the journal is not the one we knew (a backup was restored): nothing we have of it may be kept. */
@@ -109,6 +118,7 @@ export class Cursors {
 	event({ thread_id: threadId, seq }) {
 		const thread = this.#at(threadId, seq - 1); // a thread we did not ask for begins where it stood when we connected
 		thread.isQuiet = false;
+		if (!this.epoch) this.askEpoch();
 		if (thread.awaiting) return null; // sent before our resume was read: the replay that follows contains it
 		thread.position = seq;
 		thread.unacked = true;
@@ -145,7 +155,7 @@ export class Cursors {
 	error(frame) {
 		const { code, request_id: requestId, thread_id: named, first_seq: first, last_seq: lastSeq } = frame;
 		const affected = [...this.#threads].filter(([id, thread]) => requestId && thread.awaiting === requestId && (named ?? id) === id);
-		if (!affected.length) return isResume(requestId); // a newer one has replaced it
+		if (!affected.length) return isEpoch(frame) || isResume(requestId); // a newer one has replaced it
 		const ids = affected.map(([id]) => id);
 		if (code === "cursor_expired" && first <= 1 && this.epoch) {
 			// Nothing is missing before the first: the cursors are another epoch's. The answers name the new one.
@@ -263,6 +273,10 @@ export class Cursors {
 function badCursor(id) {
 	const threadId = String(id).slice(0, 128);
 	return new NetraError("invalid_action", `Thread ${threadId} is left out: its id or its cursor is none`, { thread_id: threadId });
+}
+
+export function isEpoch({ request_id: requestId }) {
+	return String(requestId).startsWith("epoch-");
 }
 
 function isResume(requestId) {

@@ -51,7 +51,7 @@ export class Feed {
 		const unknown = Object.entries(this.summaries.addPage(threads, PAGE, !before));
 		const { cursors } = this.#client;
 		// A resume at the head sends no event, and its answer says what goes on in the thread.
-		this.#client.resumeAll(Object.fromEntries(unknown.filter(([threadId]) => !(threadId in cursors))));
+		this.#client.resumeAll(Object.fromEntries(unknown.filter(([threadId]) => !Object.hasOwn(cursors, threadId))));
 		this.#ui.changed();
 	}
 

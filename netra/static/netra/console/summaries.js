@@ -14,15 +14,15 @@ export class Summaries {
 	/** Returns the cursors of threads whose state is not known yet. */
 	addPage(threads, limit, isFirst) {
 		if (!isFirst || threads.length < limit) this.complete = threads.length < limit;
-		const unknown = {};
+		const unknown = new Map();
 		for (const { thread_id: id, title, updated_at: updatedAt, last_seq: head } of threads) {
 			const item = this.#item(id);
 			item.synced = true;
 			item.title = title || item.title;
 			if (updatedAt > item.updatedAt) item.updatedAt = updatedAt;
-			if (!item.status) unknown[id] = head;
+			if (!item.status) unknown.set(id, head);
 		}
-		return unknown;
+		return Object.fromEntries(unknown);
 	}
 
 	setStatus(threadId, runId, status) {
