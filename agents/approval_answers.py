@@ -18,6 +18,13 @@ from websocket_core.errors import InvalidAction
 PLAIN_YES: dict[str, Any] = {
     "enum": [None, True, "", {"type": "approve"}, {"type": "accept"}, {"type": "accept", "args": None}]
 }
+# The person's own words are what is asked for; they may come in a response of LangChain's.
+WORDS: dict[str, Any] = {
+    "anyOf": [
+        {"type": ["null", "string", "number", "boolean", "array"]},
+        {"type": "object", "properties": {"type": {"enum": ["respond", "response"]}}},
+    ]
+}
 NO_YES: dict[str, Any] = {"not": {}}
 _EDITS = ("edited_action", "edited_args", "override_args")
 
@@ -42,6 +49,8 @@ def check(user_id: str, run_id: str, approval_id: str, value: Any) -> None:
             "This takes a yes or a no, and no value with a yes. To change something, deny it and say what you want.",
             field="value",
         )
+    if schema == WORDS and not fits(schema, value):
+        raise InvalidAction("This takes the person's answer as a text.", field="value")
     if schema == NO_YES:
         raise InvalidAction("This cannot be approved as it is. Deny it and say what you want.", field="approved")
     if schema is not None:

@@ -142,7 +142,8 @@ class Questions:
         default = f"{tool_name} needs an answer" if responds else f"Allow {tool_name}?"
         message = clean(description) if isinstance(description, str) and description else default
         takes_yes = not allowed or "approve" in allowed
-        schema = None if responds else approval_answers.PLAIN_YES if takes_yes else approval_answers.NO_YES
+        schema = approval_answers.PLAIN_YES if takes_yes else approval_answers.NO_YES
+        schema = approval_answers.WORDS if responds else schema
         self._ask(interrupt_id, shape, tool_name, arguments, message, model_id, responds=responds, schema=schema)
 
     def _question(self, interrupt_id: str, value: Any, schema: dict[str, Any] | None) -> None:
@@ -257,7 +258,7 @@ def _will_not_run(asked: Asked, decision: Decision) -> bool:
 
 
 def _answer(asked: Asked, decision: Decision) -> Any:
-    text = decision.value if isinstance(decision.value, str) else ""
+    text = _words(decision.value)
     if asked.shape in ("action", "actions"):
         if asked.responds:
             words = text or (_encoder.encode(decision.value).decode() if decision.approved else NO_ANSWER)
@@ -275,6 +276,13 @@ def _answer(asked: Asked, decision: Decision) -> Any:
             raise ToolDenied("The question was answered with a no.")
         return False
     return True if decision.value is None else decision.value
+
+
+def _words(value: Any) -> str:
+    """The person's words: a text, or the text in a decision of LangChain's."""
+    if isinstance(value, dict):
+        value = next((value[name] for name in ("message", "args") if isinstance(value.get(name), str)), "")
+    return value if isinstance(value, str) else ""
 
 
 async def _tell(ctx: AgentContext, asked: Asked, decision: Decision) -> None:

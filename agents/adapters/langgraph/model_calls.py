@@ -9,6 +9,9 @@ from langchain_core.messages import AIMessage
 from langchain_core.outputs import ChatGeneration, LLMResult
 
 from agents.context import AgentContext
+from agents.errors import AgentError
+
+CUT_SHORT = "The model's answer reached its length limit before it was finished. Ask for less at once."
 
 # What providers call the two reasons that are told.
 _LENGTH = ("length", "max_tokens", "max_output_tokens", "model_context_window_exceeded")
@@ -31,6 +34,7 @@ class ModelCalls(BaseCallbackHandler):
     """
 
     run_inline = True  # on the spot: there is nothing to wait for
+    raise_error = True  # a call that was cut off must not run
     ignore_chain = ignore_retriever = ignore_agent = ignore_custom_event = True
 
     def __init__(self, ctx: AgentContext, usage: dict[str, int]) -> None:
@@ -50,13 +54,20 @@ class ModelCalls(BaseCallbackHandler):
         """Nothing to do: without a method of its own, each token would raise a warning or a task."""
 
     def on_llm_end(self, response: LLMResult, **kwargs: Any) -> None:
-        """A model has answered."""
+        """A model has answered.
+
+        Raises:
+            AgentError: it was cut off in the middle of a tool call. LangChain makes JSON of what is there, and the tool
+                would run with half of its arguments.
+        """
         for generations in response.generations:
             for generation in generations[:1]:
                 message = generation.message if isinstance(generation, ChatGeneration) else None
                 used = getattr(message, "usage_metadata", None) or {}
                 names = ("input_tokens", "output_tokens", "total_tokens")
                 self._count(**{name: int(used.get(name) or 0) for name in names})
+                if isinstance(message, AIMessage) and message.tool_calls and finish_reason(message) == "length":
+                    raise AgentError(CUT_SHORT)
 
     def on_llm_error(self, error: BaseException, **kwargs: Any) -> None:
         """A model has raised."""

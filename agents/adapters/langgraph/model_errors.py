@@ -12,9 +12,8 @@ from typing import Any
 
 from langgraph.errors import GraphRecursionError
 
+from agents.adapters.langgraph.model_calls import CUT_SHORT
 from agents.errors import AgentError, ModelRefused, ModelUnavailable, UsageLimitReached
-
-CUT_SHORT = "The model's answer reached its length limit before it was finished. Ask for less at once."
 
 _CLIENTS = ("openai", "anthropic", "google", "mistralai", "groq", "cohere", "ollama", "botocore", "together")
 _AWAY = (

@@ -11,7 +11,7 @@ from langchain_core.callbacks import AsyncCallbackHandler
 from langchain_core.messages import BaseMessage, ToolMessage
 from langchain_core.tools import ToolException
 from langgraph.errors import GraphBubbleUp
-from langgraph.types import Command
+from langgraph.types import Command, Send
 from pydantic import ValidationError
 
 from agents.adapters.call_ids import CallIds
@@ -112,7 +112,7 @@ class ToolEvents(AsyncCallbackHandler):
 def _returned(output: Any, model_id: str | None) -> Any:
     """What a tool has returned to the model. A `Command` goes to the graph: the tool's answer is the message in it."""
     parts = list(output) if isinstance(output, list | tuple) else [output]
-    if not any(isinstance(part, Command) for part in parts):
+    if not any(isinstance(part, Command | Send) for part in parts):
         return output
     messages = [message for part in parts for message in _messages_in(part) if isinstance(message, ToolMessage)]
     return next((message for message in messages if message.tool_call_id == model_id), None)

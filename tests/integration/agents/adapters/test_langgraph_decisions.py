@@ -106,6 +106,26 @@ async def test_on_the_socket_and_over_http_too(join: Any) -> None:
     assert events[-1]["event_type"] == "agent_completed"
 
 
+@pytest.mark.parametrize("value", ["Because.", {"type": "respond", "message": "Because."}])
+async def test_a_tool_that_asks_the_person_takes_words_only(runs: Runs, value: Any) -> None:
+    sent: list[str] = []
+    run_id = await runs.start(registered(mailing(sent, "respond")), "Write to bob")
+    (approval,) = await runs.rests(run_id)
+    with pytest.raises(InvalidAction, match="as a text"):
+        await runs.respond(approval, approved=True, value=EDIT)
+    await runs.respond(approval, approved=True, value=value)
+    run = await runs.over(run_id)
+    assert run.end["result"] == "tool success: Because."
+    assert sent == []
+
+
+async def test_the_words_of_a_refusal_may_come_as_langchains_decision(runs: Runs) -> None:
+    run_id = await runs.start(registered(mailing([], "approve", "reject")), "Write to bob")
+    (approval,) = await runs.rests(run_id)
+    await runs.respond(approval, approved=False, value={"type": "reject", "message": "Not to bob."})
+    assert "Not to bob." in (await runs.over(run_id)).end["result"]
+
+
 async def test_what_cannot_be_approved_is_not(runs: Runs) -> None:
     sent: list[str] = []
     run_id = await runs.start(registered(mailing(sent, "edit", "reject")), "Write to bob")

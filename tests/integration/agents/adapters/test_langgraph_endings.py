@@ -185,3 +185,21 @@ async def test_text_before_a_filter_stays_and_the_run_completes(runs: Runs, prov
     provider.answers["Go"] = [{"content": "It is "}, {"finish": "content_filter"}]
     run = await runs.ask(registered(chat_graph(provider.model())), "Go")
     assert (run.types[-1], run.end["finish_reason"], run.answer) == ("agent_completed", "content_filter", "It is ")
+
+
+async def test_a_call_that_was_cut_off_does_not_run(runs: Runs, provider: Provider) -> None:
+    written: list[str] = []
+
+    @tool
+    async def write_file(content: str) -> str:
+        """Write."""
+        written.append(content)
+        return "written"
+
+    provider.answers["Go"] = [*tool_call("write_file", '{"content": "half of wha'), {"finish": "length"}, USAGE]
+    name, thread = registered(create_agent(provider.model(), [write_file])), new_thread()
+    run = await runs.ask(name, "Go", thread)
+    assert written == []
+    assert run.end["message"].startswith("The model's answer reached its length limit")
+    assert run.end["usage"]["total_tokens"] == 8
+    assert (await runs.ask(name, "And now?", thread)).types[-1] == "agent_completed"
