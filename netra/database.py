@@ -6,6 +6,8 @@ from typing import Any
 import dj_database_url
 from django.core.exceptions import ImproperlyConfigured
 
+from netra.private_files import make_folder, make_sqlite_private
+
 # WAL: readers never wait for the writer. FULL: a committed event survives a power cut, as delivery promises.
 # The log is moved into the file by `websocket_core.checkpoints`, beside the commits; 32 MiB are for what that leaves.
 SQLITE_PRAGMAS = "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA wal_autocheckpoint=8192;"
@@ -26,7 +28,7 @@ def database(url: str, *, default_file: Path, test_file: Path, pool_size: int) -
         ImproperlyConfigured: the URL cannot be read, or names neither PostgreSQL nor SQLite.
     """
     if not url:
-        default_file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        make_folder(default_file.parent)
         return _sqlite({"ENGINE": SQLITE, "NAME": str(default_file)}, test_file)
     try:
         settings = dict(dj_database_url.parse(url))
@@ -48,6 +50,7 @@ _EXAMPLES = "Write postgresql://USER:PASSWORD@HOST:5432/NAME or sqlite:////full/
 
 
 def _sqlite(settings: dict[str, Any], test_file: Path) -> dict[str, Any]:
+    make_sqlite_private(Path(settings["NAME"]))
     # IMMEDIATE: a transaction takes the write lock when it begins, so it waits its turn instead of failing halfway.
     defaults = {"transaction_mode": "IMMEDIATE", "timeout": 20, "init_command": SQLITE_PRAGMAS}
     settings["OPTIONS"] = defaults | settings.get("OPTIONS", {})

@@ -12,6 +12,8 @@ from pathlib import Path
 
 from django.contrib.auth.models import User
 
+from netra.private_files import make_folder, make_private
+
 PASSWORD_BYTES = 9
 ROLES = {"dev": False, "admin": True}  # user name → may everything
 
@@ -30,6 +32,7 @@ def ensure(path: Path) -> list[DevUser]:
     Raises:
         OSError: the file at `path` cannot be read or written.
     """
+    make_private(path)
     kept = _read(path)
     users = []
     for username, is_admin in ROLES.items():
@@ -60,7 +63,7 @@ def _read(path: Path) -> dict[str, dict[str, str]]:
 
 
 def _write(path: Path, kept: dict[str, dict[str, str]]) -> None:
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    make_folder(path.parent)
     draft = path.with_name(f"{path.name}.new")
     draft.unlink(missing_ok=True)
     with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as file:

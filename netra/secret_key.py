@@ -11,6 +11,8 @@ from pathlib import Path
 
 from django.core.exceptions import ImproperlyConfigured
 
+from netra.private_files import make_folder, make_private
+
 KEY_BYTES = 50
 DIFFERENT = 5
 _ADVICE = (
@@ -46,7 +48,9 @@ def load_or_create(path: Path) -> str:
         ImproperlyConfigured: the file can be neither read nor made, or it is empty.
     """
     try:
-        if not path.exists():
+        if path.exists():
+            make_private(path)
+        else:
             _create(path)
         key = path.read_text(encoding="ascii").strip()
     except (OSError, UnicodeDecodeError) as error:
@@ -60,7 +64,7 @@ def load_or_create(path: Path) -> str:
 
 
 def _create(path: Path) -> None:
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    make_folder(path.parent)
     draft = path.with_name(f"{path.name}.{os.getpid()}.{time.monotonic_ns()}")
     descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     try:
