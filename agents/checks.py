@@ -1,4 +1,4 @@
-"""System checks of the executor: what it cannot work with is refused at start."""
+"""System checks of agents and their executor: what they cannot work with is refused at start."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from django.apps import AppConfig
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, register
 
+from agents import discovery
 from agents.conf import EXECUTORS, conf
 from websocket_core.setting_values import one_of
 
@@ -44,3 +45,9 @@ def executor_fits(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> lis
             )
         )
     return found
+
+
+@register()  # not at the start of every server: its modules are imported on its loop, and `/readyz` tells
+def agents_can_be_imported(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[CheckMessage]:
+    """E004."""
+    return [Error(failure, hint=discovery.REMEDY, id="agents.E004") for failure in discovery.failures_without_a_loop()]

@@ -9,13 +9,9 @@ import logging
 import re
 import threading
 from collections.abc import Callable
-from importlib import import_module
 from typing import Any, TypeVar
 
-from django.apps import apps
-from django.conf import settings
-from django.utils.module_loading import module_has_submodule
-
+from agents import discovery
 from agents.base import BaseAgent, Body, OnLoss, make_agent
 from agents.errors import UnknownAgentError
 from agents.input_schemas import schema_of
@@ -99,25 +95,15 @@ def agent(
 def discover() -> None:
     """Import every installed app's `agents.py` and the modules of `NETRA_AGENT_MODULES`, once.
 
-    A module that cannot be imported takes only its own agents away: the log tells, the others run.
+    A process that serves has done it before it was ready; here it is for scripts and tests. A module that cannot be
+    imported takes only its own agents away: the log tells, the others run.
     """
     global _discovered
-    with _lock:
-        if _discovered:
-            return
+    discovery.import_all()
+    if not _discovered:
         _discovered = True
-        modules = ["agents.builtin"]
-        modules += [
-            f"{config.name}.agents"
-            for config in apps.get_app_configs()
-            if config.module and module_has_submodule(config.module, "agents")
-        ]
-        modules += getattr(settings, "NETRA_AGENT_MODULES", ())
-        for module in modules:
-            try:
-                import_module(module)
-            except Exception:
-                log.exception("the agents of %s cannot be imported; they are not available", module)
+        for module, why in discovery.causes().items():
+            log.error("the agents of %s cannot be imported; they are not available: %s", module, why)
 
 
 def find(name: str) -> type[BaseAgent]:

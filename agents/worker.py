@@ -19,12 +19,11 @@ from procrastinate.contrib.django.utils import connector_params
 from procrastinate.exceptions import ConnectorException
 from procrastinate.jobs import Status
 
-from agents import worker_metrics
+from agents import discovery, worker_metrics
 from agents.conf import conf
 from agents.executors.procrastinate import QUEUE, TASK
 from agents.job_queue import PatientJobManager
 from agents.ledger_leases import ClaimRun
-from agents.registry import discover
 from agents.runner import get_runner
 from agents.runtime import RunRuntime
 from agents.sweeper import get_sweeper
@@ -53,8 +52,8 @@ async def execute_run(user_id: str, thread_id: str, run_id: str) -> None:
         await get_runner().execute(lease)
 
 
-class CannotAnswerError(Exception):
-    """The port for Prometheus cannot be had. The message is for the person who started the worker."""
+class CannotStartError(Exception):
+    """The agents cannot be imported, or the port for Prometheus cannot be had. The message is for the operator."""
 
 
 async def work(concurrency: int, metrics_host: str = "127.0.0.1", metrics_port: int | None = None) -> None:
@@ -67,16 +66,18 @@ async def work(concurrency: int, metrics_host: str = "127.0.0.1", metrics_port: 
         metrics_port: on which port; `None`: not at all.
 
     Raises:
-        CannotAnswerError: the port cannot be had.
+        CannotStartError: an agent module cannot be imported, or the port cannot be had.
         Exception: what ended procrastinate's worker, when it was no signal.
     """
-    discover()
+    failures = discovery.failures()  # imports the agents, on this loop
+    if failures:
+        raise CannotStartError("\n".join([*failures, discovery.REMEDY]))
     stop = _stop_on_signals()
     if metrics_port is not None:
         try:
             worker_metrics.serve(metrics_host, metrics_port)
         except (OSError, OverflowError) as error:
-            raise CannotAnswerError(
+            raise CannotStartError(
                 f"Cannot listen on {metrics_host} port {metrics_port}: {error}. Give another --metrics-port."
             ) from error
     get_tracer()  # now: with tracing on it takes a moment that no run should wait for

@@ -16,6 +16,7 @@ django_application = get_asgi_application()  # loads the models that the imports
 
 from channels.routing import ProtocolTypeRouter, URLRouter  # noqa: E402
 
+from agents.registry import discover  # noqa: E402
 from agents.runtime import RunRuntime  # noqa: E402
 from agents.sweeper import get_sweeper  # noqa: E402
 from agents.tracing import get_tracer  # noqa: E402
@@ -38,6 +39,7 @@ async def application(
     sweeper = get_sweeper(run_service)
     if not sweeper.started:
         this_process.kind = "server"
+        discover()  # before the process is ready; `serve` has done it before it listened
         get_tracer()  # now: with tracing on it takes a moment that no run should wait for
         sweeper.start()
     await _router(scope, receive, send)

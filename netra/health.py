@@ -10,6 +10,7 @@ import hmac
 import logging
 from collections.abc import Awaitable, Callable
 
+from asgiref.sync import markcoroutinefunction
 from channels.layers import get_channel_layer
 from django.conf import settings
 from django.db import connection
@@ -17,6 +18,7 @@ from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.utils.module_loading import import_string
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
+from agents import discovery
 from agents import metrics as run_metrics
 from websocket_core import db, metrics
 from websocket_core.conf import conf
@@ -48,8 +50,7 @@ class HealthMiddleware:
 
     def __init__(self, get_response: Callable[[HttpRequest], Awaitable[HttpResponse]]) -> None:
         self._get_response = get_response
-        # Django looks for this mark to know that the middleware is a coroutine.
-        self._is_coroutine = asyncio.coroutines._is_coroutine  # type: ignore[attr-defined]
+        markcoroutinefunction(self)  # Django looks for this mark to know that the middleware is a coroutine
 
     async def __call__(self, request: HttpRequest) -> HttpResponse:
         """Answer, or pass on."""
@@ -73,6 +74,7 @@ async def readyz(request: HttpRequest) -> HttpResponse:
         "database": await _database(),
         "channel_layer": await _channel_layer(),
         "protocol": _protocol(),
+        "agents": " ".join(discovery.failures()) or "ok",
         "draining": "the process is shutting down" if is_draining() else "ok",
     }
     ready = all(result == "ok" for result in checks.values())

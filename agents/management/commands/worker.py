@@ -8,6 +8,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
+from agents import discovery
 from agents.conf import conf
 from websocket_core import db
 from websocket_core.process import this_process
@@ -38,6 +39,11 @@ class Command(BaseCommand):
             help="address of that port; 0.0.0.0 is every one of this machine (default: %(default)s)",
         )
 
+    def check(self, *args: Any, **kwargs: Any) -> None:
+        """The system checks; agents are imported later, on the event loop that they run on."""
+        with discovery.deferred():
+            super().check(*args, **kwargs)
+
     def handle(self, *args: Any, **options: Any) -> None:
         if conf.EXECUTOR != "procrastinate":
             raise CommandError(
@@ -46,7 +52,7 @@ class Command(BaseCommand):
             )
         if options["concurrency"] < 1:
             raise CommandError("--concurrency takes 1 or more")
-        from agents.worker import CannotAnswerError, work  # needs procrastinate, which is optional
+        from agents.worker import CannotStartError, work  # needs procrastinate, which is optional
 
         this_process.kind = "worker"
         with contextlib.suppress(ImportError):
@@ -55,7 +61,7 @@ class Command(BaseCommand):
             uvloop.install()
         try:
             asyncio.run(work(options["concurrency"], options["metrics_host"], options["metrics_port"]))
-        except CannotAnswerError as error:
+        except CannotStartError as error:
             raise CommandError(str(error)) from error
         finally:
             db.close_all()

@@ -16,6 +16,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import DatabaseError, connection
 from django.db.migrations.executor import MigrationExecutor
 
+from agents import discovery
 from netra.request_bodies import body_limit
 from netra.server.asgi_server import NetraServer
 from netra.server.limits import Limits
@@ -45,6 +46,11 @@ class Command(BaseCommand):
             "proxy that sets or removes them",
         )
 
+    def check(self, *args: Any, **kwargs: Any) -> None:
+        """The system checks; agents are imported later, on the event loop that they run on."""
+        with discovery.deferred():
+            super().check(*args, **kwargs)
+
     def handle(self, *args: Any, **options: Any) -> None:
         this_process.kind = "server"
         listener = _listen(options)
@@ -72,9 +78,15 @@ class Command(BaseCommand):
             body_limit=body_limit,
             on_ready=on_ready,
         )
-        server.run()
-        if options["unix_socket"]:
-            os.unlink(options["unix_socket"])
+        try:
+            server.loop.run_until_complete(discovery.import_on_this_loop())
+            if failures := discovery.failures():
+                listener.close()
+                raise CommandError("\n".join([*failures, discovery.REMEDY]))
+            server.run()
+        finally:
+            if options["unix_socket"]:
+                os.unlink(options["unix_socket"])
         log.info("Netra has ended")
         exit_in_spite_of_threads()
 

@@ -180,7 +180,7 @@ async def test_raises_at_import__takes_only_its_own_agents_away(join, settings, 
     assert (await client.ask("start_agent", agent_type="of_broken_agents"))["code"] == "unknown_agent"
     assert (await client.finish(await client.start("test")))[-1]["event_type"] == "agent_completed"
     assert "the agents of broken_agents cannot be imported" in caplog.text
-    assert SECRET in caplog.text  # the log has the traceback
+    assert SECRET in caplog.text
 
 
 async def test_the_log_has_the_traceback_and_the_incident(join, make, caplog):

@@ -1,0 +1,138 @@
+"""Importing the modules that have agents: every installed app's `agents.py`, and those of `NETRA_AGENT_MODULES`.
+
+It may take seconds, and authors make things at import that need a running event loop (LangGraph's async savers). So a
+process that serves does it once, on its loop's thread, before it is ready. A module that cannot be imported takes only
+its own agents away; `serve` and `worker` do not start without them, and other servers are not ready.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import pkgutil
+import sys
+import threading
+import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from importlib import import_module
+
+from django.apps import apps
+from django.utils.module_loading import module_has_submodule
+
+from agents.conf import conf
+from websocket_core.setting_values import near
+
+REMEDY = "Mend or install what is named, or take the module out of NETRA_AGENT_MODULES or INSTALLED_APPS."
+# What these libraries import within a first run, which would hold up everybody then: imported with them.
+FIRST_RUN = {
+    "anyio": ("anyio._backends._asyncio", "anyio.streams.stapled"),
+    "langchain_core": ("langchain_core.tracers.context", "langchain_core.tracers.event_stream"),
+    "langgraph": ("langgraph.pregel.main", "langgraph.pregel._loop"),
+    "openai": ("openai.resources.chat", "openai.resources.responses"),
+    "anthropic": ("anthropic.resources.messages",),
+}
+_results: dict[str, str | None] = {}  # by module that was imported, or tried: why it cannot be
+_done: object = None  # the setting that everything was imported for
+_deferred = False
+_lock = threading.RLock()
+
+
+def modules() -> list[str]:
+    """The modules that have agents."""
+    found = ["agents.builtin"]
+    found += [
+        f"{config.name}.agents"
+        for config in apps.get_app_configs()
+        if config.module and module_has_submodule(config.module, "agents")
+    ]
+    named = conf.AGENT_MODULES
+    return found + ([] if isinstance(named, str) else [name for name in named if isinstance(name, str)])
+
+
+def import_all() -> None:
+    """Import them, each once. Failures are kept for `failures`."""
+    global _done
+    if _done is not None and _done is conf.AGENT_MODULES:
+        return
+    with _lock:
+        for module in modules():
+            if module not in _results:
+                _results[module] = _import(module)
+        for library, lazy in FIRST_RUN.items():
+            for name in lazy if library in sys.modules else ():
+                with suppress(Exception):  # another version has it elsewhere; then its first run imports it
+                    import_module(name)
+        _done = conf.AGENT_MODULES
+
+
+async def import_on_this_loop() -> None:
+    """Import them where their runs will be."""
+    import_all()
+
+
+def causes() -> dict[str, str]:
+    """Which modules cannot be imported, and why. Imports them, when nobody has yet."""
+    import_all()
+    return {module: why for module in modules() if (why := _results.get(module))}
+
+
+def failures() -> list[str]:
+    """The same, a sentence each."""
+    return [f"The agents of {module} cannot be imported: {why}" for module, why in causes().items()]
+
+
+def failures_without_a_loop() -> list[str]:
+    """The same from a thread without an event loop: with one that lasts as long as the import."""
+    if _deferred:
+        return []
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        loop = asyncio.new_event_loop()
+        try:
+            loop.run_until_complete(import_on_this_loop())
+        finally:
+            loop.close()
+    return failures()
+
+
+@contextmanager
+def deferred() -> Iterator[None]:
+    """Let the system checks import nothing: this process will do it on the loop that it serves with."""
+    global _deferred
+    _deferred = True
+    try:
+        yield
+    finally:
+        _deferred = False
+
+
+def _import(module: str) -> str | None:
+    """Import a module; what a person has to know when it cannot be."""
+    try:
+        import_module(module)
+    except (Exception, SystemExit) as error:  # noqa: BLE001 - told to the operator
+        return _why(module, error)
+    return None
+
+
+def _why(module: str, error: BaseException) -> str:
+    missing = error.name if isinstance(error, ModuleNotFoundError) else None
+    if missing and f"{module}.".startswith(f"{missing}."):
+        return f"there is no module {missing}.{near(missing, _siblings(missing))}"
+    if isinstance(error, ValueError | TypeError) and not module.replace(".", "_").isidentifier():
+        return f"{module!r} is not the name of a module."
+    text = "; ".join(f"{type(error).__name__}: {error}".splitlines()[:2])[:500]
+    if isinstance(error, SyntaxError):
+        return f"{text}"
+    frames = traceback.extract_tb(error.__traceback__)
+    own = [frame for frame in frames if "importlib" not in frame.filename] or frames
+    return f"{text} (at {own[-1].filename}, line {own[-1].lineno})"
+
+
+def _siblings(module: str) -> list[str]:
+    """The modules that are where this one was looked for."""
+    package, _, _ = module.rpartition(".")
+    path = list(getattr(sys.modules.get(package), "__path__", ())) if package else None
+    prefix = f"{package}." if package else ""
+    return [f"{prefix}{found.name}" for found in pkgutil.iter_modules(path)]

@@ -1,0 +1,103 @@
+"""Modules with agents that cannot be imported are named, with what is wrong and where."""
+
+import subprocess
+import sys
+
+import pytest
+from django.core.checks import run_checks
+
+from agents import discovery
+from agents.registry import discover
+from servers.netra import ROOT, clean_environment
+
+
+def found():
+    return [message.msg for message in run_checks() if message.id == "agents.E004"]
+
+
+@pytest.fixture
+def module(tmp_path, monkeypatch):
+    """Writes a module of agents; it can be imported in this test."""
+    monkeypatch.syspath_prepend(str(tmp_path))
+
+    def write(name, text):
+        (tmp_path / f"{name}.py").write_text(text)
+        return name
+
+    yield write
+    for path in tmp_path.glob("*.py"):
+        sys.modules.pop(path.stem, None)
+        discovery._results.pop(path.stem, None)
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("import no_such_library\n", "ModuleNotFoundError: No module named 'no_such_library' (at {file}, line 1)"),
+        ("x = 1\n\ndef f():\n    raise RuntimeError('no key')\n\nf()\n", "RuntimeError: no key (at {file}, line 4)"),
+        ("def f(:\n", "SyntaxError"),
+        ("raise SystemExit(3)\n", "SystemExit: 3 (at {file}, line 1)"),
+        ("from agents import nothing_like_it\n", "ImportError: cannot import name 'nothing_like_it'"),
+        ("from agents import agent\n\n@agent\nasync def f(ctx, input): ...\n", "TypeError: an agent has a name"),
+    ],
+)
+def test_check__names_module_fault_file_and_line(module, settings, tmp_path, text, told):
+    name = module("broken_agents_1", text)
+    settings.NETRA_AGENT_MODULES = [name, "agents.pulse"]
+    (message,) = found()
+    assert message.startswith("The agents of broken_agents_1 cannot be imported: ")
+    assert told.format(file=tmp_path / "broken_agents_1.py") in message
+
+
+@pytest.mark.parametrize(
+    ("name", "told"),
+    [
+        ("agents.puls", "there is no module agents.puls. Did you mean agents.pulse?"),
+        ("my_agent", "there is no module my_agent. Did you mean my_agents?"),
+        ("nowhere.agents", "there is no module nowhere."),
+        ("", "not the name of a module"),
+        ("a b", "there is no module a b."),
+    ],
+)
+def test_check__names_the_nearest_module(module, settings, name, told):
+    module("my_agents", "")
+    settings.NETRA_AGENT_MODULES = [name]
+    (message,) = found()
+    assert told in message
+
+
+def test_check__is_silent_when_everything_is_there(module, settings):
+    """A saver that wants a running loop has one."""
+    settings.NETRA_AGENT_MODULES = [module("loop_agents_1", "import asyncio\n\nLOOP = asyncio.get_running_loop()\n")]
+    assert found() == []
+
+
+def test_check__imports_nothing_where_it_is_left_to_the_serving_loop(module, settings):
+    settings.NETRA_AGENT_MODULES = [module("broken_agents_2", "raise RuntimeError\n")]
+    with discovery.deferred():
+        assert found() == []
+    assert "broken_agents_2" not in sys.modules
+    assert len(found()) == 1
+
+
+def test_discover__others_stay_available(module, settings, caplog):
+    settings.NETRA_AGENT_MODULES = [module("broken_agents_3", "raise RuntimeError('x')\n"), "agents.pulse"]
+    discover()
+    assert "agents.pulse" in sys.modules
+    assert list(discovery.causes()) == ["broken_agents_3"]
+
+
+def test_command__ends_with_1_and_without_a_traceback():
+    done = subprocess.run(
+        [sys.executable, "manage.py", "check"],
+        cwd=ROOT,
+        env=clean_environment({"NETRA_AGENT_MODULES": "agents.dem"}),
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert done.returncode == 1
+    assert "(agents.E004) The agents of agents.dem cannot be imported" in done.stderr
+    assert "Did you mean agents.demo?" in done.stderr
+    assert "Traceback" not in done.stderr
