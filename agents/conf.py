@@ -28,7 +28,7 @@ class Defaults:
     DELTA_CHARS: int = 16 * 1024  # or when so many characters wait
     IN_FLIGHT: int = 64  # events of one run that may wait for their commit
     HISTORY_RUNS: int = 100  # earlier runs that `ctx.history` holds
-    MEMORY_BYTES: int = 256 * 1024  # of messages or checkpoints that an adapted agent keeps of a thread
+    MEMORY_BYTES: int = 1024 * 1024  # of messages or checkpoints that an adapted agent keeps of a thread
     REST_BYTES: int = 4 * 1024 * 1024  # of what a run that rests needs to go on
     SYNC_THREADS: int = 32  # threads in which sync agents and blocking tools work at a time
     SYNC_THREADS_PER_USER: int = 8  # of them for one user; agents that wait for a person do not count

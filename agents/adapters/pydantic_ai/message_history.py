@@ -5,24 +5,29 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
 
 from pydantic import ValidationError
 from pydantic_ai.messages import (
     ModelMessage,
     ModelMessagesTypeAdapter,
     ModelRequest,
-    ModelRequestPart,
     ModelResponse,
-    ModelResponsePart,
     SystemPromptPart,
     TextPart,
     ThinkingPart,
+    ToolCallPart,
+    ToolReturnPart,
     UserPromptPart,
+    is_multi_modal_content,
     repair_messages,
 )
 from pydantic_core import PydanticSerializationError
 
-from agents.adapters.shown import clean
+from agents.adapters.pydantic_ai.shortened_turns import shortened
+from agents.adapters.shown import clean, plain
+
+DECLINED = "[A message that the model declined.]"
 
 log = logging.getLogger(__name__)
 
@@ -46,7 +51,7 @@ def load(data: bytes | None) -> list[ModelMessage]:
 
 
 def dump(messages: Sequence[ModelMessage], limit: int) -> bytes | None:
-    """The messages as at most `limit` bytes. Whole turns are left out, the oldest first; system prompts stay.
+    """The messages as at most `limit` bytes, shortened if they have more (see `shortened_turns`); system prompts stay.
 
     Returns:
         `None` when they cannot be kept: they have no JSON form.
@@ -61,12 +66,31 @@ def dump(messages: Sequence[ModelMessage], limit: int) -> bytes | None:
         return None
 
 
-def without_refused(messages: Sequence[ModelMessage]) -> list[ModelMessage]:
-    """The messages without a last request that the provider refused: it would refuse it in every later run too."""
+def without_refused(messages: Sequence[ModelMessage], *, question: bool = False) -> list[ModelMessage]:
+    """The messages without a last request that the provider refused: it would refuse it in every later run too.
+
+    Args:
+        question: leave out the words of its turn's question, too; what was done stays known.
+    """
     kept = list(messages)
-    while kept and (isinstance(kept[-1], ModelRequest) or not kept[-1].parts):
+    run_id = next((message.run_id for message in reversed(kept) if isinstance(message, ModelRequest)), None)
+    while kept and (kept[-1].run_id == run_id if isinstance(kept[-1], ModelRequest) else _says_nothing(kept[-1])):
         kept.pop()
-    return kept
+    if not question or run_id is None:
+        return kept
+    return [_without_question(message) if message.run_id == run_id else message for message in kept]
+
+
+def _says_nothing(response: ModelResponse) -> bool:
+    """Whether it is no answer: what there was when the provider stopped it."""
+    return not response.parts or response.finish_reason == "content_filter" or response.state == "interrupted"
+
+
+def _without_question(message: ModelMessage) -> ModelMessage:
+    if not isinstance(message, ModelRequest):
+        return message
+    parts = [replace(part, content=DECLINED) if isinstance(part, UserPromptPart) else part for part in message.parts]
+    return replace(message, parts=parts)
 
 
 def _dump(messages: Sequence[ModelMessage], limit: int) -> bytes:
@@ -74,52 +98,46 @@ def _dump(messages: Sequence[ModelMessage], limit: int) -> bytes:
     if len(data) <= limit:
         return data
     # With room to spare: a history that loses its beginning in every turn would spoil the provider's prompt cache.
-    return ModelMessagesTypeAdapter.dump_json(_shortened(messages, limit * 3 // 4))
+    kept = repair_messages(shortened(messages, limit * 3 // 4))
+    found = ModelMessagesTypeAdapter.dump_json(kept)
+    if len(found) > limit:
+        kept, found = [], b"[]"
+    log.warning(
+        "a thread's message history has %d bytes, more than the %d that are kept (memory_bytes, NETRA_MEMORY_BYTES); "
+        "it was shortened to %d of %d messages",
+        len(data),
+        limit,
+        len(kept),
+        len(messages),
+    )
+    return found
 
 
 def _cleaned(messages: Sequence[ModelMessage]) -> list[ModelMessage]:
-    """The messages with texts that have a UTF-8 form: halves of characters, which some providers send, have none."""
+    """The messages as JSON can express them: some providers send halves of characters, some tools return objects."""
     return [
-        replace(message, parts=[_cleaned_part(part) for part in message.parts])
-        if isinstance(message, ModelResponse)
-        else message
+        replace(message, parts=[_cleaned_part(part) for part in message.parts])  # type: ignore[arg-type]
         for message in messages
     ]
 
 
-def _cleaned_part(part: ModelResponsePart) -> ModelResponsePart:
-    return replace(part, content=clean(part.content)) if isinstance(part, TextPart | ThinkingPart) else part
+def _cleaned_part(part: Any) -> Any:
+    if isinstance(part, TextPart | ThinkingPart | SystemPromptPart):
+        return replace(part, content=clean(part.content))
+    if isinstance(part, UserPromptPart):
+        if isinstance(part.content, str):
+            return replace(part, content=clean(part.content))
+        return replace(part, content=[clean(item) if isinstance(item, str) else item for item in part.content])
+    if type(part) is ToolReturnPart:
+        metadata = plain(part.metadata)
+        return replace(part, content=_cleaned_content(part.content), metadata=metadata)
+    if type(part) is ToolCallPart:
+        return replace(part, args=plain(part.args))
+    return part
 
 
-def _shortened(messages: Sequence[ModelMessage], limit: int) -> list[ModelMessage]:
-    system = _system_prompts(messages)
-    room = limit - len(ModelMessagesTypeAdapter.dump_json([ModelRequest(parts=system)]))
-    kept: list[ModelMessage] = []
-    for turn in reversed(_turns(messages)):
-        room -= len(ModelMessagesTypeAdapter.dump_json(turn))
-        if room < 0:
-            break
-        kept = turn + kept
-    if kept and isinstance(kept[0], ModelRequest) and system:
-        parts = [part for part in kept[0].parts if part not in system]
-        kept[0] = replace(kept[0], parts=[*system, *parts])
-    return kept
-
-
-def _turns(messages: Sequence[ModelMessage]) -> list[list[ModelMessage]]:
-    """The messages by turn: each begins with what a person said."""
-    turns: list[list[ModelMessage]] = []
-    for message in messages:
-        asked = isinstance(message, ModelRequest) and any(isinstance(part, UserPromptPart) for part in message.parts)
-        if asked or not turns:
-            turns.append([])
-        turns[-1].append(message)
-    return turns
-
-
-def _system_prompts(messages: Sequence[ModelMessage]) -> list[ModelRequestPart]:
-    """A non-empty history is taken to have the system prompt already: one that loses its beginning must not lose it."""
-    first = messages[0] if messages else None
-    if not isinstance(first, ModelRequest):
-        return []
-    return [part for part in first.parts if isinstance(part, SystemPromptPart)]
+def _cleaned_content(content: Any) -> Any:
+    """A tool's result; files in it stay files."""
+    if isinstance(content, list | tuple):
+        return [_cleaned_content(item) for item in content]
+    return content if is_multi_modal_content(content) else plain(content)

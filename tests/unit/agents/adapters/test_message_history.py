@@ -54,8 +54,18 @@ def test_dump__keeps_the_system_prompt_of_a_turn_it_leaves_out():
     assert sum(isinstance(part, SystemPromptPart) for message in kept for part in message.parts) == 1
 
 
-def test_dump__one_turn_that_is_too_large_is_forgotten():
-    assert message_history.load(message_history.dump(turn(1, size=50_000), 4000)) == []
+def test_dump__one_turn_that_is_too_large_keeps_its_question_and_its_answer():
+    kept = message_history.load(message_history.dump(turn(1, size=50_000), 4000))
+    assert questions(kept) == ["1"]
+    assert "left out" in str(kept[0].parts[0].content)  # type: ignore[union-attr]
+    assert kept[-1].parts[0].content == "answer 1"  # type: ignore[union-attr]
+
+
+def test_dump__what_has_no_json_form_does_not_cost_the_history():
+    parts = [ToolReturnPart("look", {"seen": object()}, tool_call_id="c1", metadata=object())]
+    kept = message_history.load(message_history.dump([*turn(1)[:2], ModelRequest(parts=parts), *turn(1)[3:]], 4000))
+    assert questions(kept) == ["1"]
+    assert kept[2].parts[0].content == {"seen": "<object>"}  # type: ignore[union-attr]
 
 
 def test_dump__halves_of_characters_do_not_cost_the_history():
@@ -81,3 +91,18 @@ def test_without_refused__drops_the_request_that_was_refused():
     refused = ModelRequest(parts=[UserPromptPart("bad")])
     assert message_history.without_refused([*messages, refused, ModelResponse(parts=[])]) == messages
     assert message_history.without_refused([*messages, refused]) == messages
+
+
+def test_without_refused__what_was_done_before_stays_and_the_question_can_go():
+    stopped = ModelRequest(parts=[ToolReturnPart("look", "seen", tool_call_id="c1")], run_id="before")
+    refused = [
+        ModelRequest(parts=[UserPromptPart("bad")], run_id="r"),
+        ModelResponse(parts=[ToolCallPart("look", {}, tool_call_id="c2")], run_id="r"),
+        ModelRequest(parts=[ToolReturnPart("look", "worse", tool_call_id="c2")], run_id="r"),
+        ModelResponse(parts=[TextPart("")], finish_reason="content_filter", run_id="r"),
+    ]
+    first = turn(1)[:2]
+    assert message_history.without_refused([*first, stopped, refused[0]]) == [*first, stopped]
+    kept = message_history.without_refused([*turn(1), *refused], question=True)
+    assert questions(kept) == ["1", "[A"]
+    assert kept[-1] == refused[1]

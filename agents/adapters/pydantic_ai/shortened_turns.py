@@ -1,0 +1,285 @@
+"""A thread's messages, shortened to what may be kept of them.
+
+The newest turn always stays, with its question and its answer; what is large in it makes room first. Of the older ones
+those stay that fit, the newest first. Every call keeps its result, since providers refuse a history without it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from typing import Any
+
+from pydantic_ai.messages import (
+    BinaryContent,
+    ModelMessage,
+    ModelMessagesTypeAdapter,
+    ModelRequest,
+    ModelResponse,
+    NativeToolCallPart,
+    NativeToolReturnPart,
+    SystemPromptPart,
+    TextPart,
+    ThinkingPart,
+    ToolCallPart,
+    ToolReturnPart,
+    UserPromptPart,
+)
+from pydantic_core import to_json
+
+from agents.adapters.shown import clean
+
+Part = Any  # of a request or a response
+
+_STEPS = (64 * 1024, 8 * 1024, 1024, 200)  # bytes; parts larger than this make room, the largest first
+_GONE = re.compile(r"\s*\[(\d{1,9}) tool calls that followed are done, and no longer kept\.\]\Z")
+_SHOWN = 400  # characters of a text that stay when the rest is left out
+
+
+class Turn:
+    """Messages of one turn, with the bytes that each has as JSON: measured once, since there may be thousands."""
+
+    def __init__(self, messages: Sequence[ModelMessage], sizes: list[int] | None = None) -> None:
+        self.messages = list(messages)
+        self.sizes = [size_of([message]) for message in messages] if sizes is None else sizes
+        self.size = sum(self.sizes)
+
+    def changed(self, change: Callable[[ModelMessage], ModelMessage]) -> Turn:
+        """The turn with every message changed."""
+        messages = [change(message) for message in self.messages]
+        pairs = zip(messages, self.messages, self.sizes, strict=True)
+        return Turn(messages, [size if new is old else size_of([new]) for new, old, size in pairs])
+
+
+def shortened(messages: Sequence[ModelMessage], limit: int) -> list[ModelMessage]:
+    """Messages whose JSON has at most `limit` bytes; none, if not even a question and its answer fit."""
+    system = _system_prompts(messages)
+    turns = [Turn(_without_system(turn, system)) for turn in _turns(messages)]
+    if not turns:
+        return []
+    room = limit - (size_of([ModelRequest(parts=system)]) if system else 0)
+    # What the turns before each of these need at least: their questions and answers.
+    needed = [0]
+    for turn in turns[:-1]:
+        needed.append(needed[-1] + _smallest(turn).size)
+    newest = turns.pop()
+    kept = [_fitted(newest, room - min(needed.pop(), room // 4))]
+    room -= kept[0].size
+    while turns and room > 0:
+        turn, reserve = turns.pop(), min(needed.pop(), room // 2)
+        fitting = next((one for one in _smaller(turn) if one.size <= room - reserve), None) or _smallest(turn)
+        if fitting.size > room:
+            break
+        kept.append(fitting)
+        room -= fitting.size
+    if room < 0:
+        return []
+    found = [message for turn in reversed(kept) for message in turn.messages]
+    first = found[0]
+    if system and isinstance(first, ModelRequest):
+        found[0] = replace(first, parts=[*system, *first.parts])
+    return found
+
+
+def size_of(messages: Sequence[ModelMessage]) -> int:
+    """Bytes of the messages' JSON."""
+    return len(ModelMessagesTypeAdapter.dump_json(list(messages)))
+
+
+def _fitted(turn: Turn, room: int) -> Turn:
+    """The turn in this room, or as small as it gets."""
+    smaller = turn
+    for smaller in _smaller(turn):
+        if smaller.size <= room:
+            return smaller
+    for characters in (room // 8, room // 32, _SHOWN, _SHOWN // 8):
+        smaller = smaller.changed(lambda message, most=characters: _each_part(message, _cut, most))  # type: ignore[misc]
+        if smaller.size <= room:
+            break
+    return smaller
+
+
+def _smallest(turn: Turn) -> Turn:
+    """What the turn is at least: its question and its answer."""
+    *_, last = _smaller(turn)
+    return last
+
+
+def _smaller(turn: Turn) -> Iterator[Turn]:
+    """The turn as it is, then step by step with less of what is neither question nor answer."""
+    yield turn
+    turn = turn.changed(_bare)
+    yield turn
+    for step in _STEPS:
+        for place, message in enumerate(turn.messages):
+            if turn.sizes[place] > step:
+                lighter = _each_part(message, _light, step)
+                if lighter is not message:
+                    turn = Turn(
+                        [*turn.messages[:place], lighter, *turn.messages[place + 1 :]],
+                        [*turn.sizes[:place], size_of([lighter]), *turn.sizes[place + 1 :]],
+                    )
+                    yield turn
+    yield from _fewer_calls(turn)
+
+
+def _bare(message: ModelMessage) -> ModelMessage:
+    """The message without what only the run it was made in had use for: instructions, thoughts, metadata."""
+    if isinstance(message, ModelRequest):
+        parts = [
+            replace(part, metadata=None) if type(part) is ToolReturnPart and part.metadata else part
+            for part in message.parts
+        ]
+        return replace(message, parts=parts, instructions=None)
+    kept = [part for part in message.parts if not isinstance(part, ThinkingPart)]
+    return replace(message, parts=kept) if kept else message
+
+
+def _light(part: Part, most: int) -> Part | None:
+    """The part without what is larger than this; `None` for one that has no use without it."""
+    if type(part) is ToolReturnPart and _bytes(part.content) > most:
+        return replace(part, content=_note(part.content, min(_SHOWN, most // 4)))
+    if type(part) is ToolCallPart and _bytes(part.args) > most:
+        return replace(part, args=_light_arguments(part, most))
+    if isinstance(part, UserPromptPart) and not isinstance(part.content, str):
+        items = [_without_bytes(item) if _bytes_of(item) > most else item for item in part.content]
+        return part if items == list(part.content) else replace(part, content=items)
+    if isinstance(part, NativeToolCallPart | NativeToolReturnPart) and _bytes(part) > most:
+        return None  # its provider takes it as it was, or not at all
+    return part
+
+
+def _light_arguments(part: ToolCallPart, most: int) -> dict[str, Any]:
+    found = part.args_as_dict()
+    fair = most // max(1, len(found))
+    return {
+        name[:_SHOWN]: _note(value, min(_SHOWN, fair // 4)) if _bytes(value) > fair else value
+        for name, value in list(found.items())[:50]
+    }
+
+
+def _fewer_calls(turn: Turn) -> Iterator[Turn]:
+    """The turn, step by step without its oldest calls, down to what begins and what ends it."""
+    messages, sizes = turn.messages, turn.sizes
+    last = max((place for place, message in enumerate(messages) if isinstance(message, ModelResponse)), default=0)
+    place, gone = 1, 0
+    while place < last:
+        gone += sum(isinstance(part, ToolCallPart) for part in messages[place].parts)
+        place += 1
+        while place < last and isinstance(messages[place], ModelRequest):  # the results of what has just gone
+            place += 1
+        first = _noted(messages[0], gone)
+        yield Turn([first, *messages[place:]], [size_of([first]), *sizes[place:]])
+
+
+def _noted(first: ModelMessage, gone: int) -> ModelMessage:
+    if not gone or not isinstance(first, ModelRequest):
+        return first
+    parts = list(first.parts)
+    for place, part in enumerate(parts):
+        if isinstance(part, UserPromptPart):
+            text = isinstance(part.content, str)
+            items: list[Any] = [part.content] if text else list(part.content)
+            if isinstance(items[-1], str) and (before := _GONE.search(items[-1])):
+                gone += int(before[1])
+                items[-1] = items[-1][: before.start()]
+            note = f"[{gone} tool calls that followed are done, and no longer kept.]"
+            parts[place] = replace(part, content=f"{items[0]}\n\n{note}" if text else [*filter(None, items), note])
+            break
+    return replace(first, parts=parts)
+
+
+def _cut(part: Part, characters: int) -> Part:
+    """The part with at most so many characters of text."""
+    if isinstance(part, UserPromptPart):
+        if isinstance(part.content, str):
+            return replace(part, content=_cut_text(part.content, characters))
+        items = [
+            _cut_text(item, characters) if isinstance(item, str) else _without_bytes(item) for item in part.content
+        ]
+        return replace(part, content=items[:10])
+    if isinstance(part, TextPart):
+        return replace(part, content=_cut_text(part.content, characters))
+    if type(part) is ToolReturnPart and _bytes(part.content) > characters:
+        return replace(part, content=_note(part.content, characters // 4))
+    return part
+
+
+def _cut_text(text: str, characters: int) -> str:
+    return text if len(text) <= characters else f"{text[:characters]}… [{len(text) - characters:,} characters left out]"
+
+
+def _note(value: Any, characters: int) -> str:
+    """What stands for something large: how it began, as far as that is text, and how large it was."""
+    text = clean(value) if isinstance(value, str) else ""
+    size = f"[{_bytes(value):,} bytes are no longer kept]"
+    return f"{text[:characters]}… {size}" if text and characters > 0 else size
+
+
+def _without_bytes(item: Any) -> Any:
+    if isinstance(item, BinaryContent):
+        return f"[{item.media_type}, {len(item.data):,} bytes, is no longer kept]"
+    return item
+
+
+def _bytes_of(item: Any) -> int:
+    return len(item.data) if isinstance(item, BinaryContent) else 0
+
+
+def _bytes(value: Any) -> int:
+    if isinstance(value, str):
+        return len(value) if value.isascii() else len(value.encode(errors="surrogatepass"))
+    return len(to_json(value, bytes_mode="base64", inf_nan_mode="strings", fallback=lambda one: type(one).__name__))
+
+
+def _each_part(message: ModelMessage, change: Callable[[Part, int], Part | None], most: int) -> ModelMessage:
+    parts = [changed for part in message.parts if (changed := change(part, most)) is not None]
+    # A response without any part is none; what it would have said is empty all the same.
+    kept = parts or ([TextPart("")] if isinstance(message, ModelResponse) else list(message.parts))
+    if len(kept) == len(message.parts) and all(a is b for a, b in zip(kept, message.parts, strict=True)):
+        return message
+    return replace(message, parts=kept)  # type: ignore[arg-type]  # parts of its own kind
+
+
+def _turns(messages: Sequence[ModelMessage]) -> list[list[ModelMessage]]:
+    """The messages by turn: each begins with what a person said.
+
+    A run that was stopped may have left results without an answer: the framework puts the next question behind them,
+    into the same request. The results are their turn's, the question begins the next one.
+    """
+    turns: list[list[ModelMessage]] = []
+    for message in messages:
+        before = turns[-1][-1] if turns else None
+        if not turns or not isinstance(message, ModelRequest) or not _asks(message):
+            turns = turns or [[]]
+            turns[-1].append(message)
+            continue
+        results = [part for part in message.parts if isinstance(part, ToolReturnPart)]
+        if not results:
+            turns.append([message])
+        elif before is not None and before.run_id == message.run_id:
+            turns[-1].append(message)  # a file that a tool returned is shown to the model like a prompt
+        else:
+            turns[-1].append(replace(message, parts=results))
+            turns.append([replace(message, parts=[part for part in message.parts if part not in results])])
+    return turns
+
+
+def _asks(message: ModelRequest) -> bool:
+    return any(isinstance(part, UserPromptPart) for part in message.parts)
+
+
+def _system_prompts(messages: Sequence[ModelMessage]) -> list[Any]:
+    """A non-empty history is taken to have the system prompt already: one that loses its beginning must not lose it."""
+    first = messages[0] if messages else None
+    if not isinstance(first, ModelRequest):
+        return []
+    return [part for part in first.parts if isinstance(part, SystemPromptPart)]
+
+
+def _without_system(turn: list[ModelMessage], system: list[Any]) -> list[ModelMessage]:
+    first = turn[0]
+    if not system or not isinstance(first, ModelRequest):
+        return turn
+    return [replace(first, parts=[part for part in first.parts if part not in system]), *turn[1:]]
