@@ -14,6 +14,7 @@ class PastRun:
     input: Any
     result: Any  # None when it did not complete
     status: str  # completed, failed, cancelled
+    agent_type: str = ""  # whose run it was: other agents answer in the same thread, with inputs and results of theirs
 
 
 @dataclass(frozen=True, slots=True)

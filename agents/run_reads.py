@@ -65,10 +65,11 @@ def history(user_id: str, thread_id: str, before: int | None = None) -> list[Pas
     runs = Run.objects.filter(user_id=user_id, thread__thread_id=thread_id).exclude(status__in=OPEN)
     if before is not None:
         runs = runs.filter(pk__lt=before)
-    rows = runs.order_by("-pk").values_list("run_id", "input", "result", "status")[: conf.HISTORY_RUNS]
+    fields = ("run_id", "input", "result", "status", "agent_type")
+    rows = runs.order_by("-pk").values_list(*fields)[: conf.HISTORY_RUNS]
     return [
-        PastRun(run_id, msgspec.json.decode(given), msgspec.json.decode(result) if result else None, status)
-        for run_id, given, result, status in reversed(rows)
+        PastRun(run_id, msgspec.json.decode(given), msgspec.json.decode(result) if result else None, status, agent_type)
+        for run_id, given, result, status, agent_type in reversed(rows)
     ]
 
 

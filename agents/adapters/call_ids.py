@@ -36,7 +36,7 @@ class CallIds:
         denied: Iterable[str] = (),
     ) -> None:
         self.used = set(used)
-        self.told = frozenset(told)
+        self.told = set(told)
         self._waiting = {
             model_id: call_id for model_id, call_id in (waiting or {}).items() if model_id not in self.told
         }

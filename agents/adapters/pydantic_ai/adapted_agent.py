@@ -6,22 +6,21 @@ import asyncio
 import inspect
 import logging
 from collections.abc import Callable, Mapping
-from dataclasses import asdict
 from typing import Any, ClassVar
 
 import msgspec
-from pydantic_ai import Agent, AgentRunResult, DeferredToolRequests, capture_run_messages
+from pydantic_ai import Agent, AgentRunResult, DeferredToolRequests
 from pydantic_ai.agent import AbstractAgent
-from pydantic_ai.exceptions import ModelRequestRejectedError
+from pydantic_ai.exceptions import ContentFilterError
 from pydantic_ai.messages import ModelMessage
-from pydantic_ai.usage import RunUsage
-from pydantic_core import PydanticSerializationError, to_jsonable_python
 
 from agents.adapters.call_ids import CallIds
-from agents.adapters.pydantic_ai import approvals, message_history
+from agents.adapters.pydantic_ai import approvals, message_history, model_errors, output_types
 from agents.adapters.pydantic_ai.event_stream import EventStream
-from agents.adapters.pydantic_ai.tool_calls import ToolCalls, ToolEvents
-from agents.adapters.shown import clean
+from agents.adapters.pydantic_ai.run_hooks import RunHooks
+from agents.adapters.pydantic_ai.run_so_far import RunSoFar, finish_reason, shown_usage
+from agents.adapters.pydantic_ai.tool_calls import ToolCalls
+from agents.adapters.shown import clean, plain
 from agents.base import BaseAgent
 from agents.blocking_threads import threads_of
 from agents.conf import conf
@@ -64,34 +63,41 @@ class PydanticAIAgent(BaseAgent):
         )
 
     async def _ask(self, ctx: AgentContext, input: Any, ids: CallIds, **how: Any) -> Any:
-        calls = ToolCalls(ctx, ids)
-        stream = EventStream(ctx, calls)
+        calls, so_far = ToolCalls(ctx, ids), RunSoFar(ctx)
+        stream = EventStream(ctx, calls, so_far)
         options = {**type(self).options, **how}
-        options["capabilities"] = [*(options.get("capabilities") or ()), ToolEvents(calls)]
+        options["capabilities"] = [*(options.get("capabilities") or ()), RunHooks(calls, so_far)]
         options.setdefault("output_type", self._output_type())
         options.setdefault("conversation_id", str(ctx.thread_id))
         # Its sync tools in our threads: those of anyio are as many as the loop has, whoever's tool it is that blocks.
         threads = threads_of(asyncio.get_running_loop())
-        with Agent.using_thread_executor(threads), capture_run_messages() as messages:
-            try:
+        try:
+            with Agent.using_thread_executor(threads):
+                # Made before the run: it may run agents of its own, whose messages are not this run's.
+                deps = await self._deps(ctx, input)
                 result: AgentRunResult[Any] = await type(self).wrapped.run(
-                    deps=await self._deps(ctx, input),
-                    event_stream_handler=stream.handle,
-                    infer_name=False,
-                    **options,
+                    deps=deps, event_stream_handler=stream.handle, infer_name=False, **options
                 )
-            except BaseException as error:
-                # Whatever ended it: the next question of the thread finds what was said and done until then.
-                refused = isinstance(error, ModelRequestRejectedError)
-                await self._remember_anyway(ctx, message_history.without_refused(messages) if refused else messages)
+        except BaseException as error:
+            # Whatever ended it: the next question of the thread finds what was said and done until then.
+            so_far.report()
+            messages = so_far.messages
+            if model_errors.is_refusal(error):
+                messages = message_history.without_refused(messages, question=isinstance(error, ContentFilterError))
+            await self._remember_anyway(ctx, messages)
+            ending = model_errors.as_ending(error)
+            if ending is None or ending is error:
                 raise
+            log.warning("run %s: %s", ctx.run_id, type(error).__name__, exc_info=error)
+            raise ending from error
         await calls.close()
-        ctx.report_usage(_shown_usage(result.usage))
         history = result.all_messages()
+        ctx.report_usage(shown_usage(result.usage))
+        ctx.report_finish_reason(finish_reason(history))
         await self._remember(ctx, history)
         if isinstance(result.output, DeferredToolRequests):
             return await approvals.ask(ctx, input, result.output, history, result.usage, ids)
-        return _plain(result.output)
+        return plain(result.output)
 
     @property
     def _memory_key(self) -> str:
@@ -116,14 +122,7 @@ class PydanticAIAgent(BaseAgent):
         return type(self).deps if make_deps is None else await _settled(make_deps(ctx, input))
 
     def _output_type(self) -> Any:
-        """The agent's own, and that it may end with calls that wait for a person."""
-        agent = type(self).wrapped
-        given = agent.output_type
-        outputs = list(given) if isinstance(given, list | tuple) else [given]
-        # With validators of its own an agent takes no other output type than it was made with.
-        if DeferredToolRequests in outputs or getattr(agent, "_output_validators", None):
-            return None
-        return [*outputs, DeferredToolRequests]
+        return output_types.with_deferred_calls(type(self).wrapped)
 
 
 def default_prompt(input: Any) -> str:
@@ -135,18 +134,3 @@ def default_prompt(input: Any) -> str:
 
 async def _settled(value: Any) -> Any:
     return await value if inspect.isawaitable(value) else value
-
-
-def _plain(output: Any) -> Any:
-    """The output as JSON. What has no JSON form is left as it is: the run's ending says so."""
-    if isinstance(output, str):
-        return clean(output)
-    try:
-        return to_jsonable_python(output)
-    except (PydanticSerializationError, ValueError):
-        return output
-
-
-def _shown_usage(usage: RunUsage) -> dict[str, Any]:
-    numbers = {name: value for name, value in asdict(usage).items() if isinstance(value, int) and value}
-    return {**numbers, "input_tokens": usage.input_tokens, "output_tokens": usage.output_tokens}

@@ -12,6 +12,7 @@ from pydantic_ai.exceptions import ToolFailed
 from pydantic_ai.messages import ModelMessage, ModelMessagesTypeAdapter, ToolCallPart
 from pydantic_ai.usage import RunUsage
 
+from agents.adapters.answers import CHANGED, is_plain_yes
 from agents.adapters.call_ids import CallIds
 from agents.adapters.shown import clean, shown
 from agents.conf import conf
@@ -19,11 +20,16 @@ from agents.context import AgentContext
 from agents.errors import AgentError
 from agents.errors import ToolDenied as Denied
 from agents.facts import Decision, Rest
+from websocket_core import events
 
 _usage = TypeAdapter(RunUsage)
 
 NOBODY_ANSWERED = "Nobody answered in time."
 NO_ANSWER = "The person gave no answer."
+NOT_AS_ASKED = (
+    "The person did not approve this call as it was; nothing was done. If they want it otherwise, make a new call, "
+    "which they are asked about. Their answer was:"
+)
 
 
 class Asked(msgspec.Struct, frozen=True):
@@ -122,8 +128,14 @@ async def results(ctx: AgentContext, resting: Resting, decisions: dict[str, Deci
             metadata["value"] = decision.value  # a tool reads it as `ctx.tool_call_metadata["value"]`
         if metadata:
             found.metadata[one.model_id] = metadata
-        if decision.approved and not one.is_question:
+        if _runs(one, decision):
             found.approvals[one.model_id] = ToolApproved()
+            continue
+        if decision.approved and not one.is_question:
+            told = ctx.tool(one.tool_name, one.arguments, approval=decision)
+            await told.begin(wait=False)
+            await told.finish("denied", error=CHANGED)
+            found.approvals[one.model_id] = ToolDenied(f"{NOT_AS_ASKED} {events.encode(decision.value)}")
             continue
         try:
             async with ctx.tool(one.tool_name, one.arguments, approval=decision) as told:
@@ -141,9 +153,15 @@ async def results(ctx: AgentContext, resting: Resting, decisions: dict[str, Deci
 
 def ids_of(resting: Resting, decisions: dict[str, Decision]) -> CallIds:
     """The ids of the calls of a run that goes on."""
-    waiting = {one.model_id: one.tool_call_id for one in resting.asked}
-    told = [one.model_id for one in resting.asked if one.is_question or not decisions[one.tool_call_id].approved]
+    runs = {one.model_id: _runs(one, decisions[one.tool_call_id]) for one in resting.asked}
+    waiting = {one.model_id: one.tool_call_id for one in resting.asked if runs[one.model_id]}
+    told = [model_id for model_id, it_runs in runs.items() if not it_runs]
     return CallIds(resting.used_ids, waiting, told)
+
+
+def _runs(asked: Asked, decision: Decision) -> bool:
+    """Whether the call is executed: it was approved as it is."""
+    return decision.approved and not asked.is_question and is_plain_yes(decision.value, asked.arguments)
 
 
 def _asked(call: ToolCallPart, requests: DeferredToolRequests, ids: CallIds, *, is_question: bool) -> Asked:

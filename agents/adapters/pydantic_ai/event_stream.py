@@ -24,6 +24,7 @@ from pydantic_ai.messages import (
     ThinkingPartDelta,
 )
 
+from agents.adapters.pydantic_ai.run_so_far import RunSoFar
 from agents.adapters.pydantic_ai.tool_calls import ToolCalls
 from agents.adapters.shown import shown
 from agents.adapters.text_streams import TextStreams
@@ -37,12 +38,13 @@ class EventStream:
     that do not.
     """
 
-    def __init__(self, ctx: AgentContext, calls: ToolCalls) -> None:
-        self._ctx, self._calls = ctx, calls
+    def __init__(self, ctx: AgentContext, calls: ToolCalls, so_far: RunSoFar) -> None:
+        self._ctx, self._calls, self._so_far = ctx, calls, so_far
         self._texts = TextStreams(ctx)
 
-    async def handle(self, _: RunContext[Any], events: AsyncIterable[AgentStreamEvent]) -> None:
+    async def handle(self, run: RunContext[Any], events: AsyncIterable[AgentStreamEvent]) -> None:
         """The run's `event_stream_handler`: called for every step with the step's events."""
+        self._so_far.look(run)
         append = self._texts.append
         async for event in events:
             kind = type(event)

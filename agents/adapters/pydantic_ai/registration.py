@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import inspect
 import sys
 from collections.abc import Callable
@@ -10,6 +11,7 @@ from typing import Any
 from pydantic_ai.agent import AbstractAgent
 
 from agents.adapters.pydantic_ai.adapted_agent import PydanticAIAgent
+from agents.adapters.pydantic_ai.runnable_agents import check_runs
 from agents.base import OnLoss
 from agents.registry import register
 
@@ -38,8 +40,8 @@ def register_agent(
         name: what clients call it.
         agent: any agent. It is shared by all runs, as Pydantic AI means it to be.
         description: for people.
-        deps: the run's dependencies; a function (async ones too) is called with the context and the input and returns
-            them.
+        deps: the run's dependencies, or what makes them: a function (async ones too), class or other callable is
+            called with the context and the input. An object of the agent's `deps_type` is handed over as it is.
         prompt: makes the user prompt out of the input (async functions too); by default it is the input's `message`,
             or the whole input as JSON.
         input_schema: JSON Schema of `input`.
@@ -54,14 +56,20 @@ def register_agent(
         The registered class.
 
     Raises:
-        TypeError: it is no agent, or `Agent.run` has no such option.
-        ValueError: the name is not legal, or taken.
+        TypeError: it is no agent, `Agent.run` has no such option, or `deps` or `prompt` cannot be called as they are.
+        ValueError: the name is not legal, or taken; or every run of this agent would fail, and why.
     """
     if not isinstance(agent, AbstractAgent):
         raise TypeError(f"register_agent takes a pydantic_ai.Agent, not {type(agent).__name__}")
     unknown = options.keys() - (inspect.signature(type(agent).run).parameters.keys() - _OWN)
     if unknown:
         raise TypeError(f"Agent.run has no such option, or the adapter sets it itself: {', '.join(sorted(unknown))}")
+    check_runs(name, agent, options)
+    makes_deps = _is_factory(deps, agent.deps_type)
+    if makes_deps:
+        _check_callable(name, "deps", deps, "the context and the input", 2)
+    if prompt is not None:
+        _check_callable(name, "prompt", prompt, "the input", 1)
     members = {
         "__module__": sys._getframe(1).f_globals.get("__name__", __name__),  # whose agent it is, in errors and logs
         "__doc__": description,
@@ -72,8 +80,8 @@ def register_agent(
         "on_loss": on_loss,
         "timeout": timeout,
         "wrapped": agent,
-        "deps": None if inspect.isroutine(deps) else deps,
-        "make_deps": staticmethod(deps) if inspect.isroutine(deps) else None,
+        "deps": None if makes_deps else deps,
+        "make_deps": staticmethod(deps) if makes_deps else None,
         "make_prompt": staticmethod(prompt) if prompt is not None else None,
         "memory_bytes": memory_bytes,
         "options": options,
@@ -81,3 +89,27 @@ def register_agent(
     adapted = type(f"{name}_agent", (PydanticAIAgent,), members)
     register(adapted)
     return adapted
+
+
+def _is_factory(deps: Any, deps_type: Any) -> bool:
+    """Whether `deps` is called for every run. A callable object may be the dependencies themselves."""
+    if inspect.isroutine(deps) or isinstance(deps, functools.partial):
+        return True
+    try:
+        return callable(deps) and (deps_type is object or not isinstance(deps, deps_type))
+    except TypeError:  # a generic alias or a protocol, which nothing can be asked about
+        return True
+
+
+def _check_callable(name: str, option: str, made: Any, given: str, count: int) -> None:
+    remedy = f"to hand a value over as it is, write {option}=lambda {'ctx, input' if count == 2 else 'input'}: value"
+    if not callable(made):
+        raise TypeError(f"{option} of agent {name} is called with {given}, but {made!r:.80} cannot be called; {remedy}")
+    try:
+        signature = inspect.signature(made)
+    except (TypeError, ValueError):
+        return  # written in C: it says nothing about itself
+    try:
+        signature.bind(*([None] * count))
+    except TypeError:
+        raise TypeError(f"{option} of agent {name} is called with {given}, but takes {signature}; {remedy}") from None

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from pydantic_ai import ModelRetry, RunContext
-from pydantic_ai.capabilities import AbstractCapability, ValidatedToolArgs, WrapToolExecuteHandler
+from pydantic_ai import ModelRetry
+from pydantic_ai.capabilities import ValidatedToolArgs, WrapToolExecuteHandler
 from pydantic_ai.exceptions import (
     ApprovalRequired,
     CallDeferred,
@@ -21,7 +21,6 @@ from pydantic_ai.messages import (
     ToolReturn,
     ToolReturnPart,
 )
-from pydantic_ai.tools import ToolDefinition
 
 from agents.adapters.call_ids import CallIds
 from agents.adapters.shown import clean, shown
@@ -88,9 +87,14 @@ class ToolCalls:
         if part.tool_call_id in self._ran:
             self._ran.discard(part.tool_call_id)
             return
-        if call is None or part.tool_call_id in self.ids.told:
+        if call is None:
             return
-        if part.outcome == "success" and part.tool_call_id not in self.answered:
+        if part.tool_call_id in self.ids.told:
+            self.ids.told.discard(part.tool_call_id)  # a later call may have the same id
+            return
+        answered = part.tool_call_id in self.answered
+        self.answered.discard(part.tool_call_id)
+        if part.outcome == "success" and not answered:
             return
         told = self._ctx.tool(call.tool_name, _arguments(call), tool_call_id=self.ids.open(part.tool_call_id))
         await told.begin(wait=False)
@@ -119,25 +123,6 @@ class ToolCalls:
         while self._native:
             _, told = self._native.popitem()
             await told.finish("ok")
-
-
-class ToolEvents(AbstractCapability[Any]):
-    """Stands around every execution of a tool."""
-
-    def __init__(self, calls: ToolCalls) -> None:
-        self._calls = calls
-
-    async def wrap_tool_execute(
-        self,
-        ctx: RunContext[Any],
-        *,
-        call: ToolCallPart,
-        tool_def: ToolDefinition,
-        args: ValidatedToolArgs,
-        handler: WrapToolExecuteHandler,
-    ) -> Any:
-        """See `ToolCalls.run`."""
-        return await self._calls.run(call, args, handler)
 
 
 def _arguments(part: ToolCallPart | NativeToolCallPart) -> Any:

@@ -1,6 +1,7 @@
 """Pydantic AI agents through the real runtime: what the journal has of their runs."""
 
 import asyncio
+import functools
 import threading
 from dataclasses import dataclass
 from typing import Any
@@ -8,10 +9,13 @@ from typing import Any
 import pytest
 from pydantic import BaseModel
 from pydantic_ai import Agent, CustomEvent, ModelRetry, RunContext, ToolReturn
+from pydantic_ai.agent import WrapperAgent
+from pydantic_ai.capabilities import ProcessHistory
 from pydantic_ai.exceptions import ToolFailed
 from pydantic_ai.messages import ModelMessage, NativeToolCallPart, NativeToolReturnPart
 from pydantic_ai.models.test import TestModel
 
+from agents.adapters.shown import shown
 from agents.errors import AgentError, ToolError
 from integration.agents.adapters.pydantic_ai_models import call, heard, registered, script, thought
 from integration.agents.adapters.runs import Runs, hold_commits, new_thread
@@ -402,3 +406,210 @@ async def test_sync_tools_are_in_agents_threads(runs: Runs):
 
     (done,) = (await runs.ask(registered(agent), "Where?")).data("tool_completed")
     assert done["result"].startswith("netra-agent")
+
+
+class Guarded:
+    """An agent with a guard agent of its own, which is asked in one of the places that an author's code runs in."""
+
+    def __init__(self, where: str) -> None:
+        self.said: list[list[str]] = []
+        self.how = "well"
+        self.guard = Agent(TestModel(custom_output_text="No objection."))
+        options: dict[str, Any] = {"deps": self.deps} if where == "deps" else {}
+        options |= {"prompt": self.prompt} if where == "prompt" else {}
+        capabilities = [ProcessHistory(self.process)] if where == "history" else []
+        output: Any = [str, self.output] if where == "output" else str
+        self.agent: Agent[Any, Any] = Agent(script(self.turn), output_type=output, capabilities=capabilities)
+        self.agent.instructions(self.instruct if where == "instructions" else lambda: "Be brief.")
+        if where == "tool":
+            self.agent.tool_plain(self.tool)
+        self.where = where
+        self.name = registered(self.agent, **options)
+
+    async def ask_guard(self) -> None:
+        await self.guard.run("GUARD: is this allowed?")
+        if self.how != "well" and self.where in ("deps", "prompt", "instructions"):
+            await self.end()
+
+    async def end(self) -> None:
+        """Fail or wait to be stopped."""
+        if self.how == "failed":
+            raise RuntimeError
+        if self.how == "stopped":
+            await asyncio.Event().wait()
+
+    async def deps(self, ctx: Any, input: Any) -> None:
+        await self.ask_guard()
+
+    async def prompt(self, input: Any) -> str:
+        await self.ask_guard()
+        return str(input["message"])
+
+    async def instruct(self) -> str:
+        await self.ask_guard()
+        return "Be brief."
+
+    async def process(self, messages: list[ModelMessage]) -> list[ModelMessage]:
+        await self.ask_guard()
+        return messages
+
+    async def output(self, text: str) -> str:
+        """Answer."""
+        await self.ask_guard()
+        return text
+
+    async def tool(self) -> str:
+        await asyncio.gather(self.ask_guard(), self.ask_guard())
+        return "asked"
+
+    async def turn(self, messages: list[ModelMessage]):
+        words = heard(messages)
+        self.said.append(words)
+        if self.where == "tool" and not words[-1].startswith("tool "):
+            yield call(0, "tool")
+            return
+        await self.end()
+        if self.where == "output":
+            yield call(0, "final_result_output", '{"text": "Fine."}')
+        else:
+            yield "Fine."
+
+
+@pytest.mark.parametrize("how", ["failed", "stopped"])
+@pytest.mark.parametrize("where", ["deps", "prompt", "instructions", "history", "output", "tool"])
+async def test_nobody_elses_conversation_becomes_the_threads(runs: Runs, where, how):
+    guarded = Guarded(where)
+    first, thread = new_thread(), new_thread()
+    for question in ("my name is Ada", "I live in Oslo"):
+        await runs.ask(guarded.name, question, thread)
+    guarded.how = how
+    for place in (first, thread):  # in a thread that has nothing yet, and in one that has
+        run_id = await runs.start(guarded.name, "boom", place)
+        await runs.until(run_id, lambda run: run.status == "running" or run.status == "failed")
+        if how == "stopped":
+            await asyncio.sleep(0)
+            await runs.stop(run_id)
+        await runs.over(run_id)
+    guarded.how = "well"
+    for place in (first, thread):
+        await runs.ask(guarded.name, "what do you know", place)
+        assert "GUARD" not in str(guarded.said[-1])
+        assert "what do you know" in str(guarded.said[-1])
+    assert "my name is Ada" in str(guarded.said[-1])
+    assert "I live in Oslo" in str(guarded.said[-1])
+
+
+async def test_runs_at_the_same_time_keep_their_conversations(runs: Runs):
+    said: dict[str, list[str]] = {}
+
+    async def turn(messages: list[ModelMessage]):
+        words = heard(messages)
+        said[words[-1]] = words
+        await asyncio.sleep(0.01)
+        if "boom" in words[-1]:
+            raise RuntimeError
+        yield "Fine."
+
+    name = registered(Agent(script(turn)))
+    threads = [new_thread() for _ in range(5)]
+    for question in ("hello", "boom", "again"):
+        await asyncio.gather(*(runs.ask(name, f"{question} {n}", thread) for n, thread in enumerate(threads)))
+    for number in range(5):
+        assert {word[-1] for word in said[f"user: again {number}"] if word.startswith("user")} == {str(number)}
+        assert len([word for word in said[f"user: again {number}"] if word.startswith("user")]) == 3
+
+
+class Blob(BaseModel):
+    data: bytes
+    share: float
+    name: str
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        (float("nan"), "NaN"),
+        ({"share": float("inf"), "half": "\ud83d"}, {"share": "Infinity", "half": "\ufffd"}),
+        (Blob(data=b"\xff\x00", share=float("nan"), name="\ud83d"), {"data": "_wA=", "share": "NaN", "name": "\ufffd"}),
+        (b"\xff", "_w=="),
+        ({"who": object()}, {"who": "<object>"}),
+        ({1, 2}, [1, 2]),
+        ({1: "one"}, {"1": "one"}),
+    ],
+    ids=["nan", "dict", "model", "bytes", "object", "set", "keys"],
+)
+async def test_what_can_be_shown_of_a_tool_can_be_a_result(runs: Runs, value, expected):
+    """The same value, in all the places that a value can be shown in."""
+
+    async def output(text: str) -> Any:
+        """Answer."""
+        return value
+
+    agent: Agent[Any, Any] = Agent(
+        script([call(0, "tool")], [call(0, "final_result", '{"text": "x"}')]), output_type=output, deps_type=object
+    )
+
+    @agent.tool
+    async def tool(ctx: RunContext[Any]) -> Any:
+        await ctx.deps.publish_state(shown(value))
+        return ToolReturn("seen", metadata=value)
+
+    run = await runs.ask(registered(agent, deps=lambda ctx, input: ctx), "Go")
+    assert run.types[-1] == "agent_completed", run.end
+    assert run.end["result"] == run.data("agent_state")[0]["state"] == expected
+
+
+class Twice(WrapperAgent[Any, Any]):
+    """A wrapper within a wrapper, as durable execution has them."""
+
+
+async def test_a_wrapped_agent_with_an_output_validator_runs(runs: Runs):
+    async def turn(messages: list[ModelMessage]):
+        yield "good" if "Better." in str(messages) else "bad"
+
+    agent = Agent(script(turn))
+
+    @agent.output_validator
+    def check(text: str) -> str:
+        if text == "bad":
+            raise ModelRetry("Better.")
+        return text
+
+    run = await runs.ask(registered(Twice(WrapperAgent(agent))), "Go")
+    assert (run.types[-1], run.end.get("result")) == ("agent_completed", "good")
+
+
+class Deps:
+    """Made of the context and the input; or called again, when an object of it is given."""
+
+    def __init__(self, ctx: Any = None, input: Any = None) -> None:
+        self.made_of = None if input is None else input["message"]
+
+    def __call__(self, ctx: Any, input: Any) -> Any:
+        return Deps(ctx, {"message": f"called {input['message']}"})
+
+
+async def _async_deps(greeting: str, ctx: Any, input: Any) -> Deps:
+    return Deps(ctx, {"message": f"{greeting} {input['message']}"})
+
+
+@pytest.mark.parametrize(
+    ("deps", "deps_type", "made_of"),
+    [
+        (Deps, object, "Go"),
+        (Deps, Deps, "Go"),
+        (functools.partial(_async_deps, "hello"), Deps, "hello Go"),
+        (Deps(), object, "called Go"),
+        (Deps(), Deps, None),
+    ],
+    ids=["class", "class of the type", "partial", "callable object", "object of the type"],
+)
+async def test_deps_that_can_be_called_are(runs: Runs, deps, deps_type, made_of):
+    agent: Agent[Any, str] = Agent(script([call(0, "look")], ["Done."]), deps_type=deps_type)
+
+    @agent.tool
+    def look(ctx: RunContext[Any]) -> Any:
+        return ctx.deps.made_of
+
+    run = await runs.ask(registered(agent, deps=deps), "Go")
+    assert run.data("tool_completed")[0]["result"] == made_of

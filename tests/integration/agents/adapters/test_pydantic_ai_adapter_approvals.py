@@ -255,3 +255,49 @@ async def test_what_was_said_before_is_known_after_the_rest(runs: Runs):
         "user: Again",
         "sell success: sold boat",
     ]
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        {"type": "edit", "edited_action": {"name": "sell", "args": {"what": "car"}}},
+        {"override_args": {"what": "car"}},
+        {"what": "car"},
+        {"type": "reject"},
+        False,
+    ],
+)
+async def test_an_answer_that_asks_for_something_else_is_no_yes(runs: Runs, value):
+    """Neither the call as it was asked runs, nor one that nobody was asked about; the model hears what was said."""
+    shop = Shop(call(0, "sell", '{"what": "boat"}', "sale-1"), last="Not sold.")
+    run_id = await runs.start(shop.name, "Sell the boat")
+    (approval,) = await runs.rests(run_id)
+    await runs.respond(approval, approved=True, value=value)
+    run = await runs.over(run_id)
+    assert shop.sold == []
+    assert run.tools() == [("sell", "denied")]
+    assert run.data("tool_completed")[0]["tool_call_id"] == "sale-1"
+    assert "as it was asked" in run.data("tool_completed")[0]["error"]
+    assert shop.said[0][-1].startswith("sell denied: The person did not approve this call as it was")
+    assert run.end["result"] == "Not sold."
+
+
+async def test_a_call_id_that_was_denied_and_comes_again_is_told(runs: Runs):
+    """What became of a later call of the same id is shown, whether it ran or not."""
+    agent: Agent[Any, Any] = Agent(
+        script([call(0, "sell", '{"what": "boat"}', "same")], [call(0, "sell", '{"who": 1}', "same")], ["Enough."]),
+        retries=3,
+    )
+
+    @agent.tool_plain(requires_approval=True)
+    async def sell(what: str) -> str:
+        return "sold"
+
+    run_id = await runs.start(registered(agent), "Sell")
+    (approval,) = await runs.rests(run_id)
+    await runs.respond(approval, approved=False)
+    run = await runs.over(run_id)
+    assert [(data["tool_call_id"], data["status"]) for data in run.data("tool_completed")] == [
+        ("same", "denied"),
+        ("same~2", "error"),
+    ]

@@ -1,6 +1,7 @@
 """Registering agents of other frameworks: mistakes are said at once."""
 
 import functools
+from fractions import Fraction
 from typing import Annotated, Any, TypedDict
 
 import pytest
@@ -10,7 +11,8 @@ from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.checkpoint.sqlite import SqliteSaver
 from langgraph.checkpoint.sqlite.aio import AsyncSqliteSaver
 from langgraph.graph import START, StateGraph
-from pydantic_ai import Agent
+from pydantic_ai import Agent, DeferredToolRequests
+from pydantic_ai.agent import WrapperAgent
 
 from agents import registry
 from agents.adapters.langgraph import register_graph
@@ -27,6 +29,13 @@ def restored():
 
 class State(TypedDict):
     value: int
+
+
+class CallableWithoutArguments:
+    """Would be called for every run, and fail."""
+
+    def __call__(self) -> None:
+        """Nothing."""
 
 
 def graph() -> StateGraph[Any, Any, Any, Any]:
@@ -49,6 +58,68 @@ def test_register_agent__refuses_what_is_no_agent_and_options_there_are_not():
         register_agent("a", Agent("test"), usage_limit=1)
     with pytest.raises(TypeError, match="message_history"):
         register_agent("a", Agent("test"), message_history=[])
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        ({"prompt": "Be brief."}, "prompt of agent a is called with the input"),
+        ({"prompt": lambda ctx, input: ""}, "prompt of agent a is called with the input, but takes"),
+        ({"deps": lambda: None}, "deps of agent a is called with the context and the input, but takes"),
+        ({"deps": State}, None),
+        ({"deps": functools.partial(lambda one, ctx: one, 1)}, "deps of agent a is called"),
+        ({"deps": Fraction}, None),
+        ({"deps": {"not": "called"}}, None),
+        ({"deps": CallableWithoutArguments()}, "lambda ctx, input: value"),
+    ],
+)
+def test_register_agent__refuses_what_cannot_be_called_as_it_will_be(options, says):
+    if says is None:
+        register_agent("a", Agent("test"), **options)
+        return
+    with pytest.raises(TypeError, match=says):
+        register_agent("a", Agent("test"), **options)
+
+
+def test_register_agent__refuses_an_agent_without_a_model():
+    with pytest.raises(ValueError, match="agent a has no model"):
+        register_agent("a", Agent())
+    register_agent("a", Agent(), model="test")
+
+
+def validated(**options: Any) -> Agent[Any, Any]:
+    agent: Agent[Any, Any] = Agent("test", **options)
+    agent.output_validator(lambda text: text)
+    agent.tool_plain(requires_approval=True)(delete)
+    return agent
+
+
+def delete(what: str) -> str:
+    """Delete something."""
+    return what
+
+
+def test_register_agent__refuses_tools_that_nobody_could_be_asked_about():
+    for agent in (validated(), WrapperAgent(WrapperAgent(validated()))):
+        with pytest.raises(ValueError, match=r"need approval \(delete\).*DeferredToolRequests"):
+            register_agent("a", agent)
+    register_agent("a", validated(output_type=[str, DeferredToolRequests]))
+
+
+def test_register_agent__refuses_output_types_that_cannot_be():
+    with pytest.raises(ValueError, match="takes no other output type"):
+        register_agent("a", WrapperAgent(validated(output_type=[str, DeferredToolRequests])), output_type=int)
+    with pytest.raises(ValueError, match="output_type of agent a cannot be used"):
+        register_agent("a", Agent("test"), output_type=3)
+    register_agent("a", Agent("test"), output_type=int)
+
+
+def test_register_agent__refuses_agents_that_run_in_a_workflow_of_their_own():
+    elsewhere = type("DBOSAgent", (WrapperAgent,), {"__module__": "pydantic_ai.durable_exec.dbos._agent"})
+    mine = type("MyAgent", (elsewhere,), {})
+    for kind in (elsewhere, mine):
+        with pytest.raises(ValueError, match=r"is a DBOSAgent.*Register the agent that it wraps"):
+            register_agent("a", kind(Agent("test")))
 
 
 def test_register_agent__refuses_a_name_that_another_module_has():

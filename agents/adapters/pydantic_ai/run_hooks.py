@@ -1,0 +1,41 @@
+"""Stands in a Pydantic AI run: around every tool, and before every request to the model."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic_ai import RunContext
+from pydantic_ai.capabilities import AbstractCapability, ValidatedToolArgs, WrapToolExecuteHandler
+from pydantic_ai.messages import ToolCallPart
+from pydantic_ai.models import ModelRequestContext
+from pydantic_ai.tools import ToolDefinition
+
+from agents.adapters.pydantic_ai.run_so_far import RunSoFar
+from agents.adapters.pydantic_ai.tool_calls import ToolCalls
+
+
+class RunHooks(AbstractCapability[Any]):
+    """The adapter's own capability, given to one run and to no other."""
+
+    def __init__(self, calls: ToolCalls, so_far: RunSoFar) -> None:
+        self._calls, self._so_far = calls, so_far
+
+    async def before_model_request(
+        self, ctx: RunContext[Any], request_context: ModelRequestContext
+    ) -> ModelRequestContext:
+        """See `RunSoFar.look`."""
+        self._so_far.look(ctx)
+        return request_context
+
+    async def wrap_tool_execute(
+        self,
+        ctx: RunContext[Any],
+        *,
+        call: ToolCallPart,
+        tool_def: ToolDefinition,
+        args: ValidatedToolArgs,
+        handler: WrapToolExecuteHandler,
+    ) -> Any:
+        """See `ToolCalls.run`."""
+        self._so_far.look(ctx)
+        return await self._calls.run(call, args, handler)

@@ -1,0 +1,56 @@
+"""Agents that could be registered, but would fail in every run: refused with the reason and the remedy."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from pydantic import PydanticUserError
+from pydantic_ai.agent import AbstractAgent
+from pydantic_ai.exceptions import UserError
+
+from agents.adapters.pydantic_ai import output_types
+
+# These run every agent within a workflow of their own, whose arguments they write down: Netra's cannot be.
+_ELSEWHERE = {
+    "pydantic_ai.durable_exec.dbos": "DBOSAgent",
+    "pydantic_ai.durable_exec.prefect": "PrefectAgent",
+}
+
+
+def check_runs(name: str, agent: AbstractAgent[Any, Any], options: Mapping[str, Any]) -> None:
+    """Refuse an agent none of whose runs would come to its end.
+
+    Raises:
+        ValueError: and why, and what to do.
+    """
+    for one in output_types.wrapped_agents(agent):
+        for kind in type(one).__mro__:
+            if any(kind.__module__.startswith(f"{module}.") for module in _ELSEWHERE):
+                raise ValueError(
+                    f"agent {name} is a {kind.__name__}, which runs within a workflow of its own, where Netra can "
+                    "neither stream nor stop it. Register the agent that it wraps; Netra keeps its runs in its journal"
+                )
+    if agent.model is None and options.get("model") is None and agent.root_capability.get_model() is None:
+        raise ValueError(f"agent {name} has no model: give it one, Agent('openai:…'), or register_agent(…, model='…')")
+    given = options.get("output_type")
+    if given is not None:
+        _check_output(name, agent, given)
+    elif output_types.has_validators(agent) and not output_types.can_defer(agent):
+        asking = output_types.asks(agent)
+        if asking:
+            raise ValueError(
+                f"agent {name} has an output validator, so its output type cannot be extended, and tools that need "
+                f"approval ({', '.join(asking)}): make it with output_type=[…, DeferredToolRequests]"
+            )
+
+
+def _check_output(name: str, agent: AbstractAgent[Any, Any], given: Any) -> None:
+    if output_types.has_validators(agent):
+        raise ValueError(
+            f"agent {name} has an output validator, so it takes no other output type: give output_type to Agent(…)"
+        )
+    try:
+        agent.output_json_schema(output_type=given)
+    except (UserError, PydanticUserError, TypeError, ValueError) as error:
+        raise ValueError(f"output_type of agent {name} cannot be used: {error}") from error
