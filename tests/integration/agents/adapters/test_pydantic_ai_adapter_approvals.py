@@ -8,6 +8,7 @@ from pydantic_ai.messages import ModelMessage
 
 from integration.agents.adapters.pydantic_ai_models import call, heard, registered, script
 from integration.agents.adapters.runs import Runs, new_thread
+from websocket_core.errors import InvalidAction
 
 
 class Shop:
@@ -260,9 +261,9 @@ async def test_what_was_said_before_is_known_after_the_rest(runs: Runs):
 @pytest.mark.parametrize(
     "value",
     [
-        {"type": "edit", "edited_action": {"name": "sell", "args": {"what": "car"}}},
-        {"override_args": {"what": "car"}},
         {"what": "car"},
+        {"args": {"what": "car"}},
+        {"decisions": [{"type": "edit", "edited_action": {"name": "sell", "args": {"what": "car"}}}]},
         {"type": "reject"},
         False,
     ],
@@ -280,6 +281,22 @@ async def test_an_answer_that_asks_for_something_else_is_no_yes(runs: Runs, valu
     assert "as it was asked" in run.data("tool_completed")[0]["error"]
     assert shop.said[0][-1].startswith("sell denied: The person did not approve this call as it was")
     assert run.end["result"] == "Not sold."
+
+
+@pytest.mark.parametrize(
+    "value",
+    [{"type": "edit", "edited_action": {"name": "sell", "args": {"what": "car"}}}, {"override_args": {"what": "car"}}],
+)
+async def test_an_edit_is_refused_and_the_question_stays(runs: Runs, value):
+    shop = Shop(call(0, "sell", '{"what": "boat"}', "sale-1"), last="Sold.")
+    run_id = await runs.start(shop.name, "Sell the boat")
+    (approval,) = await runs.rests(run_id)
+    with pytest.raises(InvalidAction, match="What was asked is what runs"):
+        await runs.respond(approval, approved=True, value=value)
+    assert (await runs.until(run_id, lambda run: True)).resting
+    await runs.respond(approval, approved=True)
+    assert (await runs.over(run_id)).tools() == [("sell", "ok")]
+    assert shop.sold == ["boat"]
 
 
 async def test_a_call_id_that_was_denied_and_comes_again_is_told(runs: Runs):
