@@ -12,10 +12,14 @@ class AgentsConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        """Register the system checks, and the workers' task where there are workers."""
-        from agents import checks  # noqa: F401 - registering is the import's effect; models must be loaded
+        """Register the system checks, what retention does, and the workers' task where there are workers."""
+        from agents import (
+            checks,  # noqa: F401 - registering is the import's effect; models must be loaded
+            retention,
+        )
         from agents.conf import EXECUTORS, conf
         from agents.executors import get_executor
 
+        retention.install()
         if conf.EXECUTOR in EXECUTORS:  # else E003 tells, which needs the app to be ready
             get_executor()

@@ -11,10 +11,16 @@ class NetraConfig(AppConfig):
     verbose_name = "Netra"
 
     def ready(self) -> None:
-        """Import the checks, which register themselves, and keep credentials out of the access log."""
+        """Import the checks, which register themselves, keep credentials out of the access log, and old sessions out of
+        the database.
+        """
+        from django.contrib.sessions.models import Session
+
         from netra import access_log, checks  # noqa: F401
+        from websocket_core.retention import Kind, register
 
         access_log.guard()
+        register(Kind("expired sessions", lambda before, ahead: Session.objects.filter(expire_date__lt=before)))
 
 
 class NetraAdminConfig(AdminConfig):

@@ -1,69 +1,189 @@
-"""Retention.
+"""Retention: what is older than it is deleted, page by page, beside the traffic.
 
-Events older than it are deleted, thread by thread; a cursor behind what is left is answered `cursor_expired`.
+A cursor behind what is left is answered `cursor_expired`. Other applications say by `register` what of theirs is kept
+no longer either; the kinds are taken in the order of their registration, so that what needs others gone comes late.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
 from django.db import transaction
+from django.db.models import BigIntegerField, F, Func, Q, QuerySet, Sum
+from django.db.models.functions import Greatest
 from django.utils import timezone
 
-from websocket_core.models import Connection, Event, JournalCommit, Thread, Ticket
+from websocket_core.models import (
+    AccessToken,
+    Connection,
+    Event,
+    JournalCommit,
+    Process,
+    Thread,
+    Ticket,
+    UserDay,
+)
+from websocket_core.removal import PAGE, PAUSE, remove_page
 
-PAGE = 5000  # events looked at with one query
+SCAN = 5000  # events looked at with one query
 JOURNAL_IDLE = timedelta(days=1)  # longer than any commit takes that is answered at all
 
 
-def prune_events(before: datetime) -> Iterator[int]:
-    """Delete events from before a moment, oldest first; yields how many were deleted, thread by thread.
+class StoredBytes(Func):
+    """Bytes of a text column."""
 
-    The events of a thread whose run is active stay: what is open in it must be found if its worker dies. A thread's
-    deletion and
-    its new `first_seq` are one transaction, so no reader sees a gap.
+    function = "OCTET_LENGTH"
+    output_field = BigIntegerField()
+
+    def as_sqlite(self, compiler: Any, connection: Any, **more: Any) -> Any:
+        """Older versions of SQLite have no such function."""
+        return self.as_sql(compiler, connection, template="LENGTH(CAST(%(expressions)s AS BLOB))", **more)
+
+
+@dataclass(frozen=True)
+class OldEvents:
+    """What a scan has found: the newest old event of each thread, and how many old ones there are."""
+
+    last_seq: dict[int, int]
+    count: int
+
+
+@dataclass(frozen=True)
+class Kind:
+    """Something that is kept for as long as events are.
+
+    Attributes:
+        name: for people, in the plural.
+        rows: those from before a moment. The second argument: count also what is due once the old events are gone.
+        drop: deletes those rows of a page that are due still, in the transaction it is called in.
     """
-    for thread_pk, last_seq in _last_old_seq(before).items():
-        with transaction.atomic():
-            thread = Thread.objects.select_for_update().filter(pk=thread_pk, active_run_id=None).first()
-            if thread is None:
-                continue
-            deleted, _ = Event.objects.filter(thread_id=thread_pk, seq__lte=last_seq).delete()
-            Thread.objects.filter(pk=thread_pk, first_seq__lte=last_seq).update(first_seq=last_seq + 1)
-        yield deleted
+
+    name: str
+    rows: Callable[[datetime, bool], QuerySet[Any]]
+    drop: Callable[[Sequence[Any], datetime], None] | None = None
 
 
-def _last_old_seq(before: datetime) -> dict[int, int]:
-    """The newest old event of each thread.
+_kinds: list[Kind] = []
+
+
+def register(kind: Kind) -> None:
+    """Have retention look after a kind of rows, too."""
+    if all(kind.name != known.name for known in _kinds):
+        _kinds.append(kind)
+
+
+def kinds() -> list[Kind]:
+    """Everything beside events that is kept for a time."""
+    return [*_OWN, *_kinds]
+
+
+def old_events(before: datetime) -> OldEvents:
+    """The events from before a moment, of threads in which no run is active.
 
     Primary keys grow with time, so the scan ends at the first page of newer ones.
     """
     found: dict[int, int] = {}
+    counts: dict[int, int] = {}
     position = 0
     while True:
         rows = (
             Event.objects.filter(pk__gt=position)
             .order_by("pk")
-            .values_list("pk", "thread_id", "seq", "created_at")[:PAGE]
+            .values_list("pk", "thread_id", "seq", "created_at")[:SCAN]
         )
         page = list(rows)
         for _, thread_pk, seq, created_at in page:
             if created_at < before:
                 found[thread_pk] = max(seq, found.get(thread_pk, 0))
-        if len(page) < PAGE or page[-1][3] >= before:
-            return found
+                counts[thread_pk] = counts.get(thread_pk, 0) + 1
+        if len(page) < SCAN or page[-1][3] >= before:
+            break
         position = page[-1][0]
+    for thread_pk in Thread.objects.exclude(active_run_id=None).values_list("pk", flat=True):
+        found.pop(thread_pk, None)
+        counts.pop(thread_pk, None)
+    return OldEvents(found, sum(counts.values()))
+
+
+def prune_events(before: datetime, old: OldEvents | None = None) -> Iterator[int]:
+    """Delete events from before a moment, oldest first; yields how many were deleted, page by page of each thread.
+
+    The events of a thread whose run is active stay: what is open in it must be found if its worker dies. A page's
+    deletion and the thread's new `first_seq` are one transaction, so no reader sees a gap, and nobody's events wait
+    for longer than for a page.
+    """
+    for thread_pk, last_seq in (old or old_events(before)).last_seq.items():
+        while deleted := _prune_page(thread_pk, last_seq):
+            yield deleted
+            if deleted == PAGE:
+                time.sleep(PAUSE)
+
+
+def _prune_page(thread_pk: int, last_seq: int) -> int:
+    with transaction.atomic():
+        thread = Thread.objects.select_for_update().filter(pk=thread_pk, active_run_id=None).first()
+        if thread is None:
+            return 0
+        rows = Event.objects.filter(thread_id=thread_pk, seq__lte=last_seq).order_by("seq")
+        page = list(rows.values_list("seq", flat=True)[:PAGE])
+        if not page:
+            return 0
+        end = page[-1]
+        due = Event.objects.filter(thread_id=thread_pk, seq__lte=end)
+        freed = due.aggregate(total=Sum(StoredBytes("frame")))["total"]
+        due.delete()
+        Thread.objects.filter(pk=thread_pk).update(
+            first_seq=Greatest(F("first_seq"), end + 1), bytes=Greatest(F("bytes") - freed, 0)
+        )
+    return len(page)
+
+
+def prune_kind(kind: Kind, before: datetime) -> Iterator[int]:
+    """Delete what of a kind is due, page by page; yields how many rows each page had."""
+    last: list[Any] = []
+    while page := list(kind.rows(before, False).order_by("pk").values_list("pk", flat=True)[:PAGE]):
+        if page == last:
+            return  # nothing of it could go; the next run looks again
+        with transaction.atomic():
+            if kind.drop is None:
+                kind.rows(before, False).model._base_manager.filter(pk__in=page).delete()
+            else:
+                kind.drop(page, before)
+        yield len(page)
+        last = page
+        time.sleep(PAUSE)
 
 
 def prune_rest(before: datetime) -> int:
-    """Delete rows of connections that ended before a moment, expired tickets, and what journals that have ended left.
+    """Delete everything else that is due, and what deleted threads have left; returns how many rows."""
+    while remove_page():
+        time.sleep(PAUSE)
+    return sum(sum(prune_kind(kind, before)) for kind in kinds())
 
-    Returns how many.
-    """
-    connections, _ = Connection.objects.filter(disconnected_at__lt=before).delete()
-    tickets, _ = Ticket.objects.filter(expires_at__lt=before).delete()
+
+def _commits(before: datetime, ahead: bool) -> QuerySet[Any]:
     # A journal that is idle makes its row anew; one whose commit is not answered yet must find it.
-    idle = min(before, timezone.now() - JOURNAL_IDLE)
-    commits, _ = JournalCommit.objects.filter(committed_at__lt=idle).delete()
-    return connections + tickets + commits
+    return JournalCommit.objects.filter(committed_at__lt=min(before, timezone.now() - JOURNAL_IDLE))
+
+
+def _days(before: datetime, ahead: bool) -> QuerySet[Any]:
+    # Yesterday's stays: some process's clock may be behind.
+    return UserDay.objects.filter(day__lt=min(before, timezone.now() - timedelta(days=1)).toordinal())
+
+
+_OWN = (
+    Kind("connections", lambda before, ahead: Connection.objects.filter(disconnected_at__lt=before)),
+    # Those whose connections are all gone: deleting a process deletes its connections.
+    Kind("processes", lambda before, ahead: Process.objects.filter(stopped_at__lt=before, connections=None)),
+    Kind("tickets", lambda before, ahead: Ticket.objects.filter(expires_at__lt=before)),
+    Kind(
+        "ended tokens",
+        lambda before, ahead: AccessToken.objects.filter(Q(expires_at__lt=before) | Q(revoked_at__lt=before)),
+    ),
+    Kind("journals that ended", _commits),
+    Kind("days of users", _days),
+)

@@ -2,36 +2,80 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+import sys
+import time
+from datetime import datetime, timedelta
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.utils import timezone
 
+from websocket_core import retention
 from websocket_core.conf import conf
-from websocket_core.retention import prune_events, prune_rest
+from websocket_core.removal import PAUSE, remove_page
+
+ALMOST_EVERYTHING = 1.0  # days; keeping less is never done without a yes
+PROGRESS_SECONDS = 5.0
 
 
 class Command(BaseCommand):
-    """Deletes old events, connection rows and tickets."""
+    """Deletes old events, runs, connections, processes, tokens, and whatever else is kept for a time."""
 
     help = (
-        "Deletes events older than the retention (NETRA_RETENTION_DAYS, 30), and rows of connections that ended before."
+        "Deletes events older than the retention (NETRA_RETENTION_DAYS, 30), and with them runs, empty threads, and "
+        "the rows of connections, processes and tokens that ended before. On a terminal it asks first."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("--days", type=float, help="keep so many days instead of NETRA_RETENTION_DAYS")
+        parser.add_argument("--dry-run", action="store_true", help="say what would be deleted, and delete nothing")
+        parser.add_argument(
+            *("--yes", "--no-input", "--noinput"),
+            action="store_true",
+            dest="yes",
+            help="do not ask; needed without a terminal to keep less than a day",
+        )
 
-    def handle(self, *args: Any, **options: Any) -> None:
-        days: float = conf.RETENTION_DAYS if options["days"] is None else options["days"]
-        if days < 0:
-            raise CommandError("--days takes 0 or more")
-        before = timezone.now() - timedelta(days=days)
-        events = threads = 0
-        for deleted in prune_events(before):
+    def handle(self, *args: Any, days: float | None, dry_run: bool, yes: bool, **options: Any) -> None:
+        kept: float = conf.RETENTION_DAYS if days is None else days
+        if not 0 <= kept < 1e6:
+            raise CommandError("Nothing was deleted: --days takes 0 or more.")
+        before = timezone.now() - timedelta(days=kept)
+        old = retention.old_events(before)
+        found = f"{old.count:,} events of {len(old.last_seq):,} threads from before {before:%Y-%m-%d %H:%M} UTC"
+        if dry_run:
+            self._tell_due(found, before)
+        elif yes or self._may_go_on(found, kept):
+            self._prune(old, before)
+
+    def _tell_due(self, found: str, before: datetime) -> None:
+        rest = {kind.name: kind.rows(before, True).count() for kind in retention.kinds()}
+        others = "".join(f", {count:,} {name}" for name, count in rest.items() if count)
+        self.stdout.write(f"Would delete {found}{others}. Nothing was deleted.")
+
+    def _may_go_on(self, found: str, days: float) -> bool:
+        if sys.stdin is not None and sys.stdin.isatty():
+            self.stdout.write(f"This deletes {found}, and what belongs to them. It cannot be undone.")
+            if input("Delete them? [y/N] ").strip().lower() in ("y", "yes"):
+                return True
+            self.stdout.write("Nothing was deleted.")
+            return False
+        if days < ALMOST_EVERYTHING:
+            raise CommandError(
+                f"Nothing was deleted: keeping {days:g} days deletes {found}. Say --yes if that is what you want, "
+                "or --dry-run to see more."
+            )
+        return True
+
+    def _prune(self, old: retention.OldEvents, before: datetime) -> None:
+        events, told = 0, time.monotonic()
+        for deleted in retention.prune_events(before, old):
             events += deleted
-            threads += 1
-            if threads % 100 == 0:
-                self.stdout.write(f"{events:,} events of {threads:,} threads")
-        rest = prune_rest(before)
-        self.stdout.write(f"Deleted {events:,} events of {threads:,} threads, and {rest:,} other rows.")
+            if time.monotonic() - told >= PROGRESS_SECONDS:
+                told = time.monotonic()
+                self.stdout.write(f"{events:,} of {old.count:,} events")
+        while remove_page():
+            time.sleep(PAUSE)
+        rest = {kind.name: sum(retention.prune_kind(kind, before)) for kind in retention.kinds()}
+        others = "".join(f", {count:,} {name}" for name, count in rest.items() if count)
+        self.stdout.write(f"Deleted {events:,} events of {len(old.last_seq):,} threads{others}.")
