@@ -131,13 +131,15 @@ class LangGraphAgent(BaseAgent):
         if isinstance(saver, ThreadCheckpoints):
             await self._remember(ctx, saver, unfinished=bool(state.next))
         if state.next:
-            return await self._rest(ctx, input, state, ids, models.usage)
+            # With the subgraphs' own states: the calls that are asked about may be theirs.
+            asking = await graph.aget_state(config, subgraphs=True) if state.interrupts else state
+            return await self._rest(ctx, input, asking, ids, models.usage)
         return await self._result(ctx, stream.values, worked=bool(ids.used))
 
     async def _rest(
         self, ctx: AgentContext, input: Any, state: StateSnapshot, ids: CallIds, usage: dict[str, int]
     ) -> Any:
-        questions = interrupts.Questions(ids, chat_history.messages_of(state.values))
+        questions = interrupts.Questions(ids, chat_history.conversations(state))
         if state.interrupts:
             questions.interrupts(state.interrupts)
         else:

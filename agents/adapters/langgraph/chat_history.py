@@ -20,6 +20,15 @@ def messages_of(values: Any) -> list[BaseMessage]:
     return [item for item in found if isinstance(item, BaseMessage)] if isinstance(found, list) else []
 
 
+def conversations(state: StateSnapshot) -> list[list[BaseMessage]]:
+    """The conversation of a graph, and those of the subgraphs that it is in the middle of."""
+    found = [messages_of(state.values)]
+    for task in state.tasks:
+        if isinstance(task.state, StateSnapshot):
+            found += conversations(task.state)
+    return found
+
+
 def closing_messages(state: StateSnapshot) -> list[ToolMessage]:
     """Results for the tool calls that have none.
 

@@ -70,7 +70,7 @@ class EventStream:
                     return DONE
                 said.pieces.append(content)  # a token: most of what is streamed
                 return self._texts.add(MESSAGE, (message.id, "text"), content)
-            return self._message(path, message, data[1])
+            return self._message(message, data[1])
         if mode == "custom":
             if isinstance(data, str):  # a thought, a line each
                 return self._texts.add(THOUGHT, "custom", data if data.endswith("\n") else data + "\n")
@@ -81,12 +81,12 @@ class EventStream:
         """Nothing more is streamed."""
         await self._texts.close()
 
-    async def _message(self, path: Path, message: Any, metadata: Mapping[str, Any]) -> None:
+    async def _message(self, message: Any, metadata: Mapping[str, Any]) -> None:
         """What a model says. Whole messages that nodes return are told by the key they are kept under: `_updates`."""
         if isinstance(message, AIMessageChunk):
             said = self._spoken.of(message.id) or self._spoken.begin(message.id, metadata)
         elif isinstance(message, AIMessage) and MODEL_TYPE in metadata:
-            if not self._spoken.is_news(path, str(metadata.get("langgraph_node", "")), message.id, message.text):
+            if self._spoken.knows(message.id):
                 return
             said = self._spoken.begin(message.id, metadata)
         else:

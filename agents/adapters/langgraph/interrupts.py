@@ -70,12 +70,13 @@ class Questions:
 
     Args:
         ids: the ids of the run's tool calls.
-        messages: the conversation, in whose last answer the tool calls are that are asked about.
+        conversations: those of the graph and its subgraphs, in whose last answers the tool calls are that are asked
+            about.
     """
 
-    def __init__(self, ids: CallIds, messages: Sequence[BaseMessage]) -> None:
+    def __init__(self, ids: CallIds, conversations: Iterable[Sequence[BaseMessage]]) -> None:
         self._ids = ids
-        self._open = _open_calls(messages)
+        self._open = _open_calls(conversations)
         self.calls: dict[str, str] = {}
         self.asked: list[Asked] = []
 
@@ -312,13 +313,15 @@ def _is_human(value: Any) -> bool:
     return isinstance(value, dict) and isinstance(value.get("action_request"), dict)
 
 
-def _open_calls(messages: Sequence[BaseMessage]) -> dict[str, list[str]]:
-    """The ids of the tool calls of the last answer, by what they call with what, in their order."""
-    last = next((message for message in reversed(messages) if isinstance(message, AIMessage)), None)
+def _open_calls(conversations: Iterable[Sequence[BaseMessage]]) -> dict[str, list[str]]:
+    """The ids of the tool calls of the last answers, by what they call with what, in their order."""
     found: dict[str, list[str]] = {}
-    for call in last.tool_calls if last is not None else ():
-        if call_id := call.get("id"):
-            found.setdefault(_fingerprint(call["name"], call["args"]), []).append(call_id)
+    for messages in conversations:
+        last = next((message for message in reversed(messages) if isinstance(message, AIMessage)), None)
+        for call in last.tool_calls if last is not None else ():
+            call_id, alike = call.get("id"), found.setdefault(_fingerprint(call["name"], call["args"]), [])
+            if call_id and call_id not in alike:
+                alike.append(call_id)
     return found
 
 

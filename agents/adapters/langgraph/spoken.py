@@ -63,23 +63,31 @@ class Spoken:
         if message_id in self._ids:
             return False
         self._ids.add(message_id)
-        text = text.strip()
-        if not text or not self._speaks((*path, node)):
+        if not text.strip() or not self._speaks((*path, node)):
             return False
         last = self._last.get(path)
-        if last is not None and _same(last, text):
+        if last is not None and not last.silent and _is_told(text, [last]):
             return False
-        inner = f"{node}:"
-        depth = len(path)
-        for said in self._by_id.values():
-            at = said.place
-            if said.depth >= depth and at[:depth] == path and at[depth].startswith(inner) and _same(said, text):
-                return False
+        inner, depth = f"{node}:", len(path)
+        inside = [
+            said
+            for said in self._by_id.values()
+            if said.depth >= depth
+            and said.place[:depth] == path
+            and said.place[depth].startswith(inner)
+            and not said.silent
+        ]
+        if _is_told(text, inside):
+            return False
         self._last.pop(path, None)
         told = self._by_id[message_id] = Said((*path, inner))
         told.pieces.append(text)
         told.depth = depth - 1  # a later message of this graph may say the same
         return True
+
+    def knows(self, message_id: Any) -> bool:
+        """Whether a message was told, or was there before."""
+        return message_id in self._ids
 
     def know(self, message_ids: Sequence[Any]) -> None:
         """Messages that are in the state: they were said before, or are told as what they are."""
@@ -98,5 +106,16 @@ class Spoken:
         return self._speakers is None or any(part.split(":")[0] in self._speakers for part in place)
 
 
-def _same(said: Said, text: str) -> bool:
-    return len(said.pieces) > 0 and not said.silent and "".join(said.pieces).strip() == text
+def _is_told(text: str, said: list[Said]) -> bool:
+    """Whether a text is one that was said, or several in a row; white space between and around them does not count."""
+    wanted = "".join(text.split())
+    parts = ["".join("".join(one.pieces).split()) for one in said]
+    for place in range(len(parts)):
+        joined = ""
+        for part in parts[place:]:
+            joined += part
+            if joined == wanted:
+                return True
+            if not wanted.startswith(joined):
+                break
+    return False

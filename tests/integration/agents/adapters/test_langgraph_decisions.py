@@ -259,6 +259,23 @@ async def test_two_equal_calls_keep_their_order(runs: Runs, approved: list[bool]
     )
 
 
+@pytest.mark.parametrize("approved", [True, False])
+async def test_what_an_inner_agent_asks_about_is_what_runs(runs: Runs, approved: bool) -> None:
+    sent: list[str] = []
+    outer: StateGraph[Any, Any, Any, Any] = StateGraph(MessagesState)
+    outer.add_node("agent", mailing(sent, "approve", "reject"))
+    outer.add_edge(START, "agent")
+    run_id = await runs.start(registered(outer), "Write to bob")
+    (approval,) = await runs.rests(run_id)
+    assert approval.tool_call_id == "call_1"
+    await runs.respond(approval, approved=approved)
+    run = await runs.over(run_id)
+    assert [(data["tool_call_id"], data["status"]) for data in run.data("tool_completed")] == [
+        ("call_1", "ok" if approved else "denied")
+    ]
+    assert sent == (["bob"] if approved else [])
+
+
 async def test_a_tool_that_asks_by_itself_and_is_denied_has_one_outcome(runs: Runs) -> None:
     sold: list[str] = []
 

@@ -99,6 +99,33 @@ async def test_a_model_that_does_not_stream_is_told_once(runs: Runs) -> None:
     assert texts(run) == ["Hello."]
 
 
+async def test_a_model_that_says_the_same_again_is_told_again(runs: Runs) -> None:
+    class Silent(ScriptedChat):
+        disable_streaming: bool = True
+
+    for model in (Silent(turn=lambda messages: ["Yes."]), script(["Yes."])):
+
+        async def answer(state: MessagesState, model: Any = model) -> dict[str, Any]:
+            return {"messages": [await model.ainvoke("go")]}
+
+        builder: StateGraph[Any, Any, Any, Any] = StateGraph(MessagesState)
+        builder.add_node("first", answer)
+        builder.add_node("second", answer)
+        builder.add_edge(START, "first")
+        builder.add_edge("first", "second")
+        assert texts(await runs.ask(registered(builder), "Go")) == ["Yes.", "Yes."]
+
+
+async def test_a_node_that_joins_what_several_models_said(runs: Runs) -> None:
+    models = [script(["One. "]), script(["Two."])]
+
+    async def join(state: MessagesState) -> dict[str, Any]:
+        parts = [(await model.ainvoke("go")).text for model in models]
+        return {"messages": [AIMessage("\n\n".join(parts))]}
+
+    assert texts(await runs.ask(registered(one_node(join)), "Go")) == ["One. ", "Two."]
+
+
 async def test_parallel_tasks_that_collect_the_same_words_are_all_told(runs: Runs) -> None:
     model = script(["Same."])
 
