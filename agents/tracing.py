@@ -101,7 +101,11 @@ def get_tracer() -> Tracer:
 
         return make_tracer(os.environ)
     except ImportError as error:
-        log.warning("OTEL_* variables ask for traces, but %s. Install netra[opentelemetry], or unset them", error)
+        log.warning(
+            "OTEL_* variables ask for traces, but %s. Install opentelemetry-sdk and "
+            "opentelemetry-exporter-otlp-proto-http, or unset them",
+            error,
+        )
     except Exception as error:  # noqa: BLE001 - traces are for people who look; nothing may depend on them
         log.warning("No traces: OpenTelemetry cannot be set up (%s: %s)", type(error).__name__, error)
     return _NoTracer()

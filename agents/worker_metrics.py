@@ -1,36 +1,42 @@
-"""A worker's numbers for Prometheus, on a port of its own: workers have no HTTP otherwise.
+"""A worker's numbers for Prometheus and its liveness probe, on a port of its own: workers have no HTTP otherwise.
 
-Answered in a thread, with the help of the event loop: a worker whose loop hangs does not answer, so that this is a
-liveness probe, too.
+Answered in threads, with the help of the event loop: a worker whose loop hangs answers neither with 200.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable
+import logging
+import socket
+import threading
+from collections.abc import Callable, Iterable
+from concurrent.futures import TimeoutError as LoopHangs
+from socketserver import ThreadingMixIn
+from typing import Any
+from wsgiref.simple_server import WSGIRequestHandler, WSGIServer
 
-from prometheus_client import CollectorRegistry, Metric, start_http_server
-from prometheus_client.registry import REGISTRY, Collector
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from agents import metrics
+from agents.conf import conf
+from agents.metrics_access import LOOPBACK, REFUSED, may_read
+
+log = logging.getLogger(__name__)
 
 ANSWER_SECONDS = 5.0
+READ_SECONDS = 10.0  # a caller that sends nothing for so long is cut off
+TEXT = "text/plain; charset=utf-8"
 
 
-class Numbers(Collector):
-    """Every number of the process, brought up to date on its event loop first."""
+class _Server(ThreadingMixIn, WSGIServer):
+    daemon_threads = True
 
-    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
-        self._loop = loop
 
-    def collect(self) -> Iterable[Metric]:
-        """Yield what Prometheus gets.
+class _Handler(WSGIRequestHandler):
+    timeout = READ_SECONDS
 
-        Raises:
-            TimeoutError: the event loop does not turn.
-        """
-        asyncio.run_coroutine_threadsafe(metrics.refresh(), self._loop).result(ANSWER_SECONDS)
-        yield from REGISTRY.collect()
+    def log_message(self, *args: Any) -> None:
+        """Write nothing: probes come every few seconds."""
 
 
 def serve(host: str, port: int) -> None:
@@ -39,6 +45,34 @@ def serve(host: str, port: int) -> None:
     Raises:
         OSError: the address cannot be had.
     """
-    registry = CollectorRegistry()
-    registry.register(Numbers(asyncio.get_running_loop()))
-    start_http_server(port, host, registry)
+    family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+    server = type("Server", (_Server,), {"address_family": family})((address[0], port), _Handler)
+    server.set_app(_application(asyncio.get_running_loop()))
+    threading.Thread(target=server.serve_forever, name="netra-worker-metrics", daemon=True).start()
+    if address[0] not in LOOPBACK and not conf.METRICS_TOKEN:
+        log.warning(
+            "NETRA_METRICS_TOKEN is not set: on %s port %d the numbers are answered to this machine alone. Set it, and "
+            "let Prometheus send it as a bearer token",
+            *(host, port),
+        )
+
+
+def _application(loop: asyncio.AbstractEventLoop) -> Callable[..., Iterable[bytes]]:
+    def application(request: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+        status, content_type, body = _answer(request, loop)
+        start_response(status, [("Content-Type", content_type), ("Cache-Control", "no-store")])
+        return [body]
+
+    return application
+
+
+def _answer(request: dict[str, Any], loop: asyncio.AbstractEventLoop) -> tuple[str, str, bytes]:
+    probe = request.get("PATH_INFO") == "/healthz"  # says nothing, so everybody may ask
+    if not probe and not may_read(request):
+        return "403 Forbidden", TEXT, REFUSED.encode()
+    try:
+        work = asyncio.sleep(0) if probe else metrics.refresh()
+        asyncio.run_coroutine_threadsafe(work, loop).result(ANSWER_SECONDS)
+    except LoopHangs:
+        return "500 Internal Server Error", TEXT, b"The event loop does not turn.\n"
+    return ("200 OK", TEXT, b"ok\n") if probe else ("200 OK", CONTENT_TYPE_LATEST, generate_latest())

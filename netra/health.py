@@ -6,13 +6,11 @@ Answered before any other middleware, so that a probe needs neither a host name 
 from __future__ import annotations
 
 import asyncio
-import hmac
 import logging
 from collections.abc import Awaitable, Callable
 
 from asgiref.sync import markcoroutinefunction
 from channels.layers import get_channel_layer
-from django.conf import settings
 from django.db import connection
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.utils.module_loading import import_string
@@ -20,6 +18,7 @@ from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from agents import discovery
 from agents import metrics as run_metrics
+from agents.metrics_access import REFUSED, may_read
 from websocket_core import db, metrics
 from websocket_core.conf import conf
 from websocket_core.lifecycle import is_draining
@@ -37,9 +36,6 @@ HEADERS = {
     "Referrer-Policy": "same-origin",
     "Cross-Origin-Opener-Policy": "same-origin",
 }
-LOOPBACK = ("127.0.0.1", "::1")
-# What proxies add: then the caller is not this machine, although the connection comes from it.
-FORWARDED = ("FORWARDED", "VIA", "X_FORWARDED_FOR", "X_FORWARDED_HOST", "X_FORWARDED_PROTO", "X_REAL_IP")
 
 
 class HealthMiddleware:
@@ -83,14 +79,8 @@ async def readyz(request: HttpRequest) -> HttpResponse:
 
 async def prometheus(request: HttpRequest) -> HttpResponse:
     """Metrics of this process: for loopback, and for whoever has `NETRA_METRICS_TOKEN`."""
-    forwarded = any(f"HTTP_{name}" in request.META for name in FORWARDED)
-    direct = request.META.get("REMOTE_ADDR") in LOOPBACK and not forwarded
-    token = getattr(settings, "NETRA_METRICS_TOKEN", "")
-    given = request.headers.get("Authorization", "")
-    if not direct and not (token and hmac.compare_digest(given.encode(), f"Bearer {token}".encode())):
-        return HttpResponse(
-            "Send `Authorization: Bearer NETRA_METRICS_TOKEN`.\n", content_type="text/plain", status=403
-        )
+    if not may_read(request.META):
+        return HttpResponse(REFUSED, content_type="text/plain", status=403)
     await run_metrics.refresh()
     return HttpResponse(generate_latest(), content_type=CONTENT_TYPE_LATEST)
 

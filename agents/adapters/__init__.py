@@ -1,4 +1,4 @@
 """Agents people already have, registered in one line: each framework is a small package behind an extra.
 
-`agents.adapters.pydantic_ai` (`netra[pydantic-ai]`), `agents.adapters.langgraph` (`netra[langgraph]`).
+`agents.adapters.pydantic_ai` (needs Pydantic AI), `agents.adapters.langgraph` (needs LangGraph).
 """

@@ -1,4 +1,4 @@
-"""LangGraph graphs in Netra: `pip install "netra[langgraph]"`, then one line for each graph.
+"""LangGraph graphs in Netra, one line for each graph.
 
 from agents.adapters.langgraph import register_graph
 
@@ -11,7 +11,7 @@ try:
     import langgraph.graph as _  # noqa: F401
 except ImportError as error:
     raise ImportError(
-        "agents.adapters.langgraph needs LangGraph; install it with: pip install 'netra[langgraph]'"
+        "agents.adapters.langgraph needs LangGraph; install it into this environment: python -m pip install 'langgraph'"
     ) from error
 
 from agents.adapters.langgraph.adapted_graph import LangGraphAgent

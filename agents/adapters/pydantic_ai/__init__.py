@@ -1,4 +1,4 @@
-"""Pydantic AI agents in Netra: `pip install "netra[pydantic-ai]"`, then one line for each agent.
+"""Pydantic AI agents in Netra, one line for each agent.
 
 from agents.adapters.pydantic_ai import register_agent
 
@@ -11,7 +11,8 @@ try:
     import pydantic_ai as _  # noqa: F401
 except ImportError as error:
     raise ImportError(
-        "agents.adapters.pydantic_ai needs Pydantic AI; install it with: pip install 'netra[pydantic-ai]'"
+        "agents.adapters.pydantic_ai needs Pydantic AI; install it into this environment: "
+        "python -m pip install 'pydantic-ai-slim[openai]'"
     ) from error
 
 from agents.adapters.pydantic_ai.adapted_agent import PydanticAIAgent

@@ -52,7 +52,7 @@ def test_exporter__that_is_not_installed_is_told_and_forgotten(
     with tracer.recording() as kept:
         assert kept == ""
     assert "carrier-pigeon" in caplog.text
-    assert "netra[opentelemetry]" in caplog.text
+    assert "Install opentelemetry-sdk" in caplog.text
 
 
 def test_collector__that_never_answers_hurts_no_run_and_no_shutdown(start_server: StartServer) -> None:

@@ -4,6 +4,7 @@ import asyncio
 import threading
 import urllib.error
 import urllib.request
+from typing import Any
 
 import pytest
 
@@ -31,6 +32,40 @@ async def test_port__answers_while_the_loop_turns_and_only_then(monkeypatch: pyt
     asking.start()
     asking.join()  # the loop does not turn meanwhile
     assert answers == [200, 500]
+
+
+@pytest.mark.django_db(transaction=True)
+async def test_port__is_for_this_machine_and_for_those_who_have_the_token(
+    settings: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    """What a proxy on this machine passes on comes from elsewhere."""
+    port = free_port()
+
+    def ask(path: str, **headers: str) -> int:
+        request = urllib.request.Request(
+            f"http://127.0.0.1:{port}{path}", headers={name.replace("_", "-"): text for name, text in headers.items()}
+        )
+        try:
+            with urllib.request.urlopen(request, timeout=30) as answer:
+                return int(answer.status)
+        except urllib.error.HTTPError as error:
+            return error.code
+
+    worker_metrics.serve("0.0.0.0", port)  # noqa: S104 - it warns
+    assert "NETRA_METRICS_TOKEN is not set" in caplog.text
+    away = {"X_Forwarded_For": "192.0.2.1"}
+    assert await asyncio.to_thread(ask, "/metrics") == 200
+    for path in ("/metrics", "/", "/anything"):
+        assert await asyncio.to_thread(ask, path, **away) == 403
+        assert await asyncio.to_thread(ask, path, Authorization="Bearer ", **away) == 403
+    settings.NETRA_METRICS_TOKEN = "s3cret-of-metrics"
+    assert await asyncio.to_thread(ask, "/metrics", **away) == 403
+    assert await asyncio.to_thread(ask, "/metrics", Authorization="Bearer s3cret-of-metric", **away) == 403
+    assert await asyncio.to_thread(ask, "/metrics", Authorization="Bearer s3cret-of-metrics", **away) == 200
+    assert await asyncio.to_thread(ask, "/healthz", **away) == 200  # a probe of an orchestrator has no token
+    caplog.clear()
+    worker_metrics.serve("0.0.0.0", free_port())  # noqa: S104 - there is a token
+    assert "NETRA_METRICS_TOKEN" not in caplog.text
 
 
 async def test_port__that_is_taken_is_said() -> None:

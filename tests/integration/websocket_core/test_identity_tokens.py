@@ -186,3 +186,16 @@ def test_command__as_a_program(make_installation):
 
 async def _issue(user_id, ttl=None):
     return await db.read(tokens.issue, user_id, ttl)
+
+
+def test_command__warns_of_the_name_of_an_account(capsys):
+    user = User.objects.create_user("dev", "dev@example.com")
+    for name in ("dev", "Dev", "dev@example.com"):
+        call_command("issue_token", name)
+        told = capsys.readouterr()
+        assert told.out.startswith("netra_")
+        assert told.out.count("\n") == 1
+        assert f"manage.py issue_token {user.pk}" in told.err
+    for quiet in (str(user.pk), "nightly-report", "auth0|dev"):
+        call_command("issue_token", quiet)
+        assert capsys.readouterr().err == ""

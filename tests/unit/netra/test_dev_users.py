@@ -1,11 +1,12 @@
 """The development users of `make run`."""
 
+import socket
 import stat
 
 import pytest
 from django.contrib.auth import authenticate
 from django.contrib.auth.models import User
-from django.core.management import call_command
+from django.core.management import CommandError, call_command
 
 from netra import dev_users
 
@@ -63,3 +64,13 @@ def test_dev_setup__prints_address_and_passwords__twice_the_same(tmp_path, setti
     assert str(admin.password) in first
     call_command("dev_setup", url="http://127.0.0.1:9999/")
     assert capsys.readouterr().out == first
+
+
+def test_dev_setup__a_port_that_is_taken_is_said_before_an_address(tmp_path, settings, capsys):
+    settings.DATA_DIR = tmp_path
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = other.getsockname()[1]
+        with pytest.raises(CommandError, match=f"Port {port} is taken.*make run PORT="):
+            call_command("dev_setup", url=f"http://127.0.0.1:{port}/")
+    assert capsys.readouterr().out == ""
+    assert not list(tmp_path.iterdir())

@@ -6,10 +6,13 @@ from argparse import ArgumentParser
 from datetime import timedelta
 from typing import Any
 
+from django.contrib.auth import get_user_model
 from django.core.management.base import BaseCommand, CommandError
 from django.db import DatabaseError
+from django.db.models import Q
 
 from websocket_core.auth import tokens
+from websocket_core.auth.accounts import users_by_id
 from websocket_core.conf import conf
 
 
@@ -37,4 +40,23 @@ class Command(BaseCommand):
             raise CommandError(f"No token was issued: {error}.") from None
         except DatabaseError as error:
             raise CommandError(f"No token was issued: {error}. Was `manage.py migrate` run?") from None
+        account = named_account(user_id)
+        if account is not None:
+            self.stderr.write(
+                f"{user_id!r} is the name of the account whose id is {account}. This token is not that account's but "
+                f"that of a user of its own; for the account write: manage.py issue_token {account}"
+            )
         self.stdout.write(text)
+
+
+def named_account(user_id: str) -> str | None:
+    """The id of the account that has this *name* or mail address, when no account has it as its id."""
+    if users_by_id([user_id]):
+        return None
+    model = get_user_model()
+    names = {model.USERNAME_FIELD, model.get_email_field_name()} & {field.name for field in model._meta.get_fields()}
+    wanted = Q(pk__in=())
+    for name in names:
+        wanted |= Q(**{f"{name}__iexact": user_id})
+    found = model._default_manager.filter(wanted).first()
+    return None if found is None else str(found.pk)

@@ -103,7 +103,7 @@ async def test_a_long_text_is_cut_for_the_model_and_said_so(runs: Runs, with_mod
 
 def test_without_the_library_the_demo_follows_its_script(settings, restored, monkeypatch, caplog):
     def missing(name: str) -> Any:
-        raise ImportError("no Pydantic AI; install it with: pip install 'netra[pydantic-ai]'")
+        raise ImportError("no Pydantic AI; install it into this environment")
 
     registry.discover()
     registry._classes.pop("demo", None)
