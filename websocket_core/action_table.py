@@ -6,8 +6,9 @@ from collections.abc import Awaitable, Callable, Mapping
 from datetime import UTC
 from typing import TYPE_CHECKING, Any, Final
 
-from websocket_core import actions, auth, db, events, frames, journal_read
+from websocket_core import actions, auth, events, frames, journal_read
 from websocket_core.connection import WebSocketConnection
+from websocket_core.epoch import with_epoch
 from websocket_core.errors import CursorExpired, InvalidAction, InvalidCursor, Unauthenticated, UnknownAction
 from websocket_core.journal_read import Bounds
 from websocket_core.protocols import RunService, RunState
@@ -67,7 +68,7 @@ async def respond(consumer: NetraConsumer, connection: WebSocketConnection, acti
 
 async def resume(consumer: NetraConsumer, connection: WebSocketConnection, action: actions.Resume) -> None:
     """Position the connection in threads."""
-    await _resume(consumer, connection, action.cursors, action.request_id)
+    await _resume(consumer, connection, action.cursors, action.request_id, epoch=action.epoch)
     await _refuse_cursors(connection, action)
 
 
@@ -93,21 +94,34 @@ async def _resume(
     cursors: Mapping[str, int],
     request_id: str | None,
     *,
+    epoch: str | None = None,
     forwards: bool = True,
 ) -> None:
     """Position the connection.
 
     Args:
+        epoch: the one in which the cursors were true; with another one nothing of them is, and nothing moves.
         forwards: it may skip what the connection has not been sent yet; else it stays where it is.
     """
     # The states are read before the heads: a run that ends in between then ends, for the client, with the event that
     # tells of it.
     states = await consumer.run_service.thread_states(connection.user_id, list(cursors)) if consumer.run_service else {}
-    found = await db.read(journal_read.bounds, connection.user_id, list(cursors))
+    here_now, found = await with_epoch(journal_read.bounds, connection.user_id, list(cursors))
+    is_other = bool(epoch) and epoch != here_now
     turn = Turn()
     for thread_id, cursor in cursors.items():
         await turn.share()
         with turn:
+            if is_other:
+                begins = CursorExpired(
+                    "A backup was restored: forget what you have of this thread, and resume from 0.",
+                    thread_id=thread_id,
+                    first_seq=1,
+                    epoch=here_now,
+                    request_id=request_id,
+                )
+                connection.control(frames.error_of(begins))
+                continue
             here = None if forwards or connection.delivery is None else connection.delivery.cursor(thread_id)
             _resume_thread(
                 connection,
@@ -115,7 +129,7 @@ async def _resume(
                 cursor if here is None else min(cursor, here),
                 found.get(thread_id, Bounds(1, 0)),
                 states.get(thread_id, RunState()),
-                request_id,
+                {"epoch": here_now, "request_id": request_id},
             )
     connection.wake()
 
@@ -126,8 +140,9 @@ def _resume_thread(
     cursor: int,
     bounds: Bounds,
     state: RunState,
-    request_id: str | None,
+    answered: Mapping[str, Any],
 ) -> None:
+    request_id = answered["request_id"]
     if cursor > bounds.last_seq:
         error = InvalidCursor(thread_id=thread_id, last_seq=bounds.last_seq, request_id=request_id)
         connection.control(frames.error_of(error))
@@ -138,7 +153,7 @@ def _resume_thread(
         return
 
     def replaying(from_seq: int, to_seq: int) -> str:
-        return frames.control("replaying", thread_id=thread_id, from_seq=from_seq, to_seq=to_seq, request_id=request_id)
+        return frames.control("replaying", thread_id=thread_id, from_seq=from_seq, to_seq=to_seq, **answered)
 
     def resumed(last_seq: int) -> str:
         return frames.control(
@@ -147,7 +162,7 @@ def _resume_thread(
             last_seq=last_seq,
             run_id=state.run_id,
             run_status=state.status,
-            request_id=request_id,
+            **answered,
         )
 
     assert connection.delivery is not None
@@ -161,7 +176,7 @@ async def sync(consumer: NetraConsumer, connection: WebSocketConnection, action:
         before = None if action.before is None else action.before.astimezone(UTC)
     except OverflowError as error:
         raise InvalidAction("`before` lies outside the years 1 to 9999 in UTC.", field="before") from error
-    threads = await db.read(journal_read.threads_of, connection.user_id, action.limit or 50, before)
+    epoch, threads = await with_epoch(journal_read.threads_of, connection.user_id, action.limit or 50, before)
     states = (
         await consumer.run_service.thread_states(connection.user_id, [thread["thread_id"] for thread in threads])
         if consumer.run_service
@@ -171,7 +186,7 @@ async def sync(consumer: NetraConsumer, connection: WebSocketConnection, action:
         state = states.get(thread["thread_id"], RunState())
         thread["active_run_id"] = state.run_id if state.status in ("queued", "running", "waiting") else None
         thread["updated_at"] = events.timestamp(thread["updated_at"])
-    connection.control(frames.control("synced", threads=threads, request_id=action.request_id))
+    connection.control(frames.control("synced", threads=threads, epoch=epoch, request_id=action.request_id))
 
 
 async def watch(consumer: NetraConsumer, connection: WebSocketConnection, action: actions.Watch) -> None:

@@ -74,6 +74,7 @@ class Resume(Action, dict=True):
 
     action = "resume"
     cursors: Annotated[dict[Name, Cursor], Meta(min_length=1, max_length=MAX_CURSORS)]
+    epoch: Annotated[str, Meta(max_length=128)] | None = None
 
     @property
     def threads_named(self) -> int:

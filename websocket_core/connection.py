@@ -62,6 +62,7 @@ class WebSocketConnection:
         self.close_code: int | None = None
         self.earlier = 0  # connections the user had already when this one came
         self.expiry_announced = False
+        self.epoch: str | None = None  # of the journal whose heads it began at
         self.delivery: Delivery | None = None
         self._held = held
         self._transport = transport

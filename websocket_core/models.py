@@ -48,6 +48,18 @@ class JournalCommit(models.Model):
         return f"{self.journal_id} {self.batch}"
 
 
+class JournalEpoch(models.Model):
+    """Which history this is, for `websocket_core.epoch`. One row."""
+
+    id = models.PositiveSmallIntegerField(primary_key=True, default=1)
+    epoch = models.CharField(max_length=128)
+    identity = models.TextField()  # JSON: the database that had it
+    changed_at = models.DateTimeField()
+
+    def __str__(self) -> str:
+        return self.epoch
+
+
 class Thread(models.Model):
     """A conversation of one user, the head of its journal, and who may write to it."""
 

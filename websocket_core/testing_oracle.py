@@ -13,6 +13,7 @@ from websocket_core.events import STREAM_FIELD, TERMINAL, TYPES, RunGrammar
 CONTROL_TYPES: Final = frozenset(
     {"error", "replaying", "resumed", "synced", "watching", "authenticated", "session_expiring", "pong"}
 )
+EPOCH_LENGTH: Final = 128
 EVENT_FIELDS: Final = {"event_type", "thread_id", "run_id", "seq", "timestamp", "data"}
 _TIMESTAMP = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z\Z")
 
@@ -67,11 +68,13 @@ class OrderOracle:
         threads: what is known of each thread, by its id.
         runs: the grammar of each run that was seen from its first event, by `(thread_id, run_id)`.
         events: how many different ones were seen.
+        epoch: that of the journal, from the last frame that told it; a client sends it along with its cursors.
     """
 
     def __init__(self, remember: Callable[[str], str] = str) -> None:
         self._remember = remember
         self.events = 0
+        self.epoch: str | None = None
         self.threads: dict[str, ThreadView] = {}
         self.runs: dict[tuple[str, str], RunGrammar] = {}
         self._joined_late: set[tuple[str, str]] = set()
@@ -179,6 +182,7 @@ class OrderOracle:
         if "seq" in frame or "data" in frame:
             raise ProtocolViolation(f"control frames have neither seq nor data: {text[:200]}")
         kind = frame["event_type"]
+        self._note_epoch(frame, text)
         if kind == "replaying":
             view = self.threads.setdefault(frame["thread_id"], ThreadView())
             if frame["from_seq"] > frame["to_seq"]:
@@ -191,6 +195,18 @@ class OrderOracle:
                 raise ProtocolViolation(f"an error has a code and a message for people: {text[:200]}")
             if frame["code"] == "cursor_expired" and frame.get("thread_id") in self.threads:
                 self.threads[frame["thread_id"]].skip_to = frame["first_seq"]
+
+    def _note_epoch(self, frame: dict[str, Any], text: str) -> None:
+        epoch = frame.get("epoch")
+        if epoch is None:
+            return
+        if not isinstance(epoch, str) or not 0 < len(epoch) <= EPOCH_LENGTH:
+            raise ProtocolViolation(f"an epoch is a text of 1 to {EPOCH_LENGTH} characters: {text[:200]}")
+        if self.epoch not in (None, epoch):  # a backup was restored: what was seen before is no history of this journal
+            self.threads.clear()
+            self.runs.clear()
+            self._joined_late.clear()
+        self.epoch = epoch
 
     def _resumed(self, frame: dict[str, Any], text: str) -> None:
         view = self.threads.setdefault(frame["thread_id"], ThreadView())

@@ -17,6 +17,7 @@ from websocket_core import db, events, frames, journal_read
 from websocket_core.conf import conf
 from websocket_core.connection import WebSocketConnection
 from websocket_core.context import UserExecutionContext
+from websocket_core.epoch import with_epoch
 from websocket_core.errors import LeaseLostError, RunOverError, UserIsolationError
 from websocket_core.groups import user_group
 from websocket_core.hub import CONTROL_MESSAGE, get_hub
@@ -289,13 +290,13 @@ class UnifiedWebSocketManager:
         hub = get_hub()
         if not bare:
             connection.earlier = await hub.log.opened(connection)
-            found = await db.read(journal_read.welcome, connection.user_id)
+            connection.epoch, found = await with_epoch(journal_read.welcome, connection.user_id)
             connection.begin(found.heads, complete=found.complete, oldest=found.oldest)
             return
         try:
             async with asyncio.timeout(BARE_WELCOME_SECONDS):
                 await hub.log.opened(connection)
-                found = await db.read(journal_read.welcome, connection.user_id)
+                connection.epoch, found = await with_epoch(journal_read.welcome, connection.user_id)
         except Exception as error:  # noqa: BLE001 - whatever the database raises
             # A socket that code adds is not refused for an absent database; each thread's start is found when it moves.
             log.warning(

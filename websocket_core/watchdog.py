@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import random
 import time
 from collections.abc import Collection
 from datetime import UTC, datetime, timedelta
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
-from websocket_core import db, journal_read, metrics
+from websocket_core import db, epoch, journal_read, metrics
 from websocket_core.background import Outage, repeat
 from websocket_core.conf import conf
 from websocket_core.credential_watch import CredentialWatch
@@ -57,6 +58,7 @@ class Watchdog:
         self._credentials_outage = Outage(log, "watchdog, credentials")
         self._moved_outage = Outage(log, "watchdog, threads that moved")
         self._heartbeat_outage = Outage(log, "watchdog, heartbeat")
+        self._epoch_outage = Outage(log, "watchdog, epoch")
 
     def credentials_changed(self, group: str) -> None:
         """Look now: the credentials of this group's user may have changed."""
@@ -112,6 +114,8 @@ class Watchdog:
             self._beat = now
             with self._heartbeat_outage.outlived():
                 await self._heartbeat()
+            with self._epoch_outage.outlived():
+                await self._look_at_epoch()
         await self._hub.rejoin()
 
     async def _look_for_moved(self) -> None:
@@ -147,6 +151,19 @@ class Watchdog:
         task = asyncio.get_running_loop().create_task(connection.close(code, error_code, message, **fields))
         self._closing.add(task)
         task.add_done_callback(self._closing.discard)
+
+    async def _look_at_epoch(self) -> None:
+        """Where a backup was restored, whoever is connected stands at numbers of a history that is no more."""
+        now = await epoch.look()
+        for connection in self._hub.connections():
+            if connection.epoch is None:
+                connection.epoch = now
+            elif connection.epoch != now:
+                self._close(
+                    connection,
+                    *(1012, "draining", "A backup was restored. Connect again, and resume."),
+                    retry_after_ms=random.randrange(500, max(2000, conf.DRAIN_SPREAD_MS)),
+                )
 
     async def _heartbeat(self) -> None:
         this_process.delivery_p99 = delivery_lag.p99(time.monotonic())

@@ -17,6 +17,7 @@ from netra.api.identity import ApiRequest, authenticate
 from websocket_core import db, journal_read
 from websocket_core.auth import issue_ticket
 from websocket_core.conf import conf
+from websocket_core.epoch import with_epoch
 from websocket_core.errors import CursorExpired, InvalidCursor
 from websocket_core.frames import moment
 from websocket_core.journal_read import Bounds
@@ -127,11 +128,20 @@ async def delete_thread(request: ApiRequest, thread_id: ThreadName) -> HttpRespo
 
 @api.get("/threads/{thread_id}/events", response=schemas.Events)
 async def list_events(
-    request: ApiRequest, thread_id: ThreadName, after: Annotated[int, Query(ge=0, le=2**63 - 1)] = 0
+    request: ApiRequest,
+    thread_id: ThreadName,
+    after: Annotated[int, Query(ge=0, le=2**63 - 1)] = 0,
+    epoch: Annotated[str | None, Query(max_length=128)] = None,
 ) -> HttpResponse:
-    """A thread's events after a cursor, byte for byte as on the socket."""
+    """A thread's events after a cursor, byte for byte as on the socket; with another `epoch` than the answer's, the
+    cursor is one of a history that is no more.
+    """
     user_id = request.auth.user_id
-    bounds = (await db.read(journal_read.bounds, user_id, [thread_id])).get(thread_id, Bounds(1, 0))
+    now, found = await with_epoch(journal_read.bounds, user_id, [thread_id])
+    if epoch and epoch != now:
+        message = "A backup was restored: forget what you have of this thread, and read from 0."
+        raise CursorExpired(message, thread_id=thread_id, first_seq=1, epoch=now)
+    bounds = found.get(thread_id, Bounds(1, 0))
     if after > bounds.last_seq:
         raise InvalidCursor(thread_id=thread_id, last_seq=bounds.last_seq)
     if after < bounds.first_seq - 1:
@@ -139,7 +149,9 @@ async def list_events(
     page = await db.read(journal_read.read_after, user_id, thread_id, after, conf.PAGE_CHARS)
     end = after + len(page.frames)
     following = str(end) if page.frames and end < bounds.last_seq else "null"
-    body = f'{{"events":[{",".join(page.frames)}],"last_seq":{bounds.last_seq},"next_after":{following}}}'
+    body = (
+        f'{{"events":[{",".join(page.frames)}],"last_seq":{bounds.last_seq},"next_after":{following},"epoch":"{now}"}}'
+    )
     return HttpResponse(body, content_type="application/json")
 
 

@@ -97,6 +97,7 @@ class Events(Schema):
     events: list[dict[str, Any]]
     last_seq: int
     next_after: int | None
+    epoch: str
 
 
 class Run(Schema):

@@ -10,6 +10,7 @@ from django.utils import timezone
 from test_framework.gateway import settle
 from test_framework.ssot.factories import GITHUB, GOOGLE, create_test_manager
 from websocket_core import db
+from websocket_core.epoch import look
 from websocket_core.models import Event, Thread
 from websocket_core.testing import Client, OrderOracle
 
@@ -50,6 +51,7 @@ async def test_from_the_beginning__everything_as_it_was_journalled(join):
     client = await join()
     await client.send("resume", cursors={"t": 0}, request_id="q")
     replaying = await client.receive_json()
+    assert replaying.pop("epoch") == await look()
     assert replaying == {"event_type": "replaying", "thread_id": "t", "from_seq": 1, "to_seq": 50, "request_id": "q"}
     answer = await client.until("resumed")
     assert (answer["last_seq"], answer["run_id"], answer["request_id"]) == (50, None, "q")
