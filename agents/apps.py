@@ -12,14 +12,22 @@ class AgentsConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        """Register the system checks, what retention does, and the workers' task where there are workers."""
+        """Register the checks, what retention does, the workers' task, and what every serving process does."""
         from agents import (
             checks,  # noqa: F401 - registering is the import's effect; models must be loaded
             retention,
         )
         from agents.conf import EXECUTORS, conf
         from agents.executors import get_executor
+        from websocket_core.serving import serving
 
         retention.install()
         if conf.EXECUTOR in EXECUTORS:  # else E003 tells, which needs the app to be ready
             get_executor()
+        serving.on_begin("runs", _begin_housekeeping)
+
+
+def _begin_housekeeping() -> None:
+    from agents import housekeeping  # the machinery of runs; a command may never need it
+
+    housekeeping.begin()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import msgspec
 from django.db.models.functions import Now
 
@@ -17,8 +19,15 @@ from websocket_core.models import Event as EventModel
 from websocket_core.stored_text import exact, fitting
 
 
+class Stopped(NamedTuple):
+    """Result of `StopRun`."""
+
+    asked: bool  # somebody executes it, and has to be told
+    freed: bool = False  # the thread's place is free: whatever waits behind the run can begin
+
+
 class StopRun(RunOperation):
-    """Stop a run. Result: whether a worker has to be told.
+    """Stop a run. Result: `Stopped`.
 
     Raises (from `apply`): NotFound, RunFinished.
     """
@@ -31,18 +40,18 @@ class StopRun(RunOperation):
         self.run_id = exact(run_id, "run_id", NAME_LENGTH)
         self.reason = fitting(reason, "reason", REASON_LENGTH)
 
-    def apply(self, transaction: Transaction) -> bool:
+    def apply(self, transaction: Transaction) -> Stopped:
         row, run = run_of(transaction, self.key, self.run_id)
         if run.status not in OPEN:
             raise RunFinished(run_id=self.run_id)
         if run.status == RunStatus.QUEUED:
             cancel_queued(transaction, row, row_of(run), self.reason)
-            return False
+            return Stopped(asked=False)
         if run.resting:
             end_resting(transaction, row, row_of(run), self.reason)
-            return False
+            return Stopped(asked=False, freed=True)
         request_stop(transaction, run.pk, self.reason)
-        return True
+        return Stopped(asked=True)
 
 
 class ReapRun(RunOperation):

@@ -33,6 +33,7 @@ class Started(NamedTuple):
     outcome: StartOutcome
     lease: Lease | None = None  # for the inline executor: execute it
     stopped: bool = False  # somebody has to be told to stop
+    unclaimed: bool = False  # it waits for a process that can execute it
 
 
 class StartRun(RunOperation):
@@ -135,6 +136,8 @@ class StartRun(RunOperation):
             seq = append(transaction, row, self.run_id, Event("run_queued", data))
             Run.objects.filter(pk=pk).update(first_seq=seq)
             return Started(outcome, stopped=stopped)
+        if self.executor.claims_at_start and not self.worker_id:
+            return Started(outcome, stopped=stopped, unclaimed=True)
         if self.executor.claims_at_start:
             status = RunStatus.QUEUED
             request_id = self.request_id or ""

@@ -26,12 +26,19 @@ def orphaned_threads(now: Any) -> list[tuple[str, str]]:
     before = now - timedelta(seconds=2 * conf.SWEEP_SECONDS)
     free = {"thread__active_run_id": None, "thread__updated_at__lt": before}
     queued = Run.objects.filter(is_open(RunStatus.QUEUED), created_at__lt=before, **free)
-    resting = Run.objects.filter(is_open(RunStatus.WAITING), resting=True).exclude(approvals__decision=None)
-    found = {
-        *queued.values_list("user_id", "thread__thread_id")[:200],
-        *resting.values_list("user_id", "thread__thread_id")[:200],
-    }
-    return sorted(found)
+    return sorted({*queued.values_list("user_id", "thread__thread_id")[:200], *decided_threads()})
+
+
+def unclaimed_threads() -> list[tuple[str, str]]:
+    """Threads whose place is free and in which a run is queued."""
+    rows = Run.objects.filter(is_open(RunStatus.QUEUED), thread__active_run_id=None)
+    return list(set(rows.values_list("user_id", "thread__thread_id")[:100]))
+
+
+def decided_threads() -> list[tuple[str, str]]:
+    """Threads with a resting run that has every decision."""
+    rows = Run.objects.filter(is_open(RunStatus.WAITING), resting=True).exclude(approvals__decision=None)
+    return list(rows.values_list("user_id", "thread__thread_id")[:200])
 
 
 def expired_approvals(now: Any) -> list[tuple[str, str, str, str]]:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Collection, Sequence
+from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple, Protocol
 
 import msgspec
@@ -17,8 +18,9 @@ from agents.conf import conf
 from agents.facts import Decision, PastRun
 from agents.models import ACTIVE, OPEN, Memory, Run
 from agents.models import Decision as DecisionRow
+from websocket_core.conf import conf as delivery_conf
 from websocket_core.events import RunGrammar
-from websocket_core.models import Event
+from websocket_core.models import Event, Process
 from websocket_core.protocols import RunState
 
 log = logging.getLogger(__name__)
@@ -134,6 +136,12 @@ def _decision(row: DecisionRow) -> Decision:
         log.error("approval %s: its answer cannot be read and counts as a no", row.approval.approval_id)
         approved = False
     return Decision(approved, value, row.by, row.approval.tool_call_id, row.approval.tool_name)
+
+
+def somebody_serves() -> bool:
+    """Whether there is a process that serves, as far as its heartbeat tells."""
+    since = datetime.now(UTC) - timedelta(seconds=delivery_conf.PROCESS_TIMEOUT)
+    return Process.objects.filter(kind="server", stopped_at=None, heartbeat_at__gte=since).exists()
 
 
 class Wish(NamedTuple):

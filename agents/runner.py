@@ -42,6 +42,7 @@ from websocket_core.journal import get_journal
 from websocket_core.lifecycle import is_draining, lifecycle
 from websocket_core.process import this_process
 from websocket_core.process_tasks import process_task
+from websocket_core.serving import serving
 from websocket_core.websocket_manager import create_websocket_manager
 
 log = logging.getLogger(__name__)
@@ -73,6 +74,8 @@ class Runner:
 
     def spawn(self, coroutine: Coroutine[Any, Any, Any], name: str) -> asyncio.Task[Any]:
         """A task that the runner owns: it is finished even when whoever asked for it goes away."""
+        if serving.here():  # a loop that ends by itself is not drained; the one that serves is
+            lifecycle.on_drain("runs", 20, self.drain)
         task = process_task(coroutine, name, keeps_log_ids=True)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
@@ -313,5 +316,4 @@ def get_runner() -> Runner:
     runner = _runners.get(loop)
     if runner is None:
         runner = _runners[loop] = Runner()
-        lifecycle.on_drain("runs", 20, runner.drain)
     return runner

@@ -17,7 +17,7 @@ from agents import approval_answers, metrics, run_reads
 from agents.base import BaseAgent
 from agents.executors import get_executor
 from agents.ledger_approvals import DecideApproval, Decided
-from agents.ledger_endings import StopRun
+from agents.ledger_endings import Stopped, StopRun
 from agents.ledger_leases import ClaimRun
 from agents.ledger_starts import Started, StartRun
 from agents.models import OPEN, Run
@@ -28,13 +28,23 @@ from agents.runners_bell import LOOK_MESSAGE, RUNNERS_GROUP
 from agents.tracing import Span, get_tracer
 from websocket_core import db, events, log_context
 from websocket_core.announce import announce
-from websocket_core.errors import ClientError, Draining, InvalidAction, NotFound, RateLimited, RunFinished, TooLarge
+from websocket_core.errors import (
+    AlreadyDecided,
+    ClientError,
+    Draining,
+    InvalidAction,
+    NotFound,
+    RateLimited,
+    RunFinished,
+    TooLarge,
+)
 from websocket_core.ids import RunID, ThreadID, new_id
 from websocket_core.journal import get_journal
 from websocket_core.lifecycle import is_draining
 from websocket_core.limits import start_limiter
 from websocket_core.process import this_process
 from websocket_core.protocols import RunState, StartOutcome
+from websocket_core.serving import serving
 
 log = logging.getLogger(__name__)
 
@@ -110,7 +120,7 @@ class RunRuntime:
             input=_checked_input(input, kind, request_id, thread, run),
             if_busy=if_busy,
             request_id=request_id,
-            worker_id=this_process.process_id,
+            worker_id=this_process.process_id if serving.here() else "",
             executor=get_executor(),
         )
         with get_tracer().recording() as operation.trace:
@@ -125,6 +135,8 @@ class RunRuntime:
             ids = {"thread": thread, "run": operation.run_id, "request": operation.request_id, "trace": trace_id}
             with log_context.bound(user_id, connection=connection_id, **ids):
                 log.info("run recorded", extra={"agent": operation.agent_type})
+                if started.unclaimed:
+                    await self._offer()
         if started.lease is not None:
             get_runner().execute(started.lease)
         if started.stopped:
@@ -142,10 +154,17 @@ class RunRuntime:
             raise NotFound("There is no such run.", run_id=run_id)
         if found.status not in OPEN:
             raise RunFinished(run_id=run_id)
-        if await get_journal().submit(StopRun(user_id, found.thread_id, run_id, reason or "stopped")):
+        operation = StopRun(user_id, found.thread_id, run_id, reason or "stopped")
+        await asyncio.shield(get_runner().spawn(self._stop(operation, found.agent_type), f"netra-stop {run_id}"))
+
+    async def _stop(self, operation: StopRun, agent_type: str) -> None:
+        stopped: Stopped = await get_journal().submit(operation)
+        if stopped.asked:
             await self._tell_runners()
-        else:
-            ended(found.agent_type, "cancelled")
+            return
+        ended(agent_type, "cancelled")
+        if stopped.freed:
+            await self.proceed(*operation.key)
 
     async def respond(self, *, user_id: str, run_id: str, approval_id: str, approved: bool, value: Any) -> None:
         """Decide an approval.
@@ -172,17 +191,26 @@ class RunRuntime:
     ) -> None:
         """Decide an approval, whoever does it, and let its run go on."""
         operation = DecideApproval(user_id, thread_id, run_id, approval_id, approved=approved, value=value, by=by)
+        await asyncio.shield(get_runner().spawn(self._decide(operation), f"netra-decide {run_id}"))
+
+    async def _decide(self, operation: DecideApproval) -> None:
         try:
             decided: Decided = await get_journal().submit(operation)
+        except AlreadyDecided:
+            await self.proceed(*operation.key)  # by this answer, maybe: one that came too late voids the question
+            raise
         finally:
             await self._tell_runners()
         if decided.resting:
-            await self.proceed(user_id, thread_id)
+            await self.proceed(*operation.key)
 
     async def proceed(self, user_id: str, thread_id: str) -> None:
         """Let whatever can go on in a thread go on: here, or where the executor sends it."""
         executor = get_executor()
         if executor.claims_at_start:
+            if is_draining() or not serving.here():
+                await self._tell_runners()  # a process that can execute it takes it
+                return
             lease = await get_journal().submit(ClaimRun(user_id, thread_id, this_process.process_id))
             if lease is not None:
                 get_runner().execute(lease)
@@ -192,6 +220,17 @@ class RunRuntime:
     async def thread_states(self, user_id: str, thread_ids: Sequence[str]) -> Mapping[str, RunState]:
         """The active, else the latest run of each of these threads."""
         return await db.read(run_reads.thread_states, user_id, list(thread_ids))
+
+    async def _offer(self) -> None:
+        """Tell those who can execute a new run of it, and the log when there is nobody."""
+        await self._tell_runners()
+        if await db.read(run_reads.somebody_serves):
+            log.info("this process executes no runs; the run is queued for one that serves")
+        else:
+            log.warning(
+                "this process executes no runs, and none that serves is known; the run is queued until one comes: "
+                "start `manage.py serve`, or any ASGI server with Netra's consumer"
+            )
 
     async def _tell_runners(self) -> None:
         get_runner().look()
@@ -241,15 +280,17 @@ def request_stop(run: Run, reason: str) -> bool:
     Returns:
         `False` when it was over already.
     """
-    from agents.ledger_endings import StopRun as Stop
     from websocket_core.journal import commit_now
 
     if run.status not in OPEN:
         return False
+    thread_id = run.thread.thread_id
     try:
-        told = commit_now(Stop(run.user_id, run.thread.thread_id, run.run_id, reason or "stopped"))
+        stopped: Stopped = commit_now(StopRun(run.user_id, thread_id, run.run_id, reason or "stopped"))
     except RunFinished:
         return False
-    if told:
+    if stopped.freed and not get_executor().claims_at_start:
+        _enqueue_next(run.user_id, thread_id)
+    elif stopped.freed or stopped.asked:
         announce(RUNNERS_GROUP, {"type": LOOK_MESSAGE})
     return True

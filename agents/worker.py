@@ -25,15 +25,13 @@ from agents.executors.procrastinate import QUEUE, TASK
 from agents.job_queue import PatientJobManager
 from agents.ledger_leases import ClaimRun
 from agents.runner import get_runner
-from agents.runtime import RunRuntime
-from agents.sweeper import get_sweeper
-from agents.tracing import get_tracer
 from websocket_core import garbage
 from websocket_core.background import AWAY, ForEach, Outage, repeat
 from websocket_core.journal import get_journal
 from websocket_core.lifecycle import begin_drain, is_draining, lifecycle
 from websocket_core.process import this_process
 from websocket_core.process_exit import exit_in_spite_of_threads
+from websocket_core.serving import serving
 
 log = logging.getLogger(__name__)
 
@@ -80,8 +78,7 @@ async def work(concurrency: int, metrics_host: str = "127.0.0.1", metrics_port: 
             raise CannotStartError(
                 f"Cannot listen on {metrics_host} port {metrics_port}: {error}. Give another --metrics-port."
             ) from error
-    get_tracer()  # now: with tracing on it takes a moment that no run should wait for
-    get_sweeper(RunRuntime()).start()
+    serving.begin()
     garbage.settle()
     # Django's own connector cannot listen. A short time for each attempt to connect: the pauses of the pool between
     # attempts grow, and with them the way back from an outage.

@@ -16,14 +16,11 @@ django_application = get_asgi_application()  # loads the models that the imports
 
 from channels.routing import ProtocolTypeRouter, URLRouter  # noqa: E402
 
-from agents.registry import discover  # noqa: E402
 from agents.runtime import RunRuntime  # noqa: E402
-from agents.sweeper import get_sweeper  # noqa: E402
-from agents.tracing import get_tracer  # noqa: E402
 from netra.request_bodies import BodyLimit  # noqa: E402
 from websocket_core.checks import refuse_unsafe_configuration  # noqa: E402
-from websocket_core.process import this_process  # noqa: E402
 from websocket_core.routing import websocket_urlpatterns  # noqa: E402
+from websocket_core.serving import serving  # noqa: E402
 
 refuse_unsafe_configuration()  # `daphne netra.asgi:application` runs no system checks by itself
 run_service = RunRuntime()
@@ -36,10 +33,5 @@ async def application(
     scope: dict[str, Any], receive: Callable[[], Awaitable[Any]], send: Callable[[dict[str, Any]], Awaitable[None]]
 ) -> None:
     """The ASGI application. Daphne has no lifespan, so what every serving process does begins with its first call."""
-    sweeper = get_sweeper(run_service)
-    if not sweeper.started:
-        this_process.kind = "server"
-        discover()  # before the process is ready; `serve` has done it before it listened
-        get_tracer()  # now: with tracing on it takes a moment that no run should wait for
-        sweeper.start()
+    serving.begin()
     await _router(scope, receive, send)

@@ -1,7 +1,7 @@
-"""Rings from synchronous code: a small group message, from any thread, to every process, without waiting.
+"""Group messages from synchronous code and from event loops that end, sent by a thread with a loop of its own.
 
-It only makes things fast. A ring may get lost (no Redis, full queue, killed process): whoever listens also looks by
-itself every few seconds.
+A ring only makes things fast. It may get lost (no Redis, full queue, killed process): whoever listens also looks by
+itself every few seconds. Of a message that nobody would look for the sender is told whether it was sent.
 """
 
 from __future__ import annotations
@@ -12,6 +12,10 @@ import logging
 import os
 import threading
 import time
+from collections import deque
+from collections.abc import Callable
+from concurrent.futures import Future, InvalidStateError
+from contextlib import suppress
 from functools import partial
 from typing import Any
 
@@ -42,6 +46,7 @@ class Announcer:
         self._pid = os.getpid()
         # (group, type) -> (not before, monotonic; message): the same ring waits once
         self._waiting: dict[tuple[str, str], tuple[float, dict[str, Any]]] = {}
+        self._letters: deque[tuple[str, dict[str, Any], Future[bool]]] = deque()  # every one of them is sent
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread: threading.Thread | None = None
         self._wake = asyncio.Event()
@@ -59,21 +64,35 @@ class Announcer:
         """
         try:
             with self._lock:
-                if self._pid != os.getpid():  # a forked process has the object without its thread
-                    self._reset()
+                self._begin()
                 if len(self._waiting) >= MAX_WAITING:
                     return
                 due = time.monotonic() + after
                 key = (group, message["type"])
                 earlier = self._waiting.get(key)
                 self._waiting[key] = (max(due, earlier[0]) if earlier else due, {**message, "group": group})
-                self._idle.clear()
-                if self._loop is None or self._loop.is_closed():  # closed: its thread ended, whatever ended it
-                    self._start()
-                else:
-                    self._loop.call_soon_threadsafe(self._wake.set)
+                self._awake()
         except RuntimeError as error:  # the interpreter is on its way out and makes no more threads
             log.debug("no ring: %s", error)
+
+    def send(self, group: str, message: dict[str, Any]) -> Future[bool]:
+        """Send each message to a group, in order; the future tells whether the channel layer took it.
+
+        For event loops that may end before a message of theirs is sent. Never waits.
+        """
+        future: Future[bool] = Future()
+        try:
+            with self._lock:
+                self._begin()
+                if len(self._letters) >= MAX_WAITING:
+                    future.set_result(False)
+                    return future
+                self._letters.append((group, {**message, "group": group}, future))
+                self._awake()
+        except RuntimeError as error:  # see `ring`
+            log.debug("nothing is sent: %s", error)
+            future.set_result(False)
+        return future
 
     def flush(self, seconds: float) -> bool:
         """Wait until all that was rung is sent or given up; `False` when it takes longer than that."""
@@ -83,11 +102,24 @@ class Announcer:
         """Send what waits, within bounds, and end the thread. A later ring starts a new one."""
         self.flush(EXIT_SECONDS)
         with self._lock:
-            loop, thread = self._loop, self._thread
+            loop, thread, letters = self._loop, self._thread, self._letters
             self._reset()
+        for _, _, future in letters:
+            _settle(future, sent=False)
         if loop is not None and thread is not None and thread.is_alive():
             loop.call_soon_threadsafe(loop.stop)
             thread.join(EXIT_SECONDS)
+
+    def _begin(self) -> None:
+        if self._pid != os.getpid():  # a forked process has the object without its thread
+            self._reset()
+
+    def _awake(self) -> None:
+        self._idle.clear()
+        if self._loop is None or self._loop.is_closed():  # closed: its thread ended, whatever ended it
+            self._start()
+        else:
+            self._loop.call_soon_threadsafe(self._wake.set)
 
     def _start(self) -> None:
         self._loop = asyncio.new_event_loop()
@@ -116,13 +148,21 @@ class Announcer:
             pass
         wake.clear()
         try:
+            while self._letters:
+                group, message, future = self._letters.popleft()
+                _settle(future, sent=await self._send(group, message))
             for group, message in self._due():
-                async with self._outage.outlived_within(SEND_TIMEOUT):
-                    await get_channel_layer().group_send(group, message)
+                await self._send(group, message)
         finally:
             with self._lock:
-                if not self._waiting:
+                if not self._waiting and not self._letters:
                     self._idle.set()
+
+    async def _send(self, group: str, message: dict[str, Any]) -> bool:
+        async with self._outage.outlived_within(SEND_TIMEOUT):
+            await get_channel_layer().group_send(group, message)
+            return True
+        return False
 
     def _next_due(self) -> float | None:
         with self._lock:
@@ -135,17 +175,31 @@ class Announcer:
             return [(key[0], self._waiting.pop(key)[1]) for key in keys]
 
 
+def _settle(future: Future[bool], *, sent: bool) -> None:
+    with suppress(InvalidStateError):  # whoever waited has gone
+        future.set_result(sent)
+
+
 announcer = Announcer()
 atexit.register(announcer.close)
 
 
 def announce(group: str, message: dict[str, Any], *, after: float = 0.0) -> None:
-    """See `Announcer.ring`; within a transaction, whoever began it (a view under `ATOMIC_REQUESTS`, too), once that is
-    committed: what is told has happened.
+    """See `Announcer.ring`; see `_when_committed`."""
+    _when_committed(partial(announcer.ring, group, message, after=after))
+
+
+def tell(group: str, message: dict[str, Any]) -> None:
+    """See `Announcer.send`; see `_when_committed`."""
+    _when_committed(partial(announcer.send, group, message))
+
+
+def _when_committed(send: Callable[[], object]) -> None:
+    """Within a transaction, whoever began it (a view under `ATOMIC_REQUESTS`, too), once that is committed: what is
+    told has happened.
     """
     database = transaction.get_connection()
-    ring = partial(announcer.ring, group, message, after=after)
     if database.in_atomic_block:
-        database.on_commit(ring, robust=True)
+        database.on_commit(send, robust=True)
     else:
-        ring()
+        send()

@@ -26,6 +26,7 @@ from websocket_core.ids import new_id
 from websocket_core.lifecycle import is_draining
 from websocket_core.limits import action_limiter, cost_of, cost_of_threads
 from websocket_core.protocols import RunService
+from websocket_core.serving import serving
 from websocket_core.turn import Turn
 from websocket_core.unified_manager import UnifiedWebSocketManager
 from websocket_core.websocket_manager import create_websocket_manager
@@ -119,6 +120,7 @@ class NetraConsumer(AsyncConsumer):
     async def __call__(self, scope: dict[str, Any], receive: Receive, send: Send) -> None:
         """Serve one socket (ASGI)."""
         self.scope = scope
+        serving.begin()
         await receive()  # websocket.connect
         try:
             await self._open(scope, receive, send)

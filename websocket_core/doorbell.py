@@ -17,10 +17,12 @@ from typing import TYPE_CHECKING, Any
 from channels.layers import get_channel_layer
 
 from websocket_core import metrics
+from websocket_core.announce import announcer
 from websocket_core.background import Outage
 from websocket_core.conf import conf
 from websocket_core.groups import user_group
 from websocket_core.process_tasks import process_task
+from websocket_core.serving import serving
 
 if TYPE_CHECKING:
     from websocket_core.journal_transaction import ThreadRow
@@ -64,7 +66,7 @@ class Doorbell:
     """Sends group messages in order, from a task of its own that lives while there is something to send."""
 
     def __init__(self) -> None:
-        self._waiting: deque[tuple[str, dict[str, Any]]] = deque()
+        self._waiting: deque[tuple[str, dict[str, Any], asyncio.Future[bool] | None]] = deque()
         self._task: asyncio.Task[None] | None = None
         self._outage = Outage(log, "channel layer", "connections read the journal instead")
 
@@ -78,10 +80,24 @@ class Doorbell:
 
         It carries the group's name, since one channel of a process listens to many groups.
         """
+        if serving.here():
+            self._queue(group, message, None)
+        else:  # this loop may end before the message is sent
+            announcer.send(group, message)
+
+    async def sent(self, group: str, message: dict[str, Any]) -> bool:
+        """Send a message to a group, after all that was queued before; returns whether the channel layer took it."""
+        if not serving.here():
+            return await asyncio.wrap_future(announcer.send(group, message))
+        future: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
+        self._queue(group, message, future)
+        return await future
+
+    def _queue(self, group: str, message: dict[str, Any], future: asyncio.Future[bool] | None) -> None:
         message["group"] = group
-        self._waiting.append((group, message))
+        self._waiting.append((group, message, future))
         if len(self._waiting) > MAX_WAITING:
-            self._waiting.popleft()
+            _settle(self._waiting.popleft()[2], sent=False)
             metrics.rings_dropped.inc()
         if self._task is None:
             self._task = process_task(self._work(), "netra-doorbell")
@@ -108,9 +124,21 @@ class Doorbell:
                     self._outage.note(error)
         finally:
             self._task = None
+            for _, _, future in self._waiting:  # the loop ends
+                _settle(future, sent=False)
 
     async def _send_some(self) -> None:
         # Each message leaves the queue before anything can fail, so that a failure cannot repeat itself for ever.
         for _ in range(min(RINGS_AT_ONCE, len(self._waiting))):
-            group, message = self._waiting.popleft()
-            await get_channel_layer().group_send(group, message)
+            group, message, future = self._waiting.popleft()
+            try:
+                await get_channel_layer().group_send(group, message)
+            except BaseException:
+                _settle(future, sent=False)
+                raise
+            _settle(future, sent=True)
+
+
+def _settle(future: asyncio.Future[bool] | None, *, sent: bool) -> None:
+    if future is not None and not future.done():
+        future.set_result(sent)

@@ -25,6 +25,7 @@ from websocket_core.connection_log import ConnectionLog
 from websocket_core.doorbell import EVENTS_MESSAGE
 from websocket_core.lifecycle import lifecycle
 from websocket_core.process_tasks import process_task
+from websocket_core.serving import serving
 
 log = logging.getLogger(__name__)
 
@@ -229,5 +230,6 @@ def get_hub() -> Hub:
     hub = _hubs.get(loop)
     if hub is None:
         hub = _hubs[loop] = Hub()
-        lifecycle.on_drain("connections", 10, hub.drain)
+        if serving.here():  # else it would take the place of the one that is to be drained
+            lifecycle.on_drain("connections", 10, hub.drain)
     return hub

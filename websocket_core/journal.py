@@ -20,7 +20,7 @@ from weakref import WeakKeyDictionary
 from django.db import IntegrityError, transaction
 
 from websocket_core import db, metrics
-from websocket_core.announce import announce
+from websocket_core.announce import tell
 from websocket_core.checkpoints import Checkpoints
 from websocket_core.conf import conf
 from websocket_core.doorbell import Doorbell, hints_of
@@ -367,7 +367,7 @@ def commit_now(operation: Operation) -> Any:
         result = operation.apply(work)
         work.flush()
     for group, message in hints_of(work.written):
-        announce(group, message)
+        tell(group, message)  # each of them: a ring of another thread is no substitute
     if isinstance(result, Exception):
         raise result
     return result

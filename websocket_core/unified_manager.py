@@ -181,7 +181,7 @@ class UnifiedWebSocketManager:
         journalled: who is away misses it.
 
         Returns:
-            `True`: it is on its way.
+            `True` once the channel layer has it; `False` when that is away, so that nobody is reached.
 
         Raises:
             UserIsolationError: `user_id` is another user.
@@ -190,10 +190,8 @@ class UnifiedWebSocketManager:
         self._check_user(user_id)
         if not isinstance(message.get("event_type"), str):
             raise ValueError("a control frame needs a string `event_type`")
-        get_journal().doorbell.send(
-            user_group(self.user_context.user_id), {"type": CONTROL_MESSAGE, "text": events.encode(dict(message))}
-        )
-        return True
+        text = events.encode(dict(message))
+        return await get_journal().doorbell.sent(user_group(user_id), {"type": CONTROL_MESSAGE, "text": text})
 
     async def send_to_thread(self, thread_id: str, message: Mapping[str, Any]) -> bool:
         """A control frame about one thread of the user to all of the user's live connections; `thread_id` is put in.

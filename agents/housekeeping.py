@@ -1,0 +1,18 @@
+"""What every serving process does for runs beside executing them, from its first connection or request on."""
+
+from __future__ import annotations
+
+from agents.registry import discover
+from agents.runtime import RunRuntime
+from agents.sweeper import get_sweeper
+from agents.tracing import get_tracer
+from agents.unclaimed_runs import get_taker
+
+
+def begin() -> None:
+    """Begin in the running event loop."""
+    discover()  # before the process is ready; `serve` has done it before it listened
+    get_tracer()  # now: with tracing on it takes a moment that no run should wait for
+    runtime = RunRuntime()
+    get_sweeper(runtime).start()
+    get_taker(runtime).start()

@@ -1,0 +1,82 @@
+"""Takes queued runs whose thread is free and that nobody executes.
+
+They were started where nothing can be executed (a view under WSGI, a command, a task of a queue), or their process was
+about to end. Every serving process looks; the claim decides who executes.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+from weakref import WeakKeyDictionary
+
+from agents import neglected_runs, runtime
+from agents.conf import conf
+from agents.runners_bell import listen
+from websocket_core import db
+from websocket_core.background import ForEach, Outage, repeat
+from websocket_core.lifecycle import is_draining, lifecycle
+from websocket_core.process_tasks import process_task
+
+log = logging.getLogger(__name__)
+
+
+class RunTaker:
+    """Looks every `LOOK_SECONDS`, and when somebody rings, as long as the process serves."""
+
+    def __init__(self, service: runtime.RunRuntime) -> None:
+        self._service = service
+        self._each = ForEach(log, "taking a queued run")
+        self._look_now = asyncio.Event()
+        self._tasks: list[asyncio.Task[None]] = []
+
+    def start(self) -> None:
+        """Begin, once per event loop."""
+        if not self._tasks:
+            self._tasks = [
+                process_task(repeat(Outage(log, "taker of queued runs"), self._run), "netra-taker"),
+                process_task(listen(self._look_now.set), "netra-taker-listen"),
+            ]
+            lifecycle.on_drain("taker", 15, self.stop)
+
+    async def stop(self) -> None:
+        """End the tasks."""
+        for task in self._tasks:
+            task.cancel()
+        if self._tasks:
+            await asyncio.wait(self._tasks)
+
+    async def look(self, *, rung: bool = True) -> None:
+        """Look once. Without a ring not for what rests: that may be much, and the sweeper sees to it."""
+        if is_draining() or not runtime.get_executor().claims_at_start:
+            return
+        found = await db.read(neglected_runs.unclaimed_threads)
+        if rung:
+            found += await db.read(neglected_runs.decided_threads)
+        random.shuffle(found)  # several processes look at the same time
+        await self._each.take(found, self._take)
+
+    async def _take(self, thread: tuple[str, str]) -> None:
+        await self._service.proceed(*thread)
+
+    async def _run(self) -> None:
+        try:
+            async with asyncio.timeout(conf.LOOK_SECONDS):
+                await self._look_now.wait()
+        except TimeoutError:
+            pass
+        rung = self._look_now.is_set()
+        self._look_now.clear()
+        await self.look(rung=rung)
+
+
+_takers: WeakKeyDictionary[asyncio.AbstractEventLoop, RunTaker] = WeakKeyDictionary()
+
+
+def get_taker(service: runtime.RunRuntime) -> RunTaker:
+    """The one of the running event loop."""
+    loop = asyncio.get_running_loop()
+    if loop not in _takers:
+        _takers[loop] = RunTaker(service)
+    return _takers[loop]
