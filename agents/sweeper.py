@@ -127,7 +127,7 @@ class Sweeper:
 
 
 def _note_end(agent_type: str, operation: ReapRun) -> None:
-    event_type, data = operation.terminal
+    event_type, data = operation.terminal.event_type, operation.terminal.data
     ended(agent_type, str(TERMINAL_STATUS[event_type]), data.get("code", ""))
     with get_tracer().ending(event_type, operation.trace):
         pass  # it is over: the trace of the lost process's spans gets its end
