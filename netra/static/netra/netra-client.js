@@ -1,7 +1,7 @@
 /** A client for Netra's WebSocket protocol, version 1. What it promises and how it is used: `netra-client.d.ts`. */
 
 import { Connection, defaultUrl } from "./client/connection.js";
-import { Cursors, isEpoch } from "./client/cursors.js";
+import { Cursors, isOf } from "./client/cursors.js";
 import { isCursor, watchFrame } from "./client/frames.js";
 import { Requests } from "./client/requests.js";
 import { NetraError, newId, within } from "./client/values.js";
@@ -94,7 +94,7 @@ export class NetraClient {
 		const frame = { action: "start_agent", agent_type: agentType, input, run_id: runId, thread_id: threadId, if_busy: ifBusy };
 		const isAnswer = ({ run_id: id, event_type: type }) => id === runId && /^(run_queued|agent_started)$/.test(type);
 		const first = await this.#request(frame, { isAnswer });
-		this.#alsoWatch(first.thread_id);
+		this.#alsoWatch([first.thread_id]);
 		return first;
 	}
 
@@ -115,12 +115,12 @@ export class NetraClient {
 	resume(threadId, cursor) {
 		const over = this.#over();
 		if (over) return Promise.reject(over);
-		if (isCursor(threadId)) this.#alsoWatch(threadId);
+		if (isCursor(threadId)) this.#alsoWatch([threadId]);
 		return this.#cursors.resume(threadId, cursor);
 	}
 
 	resumeAll(cursors) {
-		this.#alsoWatch(...this.#cursors.resumeAll(cursors));
+		this.#alsoWatch(this.#cursors.resumeAll(cursors));
 	}
 
 	forget(threadId) {
@@ -165,7 +165,7 @@ export class NetraClient {
 	}
 
 	/** The server adds a thread that is resumed or started in; the next connection must not forget it. */
-	#alsoWatch(...threadIds) {
+	#alsoWatch(threadIds) {
 		if (this.#watched !== "*") for (const id of threadIds) this.#watched.add(id);
 	}
 
@@ -219,7 +219,7 @@ export class NetraClient {
 		else if (type === "resumed") this.#cursors.resumed(frame);
 		else if (type === "synced") this.#cursors.isOther(frame);
 		else if (type === "session_expiring") this.#renewSession(frame);
-		if (isEpoch(frame)) return; // nobody else has asked for it
+		if (isOf("epoch", frame)) return; // nobody else has asked for it
 		this.#emit("control", frame);
 		if (type !== "error") this.#requests.answered(frame);
 	}

@@ -485,6 +485,21 @@ describe("resuming", () => {
     mock.timers.tick(1);
     assert.deepEqual(socket.actions("resume")[1].cursors, { T: 3 });
   });
+
+  test("resumes that are refused together are asked again one after the other", async () => {
+    const cursors = Object.fromEntries(Array.from({ length: 4_000 }, (_, number) => [`t${number}`, 1]));
+    const socket = await connect({ cursors });
+    for (const { request_id: id } of socket.sent.slice()) {
+      socket.deliver({ event_type: "error", code: "rate_limited", message: "", retry_after_ms: 700, request_id: id });
+    }
+    const counts = [];
+    mock.timers.tick(700);
+    for (let second = 0; second < 4; second += 1) {
+      counts.push(socket.actions("resume").length - 4);
+      mock.timers.tick(1_000);
+    }
+    assert.deepEqual(counts, [1, 2, 3, 4]);
+  });
 });
 
 describe("epochs", () => {
@@ -731,6 +746,18 @@ describe("flow control", () => {
     for (let number = 0; number < 1_500; number += 1) socket.deliver(event(3, { thread: `t${number}` }));
     mock.timers.tick(1_000);
     assert.deepEqual(socket.actions("ack").map((frame) => Object.keys(frame.cursors).length), [1000, 500]);
+  });
+
+  test("acknowledges again what was refused for now: else the window would stay shut", async () => {
+    const socket = await connect();
+    socket.deliver(event(1), event(1, { thread: "U" }));
+    mock.timers.tick(1_000);
+    const [{ request_id: id }] = socket.actions("ack");
+    socket.deliver({ event_type: "error", code: "rate_limited", message: "", retry_after_ms: 300, request_id: id });
+    mock.timers.tick(300);
+    assert.deepEqual(socket.actions("ack").map((frame) => frame.cursors), [{ T: 1, U: 1 }, { T: 1, U: 1 }]);
+    mock.timers.tick(5_000);
+    assert.equal(socket.actions("ack").length, 2);
   });
 
   test("acknowledges what was handled of a thread before it is forgotten: the window is all threads'", async () => {

@@ -11,6 +11,7 @@ class Thread {
 	awaiting = null; // request_id of the resume that will set the position
 	gapAt = null; // the cursor at which a gap was already asked for
 	unacked = false;
+	ackedBy = null; // request_id of the last ack
 	isForgotten = false; // kept only for what the server is still sending
 	isQuiet = false; // nothing came since the last look
 	waiters = []; // promises of `resume`
@@ -34,6 +35,7 @@ export class Cursors {
 	#ackTimer = null;
 	#patience = null;
 	#epochAsked = false; // on this connection
+	#refused = 0; // resumes that wait to be asked again
 
 	/** `on`: send(frame) sends when connected, nextId(prefix), emit(type, ...values). */
 	constructor(options, on) {
@@ -154,8 +156,14 @@ export class Cursors {
 	/** True when the error answers a resume and was dealt with. */
 	error(frame) {
 		const { code, request_id: requestId, thread_id: named, first_seq: first, last_seq: lastSeq } = frame;
+		if (isOf("ack", frame) && PASSING.includes(code)) {
+			// A window that nobody opens again stays shut.
+			for (const thread of this.#threads.values()) thread.unacked ||= thread.ackedBy === requestId;
+			this.#ackTimer ??= setTimeout(() => this.#acknowledge(), frame.retry_after_ms ?? this.#options.ackMs);
+			return true;
+		}
 		const affected = [...this.#threads].filter(([id, thread]) => requestId && thread.awaiting === requestId && (named ?? id) === id);
-		if (!affected.length) return isEpoch(frame) || isResume(requestId); // a newer one has replaced it
+		if (!affected.length) return isOf("epoch", frame) || isOf("resume", frame); // a newer one has replaced it
 		const ids = affected.map(([id]) => id);
 		if (code === "cursor_expired" && first <= 1 && this.epoch) {
 			// Nothing is missing before the first: the cursors are another epoch's. The answers name the new one.
@@ -177,8 +185,13 @@ export class Cursors {
 		}
 		if (PASSING.includes(code)) {
 			const { backoffMs, random } = this.#options;
-			// A new connection asks by itself, and under another request_id.
-			setTimeout(() => this.#askStill(ids, requestId), frame.retry_after_ms ?? 2 * backoffMs * (1 + random()));
+			const pause = frame.retry_after_ms ?? 2 * backoffMs * (1 + random());
+			// One after the other, or all but the first would be refused again. A new connection asks by itself.
+			setTimeout(() => {
+				this.#refused -= 1;
+				this.#askStill(ids, requestId);
+			}, pause + 2 * backoffMs * this.#refused);
+			this.#refused += 1;
 			return true;
 		}
 		if (code === "invalid_action" && ids.length > 1) {
@@ -263,9 +276,10 @@ export class Cursors {
 		this.#unackedBytes = 0;
 		// While a resume is on its way the server's position is not known.
 		const due = [...this.#threads].filter(([, { unacked, awaiting }]) => unacked && !awaiting);
-		for (const [, thread] of due) thread.unacked = false;
 		for (const part of parts(due.map(([id, { position }]) => [id, position]))) {
-			this.#on.send({ action: "ack", cursors: Object.fromEntries(part) });
+			const ackedBy = this.#on.nextId("ack");
+			for (const [id] of part) Object.assign(this.#threads.get(id), { unacked: false, ackedBy });
+			this.#on.send({ action: "ack", cursors: Object.fromEntries(part), request_id: ackedBy });
 		}
 	}
 }
@@ -275,15 +289,12 @@ function badCursor(id) {
 	return new NetraError("invalid_action", `Thread ${threadId} is left out: its id or its cursor is none`, { thread_id: threadId });
 }
 
-export function isEpoch({ request_id: requestId }) {
-	return String(requestId).startsWith("epoch-");
-}
-
-function isResume(requestId) {
-	return String(requestId).startsWith("resume-");
+/** Whether it answers what the client asked by itself: a `resume`, an `ack`, the `epoch`. */
+export function isOf(kind, { request_id: requestId }) {
+	return String(requestId).startsWith(`${kind}-`);
 }
 
 /** Answers to a resume that a newer one has replaced do not count; those to a repeated `start` do. */
-function isAwaited({ awaiting }, { request_id: requestId }) {
-	return !awaiting || requestId === awaiting || !isResume(requestId);
+function isAwaited({ awaiting }, frame) {
+	return !awaiting || frame.request_id === awaiting || !isOf("resume", frame);
 }
