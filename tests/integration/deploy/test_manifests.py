@@ -2,18 +2,22 @@
 systems can be run here, and held against what Netra does.
 """
 
+import os
 import re
 import shlex
 from pathlib import Path
 from typing import Any
 
 import pytest
+import redis
 import yaml
 from django.core.management import get_commands, load_command_class
 
 from integration.deploy.programs import DEPLOY, approve, program
 from netra.environment import Environment
 from servers.netra import ROOT
+from servers.process import ServerProcess, accepts_connections, free_port
+from servers.valkey import binary
 
 KUBERNETES = sorted(path for path in (DEPLOY / "kubernetes").glob("*.yaml") if path.name != "kustomization.yaml")
 UNITS = DEPLOY / "systemd"
@@ -63,7 +67,7 @@ def test_kubernetes__schema(tmp_path: Path) -> None:
     (tmp_path / "all.yaml").write_text(yaml.safe_dump_all(found))
     written = approve([validate, "--strict", str(tmp_path / "all.yaml")])
     assert written.count("passed") == len(found)
-    kinds = ["ConfigMap", "CronJob", "Deployment", "Ingress", "Job", "PodDisruptionBudget", "Service"]
+    kinds = ["ConfigMap", "CronJob", "Deployment", "Ingress", "Job", "NetworkPolicy", "PodDisruptionBudget", "Service"]
     assert sorted({document["kind"] for document in found}) == kinds
 
 
@@ -219,3 +223,114 @@ def test_kubernetes__selectors_find_their_pods() -> None:
     assert {pod["app.kubernetes.io/component"] for pod in labels} == {"server", "worker"}
     listed = yaml.safe_load((DEPLOY / "kubernetes" / "kustomization.yaml").read_text())["resources"]
     assert sorted([*listed, "migrate.yaml"]) == [path.name for path in KUBERNETES]
+
+
+# --- what a break-in would find
+
+
+def pods() -> list[tuple[str, dict[str, Any]]]:
+    """The specification of every pod, and where."""
+    found = [(one["metadata"]["name"], one["spec"]["template"]["spec"]) for one in kubernetes("Deployment")]
+    found += [("migrate", one["spec"]["template"]["spec"]) for one in kubernetes("Job")]
+    return found + [("prune", one["spec"]["jobTemplate"]["spec"]["template"]["spec"]) for one in kubernetes("CronJob")]
+
+
+@pytest.mark.parametrize(("name", "pod"), pods(), ids=lambda value: value if isinstance(value, str) else "")
+def test_kubernetes__pods_have_few_rights_and_bounded_space(name: str, pod: dict[str, Any]) -> None:
+    assert pod["automountServiceAccountToken"] is False
+    assert pod["securityContext"]["runAsNonRoot"] is True
+    assert pod["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
+    (container,) = pod["containers"]
+    context = container["securityContext"]
+    assert context["allowPrivilegeEscalation"] is False
+    assert context["readOnlyRootFilesystem"] is True
+    assert context["capabilities"] == {"drop": ["ALL"]}
+    assert "memory" in container["resources"]["limits"]
+    assert {mount["mountPath"] for mount in container["volumeMounts"]} == {"/var/lib/netra", "/tmp"}  # noqa: S108
+    assert all("sizeLimit" in volume["emptyDir"] for volume in pod["volumes"])
+    assert {volume["name"] for volume in pod["volumes"]} == {mount["name"] for mount in container["volumeMounts"]}
+
+
+def test_kubernetes__every_pod_is_behind_a_network_policy() -> None:
+    policies = {policy["metadata"]["name"]: policy["spec"] for policy in kubernetes("NetworkPolicy")}
+    ports = {}
+    for deployment in kubernetes("Deployment"):
+        template = deployment["spec"]["template"]
+        chosen = [
+            spec
+            for spec in policies.values()
+            if spec["podSelector"]["matchLabels"].items() <= template["metadata"]["labels"].items()
+        ]
+        rules = [rule for spec in chosen for rule in spec.get("ingress", ())]
+        assert rules
+        assert all(
+            rule["from"] and all(one["namespaceSelector"]["matchLabels"] for one in rule["from"]) for rule in rules
+        )
+        ports[deployment["metadata"]["name"]] = {port["port"] for rule in rules for port in rule["ports"]}
+        named = {port["name"] for port in template["spec"]["containers"][0]["ports"]}
+        assert ports[deployment["metadata"]["name"]] == named
+    everyone = policies["netra"]
+    assert everyone["podSelector"]["matchLabels"] == {"app.kubernetes.io/name": "netra"}
+    assert "ingress" not in everyone
+    assert "169.254.169.254/32" in str(everyone["egress"])
+
+
+def test_kubernetes__passwords_are_in_the_secret() -> None:
+    (config,) = kubernetes("ConfigMap")
+    assert not {"REDIS_URL", "DATABASE_URL", "SECRET_KEY", "NETRA_METRICS_TOKEN"} & set(config["data"])
+    page = (ROOT / "docs" / "howto" / "deploy-kubernetes.md").read_text()
+    assert "--from-literal=REDIS_URL='redis://:PASSWORD@" in page
+
+
+def compose_services(env: dict[str, str]) -> dict[str, Any]:
+    compose = program("docker-compose", "make setup-dev")
+    written = approve([compose, "--file", str(DEPLOY / "docker" / "compose.yaml"), "config"], env)
+    services: dict[str, Any] = yaml.safe_load(written)["services"]
+    return services
+
+
+def test_compose__containers_have_few_rights() -> None:
+    services = compose_services(ENV)
+    more = {"postgres": ["CHOWN", "DAC_OVERRIDE", "FOWNER", "SETGID", "SETUID"], "caddy": ["NET_BIND_SERVICE"]}
+    for name, service in services.items():
+        assert service["cap_drop"] == ["ALL"], name
+        assert service.get("cap_add", []) == more.get(name, []), name
+        assert service["security_opt"] == ["no-new-privileges:true"], name
+        assert service["read_only"] is True, name
+        assert all("size=" in place for place in service["tmpfs"]), name
+        assert ("data" in service["networks"]) is (name != "caddy"), name
+        assert ("ports" in service) is (name == "caddy"), name
+    for name in ("postgres", "valkey", "migrate"):
+        assert list(services[name]["networks"]) == ["data"]
+
+
+def test_compose__valkey_has_a_password_that_no_list_of_processes_shows() -> None:
+    services = compose_services({**ENV, "VALKEY_PASSWORD": "of-valkey"})
+    assert services["server"]["environment"]["REDIS_URL"] == "redis://:of-valkey@valkey:6379/0"
+    assert "of-valkey" not in str(services["valkey"]["command"])
+    assert services["valkey"]["environment"]["REDISCLI_AUTH"] == "of-valkey"
+    assert compose_services(ENV)["server"]["environment"]["REDIS_URL"] == "redis://:p@valkey:6379/0"
+
+
+def test_compose__valkey_takes_its_password_by_standard_input(tmp_path: Path) -> None:
+    """The very line of the file, with the program that the tests have."""
+    command = compose_services(ENV)["valkey"]["command"]
+    port = free_port()
+    line = command[2].replace("$$", "$").replace("valkey-server -", f"{binary()} - --port {port} --bind 127.0.0.1")
+    server = ServerProcess(
+        ["sh", "-c", line],
+        cwd=tmp_path,
+        log=tmp_path / "log",
+        is_ready=lambda: accepts_connections(port),
+        env={**os.environ, "REDISCLI_AUTH": "s3cret"},
+    )
+    server.start()
+    try:
+        with redis.Redis(port=port) as stranger, pytest.raises(redis.AuthenticationError):
+            stranger.ping()
+        with redis.Redis(port=port, password="s3cret") as friend:
+            assert friend.ping()
+            assert friend.config_get("save") == {"save": ""}
+            friend.shutdown(nosave=True)
+    finally:
+        server.kill()
