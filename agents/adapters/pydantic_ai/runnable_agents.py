@@ -11,11 +11,8 @@ from pydantic_ai.exceptions import UserError
 
 from agents.adapters.pydantic_ai import output_types
 
-# These run every agent within a workflow of their own, whose arguments they write down: Netra's cannot be.
-_ELSEWHERE = {
-    "pydantic_ai.durable_exec.dbos": "DBOSAgent",
-    "pydantic_ai.durable_exec.prefect": "PrefectAgent",
-}
+# Runs every agent as a workflow whose arguments it pickles: the hooks by which a run is told and stopped cannot be.
+_PICKLING = "pydantic_ai.durable_exec.dbos"
 
 
 def check_runs(name: str, agent: AbstractAgent[Any, Any], options: Mapping[str, Any]) -> None:
@@ -24,13 +21,12 @@ def check_runs(name: str, agent: AbstractAgent[Any, Any], options: Mapping[str, 
     Raises:
         ValueError: and why, and what to do.
     """
-    for one in output_types.wrapped_agents(agent):
-        for kind in type(one).__mro__:
-            if any(kind.__module__.startswith(f"{module}.") for module in _ELSEWHERE):
-                raise ValueError(
-                    f"agent {name} is a {kind.__name__}, which runs within a workflow of its own, where Netra can "
-                    "neither stream nor stop it. Register the agent that it wraps; Netra keeps its runs in its journal"
-                )
+    kinds = [kind for one in output_types.wrapped_agents(agent) for kind in type(one).__mro__]
+    if any(kind.__module__.startswith(f"{_PICKLING}.") for kind in kinds):
+        raise ValueError(
+            f"agent {name} is a DBOSAgent, which writes down what a run is called with; Netra's hooks cannot be written "
+            "down. Register the agent that it wraps; Netra keeps its runs in its journal"
+        )
     if agent.model is None and options.get("model") is None and agent.root_capability.get_model() is None:
         raise ValueError(f"agent {name} has no model: give it one, Agent('openai:…'), or register_agent(…, model='…')")
     given = options.get("output_type")
