@@ -6,7 +6,7 @@ Every method says its event at once and in order; the grammar of the run holds w
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeVar
@@ -27,6 +27,7 @@ T = TypeVar("T")
 
 USAGE_CHARS = 8192
 MAX_TOOL_CALL_ID = 128  # a column's length, in `Approval`
+MAX_EXPIRES_IN = 10 * 366 * 24 * 3600
 FINISH_REASONS = ("length", "content_filter")  # those that are told
 
 
@@ -123,12 +124,15 @@ class AgentContext:
         """A tool call: `async with ctx.tool("search", {"q": q}) as call: call.result = await search(q)`.
 
         Args:
+            tool_call_id: the model's; one that the run has had already gets a number behind it (`call.tool_call_id`).
             approval: the decision that was asked for it: its `tool_call_id` is carried on; when it was denied, the
                 pair of events
                 says `denied` and `ToolDenied` is raised.
         """
         self._thought = None
         call_id = storable(tool_call_id or (approval.tool_call_id if approval else None) or new_id())
+        call_id = _unused(call_id, self.events.grammar.used)
+        self.events.grammar.used.add(call_id)
         return ToolCall(self.events, storable(name), {} if arguments is None else arguments, call_id, approval)
 
     async def approve(
@@ -150,6 +154,8 @@ class AgentContext:
         Raises:
             ValueError: `arguments` have no JSON form or are too large, or another argument is not one that can be.
         """
+        if tool_call_id is not None:
+            tool_call_id = _unused(storable(tool_call_id), self.events.grammar.asked)
         approval_id = await self.request_approval(
             message, tool_name=tool_name, arguments=arguments, tool_call_id=tool_call_id, expires_in=expires_in
         )
@@ -167,13 +173,23 @@ class AgentContext:
         expires_in: float | None = None,
         answer_schema: dict[str, Any] | None = None,
     ) -> str:
-        """Ask the person without waiting; for bodies that return `Rest`. Returns the approval's id."""
+        """Ask the person without waiting; for bodies that return `Rest`. Returns the approval's id.
+
+        Raises:
+            ValueError: `arguments` have no JSON form or are too large; the run has asked about a call of this id, by
+                which `proceed` gets its decision; or another argument is not one that can be.
+        """
         if self._port is None:
             raise RuntimeError(
                 "approvals need a run that was started through Netra (start_agent), so that somebody can answer"
             )
         if tool_call_id is not None and len(tool_call_id) > MAX_TOOL_CALL_ID:
             raise ValueError(f"a tool_call_id has at most {MAX_TOOL_CALL_ID} characters, not {len(tool_call_id)}")
+        if tool_call_id is not None and storable(tool_call_id) in self.events.grammar.asked:
+            raise ValueError(f"the run has asked about {tool_call_id!r} before: give every question an id of its own")
+        seconds = conf.APPROVAL_HOURS * 3600 if expires_in is None else expires_in
+        if not 0 <= seconds <= MAX_EXPIRES_IN:
+            raise ValueError(f"expires_in is a number of seconds, at most {MAX_EXPIRES_IN:,}; not {expires_in!r}")
         self._thought = None
         approval_id = new_id()
         data = {
@@ -183,9 +199,7 @@ class AgentContext:
             "arguments": {} if arguments is None else expressible(arguments),
             "message": storable(message),
         }
-        await self._port.request_approval(
-            self.events, data, conf.APPROVAL_HOURS * 3600 if expires_in is None else expires_in, answer_schema
-        )
+        await self._port.request_approval(self.events, data, seconds, answer_schema)
         return approval_id
 
     def report_usage(self, usage: Mapping[str, Any]) -> None:
@@ -221,3 +235,12 @@ class AgentContext:
     async def to_thread(self, function: Callable[..., T], *args: Any) -> T:
         """Run a blocking function without holding anybody up. When the run is stopped the function goes on, unheard."""
         return await in_blocking_thread(self.user_id, function, *args)
+
+
+def _unused(call_id: str, used: Container[str]) -> str:
+    """An id names one call: models give the same one twice, in a run and even in an answer."""
+    found, number = call_id, 1
+    while found in used:
+        number += 1
+        found = f"{call_id}~{number}"
+    return found

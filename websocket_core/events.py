@@ -201,12 +201,14 @@ class RunGrammar:
     end.
     """
 
-    __slots__ = ("approvals", "over", "queued", "started", "tools")
+    __slots__ = ("approvals", "asked", "over", "queued", "started", "tools", "used")
 
     def __init__(self) -> None:
         self.queued = self.started = self.over = False
         self.tools: dict[str, str] = {}  # open tool calls: id -> name
         self.approvals: dict[str, str] = {}  # open approvals: id -> tool call id
+        self.used: set[str] = set()  # ids of all tool calls so far
+        self.asked: set[str] = set()  # ids of all tool calls that were asked about so far
 
     def feed(self, event_type: str, data: Mapping[str, Any]) -> None:
         """Take the next event of the run.
@@ -242,6 +244,7 @@ class RunGrammar:
             if data.get("tool_call_id") in self.tools:
                 raise GrammarError(f"tool call {data.get('tool_call_id')} is open already")
             self.tools[data["tool_call_id"]] = data.get("tool_name", "")
+            self.used.add(data["tool_call_id"])
         elif event_type == "tool_completed":
             if self.tools.pop(data.get("tool_call_id", ""), None) is None:
                 raise GrammarError(f"tool call {data.get('tool_call_id')} is not open")
@@ -249,5 +252,6 @@ class RunGrammar:
             if data.get("approval_id") in self.approvals:
                 raise GrammarError(f"approval {data.get('approval_id')} is open already")
             self.approvals[data["approval_id"]] = data.get("tool_call_id", "")
+            self.asked.add(data.get("tool_call_id", ""))
         elif event_type == "approval_resolved" and self.approvals.pop(data.get("approval_id", ""), None) is None:
             raise GrammarError(f"approval {data.get('approval_id')} is not open")

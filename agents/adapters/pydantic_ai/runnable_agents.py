@@ -24,8 +24,8 @@ def check_runs(name: str, agent: AbstractAgent[Any, Any], options: Mapping[str, 
     kinds = [kind for one in output_types.wrapped_agents(agent) for kind in type(one).__mro__]
     if any(kind.__module__.startswith(f"{_PICKLING}.") for kind in kinds):
         raise ValueError(
-            f"agent {name} is a DBOSAgent, which writes down what a run is called with; Netra's hooks cannot be written "
-            "down. Register the agent that it wraps; Netra keeps its runs in its journal"
+            f"agent {name} is a DBOSAgent, which pickles what a run is called with; Netra's hooks cannot be. "
+            "Register the agent that it wraps; Netra keeps its runs in its journal"
         )
     if agent.model is None and options.get("model") is None and agent.root_capability.get_model() is None:
         raise ValueError(f"agent {name} has no model: give it one, Agent('openai:…'), or register_agent(…, model='…')")

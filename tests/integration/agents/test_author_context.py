@@ -179,3 +179,43 @@ async def test_after_the_end__nothing_is_said_any_more(join, make) -> None:
     for call in (kept[0].think("x"), kept[0].say("x"), kept[0].publish_state(1), kept[0].tool("x").__aenter__()):
         with pytest.raises(RunOverError):
             await call
+
+
+async def test_tool__whose_model_gives_an_id_twice(join, make) -> None:
+    async def body(ctx, input):
+        async with ctx.tool("one", tool_call_id="call_0"), ctx.tool("two", tool_call_id="call_0") as two:
+            two.result = two.tool_call_id
+        async with ctx.tool("three", tool_call_id="call_0"):
+            pass
+        decision = await ctx.approve("Go on?", tool_name="four", tool_call_id="asked")
+        for _ in range(2):
+            async with ctx.tool("four", approval=decision):
+                pass
+
+    make(body)
+    client = await join()
+    run = await client.start("made")
+    asked = await client.receive_json()
+    while asked["event_type"] != "approval_requested":
+        asked = await client.receive_json()
+    await client.send("respond", run_id=asked["run_id"], approval_id=asked["data"]["approval_id"], approved=True)
+    events = await client.finish(run)
+    done = [event["data"] for event in events if event["event_type"] == "tool_completed"]
+    assert [call["tool_call_id"] for call in done] == ["call_0~2", "call_0", "call_0~3", "asked", "asked~2"]
+    assert done[0]["result"] == "call_0~2"
+
+
+async def test_request_approval__whose_decision_could_not_be_told_from_another(join, make) -> None:
+    async def body(ctx, input):
+        await ctx.request_approval("Delete it?", tool_name="delete", tool_call_id="call_0")
+        with pytest.raises(ValueError, match="has asked about 'call_0' before"):
+            await ctx.request_approval("Pay?", tool_name="pay", tool_call_id="call_0")
+        with pytest.raises(ValueError, match="expires_in is a number of seconds"):
+            await ctx.request_approval("Pay?", expires_in=float("nan"))
+        with pytest.raises(ValueError, match="expires_in"):
+            await ctx.request_approval("Pay?", expires_in=1e300)
+
+    make(body)
+    events, end = await outcome(join)
+    assert end["type"] == "agent_completed"
+    assert len(data(events, "approval_requested")) == 1
