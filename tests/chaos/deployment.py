@@ -1,11 +1,16 @@
 """Staging with proxies in the places where a network is cut."""
 
+import json
 import os
+import time
+import urllib.error
 import urllib.request
 from collections import Counter
+from itertools import zip_longest
 from pathlib import Path
 
 from chaos.proxy import Proxy
+from security.issuer import DISCOVERY, Issuer, hang
 from servers import staging
 from servers.process import ServerProcess, free_port
 from servers.staging import Staging
@@ -14,6 +19,7 @@ SERVERS = ("server-1", "server-2")
 WORKERS = ("worker-1", "worker-2")
 # Leases that run out soon, so that a short test sees it; renewed often, so that a short outage does not cost them.
 SHORT_LEASES = {"NETRA_LEASE_SECONDS": "8", "NETRA_HEARTBEAT_SECONDS": "1", "NETRA_SWEEP_SECONDS": "1"}
+TOKEN_SECONDS = 4 * 3600.0  # longer than all rounds
 END_SECONDS = 90.0
 RECORD = "executions.log"  # the agent of `chaos.agents` writes it, in the workers
 
@@ -24,6 +30,8 @@ class Deployment:
     Attributes:
         to_valkey: between the servers and Valkey.
         to_postgres: between the workers and PostgreSQL.
+        issuer: of the tokens of every other user.
+        hostile_issuer: it never answers.
         ports: of the servers, behind the load balancer.
     """
 
@@ -31,11 +39,18 @@ class Deployment:
         postgres, valkey = free_port(), free_port()
         self.ports = {program: free_port() for program in SERVERS}
         self.to_valkey, self.to_postgres = Proxy(valkey), Proxy(postgres)
+        self.issuer, self.hostile_issuer = Issuer(), Issuer()
+        self.hostile_issuer.answers[DISCOVERY] = hang
+        issuers = {"corp": self.issuer.setting(), "hostile": self.hostile_issuer.setting()}
         self.process: ServerProcess = staging.local_staging(
             folder,
             {
                 "NETRA_AGENT_MODULES": "tests.chaos.agents",
                 "NETRA_STARTS_PER_MINUTE": "0",
+                "NETRA_OIDC_ISSUERS": json.dumps(issuers),
+                # Old at once, so that a round sees what happens when they cannot be had again.
+                "NETRA_OIDC_KEYS_SECONDS": "1",
+                "NETRA_OIDC_REFETCH_SECONDS": "1",
                 **env,
             },
             *("--postgres-port", str(postgres), "--valkey-port", str(valkey)),
@@ -48,6 +63,8 @@ class Deployment:
 
     def start(self) -> None:
         """Start everything; returns when the load balancer has a server that is ready."""
+        self.issuer.start()
+        self.hostile_issuer.start()
         self.to_valkey.start()
         self.to_postgres.start()
         self.process.start()
@@ -61,6 +78,25 @@ class Deployment:
             self.process.kill()
             self.to_valkey.stop()
             self.to_postgres.stop()
+            self.issuer.stop()
+            self.hostile_issuer.stop()
+
+    def tokens(self, users: int) -> list[str]:
+        """One for each of so many users, every other one the issuer's."""
+        own = self.staging.tokens_of([f"chaos-{number}" for number in range(0, users, 2)])
+        others = [
+            self.issuer.token(f"chaos-{number}", exp=time.time() + TOKEN_SECONDS) for number in range(1, users, 2)
+        ]
+        return [token for pair in zip_longest(own, others) for token in pair if token]
+
+    def ask_with(self, token: str) -> int:
+        """The status with which the load balancer answers somebody who has this token."""
+        request = urllib.request.Request(f"{self.staging.url}/api/me", headers={"Authorization": f"Bearer {token}"})
+        try:
+            with urllib.request.urlopen(request, timeout=60) as answer:
+                return int(answer.status)
+        except urllib.error.HTTPError as error:
+            return error.code
 
     def pid(self, program: str) -> int:
         """The process that runs as this program."""

@@ -1,10 +1,13 @@
 """What happens to a deployment under load: each fault, and how runs may end because of it."""
 
 import asyncio
+import json
+import socket
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from chaos.deployment import SERVERS, WORKERS, Deployment
+from security.issuer import hang, http
 
 COMPLETED = "agent_completed"
 LOST = "agent_failed worker_lost"
@@ -115,6 +118,27 @@ async def stall_postgres(deployment: Deployment, pace: Pace) -> None:
     await asyncio.to_thread(deployment.to_postgres.mend)
 
 
+async def sicken_issuer(deployment: Deployment, pace: Pace) -> None:
+    """Its keys are old all the time, and cannot be had again; strangers come with tokens of one that never answers."""
+    whole = http(json.dumps({"keys": deployment.issuer.keys}).encode())
+    troubles: tuple[Callable[[socket.socket], object], ...] = (
+        lambda connection: connection.sendall(b"\x00\xff rubbish\r\n\r\n"),
+        lambda connection: connection.sendall(whole[:-20]),
+        hang,
+    )
+    strangers = [deployment.hostile_issuer.token(f"stranger-{number}") for number in range(10)]
+    asking = [asyncio.create_task(asyncio.to_thread(deployment.ask_with, token)) for token in strangers]
+    try:
+        for trouble in troubles:
+            deployment.issuer.answers["/keys"] = trouble
+            await asyncio.sleep(pace.outage)
+    finally:
+        deployment.issuer.answers.clear()
+    statuses = await asyncio.gather(*asking)
+    assert set(statuses) == {503}, f"strangers were answered with {statuses}"
+    assert deployment.issuer.asked["/keys"] > 1
+
+
 async def _ready(deployment: Deployment, program: str, seconds: float) -> None:
     """As an orchestrator waits before it goes on; and one look of the load balancer more."""
     async with asyncio.timeout(seconds):
@@ -131,6 +155,7 @@ FAULTS = (
     Fault("PostgreSQL restarted", restart_postgres),
     Fault("a worker stopped and continued", pause_worker, frozenset({LOST})),
     Fault("the load balancer restarted", restart_balancer),
+    Fault("an issuer that answers rubbish, half and nothing", sicken_issuer),
     Fault("network cut, servers to Valkey", cut_valkey),
     Fault("network silent, servers to Valkey", stall_valkey),
     Fault("network cut, workers to PostgreSQL", cut_postgres),

@@ -70,7 +70,7 @@ def document(results: list[Result], scale: Scale) -> str:
 
 
 async def play(deployment: Deployment, chosen: list[faults.Fault], scale: Scale, pace: faults.Pace) -> list[Result]:
-    tokens = await asyncio.to_thread(deployment.staging.tokens_of, [f"chaos-{n}" for n in range(scale.users)])
+    tokens = await asyncio.to_thread(deployment.tokens, scale.users)
     results = []
     for fault in chosen:
         began = time.monotonic()

@@ -1,6 +1,7 @@
 """A small OpenID Connect issuer: real HTTP, real keys, and every mistake on request."""
 
 import json
+import socket
 import threading
 import time
 import warnings
@@ -30,6 +31,15 @@ def http(body: bytes, *headers: str, status: int = 200, length: int | None = Non
     """An answer, byte by byte as it goes over the wire."""
     lines = [f"HTTP/1.1 {status} x", f"Content-Length: {len(body) if length is None else length}", *headers, "", ""]
     return "\r\n".join(lines).encode() + body
+
+
+DISCOVERY = "/.well-known/openid-configuration"
+
+
+def hang(connection: socket.socket) -> None:
+    """Answer nothing, until the client has enough."""
+    connection.settimeout(60)
+    connection.recv(1)
 
 
 class Issuer:
@@ -94,7 +104,7 @@ class Issuer:
     def _answer(self, path: str) -> Any:
         if path in self.answers:
             return self.answers[path]
-        if path == "/.well-known/openid-configuration":
+        if path == DISCOVERY:
             return {"issuer": self.url, "jwks_uri": self.jwks_url}
         return {"keys": self.keys} if path == "/keys" else 404
 

@@ -23,7 +23,7 @@ def deployment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]
 
 @pytest.fixture(scope="module")
 def tokens(deployment: Deployment) -> list[str]:
-    return deployment.staging.tokens_of([f"chaos-{number}" for number in range(rounds.SHORT.users)])
+    return deployment.tokens(rounds.SHORT.users)
 
 
 @pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.slug)
