@@ -47,7 +47,7 @@ class LangGraphAgent(BaseAgent):
     enforced_schema: ClassVar[InputSchema | None] = None
     graph_input: ClassVar[GraphInput | None] = None
     config: ClassVar[RunnableConfig] = {}
-    make_config: ClassVar[Callable[[AgentContext], Any] | None] = None
+    make_config: ClassVar[Callable[[AgentContext, Any], Any] | None] = None
     make_input: ClassVar[Callable[[Any], Any] | None] = None
     make_result: ClassVar[Callable[[Any], Any] | None] = None
     graph_context: ClassVar[Any] = None
@@ -101,7 +101,7 @@ class LangGraphAgent(BaseAgent):
         saver = own if keeps else ThreadCheckpoints(await ctx.recall(self._memory_key))
         before = saver.step if isinstance(saver, ThreadCheckpoints) else 0
         graph = type(self).graph if keeps else type(self).graph.copy({"checkpointer": saver})
-        config = await self._config(ctx, [ToolEvents(ctx, ids), models], shared_saver=keeps)
+        config = await self._config(ctx, input, [ToolEvents(ctx, ids), models], shared_saver=keeps)
         stream = EventStream(ctx, type(self).speech, type(self).states, goes_on=not begins)
         try:
             if begins:
@@ -169,9 +169,11 @@ class LangGraphAgent(BaseAgent):
         make_result = type(self).make_result
         return maker.make(values) if make_result is None else plain(await settled(make_result(maker.output(values))))
 
-    async def _config(self, ctx: AgentContext, own: list[BaseCallbackHandler], *, shared_saver: bool) -> RunnableConfig:
+    async def _config(
+        self, ctx: AgentContext, input: Any, own: list[BaseCallbackHandler], *, shared_saver: bool
+    ) -> RunnableConfig:
         make_config = type(self).make_config
-        given = type(self).config if make_config is None else await settled(make_config(ctx)) or {}
+        given = type(self).config if make_config is None else await settled(make_config(ctx, input)) or {}
         if not isinstance(given, Mapping):
             raise TypeError(f"config= of graph {self.name!r} returned {type(given).__name__}, which is no config")
         callbacks = given.get("callbacks")

@@ -7,11 +7,10 @@ from collections.abc import Callable
 from typing import Any
 
 
-def as_function(graph_name: str, option: str, value: Any, *, of: int) -> Callable[..., Any] | None:
+def as_function(graph_name: str, option: str, value: Any) -> Callable[..., Any] | None:
     """The function that an option is: a function, a method, a `functools.partial`, any object that can be called.
 
-    Args:
-        of: how many of the run's context and input it is called with; it may take fewer.
+    It is called with the run's context and its input, or with the context alone if it takes no more.
 
     Returns:
         `None` when the option is a value.
@@ -26,18 +25,24 @@ def as_function(graph_name: str, option: str, value: Any, *, of: int) -> Callabl
         )
     if not callable(value):
         return None
+    function: Callable[..., Any] = value
     try:
         signature = inspect.signature(value)
     except (TypeError, ValueError):
-        return lambda *given: value(*given[:of])  # written in C: it says nothing about itself
-    for taken in range(of, 0, -1):
-        try:
-            signature.bind(*[None] * taken)
-        except TypeError:
-            continue
-        return lambda *given, taken=taken: value(*given[:taken])
-    wanted = ("(ctx)", "(ctx, input)")[of - 1]
-    raise TypeError(f"{option}= of graph {graph_name!r} is called with {wanted}, but takes {signature}")
+        return function  # written in C: it says nothing about itself
+    if _takes(signature, 2):
+        return function
+    if _takes(signature, 1):
+        return lambda ctx, input: function(ctx)
+    raise TypeError(f"{option}= of graph {graph_name!r} is called with (ctx, input), but takes {signature}")
+
+
+def _takes(signature: inspect.Signature, count: int) -> bool:
+    try:
+        signature.bind(*[None] * count)
+    except TypeError:
+        return False
+    return True
 
 
 async def settled(value: Any) -> Any:

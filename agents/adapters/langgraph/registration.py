@@ -62,8 +62,8 @@ def register_graph(
             the last answer; with an `output_schema`, or without answers, the output's channels.
         context: the runtime's context; a function (async ones too) is called with Netra's context and the input and
             returns it.
-        config: LangChain's config: `recursion_limit`, `tags`, `configurable`, …; a function (async ones too) is called
-            with Netra's context and returns it. `configurable` always has `user_id`, `thread_id` and `run_id`.
+        config: LangChain's config: `recursion_limit`, `tags`, `configurable`, …, or such a function. `configurable`
+            always has `user_id`, `thread_id` and `run_id`.
         channels: channels of the graph's input that clients may write besides `message`. Messages in them are the
             person's, whatever a client says.
         states: whether what the graph's nodes write is told as `agent_state`; private channels, and those that an
@@ -102,8 +102,8 @@ def register_graph(
     if channels and input is not None:
         raise ValueError(f"graph {name!r} has input= and channels=: the function decides what gets into the graph")
     enforced = closed(input_schema, channels) if isinstance(input_schema, dict) and input is None else input_schema
-    make_config = as_function(name, "config", config, of=1)
-    make_context = as_function(name, "context", context, of=2)
+    make_config = as_function(name, "config", config)
+    make_context = as_function(name, "context", context)
     members = {
         "__module__": sys._getframe(1).f_globals.get("__name__", __name__),  # whose graph it is, in errors and logs
         "__doc__": description,

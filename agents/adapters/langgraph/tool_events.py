@@ -10,7 +10,7 @@ from uuid import UUID
 from langchain_core.callbacks import AsyncCallbackHandler
 from langchain_core.messages import BaseMessage, ToolMessage
 from langchain_core.tools import ToolException
-from langgraph.errors import GraphBubbleUp
+from langgraph.errors import GraphBubbleUp, ParentCommand
 from langgraph.types import Command, Send
 from pydantic import ValidationError
 
@@ -95,7 +95,10 @@ class ToolEvents(AsyncCallbackHandler):
             return
         self._denied.discard(run_id)
         model_id = self._model_ids.pop(run_id, None)
-        if isinstance(error, GraphBubbleUp):
+        if isinstance(error, ParentCommand):  # a graph within the tool hands over to the graph around it
+            returned = _returned(error.args[0], model_id)
+            await told.finish("ok", result=shown(returned.content if isinstance(returned, BaseMessage) else None))
+        elif isinstance(error, GraphBubbleUp):
             if model_id is not None:
                 self._ids.interrupted.add(model_id)
             await told.finish("cancelled", error=NEEDS_ANSWER)

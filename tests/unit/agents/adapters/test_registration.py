@@ -185,8 +185,8 @@ def test_register_graph__refuses_a_class_where_an_object_belongs(option):
 def test_register_graph__refuses_a_function_that_cannot_be_called():
     with pytest.raises(TypeError, match=r"context= of graph 'a' is called with \(ctx, input\)"):
         register_graph("a", graph(), context=lambda: {"n": 1})
-    with pytest.raises(TypeError, match=r"config= of graph 'a' is called with \(ctx\)"):
-        register_graph("a", graph(), config=lambda a, b: {})
+    with pytest.raises(TypeError, match=r"config= of graph 'a' is called with \(ctx, input\)"):
+        register_graph("a", graph(), config=lambda a, b, c: {})
 
 
 @pytest.mark.parametrize(
