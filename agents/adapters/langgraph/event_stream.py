@@ -10,10 +10,11 @@ from langchain_core.messages import AIMessage, AIMessageChunk
 from langgraph.types import Overwrite, StreamMode
 
 from agents.adapters.langgraph.public_state import PublicState, message_ids
-from agents.adapters.langgraph.spoken import Path, Spoken
+from agents.adapters.langgraph.spoken import UNHEARD, Path, Said, Spoken
 from agents.adapters.shown import shown
 from agents.adapters.text_streams import DONE, TextStreams
 from agents.context import AgentContext
+from websocket_core.ids import new_id
 
 MODES: list[StreamMode] = ["messages", "custom", "updates", "values"]  # a list: a tuple means one mode to it
 INTERRUPT, METADATA = "__interrupt__", "__metadata__"
@@ -49,7 +50,7 @@ class EventStream:
     """
 
     def __init__(self, ctx: AgentContext, speech: Speech, states: PublicState | None, *, goes_on: bool) -> None:
-        self._ctx, self._keys, self._states = ctx, frozenset(speech.keys), states
+        self._ctx, self._keys, self._states = ctx, tuple(speech.keys), states
         self._texts = TextStreams(ctx)
         self._spoken = Spoken(speech.nodes)
         self._repeats = goes_on
@@ -65,7 +66,7 @@ class EventStream:
             message = data[0]
             content = message.content
             if type(message) is AIMessageChunk and type(content) is str and content and not message.additional_kwargs:
-                said = self._spoken.of(message.id) or self._spoken.begin(message.id, data[1])
+                said = self._spoken.of(message.id) or self._begin(message.id, data[1])
                 if said.silent:
                     return DONE
                 said.pieces.append(content)  # a token: most of what is streamed
@@ -84,30 +85,32 @@ class EventStream:
     async def _message(self, message: Any, metadata: Mapping[str, Any]) -> None:
         """What a model says. Whole messages that nodes return are told by the key they are kept under: `_updates`."""
         if isinstance(message, AIMessageChunk):
-            said = self._spoken.of(message.id) or self._spoken.begin(message.id, metadata)
-        elif isinstance(message, AIMessage) and MODEL_TYPE in metadata:
-            if self._spoken.knows(message.id):
-                return
-            said = self._spoken.begin(message.id, metadata)
+            said = self._spoken.of(message.id) or self._begin(message.id, metadata)
+        elif isinstance(message, AIMessage) and not self._spoken.knows(message.id):
+            said = self._begin(message.id, metadata)
         else:
             return  # what people said and what tools returned is told already
         if not said.silent:
             await self._tell(message, said.pieces)
 
+    def _begin(self, message_id: Any, metadata: Mapping[str, Any]) -> Said:
+        """A model begins to speak; or a node has returned a message, whose place in the state is not known here."""
+        return self._spoken.begin(message_id, metadata) if MODEL_TYPE in metadata else UNHEARD
+
     async def _tell(self, message: AIMessage, pieces: list[str]) -> None:
-        content = message.content
+        content, message_id = message.content, message.id or new_id()
         if isinstance(content, str):
             reasoning = message.additional_kwargs.get("reasoning_content")
             if reasoning and isinstance(reasoning, str):
-                await self._texts.add(THOUGHT, (message.id, "reasoning"), reasoning)
+                await self._texts.add(THOUGHT, (message_id, "reasoning"), reasoning)
             if content:
                 pieces.append(content)
-                await self._texts.add(MESSAGE, (message.id, "text"), content)
+                await self._texts.add(MESSAGE, (message_id, "text"), content)
             return
         for event_type, key, text in _blocks(content):
             if event_type == MESSAGE:
                 pieces.append(text)
-            await self._texts.add(event_type, (message.id, key), text)
+            await self._texts.add(event_type, (message_id, key), text)
 
     async def _updates(self, path: Path, data: Mapping[str, Any]) -> None:
         """What nodes wrote into the state: messages as answers, the rest as state."""
@@ -120,25 +123,29 @@ class EventStream:
                 for message in _messages(written, self._keys):
                     if self._spoken.is_news(path, node, message.id, message.text):
                         await self._tell(message, [])
-                told = None if self._states is None else self._states.of(path, written)
-                if told:
-                    state: dict[str, Any] = {"node": node, "update": shown(told)}
-                    if path:
-                        state["path"] = [part.split(":")[0] for part in path]
-                    await self._ctx.publish_state(state)
+            if self._states is not None:
+                await self._state(self._states, path, node, update)
+
+    async def _state(self, states: PublicState, path: Path, node: str, update: Any) -> None:
+        for written in update if _is_several(update) and states.has_keys(path) else (update,):
+            told = states.of(path, written)
+            if told:
+                state: dict[str, Any] = {"node": node, "update": shown(told)}
+                if path:
+                    state["path"] = [part.split(":")[0] for part in path]
+                await self._ctx.publish_state(state)
 
     async def _values(self, path: Path, data: Any) -> None:
         """The whole state: before the first step of a graph, and after every one."""
+        asks = isinstance(data, Mapping) and INTERRUPT in data  # then the step is not over
         if isinstance(data, Mapping):
-            if INTERRUPT in data:
-                data = {key: value for key, value in data.items() if not _is_marker(key)}
-                if not data:
-                    return
+            data = {key: value for key, value in data.items() if not _is_marker(key)} if asks else data
             for key in self._keys:
                 self._spoken.know(message_ids(data.get(key)))
-        self._spoken.step_is_over(path)
-        if not path:
-            self._repeats = self._repeats and self.values is None
+        if not asks:
+            self._spoken.step_is_over(path)
+            self._repeats = self._repeats and (bool(path) or self.values is None)
+        if not path and (data or not asks):
             self.values = data
 
 
@@ -152,7 +159,7 @@ def _is_several(update: Any) -> bool:
     return isinstance(update, list) and bool(update) and all(isinstance(one, Mapping) for one in update)
 
 
-def _messages(update: Any, keys: frozenset[str]) -> Iterator[AIMessage]:
+def _messages(update: Any, keys: Sequence[str]) -> Iterator[AIMessage]:
     """The answers in what a node wrote. What has no keys (the functional API) speaks as a whole."""
     found = [update.get(key) for key in keys] if isinstance(update, Mapping) else [update]
     for value in found:

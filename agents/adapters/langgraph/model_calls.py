@@ -50,9 +50,6 @@ class ModelCalls(BaseCallbackHandler):
         """A model without messages is asked."""
         self._count(requests=1)
 
-    def on_llm_new_token(self, token: Any, **kwargs: Any) -> None:
-        """Nothing to do: without a method of its own, each token would raise a warning or a task."""
-
     def on_llm_end(self, response: LLMResult, **kwargs: Any) -> None:
         """A model has answered.
 

@@ -24,6 +24,10 @@ class PublicState:
         for name, inner in graph.get_subgraphs(recurse=True):
             self._public[tuple(name.split("|"))] = public_channels(inner)
 
+    def has_keys(self, path: tuple[str, ...]) -> bool:
+        """Whether the graph there keeps a state by keys; functions return whatever they like."""
+        return self._public.get(tuple(part.split(":")[0] for part in path), frozenset()) is not None
+
     def of(self, path: tuple[str, ...], update: Any) -> Any:
         """What a node wrote, without messages, which are told as such, and without what is private."""
         if not isinstance(update, Mapping):

@@ -29,6 +29,9 @@ class Said:
         self.depth = len(place) - 1  # the deepest graph in which the same text is no news; lower when a step is over
 
 
+UNHEARD = Said((), silent=True)  # what is not told, or not here
+
+
 class Spoken:
     """What one run has said.
 
@@ -60,9 +63,10 @@ class Spoken:
         Args:
             path: the graph of the node.
         """
-        if message_id in self._ids:
-            return False
-        self._ids.add(message_id)
+        if message_id is not None:
+            if message_id in self._ids:
+                return False
+            self._ids.add(message_id)
         if not text.strip() or not self._speaks((*path, node)):
             return False
         last = self._last.get(path)
@@ -80,7 +84,7 @@ class Spoken:
         if _is_told(text, inside):
             return False
         self._last.pop(path, None)
-        told = self._by_id[message_id] = Said((*path, inner))
+        told = self._by_id[message_id or object()] = Said((*path, inner))
         told.pieces.append(text)
         told.depth = depth - 1  # a later message of this graph may say the same
         return True

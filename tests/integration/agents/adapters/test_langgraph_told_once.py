@@ -8,7 +8,7 @@ import pytest
 from langchain.agents import create_agent
 from langchain.agents.middleware import AgentMiddleware
 from langchain_core.documents import Document
-from langchain_core.messages import AIMessage, BaseMessage, ToolMessage
+from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage, ToolMessage
 from langchain_core.tools import InjectedToolCallId, tool
 from langgraph.cache.memory import InMemoryCache
 from langgraph.func import entrypoint
@@ -175,6 +175,33 @@ async def think(state: Scratch) -> dict[str, Any]:
         "messages": [AIMessage("How can I help?")],
         "reply": [AIMessage("Yes?")],
     }
+
+
+async def test_pieces_of_messages_that_nodes_return_are_judged_by_their_key_too(runs: Runs) -> None:
+    model = script(FIVE)
+
+    async def node(state: Scratch) -> dict[str, Any]:
+        whole = None
+        async for chunk in model.astream("go"):
+            whole = chunk if whole is None else whole + chunk
+        assert whole is not None
+        return {
+            "scratchpad": [AIMessageChunk("INTERNAL")],
+            "messages": [AIMessageChunk(whole.text), AIMessageChunk("More.")],
+        }
+
+    run = await runs.ask(registered(one_node(node, Scratch)), "Count")
+    assert texts(run) == ["one two three four five", "More."]
+    assert "INTERNAL" not in str(run.frames)
+
+
+async def test_a_function_that_returns_many_objects_is_told_as_one(runs: Runs) -> None:
+    @entrypoint()
+    async def rows(input: dict[str, Any]) -> list[dict[str, int]]:
+        return [{"n": number} for number in range(5)]
+
+    run = await runs.ask(registered(rows), "Go")
+    assert [data["state"] for data in run.data("agent_state")] == [{"node": "rows", "update": run.end["result"]}]
 
 
 async def test_messages_in_keys_of_the_graphs_own_are_not_told(runs: Runs) -> None:
