@@ -226,7 +226,8 @@ class Transaction:
         if not wanted:
             return
         self._load(list(wanted))
-        if missing := [key for key, creates in wanted.items() if creates and key not in self.rows]:
+        # Sorted: two processes that make the same threads in the same moment wait for each other's rows, too.
+        if missing := sorted(key for key, creates in wanted.items() if creates and key not in self.rows):
             Thread.objects.bulk_create(
                 [
                     Thread(user_id=user, thread_id=thread, created_at=self.now, updated_at=self.now)
