@@ -106,7 +106,9 @@ class PydanticAIAgent(BaseAgent):
     async def _remember(self, ctx: AgentContext, messages: list[ModelMessage]) -> None:
         limit = conf.MEMORY_BYTES if self.memory_bytes is None else self.memory_bytes
         if limit and messages:
-            data = message_history.dump(messages, limit)
+            data = message_history.dump_whole(messages, limit)
+            if data is None:  # shortening thousands of messages takes a second, in which nobody else shall wait
+                data = await ctx.to_thread(message_history.dump, messages, limit)
             if data is not None:
                 await ctx.remember(self._memory_key, data)
 

@@ -14,7 +14,8 @@ from pydantic_ai.usage import RunUsage
 
 from agents.adapters.answers import CHANGED, is_plain_yes
 from agents.adapters.call_ids import CallIds
-from agents.adapters.shown import clean, shown
+from agents.adapters.pydantic_ai import message_history
+from agents.adapters.shown import clean, plain, shown
 from agents.conf import conf
 from agents.context import AgentContext
 from agents.errors import AgentError
@@ -88,7 +89,7 @@ async def ask(
     memory = _encoder.encode(
         Resting(
             input,
-            msgspec.Raw(ModelMessagesTypeAdapter.dump_json(list(messages))),
+            msgspec.Raw(message_history.as_json(messages)),
             msgspec.Raw(_usage.dump_json(usage)),
             asked,
             sorted(ids.used),
@@ -169,7 +170,7 @@ def _asked(call: ToolCallPart, requests: DeferredToolRequests, ids: CallIds, *, 
         call.tool_call_id,
         ids.fresh(call.tool_call_id),
         call.tool_name,
-        call.args_as_dict(),
+        plain(call.args_as_dict()),
         is_question,
         shown(requests.metadata.get(call.tool_call_id)),
     )

@@ -50,6 +50,36 @@ def load(data: bytes | None) -> list[ModelMessage]:
         return []
 
 
+def as_json(messages: Sequence[ModelMessage]) -> bytes:
+    """The messages as JSON, whatever is in them."""
+    try:
+        return ModelMessagesTypeAdapter.dump_json(list(messages))
+    except PydanticSerializationError:
+        return ModelMessagesTypeAdapter.dump_json(_cleaned(messages))
+
+
+def make_whole(messages: Sequence[ModelMessage]) -> None:
+    """Put halves of characters together in these messages, which are about to be sent: providers' clients refuse them.
+
+    Models cut characters in two between chunks, and tools return names of files that are no UTF-8.
+    """
+    for message in messages:
+        try:
+            ModelMessagesTypeAdapter.dump_json([message])
+        except PydanticSerializationError as error:
+            if "surrogates not allowed" in str(error):
+                message.parts = [_cleaned_part(part) for part in message.parts]
+
+
+def dump_whole(messages: Sequence[ModelMessage], limit: int) -> bytes | None:
+    """The messages as they are; `None` when they have more than `limit` bytes, or cannot be written so."""
+    try:
+        data = ModelMessagesTypeAdapter.dump_json(list(messages))
+    except PydanticSerializationError:
+        return None
+    return data if len(data) <= limit else None
+
+
 def dump(messages: Sequence[ModelMessage], limit: int) -> bytes | None:
     """The messages as at most `limit` bytes, shortened if they have more (see `shortened_turns`); system prompts stay.
 

@@ -6,10 +6,11 @@ from typing import Any
 
 from pydantic_ai import RunContext
 from pydantic_ai.capabilities import AbstractCapability, ValidatedToolArgs, WrapToolExecuteHandler
-from pydantic_ai.messages import ToolCallPart
+from pydantic_ai.messages import ModelMessage, ToolCallPart
 from pydantic_ai.models import ModelRequestContext
 from pydantic_ai.tools import ToolDefinition
 
+from agents.adapters.pydantic_ai import message_history
 from agents.adapters.pydantic_ai.run_so_far import RunSoFar
 from agents.adapters.pydantic_ai.tool_calls import ToolCalls
 
@@ -19,12 +20,16 @@ class RunHooks(AbstractCapability[Any]):
 
     def __init__(self, calls: ToolCalls, so_far: RunSoFar) -> None:
         self._calls, self._so_far = calls, so_far
+        self._whole: dict[int, ModelMessage] = {}  # by identity: messages that were looked at
 
     async def before_model_request(
         self, ctx: RunContext[Any], request_context: ModelRequestContext
     ) -> ModelRequestContext:
-        """See `RunSoFar.look`."""
+        """See `RunSoFar.look` and `message_history.make_whole`."""
         self._so_far.look(ctx)
+        new = [message for message in request_context.messages if id(message) not in self._whole]
+        message_history.make_whole(new)
+        self._whole.update((id(message), message) for message in new)
         return request_context
 
     async def wrap_tool_execute(

@@ -7,7 +7,7 @@ those stay that fit, the newest first. Every call keeps its result, since provid
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -34,6 +34,7 @@ Part = Any  # of a request or a response
 
 _STEPS = (64 * 1024, 8 * 1024, 1024, 200)  # bytes; parts larger than this make room, the largest first
 _GONE = re.compile(r"\s*\[(\d{1,9}) tool calls that followed are done, and no longer kept\.\]\Z")
+_NOTE_BYTES = 120  # what the note about calls that are gone takes
 _SHOWN = 400  # characters of a text that stay when the rest is left out
 
 
@@ -44,6 +45,13 @@ class Turn:
         self.messages = list(messages)
         self.sizes = [size_of([message]) for message in messages] if sizes is None else sizes
         self.size = sum(self.sizes)
+
+    def put(self, place: int, message: ModelMessage) -> None:
+        """Put another message in this place."""
+        if message is not self.messages[place]:
+            size = size_of([message])
+            self.size += size - self.sizes[place]
+            self.messages[place], self.sizes[place] = message, size
 
     def changed(self, change: Callable[[ModelMessage], ModelMessage]) -> Turn:
         """The turn with every message changed."""
@@ -62,13 +70,13 @@ def shortened(messages: Sequence[ModelMessage], limit: int) -> list[ModelMessage
     # What the turns before each of these need at least: their questions and answers.
     needed = [0]
     for turn in turns[:-1]:
-        needed.append(needed[-1] + _smallest(turn).size)
+        needed.append(needed[-1] + _ends(turn).size)
     newest = turns.pop()
-    kept = [_fitted(newest, room - min(needed.pop(), room // 4))]
+    kept = [_cut_to(_smaller(newest, fair := room - min(needed.pop(), room // 4)), fair)]
     room -= kept[0].size
     while turns and room > 0:
         turn, reserve = turns.pop(), min(needed.pop(), room // 2)
-        fitting = next((one for one in _smaller(turn) if one.size <= room - reserve), None) or _smallest(turn)
+        fitting = _smaller(turn, room - reserve)
         if fitting.size > room:
             break
         kept.append(fitting)
@@ -87,41 +95,34 @@ def size_of(messages: Sequence[ModelMessage]) -> int:
     return len(ModelMessagesTypeAdapter.dump_json(list(messages)))
 
 
-def _fitted(turn: Turn, room: int) -> Turn:
-    """The turn in this room, or as small as it gets."""
-    smaller = turn
-    for smaller in _smaller(turn):
-        if smaller.size <= room:
-            return smaller
-    for characters in (room // 8, room // 32, _SHOWN, _SHOWN // 8):
-        smaller = smaller.changed(lambda message, most=characters: _each_part(message, _cut, most))  # type: ignore[misc]
-        if smaller.size <= room:
-            break
-    return smaller
-
-
-def _smallest(turn: Turn) -> Turn:
-    """What the turn is at least: its question and its answer."""
-    *_, last = _smaller(turn)
-    return last
-
-
-def _smaller(turn: Turn) -> Iterator[Turn]:
-    """The turn as it is, then step by step with less of what is neither question nor answer."""
-    yield turn
+def _smaller(turn: Turn, room: int) -> Turn:
+    """The turn with as much as fits of what is neither question nor answer."""
+    if turn.size <= room:
+        return turn
     turn = turn.changed(_bare)
-    yield turn
     for step in _STEPS:
         for place, message in enumerate(turn.messages):
+            if turn.size <= room:
+                return turn
             if turn.sizes[place] > step:
-                lighter = _each_part(message, _light, step)
-                if lighter is not message:
-                    turn = Turn(
-                        [*turn.messages[:place], lighter, *turn.messages[place + 1 :]],
-                        [*turn.sizes[:place], size_of([lighter]), *turn.sizes[place + 1 :]],
-                    )
-                    yield turn
-    yield from _fewer_calls(turn)
+                turn.put(place, _each_part(message, _light, step))
+    return turn if turn.size <= room else _fewer_calls(turn, room)
+
+
+def _ends(turn: Turn) -> Turn:
+    """What is left of the turn in the end."""
+    last = _last_answer(turn)
+    ends = turn.messages[:1] + turn.messages[max(1, last) :]
+    return Turn([_each_part(_bare(message), _light, _STEPS[-1]) for message in ends])
+
+
+def _cut_to(turn: Turn, room: int) -> Turn:
+    """The turn with its texts cut, if nothing else helps."""
+    for characters in (room // 8, room // 32, _SHOWN, _SHOWN // 8):
+        if turn.size <= room:
+            break
+        turn = turn.changed(lambda message, most=characters: _each_part(message, _cut, most))  # type: ignore[misc]
+    return turn
 
 
 def _bare(message: ModelMessage) -> ModelMessage:
@@ -159,18 +160,23 @@ def _light_arguments(part: ToolCallPart, most: int) -> dict[str, Any]:
     }
 
 
-def _fewer_calls(turn: Turn) -> Iterator[Turn]:
-    """The turn, step by step without its oldest calls, down to what begins and what ends it."""
-    messages, sizes = turn.messages, turn.sizes
-    last = max((place for place, message in enumerate(messages) if isinstance(message, ModelResponse)), default=0)
-    place, gone = 1, 0
-    while place < last:
+def _fewer_calls(turn: Turn, room: int) -> Turn:
+    """The turn without its oldest calls, at most down to what begins and what ends it."""
+    messages, last = turn.messages, _last_answer(turn)
+    place, gone, size = 1, 0, turn.size + _NOTE_BYTES
+    while place < last and size > room:
         gone += sum(isinstance(part, ToolCallPart) for part in messages[place].parts)
+        size -= turn.sizes[place]
         place += 1
         while place < last and isinstance(messages[place], ModelRequest):  # the results of what has just gone
+            size -= turn.sizes[place]
             place += 1
-        first = _noted(messages[0], gone)
-        yield Turn([first, *messages[place:]], [size_of([first]), *sizes[place:]])
+    first = _noted(messages[0], gone)
+    return Turn([first, *messages[place:]], [size_of([first]), *turn.sizes[place:]])
+
+
+def _last_answer(turn: Turn) -> int:
+    return max((place for place, one in enumerate(turn.messages) if isinstance(one, ModelResponse)), default=0)
 
 
 def _noted(first: ModelMessage, gone: int) -> ModelMessage:

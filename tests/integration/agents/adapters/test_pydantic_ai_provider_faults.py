@@ -1,6 +1,7 @@
 """What a provider's refusals and absences become, over real HTTP: an ending that tells, and a thread that goes on."""
 
 import asyncio
+import os
 from typing import Any
 
 import pytest
@@ -241,3 +242,34 @@ async def test_a_question_is_a_question__whatever_the_thread_has_seen(runs: Runs
     asked = [message["content"] for message in fake.requests[-1]["messages"] if message["role"] == "user"]
     assert asked == ["my name is Ada", "fetch it", "fetch it again", "what is my name"]
     assert len(str(fake.requests[-1])) < 1_100_000
+
+
+@pytest.mark.parametrize("where", ["text", "arguments", "result", "prompt", "approval"])
+async def test_half_characters__keep_no_run_from_its_next_request(runs: Runs, where):
+    """Providers' clients send UTF-8 only: what a model cut in two, or a file name never had whole, is mended."""
+
+    def answer(request: dict[str, Any]) -> list[Delta]:
+        strict(request)
+        if request["messages"][-1]["role"] == "tool":
+            return FINE
+        text: list[Delta] = [{"content": "\ud83d"}, {"content": "\ude00 and \ud83d"}]
+        arguments = '{"name": "x\\ud83d"}' if where == "arguments" else '{"name": "x"}'
+        return [*text, *tool_call("look", arguments), {"last_of_calls": True}, USAGE]
+
+    async with fake_openai(answer) as fake:
+        agent: Agent[Any, Any] = Agent(model(fake.url), retries=3)
+
+        @agent.tool_plain(requires_approval=where == "approval")
+        async def look(name: str) -> Any:
+            return {"files": [os.fsdecode(b"a-\xff")]} if where in ("result", "approval") else "seen"
+
+        name = registered(agent, prompt=lambda input: "x\ud83d" if where == "prompt" else "x")
+        thread = new_thread()
+        run_id = await runs.start(name, "Go", thread)
+        if where == "approval":
+            (approval,) = await runs.rests(run_id)
+            await runs.respond(approval, approved=True)
+        run = await runs.over(run_id)
+        again = await runs.ask(name, "Again", thread) if where != "approval" else run
+    assert run.end["result"] == again.end["result"] == "Fine."
+    assert next(iter(run.text("agent_message").values())) == "😀 and \ufffd"
