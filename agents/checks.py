@@ -8,6 +8,7 @@ from typing import Any
 from django.apps import AppConfig
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, register
+from django.core.checks import Warning as CheckWarning
 
 from agents import discovery
 from agents.conf import EXECUTORS, conf
@@ -49,5 +50,16 @@ def executor_fits(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> lis
 
 @register()  # not at the start of every server: its modules are imported on its loop, and `/readyz` tells
 def agents_can_be_imported(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[CheckMessage]:
-    """E004."""
-    return [Error(failure, hint=discovery.REMEDY, id="agents.E004") for failure in discovery.failures_without_a_loop()]
+    """E004, W001."""
+    failures = discovery.failures_without_a_loop()
+    return [
+        *(Error(failure, hint=discovery.REMEDY, id="agents.E004") for failure in failures),
+        *(
+            CheckWarning(
+                f"{module} is named in NETRA_AGENT_MODULES and registers no agent.",
+                hint="Name the module that has @agent, register_agent or register_graph in it.",
+                id="agents.W001",
+            )
+            for module in ([] if discovery.is_deferred() else discovery.without_agents())
+        ),
+    ]

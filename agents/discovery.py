@@ -32,6 +32,7 @@ FIRST_RUN = {
     "anthropic": ("anthropic.resources.messages",),
 }
 _results: dict[str, str | None] = {}  # by module that was imported, or tried: why it cannot be
+_empty: set[str] = set()  # those with which no agent came
 _done: object = None  # the setting that everything was imported for
 _deferred = False
 _lock = threading.RLock()
@@ -96,6 +97,11 @@ def failures_without_a_loop() -> list[str]:
     return failures()
 
 
+def is_deferred() -> bool:
+    """Whether the import is left to the loop that will serve."""
+    return _deferred
+
+
 @contextmanager
 def deferred() -> Iterator[None]:
     """Let the system checks import nothing: this process will do it on the loop that it serves with."""
@@ -107,12 +113,23 @@ def deferred() -> Iterator[None]:
         _deferred = False
 
 
+def without_agents() -> list[str]:
+    """The modules of `NETRA_AGENT_MODULES` that were imported and have registered nothing."""
+    import_all()
+    return [module for module in modules() if module in conf.AGENT_MODULES and module in _empty]
+
+
 def _import(module: str) -> str | None:
     """Import a module; what a person has to know when it cannot be."""
+    from agents import registry  # which imports this module
+
+    before, known = len(registry.catalogue_names()), module in sys.modules
     try:
         import_module(module)
     except (Exception, SystemExit) as error:  # noqa: BLE001 - told to the operator
         return _why(module, error)
+    if not known and len(registry.catalogue_names()) == before:
+        _empty.add(module)
     return None
 
 

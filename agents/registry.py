@@ -106,6 +106,11 @@ def discover() -> None:
             log.error("the agents of %s cannot be imported; they are not available: %s", module, why)
 
 
+def catalogue_names() -> frozenset[str]:
+    """The names and aliases that are taken by now; imports nothing."""
+    return frozenset(_classes)
+
+
 def find(name: str) -> type[BaseAgent]:
     """The agent class of this name or alias.
 

@@ -114,12 +114,12 @@ class Environment:
         return word
 
     def unread(self, prefix: str, elsewhere: Collection[str] = ()) -> list[str]:
-        """Return the variables with this prefix that nobody has asked for so far.
+        """Return the variables with this prefix, in whatever case, that nobody has asked for so far.
 
         Args:
             elsewhere: those that are read by other means.
         """
-        given = {name for name, text in self._variables.items() if name.startswith(prefix) and text.strip()}
+        given = {name for name, text in self._variables.items() if name.upper().startswith(prefix) and text.strip()}
         return sorted(given.difference(self.asked, elsewhere))
 
     def overrides(self, defaults: type) -> dict[str, Any]:

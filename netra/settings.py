@@ -219,6 +219,8 @@ LOGGING = log_config(
     style=env.choice("LOG_FORMAT", "text" if DEBUG else "json", ("json", "text")),
 )
 
+env.integer("ASGI_THREADS", 1, minimum=1)  # read by the event loop, which would not say what is wrong with it
+
 # Misspelt variables, for `websocket_core.W020`: what begins like Netra's and was not asked for above. The others are
 # read by `golden_path` and by `make staging`.
 _ELSEWHERE = {"NETRA_TOKEN", "NETRA_STAGING_DIR", "NETRA_STAGING_URL", "NETRA_STAGING_TOKEN"}

@@ -39,7 +39,7 @@ def check_names(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[
             hint=HINT,
             id="websocket_core.W020",
         )
-        for name in sorted(given - known)
+        for name in sorted(given - known, key=str.upper)
     ]
 
 

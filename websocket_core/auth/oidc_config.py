@@ -56,7 +56,7 @@ def issuers() -> tuple[Issuer, ...]:
     return tuple(_issuer(alias, entry) for alias, entry in entries.items())
 
 
-def _issuer(alias: str, entry: Mapping[str, Any]) -> Issuer:
+def _issuer(alias: Any, entry: Any) -> Issuer:
     where = f"NETRA_OIDC_ISSUERS[{alias!r}]"
     if not isinstance(alias, str) or not _ALIAS.match(alias):
         raise ImproperlyConfigured(f"{where}: an alias is 1 to 32 characters of A-Z a-z 0-9 _ -.")

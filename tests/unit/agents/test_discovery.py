@@ -6,7 +6,7 @@ import sys
 import pytest
 from django.core.checks import run_checks
 
-from agents import discovery
+from agents import discovery, registry
 from agents.registry import discover
 from servers.netra import ROOT, clean_environment
 
@@ -28,6 +28,9 @@ def module(tmp_path, monkeypatch):
     for path in tmp_path.glob("*.py"):
         sys.modules.pop(path.stem, None)
         discovery._results.pop(path.stem, None)
+        discovery._empty.discard(path.stem)
+        for name in [name for name, kind in registry._classes.items() if kind.__module__ == path.stem]:
+            del registry._classes[name]
 
 
 @pytest.mark.parametrize(
@@ -78,6 +81,14 @@ def test_check__imports_nothing_where_it_is_left_to_the_serving_loop(module, set
         assert found() == []
     assert "broken_agents_2" not in sys.modules
     assert len(found()) == 1
+
+
+def test_check__warns_of_modules_without_agents(module, settings):
+    """A wrong module used to mean nothing."""
+    good = "from agents import agent\n\n@agent('of_good_agents_9')\nasync def f(ctx, input): ...\n"
+    settings.NETRA_AGENT_MODULES = [module("empty_agents_9", "x = 1\n"), module("good_agents_9", good)]
+    found = [message.msg for message in run_checks() if message.id == "agents.W001"]
+    assert found == ["empty_agents_9 is named in NETRA_AGENT_MODULES and registers no agent."]
 
 
 def test_discover__others_stay_available(module, settings, caplog):

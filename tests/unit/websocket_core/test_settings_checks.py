@@ -159,7 +159,8 @@ def test_executor__any_other_word_is_an_error(name):
         ("NETRA_SING_UP", "NETRA_SIGN_UP"),
         ("NETRA_ALOWED_ORIGINS", "NETRA_ALLOWED_ORIGINS"),
         ("NETRA_AGENT_MODULE", "NETRA_AGENT_MODULES"),
-        ("NETRA_agent_timeout", None),
+        ("NETRA_agent_timeout", "NETRA_AGENT_TIMEOUT"),
+        ("netra_agent_timeout", "NETRA_AGENT_TIMEOUT"),
         ("NETRA_SOMETHING_ELSE_ALTOGETHER", None),
     ],
 )
