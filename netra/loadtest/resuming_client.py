@@ -140,7 +140,7 @@ class ResumingClient:
                     cursors[thread] = 0  # its beginning is missing
             self.oracle.reconnected(cursors)
             with contextlib.suppress(websockets.ConnectionClosed):  # what it said before it closed is read all the same
-                for frame in resumes(cursors) or [{"action": "ping"}]:
+                for frame in resumes(cursors, self.oracle.epoch) or [{"action": "ping"}]:
                     async with asyncio.timeout(SEND_SECONDS):
                         await socket.send(msgspec.json.encode(frame).decode())
                 self.connected.set()
@@ -166,18 +166,20 @@ class ResumingClient:
             self._reason = f"{frame['code']}: {frame['message']}"
             if frame["code"] in COMING_BACK:
                 self._come_back = frame.get("retry_after_ms", 0) / 1000
+            elif frame["code"] == "cursor_expired" and "epoch" in frame:
+                self.drop()  # a backup was restored: everything anew, as the oracle sees it too
         if self._on_frame is not None:
             self._on_frame(frame, self.oracle.events > before)
 
 
-def resumes(cursors: Mapping[str, int]) -> list[dict[str, Any]]:
-    """The frames that resume these threads: as few as hold them."""
+def resumes(cursors: Mapping[str, int], epoch: str | None = None) -> list[dict[str, Any]]:
+    """The frames that resume these threads, whose cursors are of this epoch: as few as hold them."""
     frames: list[dict[str, Any]] = []
     room = 0
     for thread, cursor in cursors.items():
         size = len(f'"{thread}":{cursor},'.encode())
         if room < size or len(frames[-1]["cursors"]) == MOST_CURSORS:
-            frames.append({"action": "resume", "cursors": {}})
+            frames.append({"action": "resume", "cursors": {}, "epoch": epoch})
             room = MOST_BYTES
         frames[-1]["cursors"][thread] = cursor
         room -= size

@@ -130,3 +130,29 @@ async def test_client__told_to_come_later__does_not_hammer(server: NetraServer) 
         await refused.wait()
         await asyncio.sleep(3)  # shorter than the server asks for; it used to come back five times meanwhile
         assert late.connects == 1
+
+
+async def test_client__after_a_restored_backup__reads_everything_anew(server: NetraServer) -> None:
+    """It names the epoch of its cursors, so that it is told; nothing it saw before is held against what comes."""
+    token = server.installation.token("restored")
+    seen: list[str] = []
+    ended = asyncio.Event()
+
+    def note(frame: dict[str, Any], fresh: bool) -> None:
+        if fresh and frame.get("seq"):
+            seen.append(frame["event_type"])
+        if seen.count("agent_completed") == len(wanted):
+            ended.set()
+
+    wanted = ["before"]
+    async with ResumingClient([server.ws_url], token, threads=["t"], on_frame=note) as client, asyncio.timeout(120):
+        await client.connected.wait()
+        assert await client.send(action="start_agent", agent_type="test", thread_id="t")
+        await ended.wait()
+        ended.clear()
+        count = len(seen)
+        wanted.append("anew")
+        await asyncio.to_thread(server.installation.manage, "new_epoch")
+        await ended.wait()
+    assert seen == seen[:count] * 2
+    assert client.violations == {}

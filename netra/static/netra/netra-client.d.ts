@@ -142,6 +142,8 @@ export interface ErrorFrame {
   decision?: { approved: boolean; value: Json };
   /** With `cursor_expired`. */
   first_seq?: number;
+  /** With `cursor_expired` because of another epoch. */
+  epoch?: string;
   /** With `invalid_cursor`. */
   last_seq?: number;
   retry_after_ms?: number;

@@ -499,6 +499,62 @@ describe("frames", () => {
   });
 });
 
+describe("a restored backup", () => {
+  const whole = (client, last) => {
+    const seqs = client.seen.map(({ seq }) => seq);
+    assert.deepEqual(seqs, Array.from({ length: last }, (_, index) => index + 1));
+  };
+
+  test("is told to who stood in the history of before, and the thread begins anew", async () => {
+    const token = freshToken();
+    const last = await fill(token, "T");
+    const listener = make({ token });
+    const [resets, later] = [[], []];
+    listener.on("reset", ({ threadId }) => {
+      resets.push(threadId);
+      listener.seen.length = 0;
+    });
+    listener.connect();
+    await listener.resume("T", last);
+    const store = { cursors: listener.cursors, epoch: listener.epoch };
+    assert.equal(typeof store.epoch, "string");
+
+    await manage("new_epoch");
+    await until("the one that is connected is told", () => resets.length);
+    await until("it has the thread anew", () => listener.seen.length === last);
+    assert.deepEqual(resets, ["T"]);
+    whole(listener, last);
+    assert.notEqual(listener.epoch, store.epoch);
+
+    const late = make({ token, ...store });
+    late.on("reset", ({ threadId }) => later.push(threadId));
+    late.connect();
+    await until("the one that comes later has it anew", () => late.seen.length === last);
+    assert.deepEqual(later, ["T"]);
+    whole(late, last);
+    for (const { code } of [...listener.errors, ...late.errors]) assert.equal(code, "draining"); // how it is told
+    await late.ping();
+    assert.equal(late.epoch, listener.epoch);
+  });
+
+  test("is told to who has never resumed or asked for anything", async () => {
+    const token = freshToken();
+    const path = await pathTo();
+    const client = await connected({ url: path.url, token });
+    const resets = [];
+    client.on("reset", ({ threadId }) => resets.push(threadId));
+    await client.start("talking", { count: 2 }, { threadId: "T" });
+    await until("the epoch", () => client.epoch);
+    path.mode = "swallow";
+    path.cut();
+    await manage("new_epoch");
+    path.mode = "pass";
+    await until("told", () => resets.length);
+    await fill(token, "U");
+    assert.deepEqual(resets, ["T"]);
+  });
+});
+
 describe("listeners", () => {
   test("the same function registered twice is called twice, until both are ended", async () => {
     const client = make({ token: freshToken() });
