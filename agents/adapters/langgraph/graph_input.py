@@ -32,6 +32,9 @@ class GraphInput:
         channels: those of its input that clients may write, besides `message`.
         schema_names: the author's `input_schema` says what may come; it was checked before.
 
+    Attributes:
+        names: the channels of the graph's input; `None` for one that takes any value.
+
     Raises:
         ValueError: the graph has no such channel, or none that an input can be for.
     """
@@ -40,7 +43,7 @@ class GraphInput:
         if isinstance(channels, str):
             raise ValueError(f"channels= takes the names of channels: write ({channels!r},)")
         self._opened, self._by_schema = frozenset(channels), schema_names
-        known = _input_names(graph)
+        known = self.names = _input_names(graph)
         unknown = sorted(name for name in self._opened if known is not None and name not in known)
         if unknown:
             raise ValueError(

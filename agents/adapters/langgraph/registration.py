@@ -17,6 +17,7 @@ from langgraph.pregel import Pregel
 from agents.adapters.langgraph.adapted_graph import LangGraphAgent
 from agents.adapters.langgraph.author_options import as_function
 from agents.adapters.langgraph.event_stream import Speech
+from agents.adapters.langgraph.graph_checks import check_context, check_speech, warn_of_lost_words
 from agents.adapters.langgraph.graph_input import GraphInput
 from agents.adapters.langgraph.graph_result import GraphResult
 from agents.adapters.langgraph.public_state import PublicState
@@ -83,7 +84,7 @@ def register_graph(
         TypeError: it is no graph; `context` or `config` cannot be used.
         ValueError: the name is not legal, or taken; `input_schema` is no JSON Schema; `channels` are not those of the
             graph's input; its checkpointer cannot be used (one without async methods), or its checkpoints cannot be
-            kept with a thread.
+            kept with a thread; or names of keys, nodes, or fields of the context are not the graph's.
     """
     compiled = graph.compile() if isinstance(graph, StateGraph) else graph
     if not isinstance(compiled, Pregel):
@@ -104,6 +105,12 @@ def register_graph(
     enforced = closed(input_schema, channels) if isinstance(input_schema, dict) and input is None else input_schema
     make_config = as_function(name, "config", config)
     make_context = as_function(name, "context", context)
+    check_speech(name, compiled, speaking_keys, speaking_nodes)
+    if make_context is None:
+        check_context(name, compiled, context)
+    graph_input = None if input else GraphInput(compiled, channels, schema_names=input_schema is not None)
+    if graph_input is not None and not channels and input_schema is None:
+        warn_of_lost_words(name, graph_input.names)
     members = {
         "__module__": sys._getframe(1).f_globals.get("__name__", __name__),  # whose graph it is, in errors and logs
         "__doc__": description,
@@ -111,7 +118,7 @@ def register_graph(
         "description": description,
         "input_schema": input_schema,
         "enforced_schema": None if enforced is None else InputSchema(name, enforced),
-        "graph_input": None if input else GraphInput(compiled, channels, schema_names=input_schema is not None),
+        "graph_input": graph_input,
         "aliases": aliases,
         "on_loss": on_loss,
         "timeout": timeout,

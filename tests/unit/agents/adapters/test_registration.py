@@ -1,5 +1,6 @@
 """Registering agents of other frameworks: mistakes are said at once."""
 
+import dataclasses
 import functools
 from fractions import Fraction
 from typing import Annotated, Any, TypedDict
@@ -207,3 +208,31 @@ def test_register_graph__refuses_a_schema_or_channels_that_cannot_be():
         register_graph("a", graph(), channels=("other",))
     with pytest.raises(ValueError, match="input= and channels="):
         register_graph("a", graph(), channels=("value",), input=lambda input: input)
+
+
+def test_register_graph__refuses_names_and_contexts_that_are_not_the_graphs():
+    @dataclasses.dataclass
+    class Context:
+        user: str
+
+    with pytest.raises(ValueError, match="names nobody; there is no such node"):
+        register_graph("a", graph(), speaking_nodes=("nobody",))
+    with pytest.raises(ValueError, match="names reply, which no state of it has"):
+        register_graph("a", graph(), speaking_keys=("reply",))
+    with pytest.raises(ValueError, match=r"speaking_nodes= of graph 'a' takes several names: write \('node',\)"):
+        register_graph("a", graph(), speaking_nodes="node")
+    builder: StateGraph[Any, Any, Any, Any] = StateGraph(State, context_schema=Context)
+    builder.add_node("node", lambda state: {})
+    builder.add_edge(START, "node")
+    with pytest.raises(ValueError, match="context= of graph 'a' does not fit Context"):
+        register_graph("a", builder, context={"person": "ada"})
+    register_graph("a", builder, context={"user": "ada"}, speaking_nodes=("node",))
+
+
+def test_register_graph__warns_of_a_graph_that_hears_nobody(caplog):
+    register_graph("a", graph())
+    assert "what people say does not reach it" in caplog.text
+    caplog.clear()
+    register_graph("b", graph(), channels=("value",))
+    register_graph("c", graph(), input=lambda input: input)
+    assert not caplog.text
