@@ -25,6 +25,12 @@ def cpu_seconds(server: ServerProcess) -> float:
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
+def scheduled(server: ServerProcess) -> tuple[float, float]:
+    """Seconds that the process's main thread has run, and that it was ready to run and the machine had no room."""
+    ran, waited, _ = Path(f"/proc/{server.pid}/task/{server.pid}/schedstat").read_text().split()
+    return int(ran) / 1e9, int(waited) / 1e9
+
+
 def descriptors(server: NetraServer) -> int:
     """Open file descriptors of the process."""
     return len(os.listdir(f"/proc/{server.pid}/fd"))
