@@ -57,8 +57,9 @@ class NetraServer(DaphneServer):
         begin_drain: called at once on the first SIGTERM or SIGINT; from then on the application is not ready.
         drain: awaited after that; it ends what must end well and closes the WebSockets, with their last words.
         access_log: Daphne's action logger; `None` for none.
-        proxy_headers: whether the client's address is taken from `X-Forwarded-For` and its like, and the application's
-            mount point from `Daphne-Root-Path`.
+        proxy_headers: whether the client's address is taken from `X-Forwarded-For` and its like.
+        root_path_header: whether the application's mount point is taken from `Daphne-Root-Path`, when that is a path.
+            Any client can send it, and reach a path by another name than a proxy in front knows.
         body_limit: from a path, the bytes that the body of a request to it may have; `None`: as many as `limits` say.
     """
 
@@ -72,6 +73,7 @@ class NetraServer(DaphneServer):
         drain: Callable[[], Awaitable[None]] = _nothing_to_drain,
         access_log: Callable[..., None] | None = None,
         proxy_headers: bool = False,
+        root_path_header: bool = True,
         body_limit: Callable[[str], int | None] | None = None,
         on_ready: Callable[[], None] = lambda: None,
     ) -> None:
@@ -86,7 +88,7 @@ class NetraServer(DaphneServer):
         )
         self.limits = limits or Limits()
         self.body_limit = body_limit
-        self.trusts_proxy = proxy_headers
+        self.root_path_header = root_path_header
         self.draining = False
         self.loop: asyncio.AbstractEventLoop = reactor._asyncioEventloop
         self.connections: dict[Protocol, dict[str, Any]] = {}

@@ -18,8 +18,12 @@ MOUNT_POINT = re.compile(rb"(?:/[A-Za-z0-9._~!$&'()*+,;=:@%-]+)*/?")  # never `/
 FORMS = {b"X-Forwarded-For": ADDRESS, b"X-Forwarded-Port": PORT, b"X-Forwarded-Proto": SCHEME}
 
 
-def drop_unreadable(headers: Any) -> None:
-    """Leave of these headers, in Twisted's `Headers`, one readable value each, or none."""
+def drop_unreadable(headers: Any, *, root_path: bool) -> None:
+    """Leave of these headers, in Twisted's `Headers`, what can be true.
+
+    Args:
+        root_path: whether to leave the application's mount point at all.
+    """
     for name, form in FORMS.items():
         values = headers.getRawHeaders(name)
         if values:
@@ -29,5 +33,5 @@ def drop_unreadable(headers: Any) -> None:
             elif name == b"X-Forwarded-Proto":
                 headers.setRawHeaders(name, [first.lower()])
     mount_points = headers.getRawHeaders(b"Daphne-Root-Path")
-    if mount_points and not (len(mount_points) == 1 and MOUNT_POINT.fullmatch(mount_points[0])):
+    if mount_points and not (root_path and len(mount_points) == 1 and MOUNT_POINT.fullmatch(mount_points[0])):
         headers.removeHeader(b"Daphne-Root-Path")

@@ -70,11 +70,7 @@ class WebRequest(DaphneWebRequest):
 
     def process(self) -> Any:
         """Hand the request to the application."""
-        if self.server.trusts_proxy:
-            drop_unreadable(self.requestHeaders)
-        else:
-            # Daphne takes the application's mount point from this header, which any client can send.
-            self.requestHeaders.removeHeader(b"Daphne-Root-Path")
+        drop_unreadable(self.requestHeaders, root_path=self.server.root_path_header)
         return super().process()
 
     def handle_reply(self, message: dict[str, Any]) -> None:

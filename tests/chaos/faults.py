@@ -3,10 +3,12 @@
 import asyncio
 import json
 import socket
+import sys
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from chaos.deployment import SERVERS, WORKERS, Deployment
+from security import attacks
 from security.issuer import hang, http
 
 COMPLETED = "agent_completed"
@@ -23,16 +25,18 @@ class Pace:
         outage: of a service, shorter than a lease.
         silence: of a network, longer than a lease.
         drain: that every process of a rolling restart has to come back.
+        attack: of one user against everybody.
     """
 
     pause: float
     outage: float
     silence: float
     drain: float = 120.0
+    attack: float = 30.0
 
 
 FULL = Pace(pause=90, outage=5, silence=30)
-SHORT = Pace(pause=10, outage=2, silence=10)
+SHORT = Pace(pause=10, outage=2, silence=10, attack=8)
 
 Break = Callable[[Deployment, Pace], Awaitable[None]]
 
@@ -139,6 +143,22 @@ async def sicken_issuer(deployment: Deployment, pace: Pace) -> None:
     assert deployment.issuer.asked["/keys"] > 1
 
 
+async def attack(deployment: Deployment, pace: Pace) -> None:
+    """Through the load balancer, as a user has to."""
+    token = await asyncio.to_thread(deployment.staging.token_of, "mallory")
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, attacks.__file__, deployment.staging.url, token, str(pace.attack)),
+        stdout=asyncio.subprocess.PIPE,
+    )
+    try:
+        async with asyncio.timeout(pace.attack + 60):
+            await process.communicate()
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
+
+
 async def _ready(deployment: Deployment, program: str, seconds: float) -> None:
     """As an orchestrator waits before it goes on; and one look of the load balancer more."""
     async with asyncio.timeout(seconds):
@@ -160,4 +180,5 @@ FAULTS = (
     Fault("network silent, servers to Valkey", stall_valkey),
     Fault("network cut, workers to PostgreSQL", cut_postgres),
     Fault("network silent, workers to PostgreSQL", stall_postgres, frozenset({LOST})),
+    Fault("one user plays all attacks at once", attack),
 )

@@ -24,7 +24,7 @@ from chaos.rounds import Result, Scale  # noqa: E402
 from netra.loadtest import plot, report  # noqa: E402
 
 REPORT = ROOT / "docs" / "reference" / "fault-runs.md"
-COLUMNS = "fault | deliveries | reconnects | longest silence | lost | duplicated | out of order | runs by ending"
+COLUMNS = "fault | deliveries | p99 | reconnects | longest silence | lost | duplicated | out of order | runs by ending"
 
 
 def row(result: Result) -> str:
@@ -32,6 +32,7 @@ def row(result: Result) -> str:
     cells = [
         result.fault,
         f"{found['deliveries']:,}",
+        f"{found['p99_ms']:g} ms",
         f"{found['reconnects']:,}",
         f"{result.silence:g} s",
         str(found["lost"]),
@@ -59,7 +60,8 @@ def document(results: list[Result], scale: Scale) -> str:
         "|---" * (COLUMNS.count("|") + 1) + "|",
         *map(row, results),
         "",
-        "*Out of order* counts altered, unknown and illegal events, too. *Longest silence*: no tab got anything. "
+        "*Out of order* counts altered, unknown and illegal events, too. *p99*: of the time from an event's commit to "
+        "a tab, the fault's own time included. *Longest silence*: no tab got anything. "
         "How a run may end: [When a worker dies](../explanation/when-a-worker-dies.md).",
         "",
         "Every promise was kept." if not problems else "**Promises that were broken:**\n",

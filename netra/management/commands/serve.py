@@ -42,8 +42,12 @@ class Command(BaseCommand):
         parser.add_argument(
             "--proxy-headers",
             action="store_true",
-            help="take the client's address from X-Forwarded-For, and a sub-path from Daphne-Root-Path; only behind a "
-            "proxy that sets or removes them",
+            help="take the client's address from X-Forwarded-For; only behind a proxy that sets it",
+        )
+        parser.add_argument(
+            "--root-path-header",
+            action="store_true",
+            help="take the sub-path that Netra is served under from Daphne-Root-Path; only behind a proxy that sets it",
         )
 
     def check(self, *args: Any, **kwargs: Any) -> None:
@@ -75,6 +79,7 @@ class Command(BaseCommand):
             drain=lifecycle.drain,
             access_log=AccessLogGenerator(sys.stdout) if options["access_log"] else None,
             proxy_headers=options["proxy_headers"],
+            root_path_header=options["root_path_header"],
             body_limit=body_limit,
             on_ready=on_ready,
         )

@@ -282,6 +282,7 @@ def main(options):
         begin_drain=begin_drain,
         drain=drain,
         proxy_headers=options.get("proxy_headers", False),
+        root_path_header=options.get("root_path_header", True),
         on_ready=lambda: say(f"port {address if isinstance(address, str) else address[1]}"),
     )
     server.run()

@@ -354,13 +354,18 @@ def test_forwarded_headers__what_cannot_be_true_is_not_believed(
     ("sent", "root_path"),
     [("/netra", "/netra"), ("/a%20b/c", "/a b/c"), ("//evil.example", ""), ("netra", ""), ("https://evil.example", "")],
 )
-def test_mount_point__of_a_trusted_proxy__is_a_path(
-    start_small_server: StartSmallServer, sent: str, root_path: str
-) -> None:
-    server = start_small_server({"proxy_headers": True})
+def test_mount_point__is_a_path_or_nothing(small_server: SmallServer, sent: str, root_path: str) -> None:
+    server = small_server
     request = urllib.request.Request(f"{server.url}/scope", headers={"Daphne-Root-Path": sent})
     with urllib.request.urlopen(request, timeout=20) as response:
         assert json.load(response)["root_path"] == root_path
+
+
+def test_mount_point__is_not_asked_for(start_small_server: StartSmallServer) -> None:
+    server = start_small_server({"root_path_header": False})
+    request = urllib.request.Request(f"{server.url}/scope", headers={"Daphne-Root-Path": "/netra"})
+    with urllib.request.urlopen(request, timeout=20) as response:
+        assert json.load(response)["root_path"] == ""
 
 
 def test_answer_without_a_status__is_a_500(small_server: SmallServer) -> None:
