@@ -14,8 +14,8 @@ from agents.ledger_sql import RunRow
 from agents.models import OPEN, Run, RunStatus
 from websocket_core.errors import RunFinished
 from websocket_core.ids import NAME_LENGTH, new_id
+from websocket_core.journal_sql import pairs_of
 from websocket_core.journal_transaction import ThreadRow, Transaction
-from websocket_core.models import Event as EventModel
 from websocket_core.stored_text import exact, fitting
 
 
@@ -140,13 +140,9 @@ def open_ends(
 ) -> list[Event]:
     """Closing events for what the journal has open of a run whose process cannot tell any more."""
     transaction.flush_events()
-    kinds = ("tool_executing", "tool_completed", "approval_requested", "approval_resolved")
-    found = EventModel.objects.filter(
-        thread_id=row.pk, run_id=run.run_id, event_type__in=kinds, seq__gte=run.first_seq or 0
-    )
     tools: dict[str, str] = {}
     approvals: dict[str, None] = {}
-    for event_type, frame in found.order_by("seq").values_list("event_type", "frame"):
+    for event_type, frame in pairs_of(row.pk, run.run_id, run.first_seq or 0):
         try:
             data = msgspec.json.decode(frame)["data"]
         except msgspec.DecodeError:

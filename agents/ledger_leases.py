@@ -9,6 +9,7 @@ from agents.executors import get_executor
 from agents.ledger import Event, Lease, RunOperation, claim, end, row_of
 from agents.ledger_sql import RunRow
 from agents.models import Approval, Memory, Run, RunStatus
+from agents.open_runs import is_open
 from websocket_core.errors import LeaseLostError
 from websocket_core.ids import NAME_LENGTH
 from websocket_core.journal_transaction import ThreadRow, Transaction
@@ -153,7 +154,7 @@ def remember(transaction: Transaction, row: ThreadRow, key: str, data: bytes) ->
 
 def _rested(row: ThreadRow) -> RunRow | None:
     """The thread's resting run, when every decision it waited for is there."""
-    run = Run.objects.filter(thread_id=row.pk, resting=True, status=RunStatus.WAITING).first()
+    run = Run.objects.filter(is_open(RunStatus.WAITING), thread_id=row.pk, resting=True).first()
     if run is None or run.approvals.filter(decision=None).exists():
         return None
     return row_of(run)

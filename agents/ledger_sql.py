@@ -64,7 +64,8 @@ def next_queued(thread_pk: int) -> RunRow | None:
     """The oldest queued run of a thread."""
     with connection.cursor() as cursor:
         cursor.execute(
-            f"SELECT {_COLUMNS}, created_at FROM agents_run WHERE thread_id = %s AND status = 'queued' "
+            # `_IS_OPEN` names the index: a thread may have had any number of runs.
+            f"SELECT {_COLUMNS}, created_at FROM agents_run WHERE thread_id = %s AND {_IS_OPEN} AND status = 'queued' "
             "ORDER BY id LIMIT 1",
             [thread_pk],
         )

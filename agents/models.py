@@ -69,6 +69,7 @@ class Run(models.Model):
         ]
         indexes = [
             models.Index(fields=["user_id"], condition=Q(status__in=OPEN), name="run_open_of_user"),
+            models.Index(fields=["thread", "id"], condition=Q(status__in=OPEN), name="run_open_of_thread"),
             models.Index(fields=["status", "id"], condition=Q(status__in=OPEN), name="run_open"),
             models.Index(fields=["created_at"], name="run_created"),
         ]

@@ -94,6 +94,18 @@ def has_ended(thread_pk: int, run_id: str) -> bool:
         return cursor.fetchone() is not None
 
 
+def pairs_of(thread_pk: int, run_id: str, first_seq: int) -> list[tuple[str, str]]:
+    """`(event_type, frame)` of what opens and closes tools and approvals in a run, in order (by a partial index)."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT event_type, frame FROM websocket_core_event WHERE thread_id = %s AND run_id = %s AND seq >= %s "
+            "AND event_type IN ('tool_executing', 'tool_completed', 'approval_requested', 'approval_resolved') "
+            "ORDER BY seq",
+            [thread_pk, run_id, first_seq],
+        )
+        return cursor.fetchall()  # type: ignore[no-any-return]
+
+
 def _pieces(rows: Sequence[Any]) -> Iterator[Sequence[Any]]:
     """Cut rows into pieces of a few sizes, so that the number of different statements (and thus of prepared ones)
     stays small.

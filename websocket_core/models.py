@@ -11,6 +11,7 @@ from django.db import models
 from django.db.models import Q
 
 TERMINAL_TYPES = ("agent_completed", "agent_failed", "agent_cancelled")
+PAIR_TYPES = ("tool_executing", "tool_completed", "approval_requested", "approval_resolved")  # what opens and closes
 NOBODY = ""  # whose threads those are that were deleted and still have rows: no user has this id
 
 
@@ -127,6 +128,12 @@ class Event(models.Model):
                 fields=["thread", "run_id"],
                 condition=Q(event_type__in=TERMINAL_TYPES),
                 name="one_terminal_event_per_run",
+            ),
+        ]
+        indexes = [
+            # What a run whose process died has open: found without reading the run's text.
+            models.Index(
+                fields=["thread", "run_id", "seq"], condition=Q(event_type__in=PAIR_TYPES), name="event_pairs_of_run"
             ),
         ]
 

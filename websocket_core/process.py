@@ -16,6 +16,8 @@ from websocket_core.conf import conf
 from websocket_core.ids import new_id
 from websocket_core.models import Connection, Process
 
+BURIED_AT_ONCE = 500  # connections of a dead process that one transaction ends
+
 
 class ThisProcess:
     """Identity of the running process; forked children get one of their own."""
@@ -77,9 +79,10 @@ this_process = ThisProcess()
 async def look_after_processes() -> None:
     """Say that this process lives, if it has said nothing lately, and bury those that do not."""
     if this_process.is_silent():
-        await db.writer.call(this_process.beat, datetime.now(UTC))
+        await db.write(this_process.beat, datetime.now(UTC))
     if await db.read(dead_processes):
-        await db.writer.call(bury)
+        while await db.write(bury, BURIED_AT_ONCE):
+            pass
 
 
 def dead_processes() -> list[str]:
@@ -88,9 +91,20 @@ def dead_processes() -> list[str]:
     return list(Process.objects.filter(heartbeat_at__lt=silent_since, stopped_at=None).values_list("pk", flat=True))
 
 
-def bury() -> None:
-    """The dead processes are gone, and with them their connections."""
+def bury(most: int | None = None) -> bool:
+    """The dead processes are gone, and with them their connections.
+
+    Args:
+        most: connections that one call is about; a server may have had ten thousand.
+
+    Returns:
+        Whether there is more to do.
+    """
     now, process_ids = datetime.now(UTC), dead_processes()
     gone = Connection.objects.filter(process_id__in=process_ids, disconnected_at=None)
-    gone.update(disconnected_at=now, close_code=1006)
+    page = list(gone.values_list("pk", flat=True)[:most])
+    gone.filter(pk__in=page).update(disconnected_at=now, close_code=1006)
+    if most is not None and len(page) == most:
+        return True
     Process.objects.filter(pk__in=process_ids).update(stopped_at=now)
+    return False

@@ -119,6 +119,7 @@ def make_token(user_id: str, ttl: timedelta | None, label: str) -> dict[str, Any
     if 0 < conf.TOKENS_PER_USER <= tokens.count_valid(user_id):
         message = f"You have {conf.TOKENS_PER_USER} valid tokens. Revoke one that you do not need any more."
         raise Problem(429, "token_limit", message)
+    tokens.forget_ended(user_id)
     text, token = tokens.issue(user_id, ttl, label)
     return {**token_fields(token), "token": text}
 

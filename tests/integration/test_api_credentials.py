@@ -149,6 +149,21 @@ async def test_tokens__as_many_as_one_may_have(settings):
     await page.post("/tokens", {}, 201)
 
 
+async def test_tokens__that_have_ended_do_not_fill_the_table(monkeypatch):
+    monkeypatch.setattr(tokens, "ENDED_KEPT", 3)
+    page, other = await Caller.page_of("ann"), await Caller.page_of("bob")
+    ids = []
+    for caller in (page, other):
+        for _ in range(8):
+            made = await caller.post("/tokens", {}, 201)
+            assert (await caller.send("DELETE", f"/tokens/{made['id']}")).status_code == 204
+            ids.append(made["id"])
+        kept = await caller.post("/tokens", {}, 201)
+    listed = [token["id"] for token in (await other.get("/tokens"))["tokens"]]
+    assert listed == [kept["id"], *ids[-1:-4:-1]]
+    assert len((await page.get("/tokens"))["tokens"]) == 4
+
+
 async def test_tokens__cannot_be_made_with_a_token():
     script = await Caller.of("ann")
     problem(await script.send("POST", "/tokens", {}), 403, "session_required")

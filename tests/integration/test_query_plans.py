@@ -15,7 +15,8 @@ import pytest
 from django.db import connection
 from django.db.backends.signals import connection_created
 
-from agents import run_reads
+from agents import ledger_sql, run_reads
+from agents.ledger_leases import _rested
 from agents.runtime import RunRuntime
 from agents.sweeper import get_sweeper
 from test_framework.journal_operations import state
@@ -24,6 +25,8 @@ from websocket_core import db, journal_read
 from websocket_core.context import UserExecutionContext
 from websocket_core.hub import get_hub
 from websocket_core.journal import get_journal
+from websocket_core.journal_sql import pairs_of
+from websocket_core.journal_transaction import ThreadRow
 
 pytestmark = [
     pytest.mark.django_db(transaction=True),
@@ -119,3 +122,26 @@ async def test_watchdog__reads_the_threads_of_its_own_users_alone(statements):
     steps = [step for step in await db.read(plan) if "websocket_core_thread" in step]
     assert len(steps) == 1
     assert "INDEX thread_user_updated (user_id=? AND updated_at>?)" in steps[0]
+
+
+async def test_ends_of_runs__read_neither_the_thread_s_other_runs_nor_the_run_s_text(statements):
+    """They happen in the thread that everybody's events go through."""
+    row = ThreadRow(1, GOOGLE, "t", "", 1, None, 0, deleted=False)
+    await db.read(ledger_sql.next_queued, 1)
+    await db.read(_rested, row)
+    await db.read(pairs_of, 1, "r", 1)
+    asked = [text for text in statements if text.startswith("SELECT") and ("agents_run" in text or "frame" in text)]
+
+    def plans() -> list[str]:
+        with connection.cursor() as cursor:
+            return [
+                row[3]
+                for text in asked
+                for row in cursor.execute(f"EXPLAIN QUERY PLAN {text}").fetchall()
+                if "USING" in row[3]
+            ]
+
+    found = await db.read(plans)
+    assert len(found) == 3
+    assert sum("run_open_of_thread (thread_id=?)" in step for step in found) == 2, found
+    assert sum("event_pairs_of_run (thread_id=? AND run_id=? AND seq>?)" in step for step in found) == 1, found

@@ -22,6 +22,7 @@ from websocket_core.models import AccessToken
 
 PREFIX = "netra_"
 LABEL_LENGTH = 100
+ENDED_KEPT = 100
 
 
 def digest(text: str) -> str:
@@ -74,6 +75,17 @@ def count_valid(user_id: str) -> int:
     """How many tokens of this user open connections now."""
     ended = Q(expires_at__lte=timezone.now())
     return AccessToken.objects.filter(user_id=user_id, revoked_at=None).exclude(ended).count()
+
+
+def forget_ended(user_id: str) -> None:
+    """Delete what a user has too many of: tokens that have ended, but for the newest, which people still see listed.
+
+    Whoever makes tokens and revokes them again would otherwise fill the table that every check of them reads.
+    """
+    ended = Q(revoked_at__isnull=False) | Q(expires_at__lte=timezone.now())
+    rows = AccessToken.objects.filter(ended, user_id=user_id).order_by("-pk").values_list("pk", flat=True)
+    if old := list(rows[ENDED_KEPT : 2 * ENDED_KEPT]):
+        AccessToken.objects.filter(pk__in=old).delete()
 
 
 def identify_first_party(text: str) -> Identity:

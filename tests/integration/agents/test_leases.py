@@ -20,8 +20,8 @@ from websocket_core import db, journal_transaction, process
 from websocket_core.errors import LeaseLostError
 from websocket_core.ids import ThreadID, UserID
 from websocket_core.journal import commit_now, get_journal
+from websocket_core.models import Connection, Process
 from websocket_core.models import Event as EventRow
-from websocket_core.models import Process
 from websocket_core.process import this_process
 
 KEY = (UserID("ada"), ThreadID("t"))
@@ -126,3 +126,32 @@ async def test_ended_run__whoever_still_holds_its_lease_writes_nothing(followed)
     assert await db.read(lambda: Run.objects.get(run_id="r").status) == "completed"
     if following is not None:  # and its own goes on
         await journal.submit(state("on", user=KEY[0], run="r2", fence=following.fence))
+
+
+@pytest.mark.usefixtures("each_database")
+async def test_dead_server__with_many_connections_is_buried_in_pages(monkeypatch):
+    """Whoever buries it holds nobody's events up for as long as all of them take."""
+    monkeypatch.setattr(process, "BURIED_AT_ONCE", 4)
+    now = datetime.now(UTC)
+
+    def seed() -> None:
+        dead = Process.objects.create(
+            process_id="dead", kind="server", host="h", pid=1, started_at=now, heartbeat_at=now - timedelta(hours=1)
+        )
+        for number in range(10):
+            Connection.objects.create(
+                connection_id=f"c{number}",
+                user_id="u",
+                process=dead,
+                credential="token",
+                connected_at=now,
+                last_seen_at=now,
+            )
+
+    await db.read(seed)
+    assert await db.write(process.bury, 4)
+    assert await db.read(Connection.objects.filter(disconnected_at=None).count) == 6
+    assert await db.read(lambda: Process.objects.get(pk="dead").stopped_at) is None  # who dies here is followed
+    await process.look_after_processes()
+    assert await db.read(Connection.objects.filter(disconnected_at=None).count) == 0
+    assert await db.read(lambda: Process.objects.get(pk="dead").stopped_at) is not None
