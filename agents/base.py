@@ -91,6 +91,8 @@ def normalise_input(input: Any) -> Any:
     return {} if input is None else {"message": input} if isinstance(input, str) else input
 
 
+_YIELDS = "agent {} yields; an agent says things with ctx (ctx.say, ctx.message) and returns its result"
+
 Body = Callable[..., Awaitable[Any]] | Callable[..., Any]
 
 
@@ -111,10 +113,6 @@ def make_agent(
         ValueError: `on_loss` or `timeout` is not one that can be.
     """
     _check_body(name, function)
-    if on_loss not in get_args(OnLoss):
-        raise ValueError(f"on_loss of agent {name} is 'fail' or 'retry', not {on_loss!r}")
-    if timeout is not None and not (timeout > 0):
-        raise ValueError(f"timeout of agent {name} is a number of seconds above 0, or None; not {timeout!r}")
 
     async def run(self: BaseAgent, ctx: Any, input: Any) -> Any:
         return await function(ctx, input)
@@ -137,7 +135,30 @@ def make_agent(
         "timeout": timeout,
         "run": run if is_async(function) else run_blocking,
     }
-    return type(f"{name}_agent", (BaseAgent,), members)
+    made = type(f"{name}_agent", (BaseAgent,), members)
+    check_class(made)
+    return made
+
+
+def check_class(agent_class: type[BaseAgent]) -> None:
+    """Refuse an agent that could be registered, but not run, or not as its author means it.
+
+    Raises:
+        TypeError: it has no body, or one that yields; or `aliases` is no tuple of names.
+        ValueError: `on_loss` or `timeout` is not one that can be.
+    """
+    kind: Any = agent_class  # its author may have written anything
+    name, on_loss, timeout = kind.name, kind.on_loss, kind.timeout
+    if kind.run is BaseAgent.run:
+        raise TypeError(f"agent {name} has no `async def run(self, ctx, input)`")
+    if inspect.isasyncgenfunction(kind.run) or inspect.isgeneratorfunction(kind.run):
+        raise TypeError(_YIELDS.format(name))
+    if isinstance(kind.aliases, str):
+        raise TypeError(f"aliases of agent {name} are a tuple: aliases=({kind.aliases!r},)")
+    if on_loss not in get_args(OnLoss):
+        raise ValueError(f"on_loss of agent {name} is 'fail' or 'retry', not {on_loss!r}")
+    if timeout is not None and not (isinstance(timeout, int | float) and timeout > 0):
+        raise ValueError(f"timeout of agent {name} is a number of seconds above 0, or None; not {timeout!r}")
 
 
 def is_async(function: Any) -> bool:
@@ -151,9 +172,7 @@ def _check_body(name: str, function: Any) -> None:
     if not callable(function):
         raise TypeError(f"agent {name} is no function: {type(function).__name__}")
     if inspect.isasyncgenfunction(function) or inspect.isgeneratorfunction(function):
-        raise TypeError(
-            f"agent {name} yields; an agent says things with ctx (ctx.say, ctx.message) and returns its result"
-        )
+        raise TypeError(_YIELDS.format(name))
     try:
         signature = inspect.signature(function)
     except (TypeError, ValueError):

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 from agents import discovery
-from agents.base import BaseAgent, Body, OnLoss, make_agent
+from agents.base import BaseAgent, Body, OnLoss, check_class, make_agent
 from agents.errors import UnknownAgentError
 from agents.input_schemas import schema_of
 from websocket_core.protocols import WebSocketManagerProtocol, WebSocketManagerProtocolValidator
@@ -30,8 +30,11 @@ def register(agent_class: type[BaseAgent]) -> type[BaseAgent]:
     """Put an agent class in the catalogue.
 
     Raises:
-        ValueError: its name is not legal, or taken by another agent; or its `input_schema` is no JSON Schema.
+        TypeError: it has no body, or one that yields; or `aliases` is no tuple of names.
+        ValueError: its name is not legal, or taken by another agent; its `input_schema` is no JSON Schema; `on_loss` or
+            `timeout` is not one that can be.
     """
+    check_class(agent_class)
     schema_of(agent_class)
     with _lock:
         for name in (agent_class.name, *agent_class.aliases):

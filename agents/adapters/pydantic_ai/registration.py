@@ -65,6 +65,8 @@ def register_agent(
     if unknown:
         raise TypeError(f"Agent.run has no such option, or the adapter sets it itself: {', '.join(sorted(unknown))}")
     check_runs(name, agent, options)
+    if memory_bytes is not None and memory_bytes < 0:
+        raise ValueError(f"memory_bytes of agent {name} is a number of bytes, 0 for nothing; not {memory_bytes!r}")
     makes_deps = _is_factory(deps, agent.deps_type)
     if makes_deps:
         _check_callable(name, "deps", deps, "the context and the input", 2)

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from agents import BaseAgent, agent
+from agents import BaseAgent, agent, register
 from agents.base import make_agent
 
 
@@ -96,3 +96,27 @@ def test_sync_function_that_gives_a_coroutine__is_told_so() -> None:
     kind: Any = make_agent(lambda ctx, input: good(ctx, input), name="careless")
     with pytest.raises(TypeError, match="async def"):
         kind().run(None, None)
+
+
+def of_class(**members: Any) -> type[BaseAgent]:
+    return type("Made", (BaseAgent,), {"name": "of_class", "run": good, **members})
+
+
+async def yields(self: Any, ctx: Any, input: Any) -> Any:
+    yield 1
+
+
+@pytest.mark.parametrize(
+    ("members", "words"),
+    [
+        ({"run": BaseAgent.run}, "has no `async def run"),
+        ({"run": yields}, "yields"),
+        ({"on_loss": "sometimes"}, "'fail' or 'retry'"),
+        ({"timeout": 0}, "seconds above 0"),
+        ({"timeout": "5"}, "seconds above 0"),
+        ({"aliases": "other"}, "are a tuple"),
+    ],
+)
+def test_class_that_would_fail_in_every_run__is_refused(members: dict[str, Any], words: str) -> None:
+    with pytest.raises((TypeError, ValueError), match=words):
+        register(of_class(**members))

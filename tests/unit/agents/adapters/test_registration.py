@@ -82,6 +82,12 @@ def test_register_agent__refuses_what_cannot_be_called_as_it_will_be(options, sa
         register_agent("a", Agent("test"), **options)
 
 
+@pytest.mark.parametrize("options", [{"timeout": 0}, {"on_loss": "sometimes"}, {"memory_bytes": -1}])
+def test_register_agent__refuses_options_that_cannot_be(options):
+    with pytest.raises(ValueError, match=f"{next(iter(options))} of agent a"):
+        register_agent("a", Agent("test"), **options)
+
+
 def test_register_agent__refuses_an_agent_without_a_model():
     with pytest.raises(ValueError, match="agent a has no model"):
         register_agent("a", Agent())
