@@ -340,7 +340,10 @@ export class NetraClient {
    */
   resume(threadId: string, cursor?: number): Promise<ResumedFrame>;
 
-  /** Resume many threads with as few frames as possible, without waiting for the answers. */
+  /**
+   * Resume many threads with as few frames as possible, without waiting for the answers. Cursors that were kept go into
+   * the options of a new client instead, beside the `epoch` they count in.
+   */
   resumeAll(cursors: CursorsByThread): void;
 
   /**

@@ -86,7 +86,7 @@ describe("an attempt to connect", () => {
   test("that nobody answers is given up, with its cause, and made again", async () => {
     const path = await pathTo();
     path.mode = "swallow";
-    const client = make({ url: path.url, token: freshToken(), connectMs: 500 });
+    const client = make({ url: path.url, token: freshToken(), connectMs: 1_500 });
     client.connect();
     await until("given up", () => client.statuses.find(({ code, message }) => code === "timeout" && /server/.test(message)));
     path.mode = "pass";
@@ -118,7 +118,7 @@ describe("an attempt to connect", () => {
       const signals = [];
       const client = make({
         token: hook === "ticket" ? undefined : token,
-        connectMs: 300,
+        connectMs: 1_500,
         [hook]: ({ signal }) => {
           signals.push(signal);
           if (signals.length === 1) return new Promise(() => {});
@@ -235,7 +235,7 @@ describe("credentials", () => {
   test("a renewal whose `token` never ends is told", async () => {
     const short = await manage("issue_token", "renewing", "--ttl", "50");
     let asked = 0;
-    const client = await connected({ connectMs: 500, token: () => ((asked += 1) === 1 ? short : new Promise(() => {})) });
+    const client = await connected({ connectMs: 2_000, token: () => ((asked += 1) === 1 ? short : new Promise(() => {})) });
     await client.ping();
     await until("told", () => client.errors.find(({ code, message }) => code === "timeout" && /token/.test(message)));
   });
@@ -258,11 +258,11 @@ describe("liveness", () => {
   test("a healthy connection stays though the clock is set back while a pong is on its way", async () => {
     const now = Date.now;
     const path = await pathTo();
-    const client = await connected({ url: path.url, token: freshToken(), keepAliveMs: 1e9, pongMs: 1_500 });
+    const client = await connected({ url: path.url, token: freshToken(), keepAliveMs: 1e9, pongMs: 3_000 });
     try {
       client.wake();
       Date.now = () => now() - 5_000;
-      await new Promise((resolve) => setTimeout(resolve, 2_500)); // longer than the pong may take
+      await new Promise((resolve) => setTimeout(resolve, 4_000)); // longer than the pong may take
       assert.deepEqual(client.statuses.map(({ state }) => state), ["connecting", "open"]);
     } finally {
       Date.now = now;

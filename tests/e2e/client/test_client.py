@@ -6,10 +6,13 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from e2e.client.conftest import tokens
 from servers.netra import ROOT, NetraServer
 from unit.client.test_javascript import node, numbers_of
 
+pytestmark = pytest.mark.timeout(600)  # fifty tests in one
 HERE = Path(__file__).parent
 
 

@@ -198,6 +198,13 @@ describe("coming back", () => {
     assert.equal(client.status.state, "closed");
   });
 
+  test("an error event of the socket is heard: in Node one that nobody hears ends the program", async () => {
+    const socket = await connect();
+    socket.onerror(new Error("refused"));
+    client.close();
+    assert.equal(typeof socket.onerror, "function"); // one that is closed early tells an error too
+  });
+
   test("an older error is not taken for the reason of a close", async () => {
     const socket = await connect();
     socket.deliver({ event_type: "error", code: "not_found", message: "No such run", request_id: "x" });

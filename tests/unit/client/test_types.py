@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.timeout(600)  # the compiler is fetched first
 HERE = Path(__file__).parent
 TYPESCRIPT = "typescript@5.9.3"
 
