@@ -11,6 +11,7 @@ from langchain_core.tools import tool
 from langchain_openai import ChatOpenAI
 from langgraph.checkpoint.sqlite.aio import AsyncSqliteSaver
 from langgraph.graph import MessagesState, StateGraph
+from pydantic import SecretStr
 
 from integration.agents.adapters.fake_openai import Answer, FakeOpenAI, fake_openai, tool_call
 from integration.agents.adapters.langgraph_models import chat_graph, registered
@@ -37,7 +38,7 @@ class Provider:
     def model(self, **options: Any) -> ChatOpenAI:
         assert self.fake is not None
         return ChatOpenAI(
-            model="fake", base_url=self.fake.url, api_key="test", max_retries=0, stream_usage=True, **options
+            model="fake", base_url=self.fake.url, api_key=SecretStr("test"), max_retries=0, stream_usage=True, **options
         )
 
 

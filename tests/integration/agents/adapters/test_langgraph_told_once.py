@@ -21,7 +21,7 @@ from pydantic import BaseModel
 from integration.agents.adapters.langgraph_models import ScriptedChat, call, chat_graph, registered, script
 from integration.agents.adapters.runs import Runs, new_thread
 
-FIVE = ["one ", "two ", "three ", "four ", "five"]
+FIVE: list[Any] = ["one ", "two ", "three ", "four ", "five"]
 
 
 def one_node(body: Any, state: Any = MessagesState, **schemas: Any) -> StateGraph[Any, Any, Any, Any]:
@@ -186,8 +186,8 @@ async def test_pieces_of_messages_that_nodes_return_are_judged_by_their_key_too(
             whole = chunk if whole is None else whole + chunk
         assert whole is not None
         return {
-            "scratchpad": [AIMessageChunk("INTERNAL")],
-            "messages": [AIMessageChunk(whole.text), AIMessageChunk("More.")],
+            "scratchpad": [AIMessageChunk(content="INTERNAL")],
+            "messages": [AIMessageChunk(content=whole.text), AIMessageChunk(content="More.")],
         }
 
     run = await runs.ask(registered(one_node(node, Scratch)), "Count")

@@ -186,7 +186,7 @@ class Maker:
 @pytest.mark.parametrize("option", ["context", "config"])
 def test_register_graph__refuses_a_class_where_an_object_belongs(option):
     with pytest.raises(TypeError, match=f"{option}= of graph 'a' is the class Maker"):
-        register_graph("a", graph(), **{option: Maker})
+        register_graph("a", graph(), **{option: Maker})  # type: ignore[arg-type]
 
 
 def test_register_graph__refuses_a_function_that_cannot_be_called():
