@@ -1,18 +1,20 @@
 /** A question the agent has stopped for: what it wants to do, why, with which arguments. */
 
 import { h, icon, listing } from "./dom.js";
-import { absolute, duration, pretty } from "./format.js";
+import { absolute, duration, number, pretty } from "./format.js";
+import { revealed, undeceive } from "./honest.js";
 import { approvalOutcome } from "./words.js";
 
 // Buttons that appear under a finger or a pressed key must not take that press for a decision.
 const ARMING_MS = 700;
+const [LONG_LINES, LONG_CHARS] = [20, 1_000]; // from which on it is said that there is more to read
 
 export function approval(step, { row, run, ui }) {
 	const waiting = step.status === "waiting";
 	return h("li.step.approval", { key: step.key, "data-status": step.status },
 		row(step, {}, icon("hand"),
 			h("span.name", waiting ? "Waiting for your approval" : approvalOutcome(step.data, step.where)),
-			h("span.args", !waiting && step.data.message)),
+			h("span.args", !waiting && undeceive(step.data.message))),
 		waiting && question(step, run, ui),
 		step.problem && h("p.row-error", { role: "alert" }, step.problem));
 }
@@ -20,7 +22,8 @@ export function approval(step, { row, run, ui }) {
 function question(step, run, ui) {
 	step.shownAt ??= performance.now();
 	const { tool_name: name, message } = step.data;
-	const values = pretty(step.data.arguments);
+	const values = revealed(pretty(step.data.arguments));
+	const lines = values.split("\n").length;
 	const expires = Date.parse(step.data.expires_at);
 	const button = (label, approved, kind) => h("button", {
 		class: kind,
@@ -29,9 +32,14 @@ function question(step, run, ui) {
 		onclick: () => performance.now() - step.shownAt > ARMING_MS && ui.feed.respond(run, step, approved),
 	}, label);
 	return h("div.question",
-		h("p.why", { dir: "auto" }, message),
-		name && h("p.call.quiet", "It wants to call ", h("code", name)),
-		!["", "{}", "null"].includes(values) && listing("with these arguments", values),
+		// Its own words are set apart, so that they cannot pose as what this page says.
+		message && h("figure.claim", h("figcaption", "The agent says"), h("p.why", { dir: "auto" }, revealed(message))),
+		name && h("p.call", "It wants to call ", h("code", revealed(name))),
+		!["", "{}", "null"].includes(values) && [
+			(lines > LONG_LINES || values.length > LONG_CHARS)
+				&& h("p.long", `This is long: ${number(lines)} lines, ${number(values.length)} characters. All of it will run; read to its end.`),
+			listing("with these arguments", values, pretty(step.data.arguments)),
+		],
 		h("div.decide", button("Approve", true, "primary"), button("Deny", false, "secondary"),
 			expires && h("time.quiet", { title: absolute(expires) }, `Expires in ${duration(expires - ui.now)}`)));
 }

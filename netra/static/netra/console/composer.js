@@ -1,5 +1,9 @@
 /** Where the reader asks, and is told what became of it. */
 
+import { recall, remember } from "./drafts.js";
+
+const NOT_KEPT = "This browser has no room to keep your draft: it is gone when you reload the page.";
+
 export class Composer {
 	#threadId;
 
@@ -9,7 +13,7 @@ export class Composer {
 			.map((selector) => form.querySelector(selector));
 		this.draftOf = (threadId) => `netra:${ui.boot.user.id}:draft:${threadId ?? "new"}`;
 		this.ui = ui;
-		this.choose(sessionStorage.getItem("netra:agent"));
+		this.choose(recall("netra:agent"));
 		form.onsubmit = (event) => {
 			event.preventDefault();
 			this.#submit();
@@ -28,7 +32,7 @@ export class Composer {
 		option.selected = true;
 		this.hint.textContent = option.title;
 		this.text.placeholder = option.dataset.hint || "What should it do?";
-		sessionStorage.setItem("netra:agent", option.value);
+		remember("netra:agent", option.value);
 	}
 
 	/** What was typed stays, also from before this module was there. `null`: a new thread. */
@@ -37,7 +41,7 @@ export class Composer {
 		const early = this.#threadId === undefined && this.text.value;
 		this.#threadId = threadId;
 		this.tell("");
-		this.#set(early || (sessionStorage.getItem(this.draftOf(threadId)) ?? ""));
+		this.#set(early || (recall(this.draftOf(threadId)) ?? ""));
 	}
 
 	tell(problem) {
@@ -47,7 +51,8 @@ export class Composer {
 
 	#set(text) {
 		if (this.text.value !== text) this.text.value = text;
-		sessionStorage.setItem(this.draftOf(this.#threadId), text);
+		if (!remember(this.draftOf(this.#threadId), text)) this.tell(NOT_KEPT);
+		else if (this.problem.textContent === NOT_KEPT) this.tell("");
 		this.json.parentElement.hidden = !parseObject(text);
 		this.json.checked &&= Boolean(parseObject(text));
 	}
@@ -55,7 +60,10 @@ export class Composer {
 	async #submit() {
 		const text = this.text.value;
 		const threadId = this.#threadId;
-		if (!text.trim() || !this.agent.value) return this.text.focus();
+		if (!text.trim() || !this.agent.value) {
+			this.tell(this.agent.value ? "Write something first." : "There is no agent to ask yet.");
+			return this.text.focus();
+		}
 		const input = this.json.checked ? parseObject(text) : { message: text };
 		this.#set("");
 		this.tell("");
@@ -63,7 +71,7 @@ export class Composer {
 			await this.ui.send(this.agent.value, input);
 		} catch (error) {
 			// It comes back where it was meant for, unless something else was begun there.
-			if (!sessionStorage.getItem(this.draftOf(threadId))) sessionStorage.setItem(this.draftOf(threadId), text);
+			if (!recall(this.draftOf(threadId))) remember(this.draftOf(threadId), text);
 			if (this.#threadId === threadId && !this.text.value) this.#set(text);
 			this.tell(error.message);
 		}

@@ -2,6 +2,7 @@
 
 import { copyButton, h, icon, listing } from "./dom.js";
 import { absolute, duration, number, pretty } from "./format.js";
+import { undeceive } from "./honest.js";
 import { RUN_STATUS, TOOL_STATUS, approvalOutcome } from "./words.js";
 
 const KINDS = { tool: "Tool call", thought: "Thought", message: "Answer", state: "State", approval: "Approval" };
@@ -16,7 +17,7 @@ export function detail({ run, step }, ui) {
 	const content = h("div", { key: step ? run.id + step.key : run.id },
 		h("header",
 			close("Back to the run", "back"),
-			h("h2", step ? (step.kind === "tool" ? step.data.tool_name : KINDS[step.kind]) : "Run"),
+			h("h2", step ? (step.kind === "tool" ? undeceive(step.data.tool_name) : KINDS[step.kind]) : "Run"),
 			copyButton(link, "Copy link"),
 			close("Close the details", "close")),
 		step ? stepInFull(run, step) : runInFull(run));
@@ -30,14 +31,14 @@ function stepInFull(run, step) {
 		facts(
 			kind === "tool" && ["Outcome", TOOL_STATUS[status] ?? status],
 			kind === "approval" && ["Decision", status === "waiting" ? "Not yet" : approvalOutcome(data, step.where)],
-			kind === "approval" && data.tool_name && ["Tool", data.tool_name],
+			kind === "approval" && data.tool_name && ["Tool", undeceive(data.tool_name)],
 			["Began", time(at)],
 			endAt !== null && ["Ended", time(endAt)],
 			endAt !== null && ["Took", duration(data.duration_ms ?? endAt - at)],
 			run.startedAt !== null && ["Into the run", duration(at - run.startedAt)],
-			data.expires_at && ["Expires", time(Date.parse(data.expires_at))],
+			data.expires_at && ["Expires", time(Date.parse(data.expires_at), at)],
 		),
-		data.message && listing("Why", data.message),
+		data.message && listing("Why", undeceive(data.message), data.message),
 		data.arguments && listing("Arguments", pretty(data.arguments)),
 		data.error && listing("Error", data.error),
 		kind === "tool" && status === "ok" && listing("Result", pretty(data.result)),
@@ -69,8 +70,11 @@ function runInFull(run) {
 
 const facts = (...known) => h("dl", known.filter(Boolean).map(([name, value]) => [h("dt", name), h("dd", value)]));
 
-function time(at) {
-	return h("time", { datetime: new Date(at).toISOString(), title: absolute(at) }, new Date(at).toLocaleTimeString());
+/** With its day, unless that is the day of `since`. */
+function time(at, since = at) {
+	const then = new Date(at);
+	const sameDay = then.toDateString() === new Date(since).toDateString();
+	return h("time", { datetime: then.toISOString(), title: absolute(at) }, sameDay ? then.toLocaleTimeString() : then.toLocaleString());
 }
 
 function frames(events, count) {

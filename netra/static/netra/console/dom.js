@@ -57,7 +57,7 @@ function update(node, wish) {
 	if (made === wish) return;
 	node.made = wish;
 	if (!wish.tag) {
-		node.data = wish;
+		write(node, wish);
 		return;
 	}
 	for (const name of Object.keys({ ...made?.properties, ...wish.properties })) {
@@ -70,6 +70,15 @@ function update(node, wish) {
 	patch(node, ...wish.children);
 }
 
+/** Only what differs is replaced: what a reader has selected in the rest stays selected. */
+function write(node, text) {
+	const { data } = node;
+	if (text.startsWith(data)) return node.appendData(text.slice(data.length));
+	let same = 0;
+	while (same < text.length && text[same] === data[same]) same += 1;
+	node.replaceData(same, data.length - same, text.slice(same));
+}
+
 function set(node, name, value) {
 	if (name.startsWith("on")) node[name] = value ?? null;
 	else if (NOTHING.includes(value)) node.removeAttribute(name);
@@ -80,14 +89,27 @@ function set(node, name, value) {
 /** `text` may be a function, called when it is pressed. */
 export function copyButton(text, label = "Copy") {
 	const onclick = async ({ currentTarget: { lastChild: { firstChild: words } } }) => {
-		// Plain-http pages have no clipboard.
-		const done = navigator.clipboard?.writeText(typeof text === "function" ? text() : text).then(() => "Copied");
-		words.data = (await done?.catch(() => null)) ?? "Not allowed here";
+		const wanted = typeof text === "function" ? text() : text;
+		const copied = await (navigator.clipboard?.writeText(wanted).then(() => true, () => false) ?? copyWithoutClipboard(wanted));
+		words.data = copied ? "Copied" : "Not allowed here";
 		setTimeout(() => (words.data = label), 1_600);
 	};
 	return h("button.copy", { onclick }, icon("copy"), h("span", label));
 }
 
-export function listing(title, text) {
-	return h("figure.code", h("figcaption", title, copyButton(text)), h("pre", { tabindex: "0" }, h("code", text)));
+/** Pages over plain http have no clipboard, but may copy what is selected. */
+function copyWithoutClipboard(text) {
+	const box = Object.assign(document.createElement("textarea"), { value: text, className: "off-screen" });
+	const { activeElement } = document;
+	document.body.append(box);
+	box.select();
+	const copied = document.execCommand("copy");
+	box.remove();
+	activeElement?.focus();
+	return copied;
+}
+
+/** `original`: what is copied, where it is not what is shown. */
+export function listing(title, text, original = text) {
+	return h("figure.code", h("figcaption", title, copyButton(original)), h("pre", { tabindex: "0" }, h("code", text)));
 }

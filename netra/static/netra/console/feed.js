@@ -11,7 +11,7 @@ export const LONG_REPLAY = 300; // events from which on a replay is shown as pro
 export class Feed {
 	summaries = new Summaries();
 	threads = new Map(); // those that were opened
-	#ahead = Infinity; // how far this machine's clock is, at most
+	#begin = -Infinity; // the server's time when this page's clock was 0, at least
 	#client;
 	#ui;
 	#decided = new Map(); // approvals decided on this page
@@ -31,9 +31,9 @@ export class Feed {
 		});
 	}
 
-	/** The server's time: a reader's wrong clock must not distort what still runs. */
+	/** The server's time. Not by the machine's clock, which may be wrong, and may jump while something runs. */
 	get now() {
-		return Date.now() - (this.#ahead === Infinity ? 0 : this.#ahead);
+		return performance.now() + (this.#begin === -Infinity ? performance.timeOrigin : this.#begin);
 	}
 
 	open(threadId) {
@@ -66,7 +66,7 @@ export class Feed {
 			thread.unsend(runId);
 			if (!thread.runs.length) {
 				this.threads.delete(thread.id);
-				this.summaries.items.delete(thread.id);
+				this.summaries.remove(thread.id);
 			}
 			throw error;
 		});
@@ -107,7 +107,8 @@ export class Feed {
 	#event(event, replayed) {
 		const run = this.threads.get(event.thread_id)?.apply(event);
 		if (!replayed) {
-			this.#ahead = Math.min(this.#ahead, Date.now() - Date.parse(event.timestamp));
+			// The event that came fastest tells it best; after a sleep, in which this clock may stand still, the next one.
+			this.#begin = Math.max(this.#begin, Date.parse(event.timestamp) - performance.now());
 			this.summaries.apply(event);
 			if (run && event.event_type === "approval_resolved" && event.data.by === "user") {
 				const mine = this.#decided.get(event.data.approval_id) === event.data.approved;

@@ -1,11 +1,12 @@
 /** Values as people read them. */
 
+import { undeceive } from "./honest.js";
+
 const ABSOLUTE = new Intl.DateTimeFormat(undefined, { dateStyle: "full", timeStyle: "long" });
 const CLOCK = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit" });
 const DAY = new Intl.DateTimeFormat(undefined, { day: "numeric", month: "short" });
+const DATE = new Intl.DateTimeFormat(undefined, { dateStyle: "medium" });
 const NUMBER = new Intl.NumberFormat("en");
-// They reorder or hide what stands beside them: shown by name, so that no argument can pose as another.
-const DECEPTIVE = /[\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff]/g;
 
 export function duration(ms) {
 	if (ms === null || ms === undefined || Number.isNaN(ms)) return "";
@@ -19,19 +20,16 @@ export function duration(ms) {
 
 export const absolute = (time) => ABSOLUTE.format(time);
 
-/** "12:04" today, "31 Jan" before. */
+/** "12:04" today, "31 Jan" before, "31 Jan 2025" in another year. */
 export function moment(time, now) {
-	const sameDay = new Date(time).toDateString() === new Date(now).toDateString();
-	return (sameDay ? CLOCK : DAY).format(time);
+	const [then, today] = [new Date(time), new Date(now)];
+	if (then.toDateString() === today.toDateString()) return CLOCK.format(then);
+	return (then.getFullYear() === today.getFullYear() ? DAY : DATE).format(then);
 }
 
 export const number = (value) => NUMBER.format(value);
 
 export const plural = (count, one) => `${number(count)} ${one}${count === 1 ? "" : "s"}`;
-
-function undeceive(text) {
-	return text.replace(DECEPTIVE, (found) => `\\u${found.charCodeAt(0).toString(16).padStart(4, "0")}`);
-}
 
 export function pretty(value) {
 	return undeceive(JSON.stringify(value, null, 2) ?? "");

@@ -2,6 +2,7 @@
 
 import { NetraClient, NetraError } from "../netra-client.js";
 import { Composer } from "./composer.js";
+import { forgetAll } from "./drafts.js";
 import { Feed } from "./feed.js";
 import { draw, drawTitle } from "./page.js";
 import { address, parse } from "./router.js";
@@ -16,6 +17,7 @@ const $ = (selector) => document.querySelector(selector);
 
 class Console {
 	thread = null; // that is shown
+	view = null; // what draws it, once it is loaded
 	selected = null; // { run, step }; step is null when the run itself is
 	status = { state: "idle", retryAt: null }; // of the connection
 	wide = matchMedia("(min-width: 80rem)");
@@ -48,7 +50,7 @@ class Console {
 			if (this.search.value) this.#loadMore(); // a search looks at all there is
 		};
 		$("#more-threads").onclick = () => this.#loadMore();
-		$("#stop").onclick = () => this.feed.stop(this.thread.active);
+		$("#stop").onclick = () => this.stopArmed && this.feed.stop(this.thread.active);
 		$("#try-now").onclick = () => this.client.wake();
 		$(".to-end").onclick = () => {
 			const { extent, runs } = this.thread;
@@ -65,7 +67,7 @@ class Console {
 		this.stopBar.onclose = ({ target }) => target.returnValue === "stop" && this.feed.stop(this.asked);
 		this.stopBar.onkeydown = ({ repeat }) => !repeat; // a key still held down from before is no answer
 		// Drafts belong to who logs out, not to the next.
-		$("#threads form").onsubmit = () => sessionStorage.clear();
+		$("#threads form").onsubmit = forgetAll;
 	}
 
 	linkTo(run, seq) {
@@ -155,6 +157,7 @@ class Console {
 	/** Without `selected`, what the address names is searched for and shown; null: nothing is selected. */
 	#goTo(route, selected) {
 		const { page, threadId, runId } = route;
+		if (threadId && !this.view) this.#loadView();
 		const thread = threadId ? this.feed.open(threadId) : null;
 		if (thread !== this.thread) this.scroll.following = Boolean(thread);
 		Object.assign(this, { route, thread, selected: selected ?? null });
@@ -164,9 +167,19 @@ class Console {
 		else this.changed();
 	}
 
+	async #loadView() {
+		try {
+			this.view = await import("./thread-view.js");
+		} catch {
+			return this.composer.tell("A part of this page could not be loaded. Reload the page.");
+		}
+		if (this.thread && !this.thread.loading) this.arrived(this.thread);
+		else this.changed();
+	}
+
 	/** All of a thread is there: show what the address names. */
 	arrived(thread) {
-		if (thread !== this.thread) return;
+		if (thread !== this.thread || !this.view) return;
 		const run = this.thread.byId.get(this.route.runId);
 		if (run) this.selected = { run, step: run.stepAt(this.route.seq) };
 		this.draw();
@@ -257,7 +270,7 @@ class Console {
 	#endSession(code) {
 		this.isOver = true;
 		this.feed.threads.clear();
-		if (code === "session_revoked" || code === "other_user") sessionStorage.clear();
+		if (code === "session_revoked" || code === "other_user") forgetAll();
 		document.title = "Logged out – Netra";
 		const panel = $("#session-over").content.cloneNode(true);
 		panel.querySelector(".why").textContent = loggedOutText(code);

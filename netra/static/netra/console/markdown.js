@@ -11,6 +11,7 @@ const ITEM = /^ {0,3}(?:[-*+]|(\d{1,9})[.)])(?:[ \t]+(?=\S)|[ \t]*$)/;
 const START = new RegExp([FENCE, HEADING, RULE, QUOTE, ITEM].map(({ source }) => source).join("|"));
 const TABLE_RULE = /^ {0,3}\|?[ \t]*:?-+:?[ \t]*(?:\|[ \t]*:?-+:?[ \t]*)*\|?[ \t]*$/;
 const MAX_DEPTH = 12;
+const AUTO = { dir: "auto" }; // each block by its own letters: an answer may mix scripts
 
 /** A text that grows comes with the same `memo`, which keeps the blocks that can not change any more. */
 export function markdown(text, memo = { at: 0, blocks: [] }) {
@@ -23,7 +24,7 @@ export function markdown(text, memo = { at: 0, blocks: [] }) {
 		memo.blocks = blocks.slice(0, blocks.length - open.length);
 		for (const line of lines.slice(0, open[0].line)) memo.at += line.length + 1;
 	}
-	return h("div.markdown", { dir: "auto" }, blocks);
+	return h("div.markdown", blocks);
 }
 
 function parse(lines, depth) {
@@ -50,17 +51,17 @@ function read(lines, at, depth) {
 	}
 	const [, level, title] = HEADING.exec(line) ?? [];
 	// The page's own headings end at level 3: an agent's begin below them.
-	if (level) return [h(`h${Math.min(6, level.length + 3)}`, inline(title ?? "")), at + 1];
+	if (level) return [h(`h${Math.min(6, level.length + 3)}`, AUTO, inline(title ?? "")), at + 1];
 	if (RULE.test(line)) return [h("hr"), at + 1];
 	if (depth < MAX_DEPTH && QUOTE.test(line)) {
 		const [body, next] = take(lines, at, (one) => QUOTE.test(one));
-		return [h("blockquote", nested(body.map((one) => one.replace(QUOTE, "")), depth)), next];
+		return [h("blockquote", AUTO, nested(body.map((one) => one.replace(QUOTE, "")), depth)), next];
 	}
 	if (depth < MAX_DEPTH && ITEM.test(line)) return readList(lines, at, depth);
 	const table = line.includes("|") && TABLE_RULE.test(lines[at + 1]) && readTable(lines, at);
 	if (table) return table;
 	const [body, next] = take(lines, at + 1, (one) => !isBlank(one) && (depth >= MAX_DEPTH || !START.test(one)));
-	return [h("p", inline([line, ...body].map((one) => one.trimStart()).join("\n"))), next];
+	return [h("p", AUTO, inline([line, ...body].map((one) => one.trimStart()).join("\n"))), next];
 }
 
 function take(lines, at, isSuch) {
@@ -88,9 +89,9 @@ function readList(lines, at, depth) {
 			body.push(line.slice(Math.min(Math.max(indent, 0), width)));
 		}
 		const [first, ...others] = nested(body, depth);
-		items.push(h("li", first?.tag === "p" ? first.children : first, others));
+		items.push(h("li", AUTO, first?.tag === "p" ? first.children : first, others));
 	}
-	return [start ? h("ol", { start }, items) : h("ul", items), next];
+	return [start ? h("ol", { start, ...AUTO }, items) : h("ul", AUTO, items), next];
 }
 
 function readTable(lines, at) {
@@ -98,8 +99,8 @@ function readTable(lines, at) {
 	const head = cells(lines[at]);
 	if (head.length !== align.length) return null;
 	const [body, next] = take(lines, at + 2, (line) => line.includes("|"));
-	const row = (tag, texts) => h("tr", align.map((side, column) => h(tag + side, inline(texts[column] ?? ""))));
-	const table = h("table", h("thead", row("th", head)), h("tbody", body.map((line) => row("td", cells(line)))));
+	const row = (tag, texts) => h("tr", align.map((side, column) => h(tag + side, AUTO, inline(texts[column] ?? ""))));
+	const table = h("table", AUTO, h("thead", row("th", head)), h("tbody", body.map((line) => row("td", cells(line)))));
 	return [h("div.table", { tabindex: "0" }, table), next];
 }
 

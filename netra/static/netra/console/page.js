@@ -1,16 +1,18 @@
 /** The page as it should look now. `ui` is the console: what is shown, and what the parts may ask for. */
 
-import { detail } from "./detail.js";
 import { h, patch } from "./dom.js";
 import { LONG_REPLAY } from "./feed.js";
 import { absolute, duration, moment, number } from "./format.js";
+import { undeceive } from "./honest.js";
 import { address } from "./router.js";
-import { runCard } from "./run-card.js";
 import { RUN_STATUS, connectionText } from "./words.js";
 
 const $ = (selector) => document.querySelector(selector);
 
+const ARMING_MS = 1_000;
+
 let shown = null; // the thread of the cards
+let listed = ""; // what the list of threads was drawn from
 
 export function draw(ui) {
 	const { thread, selected, scroll, feed: { summaries } } = ui;
@@ -20,28 +22,23 @@ export function draw(ui) {
 	ui.now = ui.feed.now;
 
 	const words = ui.search.value;
-	const found = summaries.find(words);
-	const none = words ? "No thread with these words in its title." : "No threads yet.";
-	patch($("#threads ol"), threadList(found, thread?.id));
-	patch($(".no-threads"), summaries.complete && !found.length && none);
-	$("#more-threads").hidden = summaries.complete;
+	drawList(ui, words);
 
-	patch($("#thread-title"), thread ? summaries.title(thread.id) : "New thread");
+	patch($("#thread-title"), thread ? undeceive(summaries.title(thread.id)) : "New thread");
 	$("#welcome").hidden = Boolean(thread);
-	$("#nothing").hidden = !thread || Boolean(thread.loading) || thread.runs.length > 0;
+	$("#nothing").hidden = !thread || Boolean(thread.loading || thread.missing) || thread.runs.length > 0;
 	patch($("#missing"), thread?.missing && `Events ${thread.missing.join(" to ")} are older than this server keeps them.`);
 	patch($(".replay"), thread?.loading && progress(thread));
 	// While a replay is loaded, what was there before stays.
-	if (!thread?.loading || shown !== thread) patch($(".cards"), thread && !thread.loading && cards(thread, ui));
+	if (!thread?.loading || shown !== thread) patch($(".cards"), thread && !thread.loading && ui.view && cards(thread, ui));
 	shown = thread;
 
-	$("#stop").hidden = !active;
-	$("#stop").disabled = Boolean(active?.stopping);
+	drawStop(ui, active);
 	if (ui.stopBar.open && ui.asked !== active) ui.stopBar.close();
 
 	const isOpen = Boolean(selected && (ui.wide.matches || ui.route.runId));
 	$("#detail").toggleAttribute("data-open", isOpen);
-	patch($("#detail"), isOpen ? detail(selected, ui) : h("p.placeholder", "Select a step to see it in full."));
+	patch($("#detail"), isOpen && ui.view ? ui.view.detail(selected, ui) : h("p.placeholder", "Select a step to see it in full."));
 
 	drawConnection(ui);
 	drawTitle(ui);
@@ -50,16 +47,25 @@ export function draw(ui) {
 	if (!focus.isConnected) (step?.isConnected ? step : card)?.querySelector(".row")?.focus();
 }
 
+/** The run under the button may have become another one since the finger began to move: it waits a moment for that. */
+function drawStop(ui, active) {
+	const button = $("#stop");
+	if (ui.stoppable !== active) [ui.stoppable, ui.stoppableSince] = [active, performance.now()];
+	ui.stopArmed = Boolean(active) && !active.stopping && performance.now() - ui.stoppableSince >= ARMING_MS;
+	button.hidden = !active;
+	button.setAttribute("aria-disabled", String(!ui.stopArmed)); // `disabled` would take the focus away
+}
+
 export function drawTitle({ isOver, thread, feed: { summaries } }) {
 	if (isOver) return;
 	const { waiting } = summaries;
 	const mark = waiting ? `(${waiting}) Waiting for you – ` : "";
-	const title = `${mark}${thread ? `${summaries.title(thread.id)} – ` : ""}Netra`;
+	const title = `${mark}${thread ? `${undeceive(summaries.title(thread.id))} – ` : ""}Netra`;
 	if (document.title !== title) document.title = title;
 }
 
-function drawConnection({ status, wasOpen, expiresAt }) {
-	const left = expiresAt - Date.now();
+function drawConnection({ status, wasOpen, expiresAt, now }) {
+	const left = expiresAt - now;
 	const text = connectionText(status, Date.now(), wasOpen)
 		|| (left > 0 && `Your session ends in ${duration(left)}. What you typed is kept; log in again then.`);
 	// The line keeps its place when it is empty: nothing jumps when the connection goes or comes.
@@ -75,7 +81,7 @@ function cards(thread, ui) {
 		&& h("button.secondary.more", { key: where, onclick: show }, `Show ${number(extent[where])} ${where} runs`);
 	return [
 		more("earlier", () => ui.scroll.hold(() => ui.draw(extent.showEarlier()))),
-		runs.slice(extent.from, extent.to).map((run) => runCard(run, ui)),
+		runs.slice(extent.from, extent.to).map((run) => ui.view.runCard(run, ui)),
 		more("later", () => ui.draw(extent.showLater())),
 	];
 }
@@ -90,16 +96,33 @@ function progress({ loading: { from, to }, head }) {
 	];
 }
 
-function threadList(items, current) {
-	const now = Date.now();
-	return items.map(({ id, title, status, updatedAt }) => {
+/** The list of somebody who has thousands of threads costs nothing while none of them changes. */
+function drawList(ui, words) {
+	const { summaries } = ui.feed;
+	const today = new Date(ui.now).toDateString();
+	const drawnFrom = [summaries.version, words, ui.thread?.id, today].join("\n");
+	if (drawnFrom === listed) return;
+	listed = drawnFrom;
+	const found = summaries.find(words);
+	const none = words ? "No thread with these words in its title." : "No threads yet.";
+	patch($("#threads ol"), found.map((item) => listItem(item, item.id === ui.thread?.id, today, ui.now)));
+	patch($(".no-threads"), summaries.complete && !found.length && none);
+	$("#more-threads").hidden = summaries.complete;
+}
+
+function listItem(item, isCurrent, today, now) {
+	const { id, title, status, updatedAt } = item;
+	const drawnFrom = [title, status, updatedAt, isCurrent, today].join("\n");
+	if (item.drawn?.from !== drawnFrom) {
 		const at = Date.parse(updatedAt);
-		const shown = title || "Untitled";
-		return h("li", { key: id, "data-status": status ?? "completed" },
-			h("a", { href: address({ threadId: id }), title: shown, "aria-current": id === current && "page" },
+		const shown = undeceive(title) || "Untitled";
+		const wish = h("li", { key: id, "data-status": status ?? "completed" },
+			h("a", { href: address({ threadId: id }), title: shown, "aria-current": isCurrent && "page" },
 				h("span.dot"),
 				h("span.title", { dir: "auto" }, shown),
 				updatedAt && h("time.quiet", { title: absolute(at) }, moment(at, now)),
 				["queued", "running", "waiting", "failed"].includes(status) && h("span.state-words", RUN_STATUS[status].toLowerCase())));
-	});
+		item.drawn = { from: drawnFrom, wish };
+	}
+	return item.drawn.wish;
 }

@@ -1,25 +1,35 @@
 /** Keeps a reader at the end there while it grows, and leaves one who reads elsewhere alone. */
 
+const AT_END = 1; // pixels: positions are rounded
+const NEAR_END = 48; // there the button that leads to the end is of no use
+
 export class Scroll {
 	following = false;
+	#top = 0; // as it was seen last: what is above it now was moved by the reader
+	#height = 0;
 
 	constructor(box, content, toEnd) {
 		Object.assign(this, { box, content, toEnd });
 		box.onscroll = () => {
-			this.following = this.#look();
+			this.#notice();
+			this.#remember();
 		};
 		// A thought that opens or a window that narrows must not leave the end behind either.
 		new ResizeObserver(() => this.settle()).observe(content);
 	}
 
 	settle() {
-		if (this.following) this.box.scrollTop = this.box.scrollHeight;
-		this.#look();
+		this.#notice();
+		const { scrollHeight } = this.box;
+		// Without new content the page does not move by itself, whatever is drawn anew.
+		if (this.following && (scrollHeight !== this.#height || this.#left > AT_END)) this.box.scrollTop = scrollHeight;
+		this.#remember();
 	}
 
 	show(element, block) {
 		element.scrollIntoView({ block });
-		this.following = this.#look();
+		this.following = this.#hasContent && this.#left <= AT_END;
+		this.#remember();
 	}
 
 	/** Let `change` add something above without moving what is being read. */
@@ -27,12 +37,28 @@ export class Scroll {
 		const { scrollHeight, scrollTop } = this.box;
 		change();
 		this.box.scrollTop = scrollTop + this.box.scrollHeight - scrollHeight;
+		this.#remember();
 	}
 
-	#look() {
+	/** The way tells what the reader wants, not the place alone: one step up is as good as many. */
+	#notice() {
+		const { scrollTop, scrollHeight } = this.box;
+		const isUp = scrollTop < this.#top && scrollHeight >= this.#height; // else content that shrank has moved it
+		if (this.#left <= AT_END && scrollTop !== this.#top) this.following = this.#hasContent;
+		else if (isUp) this.following = false;
+	}
+
+	#remember() {
+		[this.#top, this.#height] = [this.box.scrollTop, this.box.scrollHeight];
+		this.toEnd.hidden = this.following || this.#left < NEAR_END || !this.#hasContent;
+	}
+
+	get #hasContent() {
+		return Boolean(this.content.firstChild);
+	}
+
+	get #left() {
 		const { scrollHeight, scrollTop, clientHeight } = this.box;
-		const isAtEnd = scrollHeight - scrollTop - clientHeight < 48;
-		this.toEnd.hidden = isAtEnd || !this.content.firstChild;
-		return isAtEnd && Boolean(this.content.firstChild);
+		return scrollHeight - scrollTop - clientHeight;
 	}
 }

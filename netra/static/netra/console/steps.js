@@ -3,6 +3,7 @@
 import { approval } from "./approval.js";
 import { h, icon } from "./dom.js";
 import { duration, oneLine, plural } from "./format.js";
+import { undeceive } from "./honest.js";
 import { markdown } from "./markdown.js";
 import { TOOL_STATUS } from "./words.js";
 
@@ -41,7 +42,7 @@ function tool(step, { row, ui, longest }) {
 	const width = `${Math.max(1, Math.min(100, (100 * ms) / longest))}%`;
 	step.line ??= oneLine(values);
 	return h("li.step.tool", { key: step.key, "data-status": step.status },
-		row(step, {}, icon("tool"), h("span.name", name), h("span.args", step.line),
+		row(step, {}, icon("tool"), h("span.name", undeceive(name)), h("span.args", step.line),
 			h("span.bar", { "aria-hidden": "true" }, h("span.fill", { style: { width } })),
 			h("span.took", duration(ms)), h("span.verdict", TOOL_STATUS[step.status] ?? step.status)),
 		step.status === "error" && error && h("p.row-error", error));

@@ -5,7 +5,19 @@ import { TERMINAL_STATUS } from "./run.js";
 
 export class Summaries {
 	items = new Map();
-	complete = false; // all there are
+	version = 0; // of what `items` tells
+	waiting = 0; // threads with a question
+	#complete = false;
+
+	/** Whether these are all there are. */
+	get complete() {
+		return this.#complete;
+	}
+
+	set complete(value) {
+		this.#complete = value;
+		this.version += 1;
+	}
 
 	get oldest() {
 		return [...this.items.values()].flatMap(({ synced, updatedAt }) => (synced ? updatedAt : [])).sort()[0];
@@ -18,8 +30,7 @@ export class Summaries {
 		for (const { thread_id: id, title, updated_at: updatedAt, last_seq: head } of threads) {
 			const item = this.#item(id);
 			item.synced = true;
-			item.title = title || item.title;
-			if (updatedAt > item.updatedAt) item.updatedAt = updatedAt;
+			this.#change(item, { title: title || item.title, updatedAt: updatedAt > item.updatedAt ? updatedAt : item.updatedAt });
 			if (!item.status) unknown.set(id, head);
 		}
 		return Object.fromEntries(unknown);
@@ -27,7 +38,7 @@ export class Summaries {
 
 	setStatus(threadId, runId, status) {
 		const item = this.items.get(threadId);
-		if (item) Object.assign(item, { status: status ?? "completed", runId });
+		if (item) this.#change(item, { status: status ?? "completed", runId });
 	}
 
 	apply({ event_type: type, thread_id: threadId, run_id: runId, timestamp, data }) {
@@ -35,30 +46,33 @@ export class Summaries {
 		const ended = TERMINAL_STATUS[type];
 		// Not for every event: a list that never rests cannot be read.
 		const begun = type === "agent_started";
-		if (timestamp > item.updatedAt && (begun || type === "run_queued" || ended)) item.updatedAt = timestamp;
-		if (!item.status || begun) Object.assign(item, { runId, status: "running" }); // or joined in the middle
-		if (begun) item.title ||= titleFrom(data.input);
+		if (timestamp > item.updatedAt && (begun || type === "run_queued" || ended)) this.#change(item, { updatedAt: timestamp });
+		if (!item.status || begun) this.#change(item, { runId, status: "running" }); // or joined in the middle
+		if (begun && !item.title) this.#change(item, { title: titleFrom(data.input) });
 		if (type === "run_queued" && (item.runId === runId || !["running", "waiting"].includes(item.status))) {
-			Object.assign(item, { runId, status: "queued" });
+			this.#change(item, { runId, status: "queued" });
 		}
 		if (item.runId !== runId) return;
-		if (type === "approval_requested") item.status = "waiting";
-		if (type === "approval_resolved") item.status = "running";
-		if (ended) item.status = ended;
+		if (type === "approval_requested") this.#change(item, { status: "waiting" });
+		if (type === "approval_resolved") this.#change(item, { status: "running" });
+		if (ended) this.#change(item, { status: ended });
 	}
 
 	addSent(threadId, input, now) {
 		const item = this.#item(threadId);
-		item.title ||= titleFrom(input);
-		item.updatedAt = new Date(now).toISOString();
+		this.#change(item, { title: item.title || titleFrom(input), updatedAt: new Date(now).toISOString() });
+	}
+
+	remove(threadId) {
+		const item = this.items.get(threadId);
+		if (!item) return;
+		this.#change(item, { status: null });
+		this.items.delete(threadId);
+		this.version += 1;
 	}
 
 	title(threadId) {
 		return this.items.get(threadId)?.title || "Untitled";
-	}
-
-	get waiting() {
-		return [...this.items.values()].filter(({ status }) => status === "waiting").length;
 	}
 
 	find(words) {
@@ -69,8 +83,21 @@ export class Summaries {
 	}
 
 	#item(id) {
-		if (!this.items.has(id)) this.items.set(id, { id, title: "", updatedAt: "" });
+		if (!this.items.has(id)) {
+			this.items.set(id, { id, title: "", updatedAt: "" });
+			this.version += 1;
+		}
 		return this.items.get(id);
+	}
+
+	#change(item, changes) {
+		const waited = item.status === "waiting";
+		for (const [name, value] of Object.entries(changes)) {
+			if (item[name] === value) continue;
+			item[name] = value;
+			this.version += 1;
+		}
+		this.waiting += (item.status === "waiting") - waited;
 	}
 }
 

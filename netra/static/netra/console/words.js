@@ -1,6 +1,7 @@
 /** What the console says, in the reader's terms: what happened, and what to do. */
 
 import { duration } from "./format.js";
+import { undeceive } from "./honest.js";
 
 const FAILURES = {
 	timeout: "Took too long",
@@ -69,7 +70,7 @@ export function connectionText({ state, code, closeCode, retryAt }, now, wasOpen
 
 /** For screen readers: not every token. `elsewhere`: in a thread that is not shown. */
 export function announcement({ event_type: type, data }, elsewhere) {
-	if (type === "approval_requested") return `Waiting for your approval: ${data.message}`;
+	if (type === "approval_requested") return `Waiting for your approval: ${undeceive(data.message)}`;
 	if (elsewhere) return null;
 	if (type === "agent_started") return "Run started";
 	if (type === "run_queued") return "Run queued";
