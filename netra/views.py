@@ -21,14 +21,14 @@ if TYPE_CHECKING:
 
 _STATIC = Path(__file__).parent / "static"
 # Loaded with the first thread that is opened.
-_LATER = {"approval", "detail", "inline", "markdown", "run-card", "steps", "thread-view", "timeline"}
+LATER = {"approval", "detail", "inline", "markdown", "run-card", "steps", "thread-view", "timeline"}
 _MODULES = (
     "netra/netra-client.js",
     *(
         f"netra/{room}/{path.name}"
         for room in ("client", "console")
         for path in (_STATIC / "netra" / room).glob("*.js")
-        if path.stem not in _LATER
+        if path.stem not in LATER
     ),
 )
 

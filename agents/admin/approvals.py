@@ -92,13 +92,13 @@ class ApprovalAdmin(ReadOnlyAdmin):
     search_fields = ("approval_id",)
     search_help_text = "An approval id or a user id, whole or its beginning; or a whole tool name or run id."
     fieldsets = (
-        (None, {"fields": ("tool_name", "message", "verdict", "user_page", "run_link", "thread_link")}),
+        (None, {"fields": ("tool_name", "words", "verdict", "user_page", "run_link", "thread_link")}),
         ("What was asked for", {"fields": ("pretty_arguments", "tool_call_id", "arguments_digest")}),
         ("Answer", {"fields": ("decided_by", "decided_at", "pretty_value")}),
         ("When", {"fields": (*MOMENTS, "approval_id")}),
     )
     readonly_fields = (
-        *("verdict", "user_page", "run_link", "thread_link", "pretty_arguments"),
+        *("words", "verdict", "user_page", "run_link", "thread_link", "pretty_arguments"),
         *("decided_by", "decided_at", "pretty_value", *MOMENTS),
     )
 
@@ -111,6 +111,11 @@ class ApprovalAdmin(ReadOnlyAdmin):
     def message_start(self, row: Approval) -> str:
         """The question."""
         return json_text.one_line(row.message, 90) or "-"
+
+    @admin.display(description="The agent says")
+    def words(self, row: Approval) -> SafeString | str:
+        """The question, in a block of its own: it must not pose as what this page says."""
+        return json_text.words(row.message)
 
     @admin.display(description="Run")
     def run_link(self, row: Approval) -> SafeString | str:

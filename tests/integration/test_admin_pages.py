@@ -182,3 +182,16 @@ def test_pages__offer_no_field_to_fill_in(admin_client):
         form = found[found.index('method="post" id=') :]
         assert not re.search(r'<(input|select|textarea)(?![^>]*type="hidden")[^>]*name="(?!_)', form), row
         assert 'name="_save"' not in found
+
+
+@pytest.mark.parametrize("character", ["\u202e", "\u2066", "\u200b", "\u3164", "\U000e0041"])
+def test_every_page_and_list__shows_what_would_deceive(admin_client, character):
+    """In each field of somebody else's: title, tool, message, agent, client."""
+    thread = make_thread("u", title=f"t{character}x")
+    run = make_run(thread, [(0.0, "agent_started", {"agent_type": "test", "input": f"i{character}x"})])
+    approval = make_approval(run, tool_name=f"n{character}x", message=f"m{character}x")
+    for row in (thread, run, approval):
+        listing = f"/admin/{row._meta.app_label}/{row._meta.model_name}/"
+        for found in (page(admin_client, row), body(admin_client, listing)):
+            assert character not in found
+    assert "The agent says" in page(admin_client, approval)

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from contextlib import suppress
 
 import msgspec
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
-# Characters that change the order or the look of the text around them, or that nobody sees.
-_TRICKY = re.compile("[\u0080-\u009f\u00ad\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff\ufff9-\ufffb]")
+from websocket_core.admin.honest_text import revealed, undeceived
 
 
 def indented(text: str) -> str:
@@ -20,12 +18,12 @@ def indented(text: str) -> str:
     """
     with suppress(msgspec.DecodeError, UnicodeEncodeError):
         text = msgspec.json.format(text, indent=2)
-    return _TRICKY.sub(_visible, text)
+    return revealed(text)
 
 
 def one_line(text: str, length: int) -> str:
     """The beginning of a text, at most `length` characters, safe to look at."""
-    text = _TRICKY.sub(_visible, text)
+    text = undeceived(text)
     return text if len(text) <= length else text[: length - 1] + "…"
 
 
@@ -34,5 +32,6 @@ def block(text: str) -> SafeString | str:
     return format_html('<pre class="netra-json" tabindex="0">{}</pre>', indented(text)) if text else "-"
 
 
-def _visible(match: re.Match[str]) -> str:
-    return f"\\u{ord(match.group()):04x}"
+def words(text: str) -> SafeString | str:
+    """A block of somebody's words, line by line; "-" when there are none."""
+    return format_html('<pre class="netra-json netra-words" tabindex="0">{}</pre>', revealed(text)) if text else "-"

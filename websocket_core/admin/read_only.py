@@ -21,6 +21,7 @@ from websocket_core.admin import links
 from websocket_core.admin.calendar import Period
 from websocket_core.admin.change_list import KeysetChangeList
 from websocket_core.admin.filters import Filter
+from websocket_core.admin.honest_text import undeceive_page
 from websocket_core.admin.keyset import Stretch
 from websocket_core.auth.accounts import users_by_id
 
@@ -210,7 +211,11 @@ class ReadOnlyAdmin(_ModelAdmin):
             if action is not None and row is not None and self.offers(name, row)
         ]
         context = {"action_buttons": buttons, **(extra_context or {})}
-        return super().changeform_view(request, object_id, form_url, context)
+        return undeceive_page(super().changeform_view(request, object_id, form_url, context))
+
+    def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> Any:
+        """A list, on which no text looks like what it is not."""
+        return undeceive_page(super().changelist_view(request, extra_context))
 
 
 def log_action(model_admin: _ModelAdmin, request: HttpRequest, rows: Iterable[Model], message: str) -> None:

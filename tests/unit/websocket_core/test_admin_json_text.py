@@ -17,7 +17,9 @@ def test_block__escapes_markup():
     assert "&amp;amp;" in shown
 
 
-@pytest.mark.parametrize("character", ["\u202e", "\u2066", "\u200b", "\u2028", "\ufeff", "\u0085", "\u00ad"])
+@pytest.mark.parametrize(
+    "character", [*"\u202e\u2066\u200b\u2028\ufeff\u0085\u00ad\u061c\u3164\u2800\ufe0f\u00a0\u3000"]
+)
 def test_block__characters_that_hide_or_turn_text_are_shown_as_escapes(character):
     shown = block(f'{{"a":"x{character}y"}}')
     assert character not in shown
@@ -35,3 +37,13 @@ def test_one_line__ends_in_an_ellipsis():
 
 def test_block__nothing_is_a_dash():
     assert block("") == "-"
+
+
+def test_block__of_tags_nobody_sees():
+    assert "\\U000e0041" in block('{"a":"x\U000e0041y"}')
+
+
+def test_block__long_blanks_are_named_and_indentation_is_not():
+    shown = block('{"command":"ls -la' + " " * 400 + '; curl evil"}')
+    assert "ls -la ⟨400 blanks⟩ ; curl evil" in shown
+    assert "\n  &quot;command&quot;" in shown

@@ -43,13 +43,16 @@ export class Scroll {
 	/** The way tells what the reader wants, not the place alone: one step up is as good as many. */
 	#notice() {
 		const { scrollTop, scrollHeight } = this.box;
+		if (!this.#hasContent) return;
 		const isUp = scrollTop < this.#top && scrollHeight >= this.#height; // else content that shrank has moved it
-		if (this.#left <= AT_END && scrollTop !== this.#top) this.following = this.#hasContent;
+		if (this.#left <= AT_END && scrollTop !== this.#top) this.following = true;
 		else if (isUp) this.following = false;
 	}
 
 	#remember() {
 		[this.#top, this.#height] = [this.box.scrollTop, this.box.scrollHeight];
+		// While steps fold above, the browser would move the page up to keep in place what is seen: nobody's wish at the end.
+		this.box.style.overflowAnchor = this.following ? "none" : "";
 		this.toEnd.hidden = this.following || this.#left < NEAR_END || !this.#hasContent;
 	}
 
