@@ -69,6 +69,16 @@ class ToolDenied(WebSocketCoreError):
     """A person denied the tool call. Catch it to go on without the tool; uncaught, the run fails."""
 
 
+def meant_for_people(error: BaseException) -> BaseException:
+    """The author's error of a group, as an `asyncio.TaskGroup` raises them, when nothing else went wrong in it."""
+    while isinstance(error, BaseExceptionGroup):
+        for one in error.exceptions:
+            if not isinstance(meant_for_people(one), AgentError | ToolError | ToolDenied):
+                return error
+        error = error.exceptions[0]
+    return error
+
+
 def author_text(error: BaseException) -> str:
     """What the author wants the person to read; nothing, if there is nothing that can be shown."""
     if not isinstance(error, AgentError | ToolError | ToolDenied):

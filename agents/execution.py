@@ -21,7 +21,7 @@ from agents.blocking import run_name
 from agents.blocking_threads import in_blocking_thread, whose_code
 from agents.conf import conf
 from agents.context import AgentContext, RunInfo
-from agents.errors import AGENT_CODES, AgentError, ModelRefused, author_text
+from agents.errors import AGENT_CODES, AgentError, ModelRefused, author_text, meant_for_people
 from agents.facts import Rest
 from agents.ledger import Event
 from agents.run_events import RunEvents
@@ -182,6 +182,7 @@ class Execution:
         # Not by the error's class alone: it may be that of another run, which the agent has looked into.
         if isinstance(error, LeaseLostError | RunOverError) and self.context.events.lost:
             return Ending(lost=True)
+        error = meant_for_people(error)
         text = author_text(error)
         if text:
             return self._failed(_code_of(error), text, error=error, more=_retry_hint(error))

@@ -6,7 +6,7 @@ import asyncio
 import time
 from typing import Any, Self
 
-from agents.errors import ToolDenied, ToolError, author_text
+from agents.errors import ToolDenied, ToolError, author_text, meant_for_people
 from agents.facts import Decision
 from agents.run_events import RunEvents
 from agents.texts import bounded
@@ -69,8 +69,8 @@ class ToolCall:
             return  # whoever ended the run closes its tools
         elif issubclass(kind, asyncio.CancelledError):
             await self.finish("cancelled", error="Stopped.")
-        elif isinstance(error, ToolError):
-            await self.finish("error", error=author_text(error) or "The tool failed.")
+        elif error is not None and isinstance(meant := meant_for_people(error), ToolError):
+            await self.finish("error", error=author_text(meant) or "The tool failed.")
         else:
             await self.finish("error", error="The tool failed.")
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from agents import AgentError, ToolError
+from agents import AgentError, ModelUnavailable, ToolError
 from test_framework.gateway import SECRET, outcome
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -113,3 +113,25 @@ async def test_timeout__of_the_agent(join, make) -> None:
     events, end = await outcome(join)
     assert end["code"] == "timeout"
     assert [event["data"]["status"] for event in events if event["event_type"] == "tool_completed"] == ["cancelled"]
+
+
+@pytest.mark.parametrize(
+    ("errors", "code", "shown"),
+    [
+        ([ModelUnavailable("Away.", retry_after_ms=5)], "model_unavailable", "Away."),
+        ([AgentError("First."), ToolError("Second.")], "agent_error", "First."),
+        ([ExceptionGroup("inner", [AgentError("Deep.")])], "agent_error", "Deep."),
+        ([ToolError("No paper.")], "agent_error", "No paper."),
+        ([AgentError("First."), RuntimeError(SECRET)], "agent_error", "The agent failed. Incident"),
+    ],
+)
+async def test_authors_text__out_of_a_task_group(join, make, errors, code: str, shown: str) -> None:
+    async def body(ctx, input):
+        async with ctx.tool("search"):
+            raise ExceptionGroup("unhandled errors in a TaskGroup", errors)
+
+    make(body)
+    events, end = await outcome(join)
+    told = [event["data"]["error"] for event in events if event["event_type"] == "tool_completed"]
+    assert told == [shown if isinstance(errors[0], ToolError) else "The tool failed."]
+    assert (end["code"], end["message"].startswith(shown)) == (code, True)
