@@ -57,6 +57,7 @@ class RunInfo:
     thread_id: ThreadID
     run_id: RunID
     history: Sequence[PastRun] = field(default_factory=list)
+    load_history: Callable[[], list[PastRun]] | None = None  # instead: loads it when it is asked for
 
 
 class AgentContext:
@@ -64,12 +65,12 @@ class AgentContext:
 
     Attributes:
         user_id, thread_id, run_id: whose run it is.
-        history: earlier runs of the thread, oldest first, loaded before the start.
     """
 
     def __init__(self, info: RunInfo, events: RunEvents, port: RunPort | None = None) -> None:
         self.user_id, self.thread_id, self.run_id = info.user_id, info.thread_id, info.run_id
-        self.history = list(info.history)
+        self._history = list(info.history)
+        self._load_history = info.load_history
         self.events = events
         self.usage: dict[str, Any] | None = None  # reported so far, by the run's earlier executions too
         self.finish_reason: str | None = None
@@ -78,6 +79,15 @@ class AgentContext:
         self._stop = asyncio.Event()
         self._on_cancel: list[Callable[[], None]] = []
         self._thought: str | None = None
+
+    @property
+    def history(self) -> list[PastRun]:
+        """Earlier runs of the thread, oldest first: at most `NETRA_HISTORY_RUNS`, and `NETRA_HISTORY_BYTES` of what
+        they were given and gave. See `agents.past_runs` for when they are loaded.
+        """
+        if self._load_history is not None:
+            self._history, self._load_history = self._load_history(), None
+        return self._history
 
     @property
     def cancelled(self) -> bool:

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
 
-from agents import run_reads
+from agents import past_runs, run_reads
 from agents.base import BaseAgent, is_async
 from agents.blocking import run_name
 from agents.blocking_threads import in_blocking_thread, whose_code
@@ -272,7 +272,7 @@ async def execute_bare(agent: BaseAgent, manager: WebSocketManagerProtocol, inpu
     whose = manager.user_context
     info = RunInfo(whose.user_id, whose.thread_id, whose.run_id)
     if isinstance(manager, UnifiedWebSocketManager):
-        info.history = await db.read(run_reads.history, whose.user_id, whose.thread_id)
+        info.history, info.load_history = await past_runs.loaded_or_loader(agent, whose.user_id, whose.thread_id)
     execution = Execution(agent, AgentContext(info, RunEvents(manager)))
     work = asyncio.create_task(_execute_bare(execution, manager, input), name=f"netra-bare {whose.run_id}")
     try:

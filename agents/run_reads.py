@@ -26,6 +26,9 @@ from websocket_core.protocols import RunState
 log = logging.getLogger(__name__)
 
 
+_HISTORY_PAGE = 10
+
+
 class RunKey(NamedTuple):
     """Where a run is, and how it stands."""
 
@@ -63,16 +66,27 @@ def thread_states(user_id: str, thread_ids: Sequence[str]) -> dict[str, RunState
 
 
 def history(user_id: str, thread_id: str, before: int | None = None) -> list[PastRun]:
-    """Runs of the thread that are over, oldest first; those before the run of this primary key, or all."""
+    """Runs of the thread that are over, oldest first; those before the run of this primary key, or all.
+
+    The newest ones alone, as far as `HISTORY_RUNS` and `HISTORY_BYTES` reach; no more than a page beyond is read.
+    """
     runs = Run.objects.filter(user_id=user_id, thread__thread_id=thread_id).exclude(status__in=OPEN)
     if before is not None:
         runs = runs.filter(pk__lt=before)
     fields = ("run_id", "input", "result", "status", "agent_type")
-    rows = runs.order_by("-pk").values_list(*fields)[: conf.HISTORY_RUNS]
-    return [
-        PastRun(run_id, msgspec.json.decode(given), msgspec.json.decode(result) if result else None, status, agent_type)
-        for run_id, given, result, status, agent_type in reversed(rows)
-    ]
+    found: list[PastRun] = []
+    left = conf.HISTORY_BYTES
+    for first in range(0, conf.HISTORY_RUNS, _HISTORY_PAGE):
+        rows = runs.order_by("-pk").values_list(*fields)[first : min(first + _HISTORY_PAGE, conf.HISTORY_RUNS)]
+        for run_id, given, result, status, agent_type in rows:
+            left -= len(given.encode()) + len(result.encode())
+            if left < 0:
+                return found[::-1]
+            value = msgspec.json.decode(result) if result else None
+            found.append(PastRun(run_id, msgspec.json.decode(given), value, status, agent_type))
+        if len(rows) < _HISTORY_PAGE:
+            break
+    return found[::-1]
 
 
 class Whose(Protocol):

@@ -15,7 +15,7 @@ from weakref import WeakKeyDictionary
 
 import msgspec
 
-from agents import run_reads
+from agents import past_runs, run_reads
 from agents.blocking import LoopMonitor
 from agents.blocking_threads import prepare_loop, use_own_thread
 from agents.conf import conf
@@ -165,12 +165,11 @@ class Runner:
             failed = Event("agent_failed", with_usage({"code": "agent_error", "message": message}, lease.usage))
             return await watched.end(FinishRun(lease, [], failed, incident=incident, take_next=not is_draining()))
         run_events = RunEvents(manager, await self._grammar(lease))
-        info = RunInfo(
-            UserID(lease.user_id),
-            ThreadID(lease.thread_id),
-            RunID(lease.run_id),
-            [] if lease.alone else await db.read(run_reads.history, lease.user_id, lease.thread_id, lease.run_pk),
-        )
+        info = RunInfo(UserID(lease.user_id), ThreadID(lease.thread_id), RunID(lease.run_id))
+        if not lease.alone:
+            info.history, info.load_history = await past_runs.loaded_or_loader(
+                agent, lease.user_id, lease.thread_id, lease.run_pk
+            )
         agent_context = AgentContext(info, run_events, LeasedRun(lease, self.wait_for_decision))
         agent_context.usage = msgspec.json.decode(lease.usage) if lease.usage else None
         execution = self._executions[lease.run_pk] = Execution(agent, agent_context)

@@ -12,7 +12,7 @@ from typing import Any, Self, TypeVar
 
 from agents.blocking_threads import waiting_for_a_person
 from agents.context import AgentContext
-from agents.facts import Decision
+from agents.facts import Decision, PastRun
 from agents.steps import MessageStream, ToolCall
 from websocket_core.errors import RunOverError
 
@@ -60,9 +60,13 @@ class SyncAgentContext:
 
     def __init__(self, context: AgentContext, loop: asyncio.AbstractEventLoop) -> None:
         self.user_id, self.thread_id, self.run_id = context.user_id, context.thread_id, context.run_id
-        self.history = context.history
         self._context = context
         self._bridge = _Bridge(context, loop)
+
+    @property
+    def history(self) -> list[PastRun]:
+        """See `AgentContext.history`."""
+        return self._context.history
 
     @property
     def cancelled(self) -> bool:

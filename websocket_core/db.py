@@ -12,7 +12,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any, TypeVar
 
 from django.db import InterfaceError, OperationalError, connection, connections
@@ -50,6 +50,10 @@ class DatabaseThreads:
         A broken connection is closed, so that the next call opens a new one; the error is the caller's to see.
         """
         return asyncio.get_running_loop().run_in_executor(self._executor(), _guarded, function, args)
+
+    def submit(self, function: Callable[..., T], *args: Any) -> Future[T]:
+        """The same, for code without an event loop."""
+        return self._executor().submit(_guarded, function, args)
 
     def close(self) -> None:
         """Wait for what runs, close the threads' connections, end the threads. They come back when needed."""
@@ -104,6 +108,15 @@ async def read(function: Callable[..., T], *args: Any) -> T:
     A connection that broke while idle is replaced and the call repeated once.
     """
     return await readers.call(_once_more, function, args)
+
+
+def read_now(function: Callable[..., T], *args: Any, seconds: float = 5.0) -> T:
+    """The same for code that cannot await: it blocks the calling thread.
+
+    Raises:
+        TimeoutError: the database did not answer within so many seconds.
+    """
+    return readers.submit(_once_more, function, args).result(seconds)
 
 
 def write(function: Callable[..., T], *args: Any) -> asyncio.Future[T]:

@@ -1,6 +1,7 @@
 """What an author does with an `AgentContext`, and what the person sees of it."""
 
 import asyncio
+import operator
 from typing import Any
 
 import pytest
@@ -219,3 +220,28 @@ async def test_request_approval__whose_decision_could_not_be_told_from_another(j
     events, end = await outcome(join)
     assert end["type"] == "agent_completed"
     assert len(data(events, "approval_requested")) == 1
+
+
+@pytest.mark.parametrize("kind", ["async", "sync", "async through another module"])
+async def test_history__of_a_few_bytes(join, make, settings, kind: str) -> None:
+    """The newest runs, as far as the bytes reach; the same however it is loaded."""
+    settings.NETRA_HISTORY_BYTES = 2500
+    seen: list[list[int]] = []
+
+    async def body(ctx, input):
+        seen.append([run.input["n"] for run in ctx.history])
+        return "x" * 1000
+
+    def blocking(ctx, input):
+        seen.append([run.input["n"] for run in ctx.history])
+        return "x" * 1000
+
+    async def elsewhere(ctx, input):  # nothing here names it
+        seen.append([run.input["n"] for run in operator.attrgetter(input["what"])(ctx)])
+        return "x" * 1000
+
+    make({"async": body, "sync": blocking}.get(kind, elsewhere))
+    client = await join()
+    for number in range(4):
+        await client.finish(await client.start("made", thread_id="t", input={"n": number, "what": "history"}))
+    assert seen == [[], [0], [0, 1], [1, 2]]
