@@ -28,7 +28,7 @@ class Defaults:
     DELTA_CHARS: int = 16 * 1024  # or when so many characters wait
     IN_FLIGHT: int = 64  # events of one run that may wait for their commit
     HISTORY_RUNS: int = 100  # earlier runs that `ctx.history` holds
-    HISTORY_BYTES: int = 2 * 1024 * 1024  # and so much of their inputs and results; older ones are left out
+    HISTORY_BYTES: int = 1024 * 1024  # and so much of their inputs and results; older ones are left out
     MEMORY_BYTES: int = 1024 * 1024  # of messages or checkpoints that an adapted agent keeps of a thread
     REST_BYTES: int = 4 * 1024 * 1024  # of what a run that rests needs to go on
     SYNC_THREADS: int = 32  # threads in which sync agents and blocking tools work at a time

@@ -93,8 +93,7 @@ class Execution:
         try:
             await asyncio.wait({task, wished}, return_when=asyncio.FIRST_COMPLETED)
             if not task.done():
-                assert self._wish is not None
-                return await self._end_early(task, self._wish)
+                return await self._end_early(task)
         except asyncio.CancelledError:
             task.cancel()
             raise
@@ -103,7 +102,7 @@ class Execution:
             limit.end()
         return await self._end_normally(task)
 
-    async def _end_early(self, task: asyncio.Task[Any], wish: tuple[str, str]) -> Ending:
+    async def _end_early(self, task: asyncio.Task[Any]) -> Ending:
         self.context.cancel()
         task.cancel()
         await asyncio.wait({task}, timeout=conf.STOP_GRACE_SECONDS)
@@ -118,7 +117,8 @@ class Execution:
             return await self._after_missing_events(why)
         finally:
             self.context.events.close()
-        kind, reason = wish
+        assert self._wish is not None
+        kind, reason = self._wish  # only now: the lease may have been lost while the body was given its time
         if kind == "lost":
             return Ending(lost=True)
         if kind == "stopped":

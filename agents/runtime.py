@@ -93,6 +93,7 @@ class RunRuntime:
         request_id: str | None,
         connection_id: str | None,
     ) -> StartOutcome:
+        await get_journal().own_transaction.refuse()
         if run_id is not None:
             found = await db.read(run_reads.find_run, user_id, run_id)
             if found is not None:

@@ -28,6 +28,7 @@ from websocket_core.errors import JournalUnavailable, OutcomeUnknown
 from websocket_core.journal_commits import CommitMark
 from websocket_core.journal_sql import statements
 from websocket_core.journal_transaction import Operation, Transaction
+from websocket_core.own_transaction import OwnTransaction
 from websocket_core.process import this_process
 from websocket_core.process_tasks import process_task
 
@@ -60,6 +61,7 @@ class Journal:
 
     def __init__(self) -> None:
         self.doorbell = Doorbell()
+        self.own_transaction = OwnTransaction()
         self._checkpoints = Checkpoints()
         self._numbers, self._mark = itertools.count(1), CommitMark()  # of batches, and the row that has the newest
         self.given_up = 0  # operations that failed because the database was away for too long
@@ -75,8 +77,10 @@ class Journal:
 
         Raises:
             JournalUnavailable: the database was away for `JOURNAL_TIMEOUT` seconds; nothing was written.
+            RuntimeError: the caller is within a transaction of its own (`websocket_core.own_transaction`).
             Exception: whatever the operation raised; then it has written nothing.
         """
+        await self.own_transaction.refuse()
         if self.full:
             await self.room()
         return await self.post(operation)

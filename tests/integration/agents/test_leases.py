@@ -1,5 +1,6 @@
 """Leases are kept by the database's clock: machines whose own clocks are wrong neither lose runs nor keep them."""
 
+import asyncio
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -14,7 +15,7 @@ from agents.ledger_leases import FinishRun, Remember, RestRun
 from agents.ledger_starts import Started, StartRun
 from agents.models import Run
 from agents.neglected_runs import stale_runs
-from agents.runner import _renew
+from agents.runner import _renew, get_runner
 from test_framework.journal_operations import state
 from websocket_core import db, journal_transaction, process
 from websocket_core.errors import LeaseLostError
@@ -155,3 +156,35 @@ async def test_dead_server__with_many_connections_is_buried_in_pages(monkeypatch
     await process.look_after_processes()
     assert await db.read(Connection.objects.filter(disconnected_at=None).count) == 0
     assert await db.read(lambda: Process.objects.get(pk="dead").stopped_at) is not None
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("when", ["at once", "while it is given its time"])
+async def test_lost_after_it_was_stopped__nothing_is_written_any_more(join, make, settings, when: str) -> None:
+    """Whoever has the lease by now ends the run."""
+    settings.NETRA_STOP_GRACE_SECONDS = 0.5
+    began, stopped = asyncio.Event(), asyncio.Event()
+
+    async def stubborn(ctx, input):
+        began.set()
+        try:
+            await asyncio.Event().wait()
+        except asyncio.CancelledError:
+            stopped.set()
+            await asyncio.Event().wait()
+
+    make(stubborn)
+    client = await join()
+    run = await client.start("made")
+    await asyncio.wait_for(began.wait(), 20)
+    runner = get_runner()
+    (execution,) = runner._executions.values()
+    execution.stop("stopped")
+    if when == "while it is given its time":
+        await asyncio.wait_for(stopped.wait(), 20)
+    execution.stop("lost")
+    await asyncio.wait(set(runner._tasks), timeout=20)
+    assert not runner._executions
+    await get_journal().flush()
+    rows = EventRow.objects.filter(run_id=run["run_id"]).values_list("event_type", flat=True)
+    assert await db.read(list, rows) == ["agent_started"]
