@@ -7,6 +7,8 @@ from allauth.socialaccount.adapter import DefaultSocialAccountAdapter
 from django.conf import settings
 from django.http import HttpRequest
 
+from websocket_core.auth.oidc_fetch import BoundedSession
+
 
 class AccountAdapter(DefaultAccountAdapter):
     """Local accounts: made by an administrator, unless sign-up is open."""
@@ -25,6 +27,10 @@ class AccountAdapter(DefaultAccountAdapter):
 
 class SocialAccountAdapter(DefaultSocialAccountAdapter):
     """Accounts of people who log in through a configured provider."""
+
+    def get_requests_session(self) -> BoundedSession:
+        """What providers are asked with: one that sends a byte a second must not keep a thread for hours."""
+        return BoundedSession()
 
     def is_open_for_signup(self, request: HttpRequest, sociallogin: Any) -> bool:
         """Whether a provider's user who was never here gets an account."""

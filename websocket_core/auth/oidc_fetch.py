@@ -94,6 +94,8 @@ class Deadline:
             for watched in self._sockets:
                 with suppress(OSError):
                     watched.shutdown(socket.SHUT_RDWR)
+                watched.close()
+            self._sockets.clear()
 
 
 class _Adapter(HTTPAdapter):
@@ -112,6 +114,25 @@ class _Adapter(HTTPAdapter):
         if not proxy.lower().startswith("socks"):  # has connections of its own; there the waiting alone is bounded
             manager.pool_classes_by_scheme = self._pools
         return manager
+
+
+class BoundedSession(requests.Session):
+    """`requests`, with all that one session does before one deadline: `OIDC_TIMEOUT` from its making."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._deadline = Deadline(conf.OIDC_TIMEOUT).__enter__()
+        for scheme in ("http://", "https://"):
+            self.mount(scheme, _Adapter(self._deadline))
+
+    def request(self, *args: Any, **kwargs: Any) -> requests.Response:
+        """Send a request; no single step of it takes longer than what is left."""
+        return super().request(*args, **{"timeout": self._deadline.left(), **kwargs})
+
+    def close(self) -> None:
+        """End the connections, and the deadline with them."""
+        super().close()
+        self._deadline.__exit__(None, None, None)
 
 
 def _bounded(pool: type[HTTPConnectionPool], deadline: Deadline) -> type[HTTPConnectionPool]:

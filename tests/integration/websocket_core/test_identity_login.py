@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -9,6 +10,7 @@ from pathlib import Path
 import pytest
 import websockets
 
+from security.issuer import DISCOVERY, Issuer, hang, http
 from security.visitor import Visitor
 from servers.fixtures import TEST_KEY, StartServer
 from servers.netra import Installation, NetraServer
@@ -72,6 +74,39 @@ async def test_provider__a_whole_log_in_then_a_run_in_that_session(server, provi
         assert await run(server, additional_headers=ann.socket_headers) == "agent_completed"
         with pytest.raises(websockets.InvalidStatus):
             await run(server, additional_headers={**ann.socket_headers, "Origin": "https://evil.example"})
+
+
+def test_provider__that_is_ill_is_no_error_of_ours(start_shared):
+    """503 with a way back, one line in the log, and in bounded time."""
+    ill = Issuer()
+    ill.start()
+    setting = {"provider_id": "corp", "name": "Corp", "client_id": "netra", "secret": "s"}
+    setting["settings"] = {"server_url": ill.url}
+    server = start_shared(
+        SOCIALACCOUNT_PROVIDERS=json.dumps({"openid_connect": {"APPS": [setting]}}), NETRA_OIDC_TIMEOUT="2"
+    )
+    whole = http(json.dumps({"issuer": ill.url}).encode())
+
+    def drip(connection):
+        for byte in whole:
+            connection.sendall(bytes([byte]))
+            time.sleep(0.3)
+
+    try:
+        for answer in (b"no json", 500, b"[]", b"{}", hang, drip, lambda connection: connection.sendall(whole[:-9])):
+            ill.answers[DISCOVERY] = answer
+            with Visitor(server.url) as ann:
+                began = time.monotonic()
+                page = ann.submit("/accounts/login/", "/accounts/oidc/corp/login/")
+                assert page.status_code == 503, answer
+                assert "Try again in a moment" in page.text
+                assert page.headers["Retry-After"]
+                assert time.monotonic() - began < 20
+        assert ill.asked[DISCOVERY] == 7
+        assert server.output().count("the provider cannot be used") == 1
+        assert "Traceback" not in server.output()
+    finally:
+        ill.stop()
 
 
 def test_provider__a_second_log_in_is_the_same_user(server):
