@@ -27,9 +27,12 @@ class RunTimeline:
 
     timeline: Timeline
     pages: dict[int, str]
+    gone: bool = False  # it is over, and its events are older than the journal keeps them
 
     def picture(self) -> SafeString:
         """The SVG."""
+        if self.gone:
+            return format_html("<p>{}</p>", "The events of this run are older than this server keeps them.")
         svg = draw(self.timeline, link=self.pages.get, name="run-timeline")
         return format_html(
             '<div class="netra-timeline" role="region" aria-label="Timeline" tabindex="0">{}</div>',
@@ -77,7 +80,7 @@ def of_run(run: Run) -> RunTimeline:
         over=run.status not in OPEN,
         partial=reader.partial,
     )
-    return RunTimeline(found, reader.pages)
+    return RunTimeline(found, reader.pages, gone=run.last_seq is not None and not steps)
 
 
 class _Reader:

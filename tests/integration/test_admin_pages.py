@@ -195,3 +195,11 @@ def test_every_page_and_list__shows_what_would_deceive(admin_client, character):
         for found in (page(admin_client, row), body(admin_client, listing)):
             assert character not in found
     assert "The agent says" in page(admin_client, approval)
+
+
+def test_run__whose_events_are_pruned__says_so(admin_client):
+    run = golden_run()
+    Event.objects.all().delete()
+    found = page(admin_client, run)
+    assert "older than this server keeps them" in found
+    assert "No steps yet" not in found
