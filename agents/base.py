@@ -144,13 +144,11 @@ def check_class(agent_class: type[BaseAgent]) -> None:
     """Refuse an agent that could be registered, but not run, or not as its author means it.
 
     Raises:
-        TypeError: it has no body, or one that yields; or `aliases` is no tuple of names.
+        TypeError: its body yields; or `aliases` is no tuple of names.
         ValueError: `on_loss` or `timeout` is not one that can be.
     """
     kind: Any = agent_class  # its author may have written anything
     name, on_loss, timeout = kind.name, kind.on_loss, kind.timeout
-    if kind.run is BaseAgent.run:
-        raise TypeError(f"agent {name} has no `async def run(self, ctx, input)`")
     if inspect.isasyncgenfunction(kind.run) or inspect.isgeneratorfunction(kind.run):
         raise TypeError(_YIELDS.format(name))
     if isinstance(kind.aliases, str):

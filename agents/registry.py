@@ -30,7 +30,7 @@ def register(agent_class: type[BaseAgent]) -> type[BaseAgent]:
     """Put an agent class in the catalogue.
 
     Raises:
-        TypeError: it has no body, or one that yields; or `aliases` is no tuple of names.
+        TypeError: its body yields; or `aliases` is no tuple of names.
         ValueError: its name is not legal, or taken by another agent; its `input_schema` is no JSON Schema; `on_loss` or
             `timeout` is not one that can be.
     """

@@ -25,7 +25,7 @@ from pydantic_ai.messages import (
 from agents.adapters.call_ids import CallIds
 from agents.adapters.shown import clean, shown
 from agents.context import AgentContext
-from agents.errors import ToolError
+from agents.errors import ToolError, author_text, meant_for_people
 from agents.steps import ToolCall
 
 MISFIT = "The model's arguments did not fit this tool. It was told, and may try again."
@@ -66,12 +66,15 @@ class ToolCalls:
                     await told.finish("cancelled", error=NEEDS_APPROVAL)
                     raise
                 except Exception as error:
-                    if not isinstance(error, ToolError):
+                    meant = meant_for_people(error)
+                    if not isinstance(meant, ToolError):
                         await told.finish("error", error=_author_text(error))
+                    elif meant is not error:
+                        raise meant from error  # out of a task group
                     raise
                 told.result = shown(result.return_value if isinstance(result, ToolReturn) else result)
         except ToolError as error:
-            raise ToolFailed(str(error)) from error
+            raise ToolFailed(author_text(error) or FAILED) from error
         return result
 
     def called(self, event: FunctionToolCallEvent) -> None:

@@ -109,7 +109,6 @@ async def yields(self: Any, ctx: Any, input: Any) -> Any:
 @pytest.mark.parametrize(
     ("members", "words"),
     [
-        ({"run": BaseAgent.run}, "has no `async def run"),
         ({"run": yields}, "yields"),
         ({"on_loss": "sometimes"}, "'fail' or 'retry'"),
         ({"timeout": 0}, "seconds above 0"),

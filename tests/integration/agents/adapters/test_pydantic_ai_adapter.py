@@ -148,7 +148,7 @@ async def test_retries_and_failures_show_only_what_their_author_wrote(runs: Runs
 
     @agent.tool_plain
     def error() -> str:
-        raise ToolError("The printer has no paper.")
+        raise ExceptionGroup("unhandled errors in a TaskGroup", [ToolError("The printer has no paper.")])
 
     @agent.tool_plain
     def misfit(n: int) -> str:
