@@ -30,8 +30,10 @@ class Verdict:
         runs: runs by how they ended (`agent_failed` with its code).
         journalled: events in the journal.
         reconnects: times that tabs came back.
-        lost: events that a tab should have and has not, over all tabs.
-        duplicated: events that a tab got again outside a replay.
+        lost: events that a tab should have and has not, over all tabs; and what a pulse has said and the journal has
+            not.
+        duplicated: events that a tab got again outside a replay; and what the journal has twice of what a pulse has
+            said.
         out_of_order: events that came before another one that was due.
         altered: events whose text was another one than in the journal, or when it was sent again.
         unknown: events that a tab has and the journal has not.
@@ -90,6 +92,8 @@ async def judge(load: Load) -> Verdict:
             token = load.plan.tokens[user.number]
             texts = await journal_of(load.plan.urls[0], token, threads, seconds=CATCH_UP_SECONDS * 4)
         _judge_runs(verdict, user, texts)
+        if load.plan.agent.endswith("pulse"):
+            _judge_pulses(verdict, texts)
         journal = {thread: {n: digest(text) for n, text in enumerate(found, 1)} for thread, found in texts.items()}
         verdict.journalled += sum(map(len, journal.values()))
         deadline = time.monotonic() + CATCH_UP_SECONDS
@@ -133,6 +137,24 @@ def _judge_tab(verdict: Verdict, name: str, tab: Any, journal: Journal) -> None:
         verdict.altered += len(altered)
         if altered:
             verdict.note(f"{name}: thread {thread}: another text than in the journal: {altered[:10]}")
+
+
+def _judge_pulses(verdict: Verdict, texts: dict[str, list[str]]) -> None:
+    """A pulse counts: what was written twice, or not at all, shows in its numbers, and only there."""
+    for thread, found in texts.items():
+        due: Counter[str] = Counter()  # by run
+        for seq, text in enumerate(found, 1):
+            event = msgspec.json.decode(text)
+            if event["event_type"] != "agent_state":
+                continue
+            number, run = event["data"]["state"]["number"], event["run_id"]
+            if number < due[run]:
+                verdict.duplicated += 1
+                verdict.note(f"thread {thread}, seq {seq}: number {number} of run {run} was written before")
+            elif number > due[run]:
+                verdict.lost += number - due[run]
+                verdict.note(f"thread {thread}, seq {seq}: number {due[run]} of run {run} was never written")
+            due[run] = max(due[run], number + 1)
 
 
 def _judge_runs(verdict: Verdict, user: User, texts: dict[str, list[str]]) -> None:

@@ -8,6 +8,10 @@ import urllib.request
 from collections import Counter
 from itertools import zip_longest
 from pathlib import Path
+from urllib.parse import urlsplit
+
+import psycopg
+from psycopg import sql
 
 from chaos.proxy import Proxy
 from security.issuer import DISCOVERY, Issuer, hang
@@ -17,8 +21,14 @@ from servers.staging import Staging
 
 SERVERS = ("server-1", "server-2")
 WORKERS = ("worker-1", "worker-2")
-# Leases that run out soon, so that a short test sees it; renewed often, so that a short outage does not cost them.
-SHORT_LEASES = {"NETRA_LEASE_SECONDS": "8", "NETRA_HEARTBEAT_SECONDS": "1", "NETRA_SWEEP_SECONDS": "1"}
+# Leases that run out soon, so that a short test sees it; renewed often, so that a short outage does not cost them. A
+# database that is given up soon, too.
+SHORT_LEASES = {
+    "NETRA_LEASE_SECONDS": "8",
+    "NETRA_HEARTBEAT_SECONDS": "1",
+    "NETRA_SWEEP_SECONDS": "1",
+    "NETRA_DATABASE_SILENCE_SECONDS": "3",
+}
 TOKEN_SECONDS = 4 * 3600.0  # longer than all rounds
 END_SECONDS = 90.0
 RECORD = "executions.log"  # the agent of `chaos.agents` writes it, in the workers
@@ -101,6 +111,15 @@ class Deployment:
     def pid(self, program: str) -> int:
         """The process that runs as this program."""
         return int(self.staging.control("pid", program))
+
+    def configure_postgres(self, name: str, value: str) -> None:
+        """Change a setting of the running PostgreSQL, as its operator does; waits until it holds."""
+        url = urlsplit(self.staging.environment["DATABASE_URL"])
+        with psycopg.connect(url._replace(path="/postgres").geturl(), autocommit=True) as operator:
+            operator.execute(sql.SQL("ALTER SYSTEM SET {} = {}").format(sql.Identifier(name), sql.Literal(value)))
+            operator.execute("SELECT pg_reload_conf()")
+            while operator.execute("SELECT current_setting(%s)", [name]).fetchone() != (value,):
+                operator.execute("SELECT pg_sleep(0.05)")
 
     def is_ready(self, server: str) -> bool:
         """Whether a server says that it can serve."""

@@ -23,7 +23,7 @@ class Pace:
     Attributes:
         pause: without a worker at work (SIGSTOP), longer than a lease.
         outage: of a service, shorter than a lease.
-        silence: of a network, longer than a lease.
+        silence: of a network, or of a commit, longer than a lease and than a database may be silent.
         drain: that every process of a rolling restart has to come back.
         attack: of one user against everybody.
     """
@@ -143,6 +143,15 @@ async def sicken_issuer(deployment: Deployment, pace: Pace) -> None:
     assert deployment.issuer.asked["/keys"] > 1
 
 
+async def hold_commits(deployment: Deployment, pace: Pace) -> None:
+    """A synchronous replica is away: commits happen, and are answered when it is back."""
+    await asyncio.to_thread(deployment.configure_postgres, "synchronous_standby_names", "nobody")
+    try:
+        await asyncio.sleep(pace.silence)
+    finally:
+        await asyncio.to_thread(deployment.configure_postgres, "synchronous_standby_names", "")
+
+
 async def attack(deployment: Deployment, pace: Pace) -> None:
     """Through the load balancer, as a user has to."""
     token = await asyncio.to_thread(deployment.staging.token_of, "mallory")
@@ -180,5 +189,6 @@ FAULTS = (
     Fault("network silent, servers to Valkey", stall_valkey),
     Fault("network cut, workers to PostgreSQL", cut_postgres),
     Fault("network silent, workers to PostgreSQL", stall_postgres, frozenset({LOST})),
+    Fault("COMMIT outlives the silence limit", hold_commits, frozenset({LOST})),
     Fault("one user plays all attacks at once", attack),
 )
