@@ -48,6 +48,7 @@ def load_or_create(path: Path) -> str:
         ImproperlyConfigured: the file can be neither read nor made, or it is empty.
     """
     try:
+        make_folder(path.parent)
         if path.exists():
             make_private(path)
         else:
@@ -64,7 +65,6 @@ def load_or_create(path: Path) -> str:
 
 
 def _create(path: Path) -> None:
-    make_folder(path.parent)
     draft = path.with_name(f"{path.name}.{os.getpid()}.{time.monotonic_ns()}")
     descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     try:

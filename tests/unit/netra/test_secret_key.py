@@ -18,6 +18,16 @@ def test_first_time__makes_a_long_key_only_its_owner_can_read(tmp_path):
     assert os.listdir(path.parent) == ["secret_key"]
 
 
+def test_made_by_somebody_else__only_its_owner_can_read_it(tmp_path):
+    path = tmp_path / "secret_key"
+    key = load_or_create(path)
+    path.chmod(0o644)
+    tmp_path.chmod(0o755)
+    assert load_or_create(path) == key
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert stat.S_IMODE(tmp_path.stat().st_mode) == 0o700
+
+
 def test_second_time__same_key(tmp_path):
     path = tmp_path / "secret_key"
     assert load_or_create(path) == load_or_create(path)
