@@ -64,6 +64,9 @@ class NetraProcess(testing.DaphneProcess):
         except BaseException as error:
             self.errors.put((error, traceback.format_exc()))
 
+    def terminate(self):
+        self.kill()  # as Daphne's ends: at once, without a word to the application
+
     def _listens(self, port):
         self.port.value = port
         self.ready.set()

@@ -1,13 +1,20 @@
 """A client that is gone, or that the server refuses, before the handshake is over: no error of the application."""
 
+import asyncio
 from typing import Any
 
 import pytest
+from channels.layers import get_channel_layer
 
 from netra.asgi import application
 from test_framework.gateway import issue_token, settle
+from test_framework.ssot.factories import GOOGLE
+from websocket_core.connection import WebSocketConnection
 from websocket_core.hub import get_hub
+from websocket_core.ids import UserID
 from websocket_core.models import Connection
+from websocket_core.testing import RecordingWebSocket
+from websocket_core.transports import BareTransport
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -31,3 +38,32 @@ async def test_server_takes_no_answer_any_more(credential: str, caplog: pytest.L
     await settle()
     assert len(get_hub()) == 0
     assert not await Connection.objects.filter(disconnected_at=None).aexists()
+
+
+async def test_connection_that_leaves_while_it_still_joins__leaves_nobody_in_the_group(monkeypatch) -> None:
+    """Its group is being left for another one meanwhile: nothing would ever take this process out of it again."""
+    hub, layer = get_hub(), get_channel_layer()
+    before, behind = (
+        WebSocketConnection(UserID(GOOGLE), BareTransport(RecordingWebSocket()), connection_id=name) for name in "ab"
+    )
+    await hub.join(before)
+    assert list(layer.groups) == [before.group]
+    leaves, discarded = asyncio.Event(), asyncio.Event()
+    discard = layer.group_discard
+
+    async def slow_discard(group: str, channel: str) -> None:
+        leaves.set()
+        await discarded.wait()
+        await discard(group, channel)
+
+    monkeypatch.setattr(layer, "group_discard", slow_discard)
+    leaving = asyncio.create_task(hub.leave(before))
+    await leaves.wait()
+    joining = asyncio.create_task(hub.join(behind))
+    await settle()
+    gone = asyncio.create_task(hub.leave(behind))
+    await settle()
+    discarded.set()
+    await asyncio.gather(leaving, joining, gone)
+    assert layer.groups == {}
+    assert len(hub) == 0
