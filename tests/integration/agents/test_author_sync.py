@@ -6,6 +6,7 @@ import time
 from typing import Any
 
 import pytest
+from asgiref.sync import sync_to_async
 
 from agents import AgentError, BaseAgent, ToolError
 from agents.blocking_threads import blocking_threads
@@ -167,3 +168,60 @@ async def test_stopped_at_work__hears_of_it_at_its_next_call(join, make) -> None
     assert kinds(await client.finish(run))[-1] == "agent_cancelled"
     assert await asyncio.to_thread(gone.wait, 30)
     assert isinstance(ended[0], RunOverError)
+
+
+async def test_a_user_whose_agents_all_ask__holds_up_nobody(join, make, settings) -> None:
+    """Neither another user's sync agents, nor the user's own: who waits for a person holds no thread of the share."""
+    settings.NETRA_SYNC_THREADS, settings.NETRA_SYNC_THREADS_PER_USER = 2, 2
+
+    def asks(ctx, input):
+        return ctx.approve("Go on?").approved
+
+    def works(ctx, input):
+        return input["n"]
+
+    make(asks, name="asks")
+    make(works, name="works")
+    ann, bob = await join("ann"), await join("bob")
+    runs, asked = [], []
+    for _ in range(4):
+        runs.append(await ann.start("asks"))
+        asked.append(await receive_until(ann, "approval_requested"))
+    for client in (bob, ann):
+        events = await client.finish(await client.start("works", input={"n": 1}))
+        assert events[-1]["data"]["result"] == 1
+    for run, question in zip(runs, asked, strict=True):
+        approval_id = question["data"]["approval_id"]
+        await ann.send("respond", run_id=question["run_id"], approval_id=approval_id, approved=True)
+        assert (await ann.finish(run))[-1]["data"]["result"] is True
+
+
+@pytest.mark.parametrize("way", ["ctx.to_thread", "asyncio.to_thread", "sync_to_async"])
+async def test_a_user_whose_tools_block__holds_up_nobody_else(join, make, settings, way: str) -> None:
+    settings.NETRA_SYNC_THREADS, settings.NETRA_SYNC_THREADS_PER_USER = 2, 2
+    gate = threading.Event()
+
+    async def into_a_thread(ctx: Any, function: Any) -> Any:
+        if way == "ctx.to_thread":
+            return await ctx.to_thread(function)
+        if way == "asyncio.to_thread":
+            return await asyncio.to_thread(function)
+        return await sync_to_async(function)()
+
+    async def blocks(ctx, input):
+        return await asyncio.gather(*(into_a_thread(ctx, lambda: gate.wait(60)) for _ in range(4)))
+
+    async def works(ctx, input):
+        return await into_a_thread(ctx, lambda: 1)
+
+    make(blocks, name="blocks")
+    make(works, name="works")
+    ann, bob = await join("ann"), await join("bob")
+    runs = [await ann.start("blocks") for _ in range(3)]
+    try:
+        events = await bob.finish(await bob.start("works"))
+        assert events[-1]["data"]["result"] == 1
+    finally:
+        gate.set()
+    for run in runs:
+        assert (await ann.finish(run))[-1]["data"]["result"] == [True] * 4
