@@ -91,7 +91,7 @@ class _RunThread(ThreadPoolExecutor):
     """The one thread of a run for code that insists on always the same one: `sync_to_async`, and so the async ORM."""
 
     def __init__(self, user_id: str) -> None:
-        super().__init__(1, thread_name_prefix="netra-agent-run")
+        super().__init__(1, thread_name_prefix="netra-agent_run")
         self._user_id = user_id
 
     def submit(self, fn: Callable[..., T], /, *args: Any, **kwargs: Any) -> Future[T]:
@@ -128,7 +128,7 @@ def threads_of(loop: asyncio.AbstractEventLoop) -> LoopThreads:
     threads = _of_loops.get(loop)
     if threads is None:
         size = int(os.environ.get("ASGI_THREADS", "0")) or None  # as Daphne reads it
-        threads = _of_loops[loop] = LoopThreads(size, thread_name_prefix="netra-agent-loop")
+        threads = _of_loops[loop] = LoopThreads(size, thread_name_prefix="netra-agent_loop")
     return threads
 
 

@@ -159,10 +159,14 @@ class Announcer:
                     self._idle.set()
 
     async def _send(self, group: str, message: dict[str, Any]) -> bool:
-        async with self._outage.outlived_within(SEND_TIMEOUT):
-            await get_channel_layer().group_send(group, message)
-            return True
-        return False
+        try:
+            async with asyncio.timeout(SEND_TIMEOUT):
+                await get_channel_layer().group_send(group, message)
+        except Exception as error:  # noqa: BLE001 - whatever a channel layer raises; the sender is told
+            self._outage.note(error)
+            return False
+        self._outage.over()
+        return True
 
     def _next_due(self) -> float | None:
         with self._lock:

@@ -116,7 +116,8 @@ def read_now(function: Callable[..., T], *args: Any, seconds: float = 5.0) -> T:
     Raises:
         TimeoutError: the database did not answer within so many seconds.
     """
-    return readers.submit(_once_more, function, args).result(seconds)
+    future: Future[T] = readers.submit(_once_more, function, args)
+    return future.result(seconds)
 
 
 def write(function: Callable[..., T], *args: Any) -> asyncio.Future[T]:
