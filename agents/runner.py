@@ -58,6 +58,7 @@ class Runner:
         self._tasks: set[asyncio.Task[Any]] = set()
         self._abandoned: set[asyncio.Task[Any]] = set()
         self._waiting: dict[tuple[str, str], asyncio.Future[Decision]] = {}  # (user, approval) -> the body that waits
+        self.begun = 0  # runs executed here so far
         self._look_now = asyncio.Event()
         self._renewed = -math.inf  # time.monotonic(): when the leases were renewed
         self._leases_outage = Outage(log, "leases")
@@ -125,6 +126,7 @@ class Runner:
         while following is not None:
             current, following = following, None
             self._leases[current.run_pk] = current
+            self.begun += 1
             try:
                 following = await self._execute(current)
             except LeaseLostError:

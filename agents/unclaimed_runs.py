@@ -9,17 +9,22 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
+import time
 from weakref import WeakKeyDictionary
 
 from agents import neglected_runs, runtime
 from agents.conf import conf
+from agents.runner import get_runner
 from agents.runners_bell import listen
 from websocket_core import db
 from websocket_core.background import ForEach, Outage, repeat
+from websocket_core.garbage import return_memory
 from websocket_core.lifecycle import is_draining, lifecycle
 from websocket_core.process_tasks import process_task
 
 log = logging.getLogger(__name__)
+
+TIDY_SECONDS = 10.0  # memory of runs is given back to the system so often, while there are new ones
 
 
 class RunTaker:
@@ -29,6 +34,8 @@ class RunTaker:
         self._service = service
         self._each = ForEach(log, "taking a queued run")
         self._look_now = asyncio.Event()
+        self._begun, self._tidy_from = 0, 0.0  # runs when memory was last given back; time.monotonic()
+        self._once_more = False
         self._tasks: list[asyncio.Task[None]] = []
 
     def start(self) -> None:
@@ -69,6 +76,14 @@ class RunTaker:
         rung = self._look_now.is_set()
         self._look_now.clear()
         await self.look(rung=rung)
+        await self._tidy()
+
+    async def _tidy(self) -> None:
+        begun = get_runner().begun
+        if (begun != self._begun or self._once_more) and time.monotonic() >= self._tidy_from:
+            self._once_more = begun != self._begun  # what is under way now is over then
+            self._begun, self._tidy_from = begun, time.monotonic() + TIDY_SECONDS
+            await db.read(return_memory)
 
 
 _takers: WeakKeyDictionary[asyncio.AbstractEventLoop, RunTaker] = WeakKeyDictionary()
