@@ -112,4 +112,4 @@ def test_without_the_library_the_demo_follows_its_script(settings, restored, mon
     with caplog.at_level(logging.ERROR):
         demo.register_demo()
     assert registry.find("demo") is demo.ScriptedDemo
-    assert "pip install" in caplog.text
+    assert "install it into this environment" in caplog.text
