@@ -63,7 +63,8 @@ async def test_another_epoch__every_thread_begins_anew__and_nothing_moves(join):
 async def test_epoch_that_is_none__is_refused_or_no_matter(join):
     await write(1)
     client = await join()
-    for wrong in ("x" * 129, 7, []):
+    wrongs: list[Any] = ["x" * 129, 7, []]
+    for wrong in wrongs:
         answer = await client.ask("resume", cursors={"t": 1}, epoch=wrong)
         assert (answer["code"], answer["field"]) == ("invalid_action", "epoch")
     for none in ("", None):

@@ -23,9 +23,11 @@ from test_framework.ssot.factories import GITHUB, GOOGLE
 from websocket_core import connection_log, db
 from websocket_core.connection import WebSocketConnection
 from websocket_core.connection_log import ConnectionLog
+from websocket_core.ids import UserID
 from websocket_core.journal import get_journal
 from websocket_core.journal_transaction import Append, Operation, Transaction
 from websocket_core.testing import RecordingWebSocket
+from websocket_core.transports import BareTransport
 
 pytestmark = pytest.mark.usefixtures("each_database")
 
@@ -152,7 +154,7 @@ async def test_text_that_cannot_be_kept__costs_nobody_else_anything(faults, name
     before, bad_one, after = journal.post(state(1)), journal.post(operation), journal.post(state(2))
     blocker.release.set()
     async with asyncio.timeout(30):
-        assert await asyncio.gather(before, after) == [1, 2]
+        assert [await before, await after] == [1, 2]
         await asyncio.wait([bad_one])
     assert await states() == [1, 2]
     assert faults.transactions - tried == 1  # it was applied, or refused, with the others
@@ -164,7 +166,7 @@ async def test_connection_that_cannot_be_kept__costs_nobody_else_a_connection(fi
     log = ConnectionLog()
 
     def connection(**fields: Any) -> WebSocketConnection:
-        made = WebSocketConnection(GOOGLE, RecordingWebSocket(), client="browser")
+        made = WebSocketConnection(UserID(GOOGLE), BareTransport(RecordingWebSocket()), client="browser")
         for name, value in fields.items():
             setattr(made, name, value)
         return made
@@ -230,12 +232,12 @@ async def test_operation_that_breaks_in_its_savepoint__leaves_nothing_behind(fau
     held = await lease()
     blocker, journal = await blocked(), get_journal()
     tried = faults.transactions
-    mine = {"user": GITHUB, "run": "r", "fence": held.fence}
+    mine: dict[str, Any] = {"user": GITHUB, "run": "r", "fence": held.fence}
     futures = [journal.post(state(1, **mine)), journal.post(Breaks(held, "key", b"")), journal.post(state(2, **mine))]
     blocker.release.set()
     with pytest.raises(RuntimeError, match="a bug"):
         await futures[1]
-    assert await asyncio.gather(futures[0], futures[2]) == [3, 4]
+    assert [await futures[0], await futures[2]] == [3, 4]
     assert faults.transactions - tried == 1
     assert await db.read(Memory.objects.count) == 0
 
