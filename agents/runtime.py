@@ -205,6 +205,10 @@ class RunRuntime:
         if decided.resting:
             await self.proceed(*operation.key)
 
+    def executes(self) -> bool:
+        """Whether serving processes execute runs themselves, rather than workers."""
+        return get_executor().claims_at_start
+
     async def proceed(self, user_id: str, thread_id: str) -> None:
         """Let whatever can go on in a thread go on: here, or where the executor sends it."""
         executor = get_executor()

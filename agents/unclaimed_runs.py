@@ -56,7 +56,7 @@ class RunTaker:
 
     async def look(self, *, rung: bool = True) -> None:
         """Look once. Without a ring not for what rests: that may be much, and the sweeper sees to it."""
-        if is_draining() or not runtime.get_executor().claims_at_start:
+        if is_draining() or not self._service.executes():
             return
         found = await db.read(neglected_runs.unclaimed_threads)
         if rung:

@@ -53,6 +53,7 @@ from agents.runtime import RunRuntime
 from integration.agents.adapters.langgraph_models import chat_graph, script
 from websocket_core import db
 from websocket_core.ids import new_id
+from websocket_core.serving import serving
 
 TARGET = 0.8
 TEXT = "x" * 10  # about a token
@@ -91,6 +92,7 @@ def writing(item: Any) -> Any:
 async def through_netra(agent: str, given: Any) -> None:
     """A run, until its last event is committed."""
     run_id = new_id()
+    serving.begin()  # this loop lasts until the run is over
     await RunRuntime().start(
         user_id="bench",
         agent_type=agent,
