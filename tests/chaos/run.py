@@ -27,6 +27,13 @@ REPORT = ROOT / "docs" / "reference" / "fault-runs.md"
 COLUMNS = "fault | deliveries | p99 | reconnects | longest silence | lost | duplicated | out of order | runs by ending"
 
 
+def written_by_hand(page: Path) -> str:
+    """What the page has below the table of a run: from its first heading of the second level on."""
+    before = page.read_text(encoding="utf-8") if page.exists() else ""
+    at = before.find("\n## ")
+    return before[at:] if at >= 0 else ""
+
+
 def row(result: Result) -> str:
     found = result.found
     cells = [
@@ -112,7 +119,7 @@ def main() -> int:
     text = document(results, scale)
     print(text)
     if not options.only and not options.short:
-        options.report.write_text(text, encoding="utf-8")
+        options.report.write_text(text + written_by_hand(options.report), encoding="utf-8")
         print(f"written to {options.report}; logs and pictures are in {options.folder}", file=sys.stderr)
     return int(any(result.problems for result in results))
 
