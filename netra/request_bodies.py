@@ -19,7 +19,7 @@ SLACK = 64 * 1024  # what else may be in the body of a call, and how much longer
 Scope = dict[str, Any]
 Receive = Callable[[], Awaitable[dict[str, Any]]]
 Send = Callable[[dict[str, Any]], Awaitable[None]]
-Application = Callable[[Scope, Receive, Send], Awaitable[None]]
+Application = Callable[[Any, Any, Any], Awaitable[None]]
 
 
 def body_limit(path: str) -> int | None:

@@ -174,14 +174,14 @@ class Delivery:
         self._awaited = None
         outbox = self._outbox
         outbox.settle_late()
-        lane = self._lanes.get(thread_id)
-        if lane is None and cursor == last_seq and self._stands_at(thread_id, cursor, settled):
+        known = self._lanes.get(thread_id)
+        if known is None and cursor == last_seq and self._stands_at(thread_id, cursor, settled):
             # It begins there anyway, so that there is nothing to remember: clients may name what threads they like.
             self._window.forget(thread_id)
             outbox.control(resumed(cursor))
             self.follow(thread_id)
             return
-        lane = lane or self._meet(thread_id)
+        lane = known or self._meet(thread_id)
         if lane.resumed is not None:
             outbox.control(lane.end_replay())
         self._take_back(lane)
@@ -214,9 +214,9 @@ class Delivery:
                 self._set_watched(lane, lane.thread_id in self._watch)
         else:
             for thread_id in before.keys() - self._watch.keys():
-                lane = self._lanes.get(thread_id)
-                if lane is not None:
-                    self._set_watched(lane, watched=False)
+                left_out = self._lanes.get(thread_id)
+                if left_out is not None:
+                    self._set_watched(left_out, watched=False)
             self._let_flow(self._watch.keys() - before.keys())
 
     def follow(self, thread_id: str) -> None:

@@ -66,7 +66,7 @@ def bounds(user_id: str, thread_ids: Sequence[str]) -> dict[str, Bounds]:
     rows = Thread.objects.filter(user_id=user_id, thread_id__in=thread_ids).values_list(
         "thread_id", "first_seq", "last_seq", "updated_at"
     )
-    return {thread_id: Bounds(*row) for thread_id, *row in rows}
+    return {thread_id: Bounds(first, last, moved_at) for thread_id, first, last, moved_at in rows}
 
 
 def welcome(user_id: str) -> Welcome:

@@ -29,6 +29,7 @@ class HTTPChannel(http.HTTPChannel):
     """A connection that has not become a WebSocket (yet)."""
 
     server: NetraServer
+    transport: Any
 
     _head_since: float | None = None  # a request has begun, or none ever has: its head is awaited
     _body_since: float | None = None
@@ -48,7 +49,7 @@ class HTTPChannel(http.HTTPChannel):
 
     def connectionMade(self) -> None:  # noqa: N802
         """The connection begins."""
-        super().connectionMade()
+        super().connectionMade()  # type: ignore[no-untyped-call]
         self.factory.sockets[self.transport] = self
         self._head_since = time.monotonic()
 
@@ -58,7 +59,7 @@ class HTTPChannel(http.HTTPChannel):
             return
         if self._head_since is None and self._body_since is None and not self._handlingRequest:
             self._head_since = time.monotonic()
-        super().dataReceived(data)
+        super().dataReceived(data)  # type: ignore[no-untyped-call]
 
     def lineReceived(self, line: bytes) -> None:  # noqa: N802
         """A line of a head."""
@@ -67,7 +68,7 @@ class HTTPChannel(http.HTTPChannel):
         if self._receivedHeaderSize + len(line) > self.totalHeadersSize or self._receivedHeaderCount >= self.maxHeaders:
             self._refuse_head()
         else:
-            super().lineReceived(line)
+            super().lineReceived(line)  # type: ignore[no-untyped-call]
 
     def lineLengthExceeded(self, line: bytes) -> None:  # noqa: N802
         """A line of a head is longer than all of it may be."""
@@ -85,7 +86,7 @@ class HTTPChannel(http.HTTPChannel):
         """The head is whole."""
         self._head_since = None
         self._body_since, self._body_bytes = time.monotonic(), 0
-        super().allHeadersReceived()
+        super().allHeadersReceived()  # type: ignore[no-untyped-call]
 
     def rawDataReceived(self, data: bytes) -> None:  # noqa: N802
         """A part of a body, or of the next request."""
@@ -95,12 +96,12 @@ class HTTPChannel(http.HTTPChannel):
     def allContentReceived(self) -> None:  # noqa: N802
         """The request is whole."""
         self._body_since = None
-        super().allContentReceived()
+        super().allContentReceived()  # type: ignore[no-untyped-call]
 
     def requestDone(self, request: Any) -> None:  # noqa: N802
         """The request is answered."""
         waits = bool(self._dataBuffer)
-        super().requestDone(request)
+        super().requestDone(request)  # type: ignore[no-untyped-call]
         if waits and self._head_since is None and self._body_since is None and not self._handlingRequest:
             self._head_since = time.monotonic()
 
