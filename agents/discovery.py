@@ -19,6 +19,7 @@ from importlib import import_module
 from django.apps import apps
 from django.utils.module_loading import module_has_submodule
 
+from agents import agent_names
 from agents.conf import conf
 from websocket_core.setting_values import near
 
@@ -121,14 +122,12 @@ def without_agents() -> list[str]:
 
 def _import(module: str) -> str | None:
     """Import a module; what a person has to know when it cannot be."""
-    from agents import registry  # which imports this module
-
-    before, known = len(registry.catalogue_names()), module in sys.modules
+    before, known = len(agent_names.classes), module in sys.modules
     try:
         import_module(module)
     except (Exception, SystemExit) as error:  # noqa: BLE001 - told to the operator
         return _why(module, error)
-    if not known and len(registry.catalogue_names()) == before:
+    if not known and len(agent_names.classes) == before:
         _empty.add(module)
     return None
 

@@ -6,12 +6,12 @@ The catalogue of agent classes is shared and only grows; a registry with a manag
 from __future__ import annotations
 
 import logging
-import re
-import threading
 from collections.abc import Callable
 from typing import Any, TypeVar
 
 from agents import discovery
+from agents.agent_names import classes as _classes
+from agents.agent_names import take_names
 from agents.base import BaseAgent, Body, OnLoss, check_class, make_agent
 from agents.errors import UnknownAgentError
 from agents.input_schemas import schema_of
@@ -20,10 +20,7 @@ from websocket_core.protocols import WebSocketManagerProtocol, WebSocketManagerP
 log = logging.getLogger(__name__)
 
 F = TypeVar("F", bound=Body)
-_NAME = re.compile(r"[A-Za-z0-9_.:\-]{1,128}\Z")
-_classes: dict[str, type[BaseAgent]] = {}  # canonical names and aliases
 _discovered = False
-_lock = threading.RLock()
 
 
 def register(agent_class: type[BaseAgent]) -> type[BaseAgent]:
@@ -36,17 +33,7 @@ def register(agent_class: type[BaseAgent]) -> type[BaseAgent]:
     """
     check_class(agent_class)
     schema_of(agent_class)
-    with _lock:
-        for name in (agent_class.name, *agent_class.aliases):
-            if not _NAME.match(name):
-                raise ValueError(f"{name!r} is not a name for an agent: 1 to 128 characters of A-Z a-z 0-9 _ . : -")
-            known = _classes.get(name)
-            if known is not None and (known.__module__, known.__qualname__) != (
-                agent_class.__module__,
-                agent_class.__qualname__,
-            ):
-                raise ValueError(f"the agent name {name!r} is taken by {known.__module__}; choose another one")
-            _classes[name] = agent_class
+    take_names(agent_class)
     return agent_class
 
 
@@ -107,11 +94,6 @@ def discover() -> None:
         _discovered = True
         for module, why in discovery.causes().items():
             log.error("the agents of %s cannot be imported; they are not available: %s", module, why)
-
-
-def catalogue_names() -> frozenset[str]:
-    """The names and aliases that are taken by now; imports nothing."""
-    return frozenset(_classes)
 
 
 def find(name: str) -> type[BaseAgent]:

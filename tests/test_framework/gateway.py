@@ -11,7 +11,7 @@ from typing import Any, Protocol
 
 import pytest
 
-from agents import registry
+from agents import agent_names, registry
 from agents.base import BaseAgent, make_agent
 from test_framework.ssot.factories import GOOGLE
 from websocket_core import db
@@ -67,7 +67,7 @@ MakeAgent = Callable[..., type[BaseAgent]]
 @pytest.fixture
 def make() -> Iterator[MakeAgent]:
     """Function that registers `async def body(ctx, input)` (or a sync one, or a class) as an agent for this test."""
-    before = dict(registry._classes)
+    before = dict(agent_names.classes)
 
     def register(body: Any, name: str = "made", **options: Any) -> type[BaseAgent]:
         registry.discover()
@@ -79,9 +79,9 @@ def make() -> Iterator[MakeAgent]:
 
     yield register
     registry.discover()
-    for name in set(registry._classes) - set(before):
-        if registry._classes[name].__module__.startswith(("tests.", "test_framework.")):
-            del registry._classes[name]
+    for name in set(agent_names.classes) - set(before):
+        if agent_names.classes[name].__module__.startswith(("tests.", "test_framework.")):
+            del agent_names.classes[name]
 
 
 SECRET = "password=hunter2"  # what agents of tests raise, and nobody may see

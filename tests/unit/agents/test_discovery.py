@@ -6,7 +6,7 @@ import sys
 import pytest
 from django.core.checks import run_checks
 
-from agents import discovery, registry
+from agents import agent_names, discovery
 from agents.registry import discover
 from servers.netra import ROOT, clean_environment
 
@@ -29,8 +29,8 @@ def module(tmp_path, monkeypatch):
         sys.modules.pop(path.stem, None)
         discovery._results.pop(path.stem, None)
         discovery._empty.discard(path.stem)
-        for name in [name for name, kind in registry._classes.items() if kind.__module__ == path.stem]:
-            del registry._classes[name]
+        for name in [name for name, kind in agent_names.classes.items() if kind.__module__ == path.stem]:
+            del agent_names.classes[name]
 
 
 @pytest.mark.parametrize(

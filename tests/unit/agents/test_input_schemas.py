@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from agents import registry
+from agents import agent_names
 from agents.base import make_agent
 from agents.input_schemas import InputSchema, closed
 from websocket_core.errors import InvalidAction
@@ -95,7 +95,7 @@ def test_registration__refuses_a_schema_that_is_none(make, schema, reason) -> No
 
     with pytest.raises(ValueError, match=f"input_schema of agent made .*{reason}"):
         make(body, input_schema=schema)
-    assert "made" not in registry._classes
+    assert "made" not in agent_names.classes
 
 
 async def test_nothing_is_fetched_when_a_schema_refers_to_an_address() -> None:

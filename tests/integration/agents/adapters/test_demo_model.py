@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from agents import demo, registry
+from agents import agent_names, demo, registry
 from agents.demo_tools import model_agent
 from agents.demo_tools.course import NO_LINKS
 from agents.demo_tools.request import MAX_CHARACTERS
@@ -18,10 +18,10 @@ from integration.agents.adapters.runs import Runs, new_thread
 @pytest.fixture
 def restored():
     """The demo as it was, after a test that registered another one."""
-    before = dict(registry._classes)
+    before = dict(agent_names.classes)
     yield
-    registry._classes.clear()
-    registry._classes.update(before)
+    agent_names.classes.clear()
+    agent_names.classes.update(before)
 
 
 @pytest.fixture
@@ -33,7 +33,7 @@ def with_model(monkeypatch, settings, restored):
         monkeypatch.setenv("OPENAI_API_KEY", "test")
         settings.NETRA_MODEL = "openai-chat:fake"
         registry.discover()
-        registry._classes.pop("demo")
+        agent_names.classes.pop("demo")
         demo.register_demo()
 
     return at
@@ -106,7 +106,7 @@ def test_without_the_library_the_demo_follows_its_script(settings, restored, mon
         raise ImportError("no Pydantic AI; install it into this environment")
 
     registry.discover()
-    registry._classes.pop("demo", None)
+    agent_names.classes.pop("demo", None)
     settings.NETRA_MODEL = "openai-chat:fake"
     monkeypatch.setattr(demo, "import_module", missing)
     with caplog.at_level(logging.ERROR):

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from agents import agent, registry
+from agents import agent, agent_names, registry
 from agents.models import Approval
 from integration.agents.adapters.fake_openai import Delta, fake_openai, tool_call
 from integration.agents.adapters.langgraph_models import chat_graph, script
@@ -25,7 +25,7 @@ Documented = Callable[..., dict[str, Any]]
 def documented(monkeypatch: pytest.MonkeyPatch) -> Iterator[Documented]:
     """Function that executes a page's piece of code, as it stands, and returns its names."""
     registry.discover()
-    before = dict(registry._classes)
+    before = dict(agent_names.classes)
 
     def execute(page: str, containing: str, **names: Any) -> dict[str, Any]:
         pieces = re.findall(r"^( *)```python\n(.*?)^\1```", (DOCS / page).read_text(), re.DOTALL | re.MULTILINE)
@@ -35,8 +35,8 @@ def documented(monkeypatch: pytest.MonkeyPatch) -> Iterator[Documented]:
         return names
 
     yield execute
-    registry._classes.clear()
-    registry._classes.update(before)
+    agent_names.classes.clear()
+    agent_names.classes.update(before)
 
 
 async def refund(order: int) -> str:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from agents import registry
+from agents import agent_names, registry
 from agents.base import make_agent
 from integration.agents.adapters.fake_openai import Delta, fake_openai, tool_call
 from integration.agents.adapters.runs import Runs, new_thread
@@ -21,12 +21,12 @@ def documented(monkeypatch):
     """The page's code, run as it stands."""
     (code,) = re.findall(r"```python\n(.*?)```", PAGE.read_text(), re.DOTALL)
     registry.discover()
-    before = dict(registry._classes)
+    before = dict(agent_names.classes)
     exec(compile(code, str(PAGE), "exec"), {"__name__": "documented"})  # noqa: S102 - the project's own page
     monkeypatch.setenv("OPENAI_API_KEY", "test")
     yield monkeypatch
-    registry._classes.clear()
-    registry._classes.update(before)
+    agent_names.classes.clear()
+    agent_names.classes.update(before)
 
 
 async def test_the_documented_loop(runs: Runs, documented):

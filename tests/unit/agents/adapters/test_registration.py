@@ -15,17 +15,17 @@ from langgraph.graph import START, StateGraph
 from pydantic_ai import Agent, DeferredToolRequests
 from pydantic_ai.agent import WrapperAgent
 
-from agents import registry
+from agents import agent_names, registry
 from agents.adapters.langgraph import register_graph
 from agents.adapters.pydantic_ai import register_agent
 
 
 @pytest.fixture(autouse=True)
 def restored():
-    before = dict(registry._classes)
+    before = dict(agent_names.classes)
     yield
-    registry._classes.clear()
-    registry._classes.update(before)
+    agent_names.classes.clear()
+    agent_names.classes.update(before)
 
 
 class State(TypedDict):
@@ -131,7 +131,7 @@ def test_register_agent__refuses_agents_that_run_in_a_workflow_of_their_own():
 
 def test_register_agent__refuses_a_name_that_another_module_has():
     register_agent("a", Agent("test"))
-    registry._classes["a"].__module__ = "somewhere.else"
+    agent_names.classes["a"].__module__ = "somewhere.else"
     with pytest.raises(ValueError, match="taken by somewhere"):
         register_agent("a", Agent("test"))
 
@@ -170,7 +170,7 @@ def test_register_graph__refuses_a_saver_that_only_blocks(tmp_path):
 
     with pytest.raises(ValueError, match=r"Blocking, which has no async methods: .*aget_tuple, aput, aput_writes"):
         register_graph("a", graph().compile(checkpointer=Blocking()))
-    assert "a" not in registry._classes
+    assert "a" not in agent_names.classes
 
 
 async def test_register_graph__keeps_a_saver_that_has_async_methods(tmp_path):

@@ -1,0 +1,34 @@
+"""Which agent class has which name: shared by the whole process, and names are only added.
+
+Below the registry, which finds agents by name, and the discovery, which asks whether a module has brought any.
+"""
+
+from __future__ import annotations
+
+import re
+import threading
+
+from agents.base import BaseAgent
+
+classes: dict[str, type[BaseAgent]] = {}  # by canonical names and aliases
+_LEGAL = re.compile(r"[A-Za-z0-9_.:\-]{1,128}\Z")
+_lock = threading.RLock()
+
+
+def take_names(agent_class: type[BaseAgent]) -> None:
+    """Let this class have its name and its aliases.
+
+    Raises:
+        ValueError: one of them is not legal, or taken by another agent.
+    """
+    with _lock:
+        for name in (agent_class.name, *agent_class.aliases):
+            if not _LEGAL.match(name):
+                raise ValueError(f"{name!r} is not a name for an agent: 1 to 128 characters of A-Z a-z 0-9 _ . : -")
+            known = classes.get(name)
+            if known is not None and (known.__module__, known.__qualname__) != (
+                agent_class.__module__,
+                agent_class.__qualname__,
+            ):
+                raise ValueError(f"the agent name {name!r} is taken by {known.__module__}; choose another one")
+            classes[name] = agent_class
