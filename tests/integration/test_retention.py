@@ -33,8 +33,8 @@ def age(user_id: str = GOOGLE) -> None:
     """Everything a user has is forty days older."""
     for model, fields in MOMENTS.items():
         whose = {"user_id": user_id} if model in (Thread, Run) else {"thread__user_id": user_id}
-        pks = list(model.objects.filter(**whose).values_list("pk", flat=True))
-        model.objects.filter(pk__in=pks).update(**{name: F(name) - OLD for name in fields})
+        pks = list(model._default_manager.filter(**whose).values_list("pk", flat=True))
+        model._default_manager.filter(pk__in=pks).update(**{name: F(name) - OLD for name in fields})
 
 
 def prune(**options: Any) -> str:

@@ -92,7 +92,7 @@ async def test_full_day__is_the_user_s_alone_and_no_deletion_empties_it(join, ma
     settings.NETRA_BYTES_PER_USER_PER_DAY = 30_000
     make(writes)
     client, ann, other = await join(), await Caller.of(GOOGLE), await join(GITHUB)
-    ended = []
+    ended: list[dict[str, Any]] = []
     for number in range(5):
         answer = await client.start("made", thread_id=f"t{number}", input={"events": 10}) if not ended else {}
         if answer:

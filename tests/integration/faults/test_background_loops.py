@@ -214,7 +214,7 @@ async def test_numbers_of_runs__a_question_that_raises__are_asked_for_again(
 
 
 def _start(thread_id: str, **options: Any) -> Started:
-    return commit_now(
+    started: Started = commit_now(
         StartRun(
             UserID("ada"),
             ThreadID(thread_id),
@@ -228,6 +228,7 @@ def _start(thread_id: str, **options: Any) -> Started:
             executor=InlineExecutor(),
         )
     )
+    return started
 
 
 def _lose(*threads: str) -> None:

@@ -14,8 +14,8 @@ import pytest
 import websockets
 
 from servers.fixtures import MakeInstallation, StartServer
-from servers.netra import Installation, NetraServer, free_port
-from servers.process import ServerProcess, wait_for
+from servers.netra import Installation, NetraServer
+from servers.process import ServerProcess, free_port, wait_for
 from servers.valkey import ValkeyServer
 from websocket_core.testing import Client
 
@@ -201,8 +201,8 @@ def test_wsgi__starts_stops_answers__a_serving_process_executes(
     assert call(wsgi, token, "POST", f"/runs/{stopped['run_id']}/stop")[1]["status"] == "cancelled"
     start_server(installation=installation)
     for run_id in (started["run_id"], behind["run_id"]):
-        wait_for(
-            lambda run_id=run_id: call(wsgi, token, "GET", f"/runs/{run_id}")[1]["status"] == "completed",
-            SECONDS,
-            "the run's end",
-        )
+
+        def is_completed(path: str = f"/runs/{run_id}") -> bool:
+            return bool(call(wsgi, token, "GET", path)[1]["status"] == "completed")
+
+        wait_for(is_completed, SECONDS, "the run's end")

@@ -80,8 +80,8 @@ def test_provider__that_is_ill_is_no_error_of_ours(start_shared):
     """503 with a way back, one line in the log, and in bounded time."""
     ill = Issuer()
     ill.start()
-    setting = {"provider_id": "corp", "name": "Corp", "client_id": "netra", "secret": "s"}
-    setting["settings"] = {"server_url": ill.url}
+    provider = {"provider_id": "corp", "name": "Corp", "client_id": "netra", "secret": "s"}
+    setting = {**provider, "settings": {"server_url": ill.url}}
     server = start_shared(
         SOCIALACCOUNT_PROVIDERS=json.dumps({"openid_connect": {"APPS": [setting]}}), NETRA_OIDC_TIMEOUT="2"
     )

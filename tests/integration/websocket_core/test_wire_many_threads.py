@@ -1,6 +1,7 @@
 """Clients that name very many threads: what it costs them, and that no event is lost for it."""
 
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from django.utils import timezone
@@ -32,8 +33,15 @@ async def have_threads(count: int, last_seq: int = 3, before=None) -> None:
     await db.read(Thread.objects.bulk_create, rows)
 
 
-async def answers(client: Client, count: int) -> list[dict]:
+async def answers(client: Client, count: int) -> list[dict[str, Any]]:
     return [await client.receive_json() for _ in range(count)]
+
+
+def remembered() -> int:
+    """Threads that the only connection remembers something of."""
+    (connection,) = get_hub().connections()
+    assert connection.delivery is not None
+    return len(connection.delivery._lanes) + len(connection.delivery._positions)
 
 
 async def write(thread: str) -> None:
@@ -45,8 +53,7 @@ async def test_made_up_threads__are_answered__remembered_nowhere__and_live_when_
     for number in range(8):
         await client.send("resume", cursors=made_up(number))
         assert {(frame["event_type"], frame["last_seq"]) for frame in await answers(client, 1000)} == {("resumed", 0)}
-    (connection,) = get_hub().connections()
-    assert len(connection.delivery._lanes) + len(connection.delivery._positions) == 0
+    assert remembered() == 0
     await write("made-up-3-500")
     frame = await client.until("agent_started")
     assert (frame["thread_id"], frame["seq"]) == ("made-up-3-500", 1)
@@ -60,8 +67,7 @@ async def test_old_threads_beyond_the_heads__resumed_where_they_stand__are_remem
     client = await join()
     await client.send("resume", cursors={f"t{n}": 3 for n in range(300)})
     assert {frame["last_seq"] for frame in await answers(client, 300)} == {3}
-    (connection,) = get_hub().connections()
-    assert len(connection.delivery._lanes) + len(connection.delivery._positions) == 5
+    assert remembered() == 5
     await write("t7")
     frame = await client.until("agent_started")
     assert (frame["thread_id"], frame["seq"]) == ("t7", 4)

@@ -1,5 +1,7 @@
 """Shares of threads: nobody's blocking code keeps another user's from running."""
 
+from functools import partial
+
 import pytest
 
 from agents.thread_shares import ThreadShares
@@ -9,7 +11,8 @@ class Begun:
     """What has begun, in order."""
 
     def __init__(self, shares: ThreadShares) -> None:
-        self._shares, self.order = shares, []
+        self._shares = shares
+        self.order: list[str] = []
 
     def take(self, user_id: str, times: int = 1) -> None:
         for _ in range(times):
@@ -53,7 +56,7 @@ def test_take__who_came_later_does_not_overtake():
     begun = Begun(shares := ThreadShares())
     order: list[int] = []
     for number in range(6):
-        shares.take("ann", lambda number=number: order.append(number))
+        shares.take("ann", partial(order.append, number))
     for _ in range(3):
         shares.give_back("ann")
     assert order == [0, 1, 2, 3, 4, 5]

@@ -221,9 +221,12 @@ def test_watch__touches_what_changes_and_nothing_else(monkeypatch):
         resume(machine, f"t{number}", 0, 5)
     touched = []
     set_watched = type(machine)._set_watched
-    monkeypatch.setattr(
-        type(machine), "_set_watched", lambda *args, **keys: touched.append(args) or set_watched(*args, **keys)
-    )
+
+    def recorded(*args, **keys):
+        touched.append(args)
+        return set_watched(*args, **keys)
+
+    monkeypatch.setattr(type(machine), "_set_watched", recorded)
     machine.watch(["t1", "t2"])
     touched.clear()
     machine.watch(["t2", "t3"])

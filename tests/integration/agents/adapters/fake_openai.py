@@ -8,7 +8,8 @@ from typing import Any
 
 Delta = dict[str, Any] | float | Exception  # a float is a pause in seconds; an exception breaks the connection
 # An int is an HTTP status without a stream; with headers and the body's error where they matter.
-Answer = Callable[[dict[str, Any]], list[Delta] | int | tuple[int, dict[str, str], dict[str, Any]]]
+Reply = list[Delta] | int | tuple[int, dict[str, str], dict[str, Any]]
+Answer = Callable[[dict[str, Any]], Reply]
 
 
 class FakeOpenAI:

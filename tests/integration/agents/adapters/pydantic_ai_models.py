@@ -4,7 +4,7 @@ import itertools
 from collections.abc import AsyncIterator, Callable
 from typing import Any
 
-from pydantic_ai import Agent
+from pydantic_ai.agent import AbstractAgent
 from pydantic_ai.messages import ModelMessage, ModelRequest, ModelResponse, TextPart, ToolReturnPart, UserPromptPart
 from pydantic_ai.models.function import AgentInfo, DeltaThinkingPart, DeltaToolCall, FunctionModel
 
@@ -64,7 +64,7 @@ def heard(messages: list[ModelMessage]) -> list[str]:
     return words
 
 
-def registered(agent: Agent[Any, Any], **options: Any) -> str:
+def registered(agent: AbstractAgent[Any, Any], **options: Any) -> str:
     """Register under a name of its own; returns the name."""
     name = f"pydantic-ai-{next(_numbers)}"
     register_agent(name, agent, **options)

@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -10,7 +11,7 @@ from pydantic_ai.models.fallback import FallbackModel
 from pydantic_ai.models.openai import OpenAIChatModel
 from pydantic_ai.providers.openai import OpenAIProvider
 
-from integration.agents.adapters.fake_openai import Delta, fake_openai, tool_call
+from integration.agents.adapters.fake_openai import Delta, Reply, fake_openai, tool_call
 from integration.agents.adapters.pydantic_ai_models import registered
 from integration.agents.adapters.runs import Runs, new_thread
 
@@ -138,7 +139,7 @@ async def test_cut_short_within_a_call__nothing_runs_and_the_thread_goes_on(runs
     ],
 )
 async def test_a_provider_that_is_away__may_be_asked_again(runs: Runs, caplog, status, headers, hint):
-    answers = iter([FINE, (status, headers, {}), FINE])
+    answers: Iterator[Reply] = iter([FINE, (status, headers, {}), FINE])
     async with fake_openai(lambda request: next(answers)) as fake:
         name, thread = registered(Agent(model(fake.url))), new_thread()
         await runs.ask(name, "one", thread)

@@ -95,7 +95,7 @@ def test_without_refused__drops_the_request_that_was_refused():
 
 def test_without_refused__what_was_done_before_stays_and_the_question_can_go():
     stopped = ModelRequest(parts=[ToolReturnPart("look", "seen", tool_call_id="c1")], run_id="before")
-    refused = [
+    refused: list[ModelMessage] = [
         ModelRequest(parts=[UserPromptPart("bad")], run_id="r"),
         ModelResponse(parts=[ToolCallPart("look", {}, tool_call_id="c2")], run_id="r"),
         ModelRequest(parts=[ToolReturnPart("look", "worse", tool_call_id="c2")], run_id="r"),

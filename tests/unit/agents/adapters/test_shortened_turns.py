@@ -15,6 +15,7 @@ from pydantic_ai.messages import (
     ThinkingPart,
     ToolCallPart,
     ToolReturnPart,
+    UserContent,
     UserPromptPart,
 )
 
@@ -37,7 +38,7 @@ def called(*ids: str, result: Any = "seen", args: Any = None) -> list[ModelMessa
 
 def words(messages: list[ModelMessage]) -> list[str]:
     """Every prompt and answer that is text."""
-    found = []
+    found: list[UserContent] = []
     for message in messages:
         for part in message.parts:
             if isinstance(part, UserPromptPart | TextPart):
@@ -120,8 +121,11 @@ def test_turn_after_turn__the_first_words_are_known(kind):
 def test_what_is_left_out__says_so():
     (_, call, result, _) = shortened(LARGE["one large result"], LIMIT)
     assert call.parts == LARGE["one large result"][1].parts
-    assert "300,000 bytes are no longer kept" in result.parts[0].content  # type: ignore[union-attr]
-    assert result.parts[0].content.startswith("www")  # type: ignore[union-attr]
+    (returned,) = result.parts
+    assert isinstance(returned, ToolReturnPart)
+    assert isinstance(returned.content, str)
+    assert "300,000 bytes are no longer kept" in returned.content
+    assert returned.content.startswith("www")
     fewer = shortened(LARGE["hundreds of small calls"], LIMIT)
     question, note = words(fewer)[0].split("\n\n")
     gone = int(note.removeprefix("[").split()[0])
@@ -137,6 +141,7 @@ def test_small_results__stay_when_a_large_one_goes():
     kept = shortened(turn, LIMIT)
     results = [part.content for message in kept for part in message.parts if isinstance(part, ToolReturnPart)]
     assert results[0] == "42"
+    assert isinstance(results[1], str)
     assert "no longer kept" in results[1]
 
 
@@ -147,7 +152,7 @@ def test_an_older_large_turn__is_shortened_rather_than_forgotten():
 
 
 def test_a_file_that_a_tool_returned__is_no_turn_of_its_own():
-    picture = [
+    picture: list[ModelMessage] = [
         ModelResponse(parts=[ToolCallPart("camera", {}, tool_call_id="c")], run_id="r"),
         ModelRequest(
             parts=[
@@ -168,7 +173,10 @@ def test_a_file_that_a_tool_returned__is_no_turn_of_its_own():
 
 
 def test_a_question_behind_results_of_a_stopped_run__begins_a_turn():
-    stopped = [ModelRequest(parts=[UserPromptPart("first")]), *called("a", result="w" * 60_000)]
+    stopped: list[ModelMessage] = [
+        ModelRequest(parts=[UserPromptPart("first")]),
+        *called("a", result="w" * 60_000),
+    ]
     merged = ModelRequest(parts=[*stopped[-1].parts, UserPromptPart("second")])  # as the framework puts it
     kept = message_history.load(message_history.dump([*ADA, *stopped[:-1], merged, *said("x")[1:]], LIMIT))
     strict(kept)
