@@ -136,8 +136,7 @@ class AgentContext:
         Args:
             tool_call_id: the model's; one that the run has had already gets a number behind it (`call.tool_call_id`).
             approval: the decision that was asked for it: its `tool_call_id` is carried on; when it was denied, the
-                pair of events
-                says `denied` and `ToolDenied` is raised.
+                pair of events says `denied` and `ToolDenied` is raised.
         """
         self._thought = None
         call_id = storable(tool_call_id or (approval.tool_call_id if approval else None) or new_id())

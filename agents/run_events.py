@@ -1,8 +1,8 @@
 """The events of one run: in order, in grammar, and not more of them than needed.
 
-The grammar holds whatever the agent's body does: an event that may not come raises in the body, and what is open at
-the end is closed by `closers`. Deltas are paced: the first goes
-out at once, then a stream is written at most every `DELTA_SECONDS`, and always before any other event of the run.
+The grammar holds whatever the agent's body does: an event that may not come raises in the body, and what is open at the
+end is closed by `closers`. Deltas are paced: the first goes out at once, then a stream is written at most every
+`DELTA_SECONDS`, and always before any other event of the run.
 """
 
 from __future__ import annotations

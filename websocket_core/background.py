@@ -3,7 +3,7 @@
 Three rules, and one helper for each, so that no loop has to invent them again:
 
 * A loop never ends because one of its steps raised: `repeat`. `docs/reference/background-loops.md` lists the loops.
-* One bad item never keeps the others from their turn: `for_each`.
+* One bad item never keeps the others from their turn: `ForEach`.
 * An outage is logged when it begins and when it is over, not once for every attempt: `Outage`.
 """
 
@@ -11,8 +11,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable, Hashable, Iterable, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import Awaitable, Callable, Hashable, Iterable, Iterator
+from contextlib import contextmanager
 from typing import TypeVar
 
 from websocket_core import db
@@ -68,13 +68,6 @@ class Outage:
             self.note(error)
         else:
             self.over()
-
-    @asynccontextmanager
-    async def outlived_within(self, seconds: float) -> AsyncIterator[None]:
-        """The same for a block that may take so long."""
-        with self.outlived():
-            async with asyncio.timeout(seconds):
-                yield
 
 
 async def repeat(

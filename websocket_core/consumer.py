@@ -2,8 +2,7 @@
 `action_table`; what is sent, in `connection`.
 
 It replaces Channels' dispatch loop: there every message hops to a thread, and a handler that waits keeps the next
-message waiting. Here handlers only change
-state or start work, so `stop_agent` and `ping` always overtake an agent.
+message waiting. Here handlers only change state or start work, so `stop_agent` and `ping` always overtake an agent.
 """
 
 from __future__ import annotations

@@ -1,10 +1,8 @@
 """The one crossing into threads for database work.
 
 Channels' own bridge sends every call through one shared thread, where a slow query of one user stalls everybody, and
-hops to it for every message. Here
-readers have a small pool and the journal's writer one thread of its own; each thread keeps its connection, closes it
-when it is unusable, and gives it back
-when the process ends or a test asks for it.
+hops to it for every message. Here readers have a small pool and the journal's writer one thread of its own; each thread
+keeps its connection, closes it when it is unusable, and gives it back when the process ends or a test asks for it.
 """
 
 from __future__ import annotations

@@ -58,13 +58,8 @@ class AckWindow:
         self.outstanding = 0
         """Characters sent and neither acknowledged nor forgotten."""
 
-    @property
-    def engaged(self) -> bool:
-        """True once the client takes part in flow control."""
-        return self._engaged
-
     def engage(self) -> None:
-        """Limit from now on what may be outstanding."""
+        """The client takes part in flow control: limit from now on what may be outstanding."""
         self._engaged = True
 
     def allows(self, chars: int) -> bool:

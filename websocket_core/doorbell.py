@@ -1,8 +1,7 @@
 """The doorbell: one message per user and batch through the channel layer, carrying the frames as a hint.
 
-It may be lost, doubled or late: the journal is the truth, and every reader finds by itself what a lost ring would
-have told. So a failure is counted and forgotten,
-and a channel layer that hangs never holds up a commit.
+It may be lost, doubled or late: the journal is the truth, and every reader finds by itself what a lost ring would have
+told. So a failure is counted and forgotten, and a channel layer that hangs never holds up a commit.
 """
 
 from __future__ import annotations

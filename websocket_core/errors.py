@@ -1,9 +1,8 @@
 """Every error of the core, under one root.
 
-An error that a client can cause carries the wire's `code` (wire protocol, "Error codes") and, as attributes, the
-fields that go with it; `wire_fields`
-is what the `error` frame shows. Its message is written for people and holds nothing that the client did not already
-know.
+An error that a client can cause carries the wire's `code` (wire protocol, "Error codes") and, as attributes, the fields
+that go with it; `wire_fields` is what the `error` frame shows. Its message is written for people and holds nothing that
+the client did not already know.
 """
 
 from __future__ import annotations

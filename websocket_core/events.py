@@ -195,10 +195,9 @@ def check_size(data: str, thread_id: str, run_id: str) -> None:
 class RunGrammar:
     """Legal order of one run's events (wire protocol, "Grammar of every run").
 
-    `run_queued? agent_started (thinking | message | state | tool pair | approval pair)* terminal`; a run stopped
-    while queued has
-    `run_queued agent_cancelled`. It knows the open tool calls and approvals, which is what must be closed before the
-    end.
+    `run_queued? agent_started (thinking | message | state | tool pair | approval pair)* terminal`; a run stopped while
+    queued has `run_queued agent_cancelled`. It knows the open tool calls and approvals, which is what must be closed
+    before the end.
     """
 
     __slots__ = ("approvals", "asked", "over", "queued", "started", "tools", "used")

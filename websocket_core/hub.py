@@ -1,9 +1,8 @@
 """The local end of the channel layer: one channel of this process, member of the group of every user who has a
 connection here.
 
-Groups are keyed by user. A user with twenty tabs costs one message per batch and process, not twenty, and what
-arrives is handed to exactly the
-connections that joined under that group's name.
+Groups are keyed by user. A user with twenty tabs costs one message per batch and process, not twenty, and what arrives
+is handed to exactly the connections that joined under that group's name.
 """
 
 from __future__ import annotations

@@ -1,8 +1,7 @@
 """The identifiers of Netra: plain strings, told apart by their types.
 
-A client names threads, runs and approvals, so their alphabet is small (wire protocol, "Identity"). A user id is
-opaque: it comes from an identity
-provider and is compared byte for byte, never folded, trimmed or normalised.
+A client names threads, runs and approvals, so their alphabet is small (wire protocol, "Identity"). A user id is opaque:
+it comes from an identity provider and is compared byte for byte, never folded, trimmed or normalised.
 """
 
 from __future__ import annotations

@@ -85,12 +85,6 @@ class Journal:
             await self.room()
         return await self.post(operation)
 
-    async def admit(self, operation: Operation) -> asyncio.Future[Any]:
-        """Queue an operation, waiting only for a place in the queue; the future is its commit."""
-        if self.full:
-            await self.room()
-        return self.post(operation)
-
     def post(self, operation: Operation) -> asyncio.Future[Any]:
         """Queue an operation at once, whatever the queue's length.
 

@@ -1,9 +1,8 @@
 """The journal's statements, for SQLite and PostgreSQL.
 
 Written by hand because the ORM's object making costs two to three times as much as the rows themselves, and because
-few, large statements matter twice: every
-statement is a round trip on PostgreSQL, and on SQLite a moment in which the interpreter's lock is given away and has
-to be won back.
+few, large statements matter twice: every statement is a round trip on PostgreSQL, and on SQLite a moment in which the
+interpreter's lock is given away and has to be won back.
 """
 
 from __future__ import annotations

@@ -1,9 +1,8 @@
 """One transaction of the journal: operations of many runs, applied together.
 
-Everything that must be true together is written together: the events, the head of their thread, and the state of
-their run. An operation sees the
-threads it named, locked; it raises before it writes, so that a refused operation leaves nothing behind for the others
-of its batch.
+Everything that must be true together is written together: the events, the head of their thread, and the state of their
+run. An operation sees the threads it named, locked; it raises before it writes, so that a refused operation leaves
+nothing behind for the others of its batch.
 """
 
 from __future__ import annotations

@@ -80,8 +80,7 @@ class WebSocketManagerProtocolValidator:
     """Judges whether an object, or a class, follows `WebSocketManagerProtocol`.
 
     `isinstance` with a runtime-checkable protocol only looks for names: it accepts a sync method of the wrong arity
-    where an async
-    one is needed. Here presence, coroutine-ness and parameter names count.
+    where an async one is needed. Here presence, coroutine-ness and parameter names count.
     """
 
     @staticmethod

@@ -27,7 +27,7 @@ from websocket_core.models import (
     Ticket,
     UserDay,
 )
-from websocket_core.removal import PAGE, PAUSE, remove_page
+from websocket_core.removal import PAGE, PAUSE
 
 SCAN = 5000  # events looked at with one query
 JOURNAL_IDLE = timedelta(days=1)  # longer than any commit takes that is answered at all
@@ -156,13 +156,6 @@ def prune_kind(kind: Kind, before: datetime) -> Iterator[int]:
         yield len(page)
         last = page
         time.sleep(PAUSE)
-
-
-def prune_rest(before: datetime) -> int:
-    """Delete everything else that is due, and what deleted threads have left; returns how many rows."""
-    while remove_page():
-        time.sleep(PAUSE)
-    return sum(sum(prune_kind(kind, before)) for kind in kinds())
 
 
 def _commits(before: datetime, ahead: bool) -> QuerySet[Any]:

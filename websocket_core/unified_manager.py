@@ -53,9 +53,8 @@ class UnifiedWebSocketManager:
 
         Args:
             connection: a consumer (anything with a `connection` attribute that is a `WebSocketConnection`), a
-                `WebSocketConnection`, or any bare
-                websocket with an async `send(text)`. A bare one is sent events at once; the others speak after their
-                first action.
+                `WebSocketConnection`, or any bare websocket with an async `send(text)`. A bare one is sent events at
+                once; the others speak after their first action.
 
         Returns:
             The connection's id; the same again for one that is registered already.
@@ -157,8 +156,7 @@ class UnifiedWebSocketManager:
 
         Returns:
             `user_id`, `active` (bool), `connections` (open ones), `waiting_chars` (characters not yet sent), `since`
-            (ISO time of the
-            oldest, or `None`), `connection_ids` (sorted list).
+            (ISO time of the oldest, or `None`), `connection_ids` (sorted list).
 
         Raises:
             UserIsolationError: `user_id` is another user.

@@ -13,6 +13,7 @@ import psycopg
 import pytest
 from django.core.management import call_command
 from django.db import connection
+from django.utils import timezone
 
 from chaos.proxy import Proxy
 from servers.postgres import PostgresServer
@@ -24,7 +25,7 @@ from websocket_core.errors import OutcomeUnknown
 from websocket_core.journal import Journal, get_journal
 from websocket_core.models import JournalCommit
 from websocket_core.process import this_process
-from websocket_core.retention import prune_rest
+from websocket_core.retention import Kind, kinds, prune_kind
 
 pytestmark = [pytest.mark.timeout(180), pytest.mark.postgres]
 
@@ -237,10 +238,13 @@ async def test_row_that_is_gone_while_a_commit_is_unclear__nothing_is_done_again
 
 
 async def test_retention__keeps_the_rows_of_journals_that_write(journal: Journal, replica: Replica) -> None:
-    from django.utils import timezone
-
-    await db.writer.call(prune_rest, timezone.now())
+    for kind in kinds():
+        await db.writer.call(_prune, kind)
     assert await db.read(JournalCommit.objects.count) == 1
+
+
+def _prune(kind: Kind) -> int:
+    return sum(prune_kind(kind, timezone.now()))
 
 
 async def _forget_commits() -> None:
