@@ -6,6 +6,8 @@ import logging
 import time
 from collections.abc import Callable
 
+from websocket_core.log_budget import LogBudget
+
 EVERY_SECONDS = 60.0
 
 
@@ -18,9 +20,8 @@ class SeldomLog:
     """
 
     def __init__(self, log: logging.Logger, clock: Callable[[], float] = time.monotonic) -> None:
-        self._log, self._clock = log, clock
-        self._written: dict[str, float] = {}
-        self._more: dict[str, int] = {}
+        self._log = log
+        self._budget = LogBudget(EVERY_SECONDS, clock=clock)
 
     def warning(self, message: str, *args: object) -> None:
         """Write this, or count it.
@@ -28,10 +29,6 @@ class SeldomLog:
         Args:
             message: names the kind: a text of the program, never one of a client.
         """
-        now = self._clock()
-        if now - self._written.get(message, -EVERY_SECONDS) < EVERY_SECONDS:
-            self._more[message] = self._more.get(message, 0) + 1
-            return
-        self._written[message] = now
-        more = self._more.pop(message, 0)
-        self._log.warning(message + (" (%d more like this)" if more else ""), *args, *([more] if more else []))
+        more = self._budget.take(message)
+        if more is not None:
+            self._log.warning(message + (" (%d more like this)" if more else ""), *args, *([more] if more else []))

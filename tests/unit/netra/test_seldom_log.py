@@ -17,3 +17,5 @@ def test_each_kind__once_a_minute__with_the_number_of_the_others(caplog) -> None
     log.warning("refused %s", "and again")
     assert caplog.records[-1].getMessage() == "refused again (49 more like this)"
     assert len(caplog.records) == 3
+    log.warning("cut %s", "again")  # another kind's line has not forgotten how many there were
+    assert caplog.records[-1].getMessage() == "cut again (49 more like this)"
