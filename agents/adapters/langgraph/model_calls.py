@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
+from uuid import UUID
 
 from langchain_core.callbacks import BaseCallbackHandler
 from langchain_core.messages import AIMessage
 from langchain_core.outputs import ChatGeneration, LLMResult
 
 from agents.context import AgentContext
-from agents.errors import AgentError
+from agents.errors import AgentError, ModelRefused
 
 CUT_SHORT = "The model's answer reached its length limit before it was finished. Ask for less at once."
+BROKEN_OFF = "The model broke off in the middle of a tool call, which was not run. Try again."
 
 # What providers call the two reasons that are told.
 _LENGTH = ("length", "max_tokens", "max_output_tokens", "model_context_window_exceeded")
@@ -41,6 +44,7 @@ class ModelCalls(BaseCallbackHandler):
         self._ctx = ctx
         self.usage = dict(usage)
         self.errors: list[BaseException] = []
+        self._arguments: dict[UUID, StreamedArguments] = {}  # by model call
 
     def on_chat_model_start(self, serialized: Any, messages: Any, **kwargs: Any) -> None:
         """A model is asked."""
@@ -50,25 +54,34 @@ class ModelCalls(BaseCallbackHandler):
         """A model without messages is asked."""
         self._count(requests=1)
 
-    def on_llm_end(self, response: LLMResult, **kwargs: Any) -> None:
+    def on_llm_new_token(self, token: Any, *, run_id: UUID, chunk: Any = None, **kwargs: Any) -> None:
+        """A model goes on with its answer."""
+        pieces = getattr(getattr(chunk, "message", None), "tool_call_chunks", None)
+        if pieces:
+            self._arguments.setdefault(run_id, StreamedArguments()).add(pieces)
+
+    def on_llm_end(self, response: LLMResult, *, run_id: UUID, **kwargs: Any) -> None:
         """A model has answered.
 
         Raises:
-            AgentError: it was cut off in the middle of a tool call. LangChain makes JSON of what is there, and the tool
-                would run with half of its arguments.
+            AgentError: it was cut off in the middle of a tool call, for whatever reason. LangChain makes JSON of what
+                is there, and the tool would run with half of its arguments.
         """
+        streamed = self._arguments.pop(run_id, None)
         for generations in response.generations:
             for generation in generations[:1]:
                 message = generation.message if isinstance(generation, ChatGeneration) else None
                 used = getattr(message, "usage_metadata", None) or {}
                 names = ("input_tokens", "output_tokens", "total_tokens")
                 self._count(**{name: int(used.get(name) or 0) for name in names})
-                if isinstance(message, AIMessage) and message.tool_calls and finish_reason(message) == "length":
-                    raise AgentError(CUT_SHORT)
+                if isinstance(message, AIMessage) and message.tool_calls:
+                    _refuse_half_calls(message, streamed)
 
-    def on_llm_error(self, error: BaseException, **kwargs: Any) -> None:
+    def on_llm_error(self, error: BaseException, *, run_id: UUID | None = None, **kwargs: Any) -> None:
         """A model has raised."""
         self.errors.append(error)
+        if run_id is not None:
+            self._arguments.pop(run_id, None)
 
     def _count(self, **more: int) -> None:
         for name, number in more.items():
@@ -76,6 +89,47 @@ class ModelCalls(BaseCallbackHandler):
                 self.usage[name] = self.usage.get(name, 0) + number
         if self.usage:
             self._ctx.report_usage(self.usage)
+
+
+class StreamedArguments:
+    """The arguments of one answer's tool calls, as the model wrote them: LangChain keeps only what it made of them."""
+
+    def __init__(self) -> None:
+        self._texts: list[list[str]] = []
+        self._open: dict[Any, tuple[Any, list[str]]] = {}  # by the call's index: its id, its text
+
+    def add(self, pieces: Any) -> None:
+        """Pieces that were streamed. One without an index is a whole call; another id at an index is another call."""
+        for piece in pieces:
+            index, call_id, text = piece.get("index"), piece.get("id"), piece.get("args") or ""
+            known = self._open.get(index)
+            if index is None or known is None or (call_id and known[0] and call_id != known[0]):
+                known = self._open[index] = (call_id, [])
+                self._texts.append(known[1])
+            known[1].append(text)
+
+    @property
+    def unfinished(self) -> int:
+        """How many of them are no whole JSON object."""
+        return sum(not _is_object("".join(text).strip() or "{}") for text in self._texts)
+
+
+def _is_object(text: str) -> bool:
+    try:
+        return isinstance(json.loads(text, strict=False), dict)  # LangChain allows control characters, too
+    except (ValueError, RecursionError):
+        return False
+
+
+def _refuse_half_calls(message: AIMessage, streamed: StreamedArguments | None) -> None:
+    reason = finish_reason(message)
+    if reason == "length":
+        raise AgentError(CUT_SHORT)
+    if reason == "content_filter":
+        raise ModelRefused()
+    # Those that LangChain cannot read do not run anyway.
+    if streamed is not None and streamed.unfinished > len(message.invalid_tool_calls):
+        raise AgentError(BROKEN_OFF)
 
 
 def finish_reason(message: AIMessage | None) -> str | None:

@@ -17,6 +17,7 @@ from pydantic_ai.exceptions import (
     OutputTokenLimitExceeded,
     UsageLimitExceeded,
 )
+from pydantic_ai.messages import ModelResponse, ToolCallPart
 
 from agents.errors import AgentError, ModelRefused, ModelUnavailable, UsageLimitReached
 
@@ -49,6 +50,20 @@ def as_ending(error: BaseException) -> AgentError | None:
     if isinstance(error, _AWAY) or (isinstance(error, ModelHTTPError) and _is_passing(error.status_code)):
         return ModelUnavailable(retry_after_ms=_retry_after_ms(error))
     return None
+
+
+def refuse_calls_without_arguments(response: ModelResponse) -> None:
+    """Refuse calls that were cut off before their arguments: they would run with the tool's defaults.
+
+    Those that were cut off within them are no JSON, which the framework sees.
+
+    Raises:
+        AgentError: there is such a call.
+    """
+    if response.finish_reason not in ("length", "content_filter"):
+        return
+    if any(isinstance(part, ToolCallPart) and not part.args for part in response.parts):
+        raise ModelRefused() if response.finish_reason == "content_filter" else AgentError(CUT_SHORT)
 
 
 def is_refusal(error: BaseException) -> bool:

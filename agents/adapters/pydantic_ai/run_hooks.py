@@ -6,11 +6,11 @@ from typing import Any
 
 from pydantic_ai import RunContext
 from pydantic_ai.capabilities import AbstractCapability, ValidatedToolArgs, WrapToolExecuteHandler
-from pydantic_ai.messages import ModelMessage, ToolCallPart
+from pydantic_ai.messages import ModelMessage, ModelResponse, ToolCallPart
 from pydantic_ai.models import ModelRequestContext
 from pydantic_ai.tools import ToolDefinition
 
-from agents.adapters.pydantic_ai import message_history
+from agents.adapters.pydantic_ai import message_history, model_errors
 from agents.adapters.pydantic_ai.run_so_far import RunSoFar
 from agents.adapters.pydantic_ai.tool_calls import ToolCalls
 
@@ -31,6 +31,13 @@ class RunHooks(AbstractCapability[Any]):
         message_history.make_whole(new)
         self._whole.update((id(message), message) for message in new)
         return request_context
+
+    async def after_model_request(
+        self, ctx: RunContext[Any], *, request_context: ModelRequestContext, response: ModelResponse
+    ) -> ModelResponse:
+        """See `model_errors.refuse_calls_without_arguments`."""
+        model_errors.refuse_calls_without_arguments(response)
+        return response
 
     async def wrap_tool_execute(
         self,

@@ -204,3 +204,28 @@ async def test_a_call_that_was_cut_off_does_not_run(runs: Runs, provider: Provid
     assert run.end["message"].startswith("The model's answer reached its length limit")
     assert run.end["usage"]["total_tokens"] == 8
     assert (await runs.ask(name, "And now?", thread)).types[-1] == "agent_completed"
+
+
+@pytest.mark.parametrize(
+    ("end", "code"),
+    [([{"finish": "content_filter"}], "refused"), ([], "agent_error"), ([{"finish": "tool_calls"}], "agent_error")],
+    ids=["filtered", "without an end", "as if it were whole"],
+)
+async def test_a_half_call_does_not_run_whatever_the_provider_calls_it(
+    runs: Runs, provider: Provider, end: list[Any], code: str
+) -> None:
+    written: list[str] = []
+
+    @tool
+    async def write_file(content: str) -> str:
+        """Write."""
+        written.append(content)
+        return "written"
+
+    whole = tool_call("write_file", '{"content": "whole"}', call_id="call_0")
+    provider.answers["Go"] = [*whole, *tool_call("write_file", '{"content": "half of wha', index=1), *end]
+    name, thread = registered(create_agent(provider.model(), [write_file])), new_thread()
+    run = await runs.ask(name, "Go", thread)
+    assert written == []
+    assert (run.types[-1], run.end["code"]) == ("agent_failed", code)
+    assert (await runs.ask(name, "And now?", thread)).types[-1] == "agent_completed"
