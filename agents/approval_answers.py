@@ -6,6 +6,7 @@ refused, and nothing is decided, until the run knows what to do with it.
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import msgspec
@@ -26,7 +27,8 @@ WORDS: dict[str, Any] = {
     ]
 }
 NO_YES: dict[str, Any] = {"not": {}}
-_EDITS = ("edited_action", "edited_args", "override_args")
+_EDITS = frozenset({"editedaction", "editedargs", "editedarguments", "overrideargs", "overridearguments"})
+_VERDICTS = ("type", "decision", "action", "kind")
 
 
 def check(user_id: str, run_id: str, approval_id: str, value: Any) -> None:
@@ -80,5 +82,18 @@ def usable(schema: Any) -> dict[str, Any] | None:
     return schema  # type: ignore[no-any-return]
 
 
-def _is_edit(value: Any) -> bool:
-    return isinstance(value, dict) and (value.get("type") == "edit" or any(name in value for name in _EDITS))
+def _is_edit(value: Any, depth: int = 5) -> bool:
+    """Whether an answer brings other arguments than those that were asked about, in a list or deep in an object too."""
+    if isinstance(value, list):
+        return any(_is_edit(one, depth) for one in value)
+    if not isinstance(value, dict):
+        return False
+    if depth == 0:
+        return True  # nobody nests a remark so deep
+    for name, given in value.items():
+        plain_name = re.sub(r"[^a-z]", "", name.lower())
+        if plain_name in _EDITS or (plain_name in _VERDICTS and str(given).strip().lower() in ("edit", "edited")):
+            return True
+        if _is_edit(given, depth - 1):
+            return True
+    return False

@@ -6,67 +6,85 @@ must not let the call run as it was asked.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import json
+import re
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 CHANGED = "The answer asked for something else than this call. Nothing was done: a call runs as it was asked, or not."
 
 _YES = frozenset({"accept", "accepted", "allow", "allowed", "approve", "approved", "ok", "respond", "response", "yes"})
-_VERDICTS = ("type", "decision", "action", "kind")  # fields that say what kind of answer it is
-_CHANGES = frozenset(
+# Words that, alone, take back the yes they come with; any other words are a remark.
+_NO = frozenset(
     {
-        *("edit", "edits", "edited", "edited_action", "edited_args", "edited_arguments", "edited_input"),
-        *("override_args", "override_arguments", "overrides", "args", "arguments", "tool_args", "tool_input"),
-        *("new_args", "new_arguments", "modified_args", "modified_arguments", "updated_input", "updated_args"),
+        *("cancel", "canceled", "cancelled", "decline", "declined", "denied", "deny", "disallow", "edit", "edited"),
+        *("false", "ignore", "ignored", "modified", "modify", "never", "no", "reject", "rejected", "skip", "stop"),
     }
 )
+_VERDICTS = ("type", "decision", "action", "kind")  # fields that say what kind of answer it is
+_AGREES = frozenset({"accepted", "allow", "allowed", "approve", "approved", "confirmed"})  # fields that are true or not
+_CHANGES = frozenset(
+    {
+        *("edit", "edits", "edited", "editedaction", "editedargs", "editedarguments", "editedinput"),
+        *("overrideargs", "overridearguments", "overrides", "args", "arguments", "toolargs", "toolinput"),
+        *("newargs", "newarguments", "modifiedargs", "modifiedarguments", "updatedinput", "updatedargs"),
+    }
+)
+_DEPTH = 5  # how far into an answer is looked; what is deeper is no plain yes
 
 
 def is_plain_yes(value: Any, arguments: Any) -> bool:
     """Whether an approval with this `value` lets the call run with these arguments.
 
-    A value is no plain yes when it is `false`, when its `type` (or `decision`, `action`, `kind`) is another than yes,
-    when it brings arguments of its own that differ, or names an argument of the call with another value. Anything else
-    is a remark, which the tool may read.
+    A value is no plain yes when it is `false` or a word of refusal, when its `type` (or `decision`, `action`, `kind`)
+    is another than yes, when it brings arguments of its own that differ, or names an argument of the call with another
+    value, however deep within it, and whether it comes as JSON or as a text of it. Anything else is a remark, which the
+    tool may read.
     """
+    return _agrees(value, arguments, _DEPTH)
+
+
+def _agrees(value: Any, arguments: Any, depth: int) -> bool:
     if value is None or value is True:
         return True
-    if value is False:
+    if value is False or depth == 0:
         return False
-    if isinstance(value, list):
-        return not any(isinstance(one, Mapping | list) or one is False for one in value) or all(
-            is_plain_yes(one, arguments) for one in value
+    if isinstance(value, str):
+        return value.strip().strip(".!").lower() not in _NO and all(
+            _agrees(one, arguments, depth - 1) for one in _in_text(value)
         )
+    if isinstance(value, list):
+        return all(_agrees(one, arguments, depth - 1) for one in value)
     if not isinstance(value, Mapping):
         return True
-    if any(_is_no_yes(value[name]) for name in _VERDICTS if name in value and name not in _names(arguments)):
-        return False
-    if value.get("approved", True) is not True:
-        return False
-    if not all(is_plain_yes(one, arguments) for one in _decisions(value)):
-        return False
-    return not _changes(value, arguments)
-
-
-def _is_no_yes(verdict: Any) -> bool:
-    return not (verdict is True or (isinstance(verdict, str) and verdict.strip().lower() in _YES))
-
-
-def _decisions(value: Mapping[str, Any]) -> list[Any]:
-    found = value.get("decisions", [])
-    return found if isinstance(found, list) else [found]
-
-
-def _changes(value: Mapping[str, Any], arguments: Any) -> bool:
     asked = arguments if isinstance(arguments, Mapping) else {}
     for name, given in value.items():
+        plain_name = re.sub(r"[^a-z]", "", str(name).lower())
         if name in asked:
             if given != asked[name]:
-                return True
-        elif str(name).lower() in _CHANGES and given not in (None, arguments, {}, []):
-            return True
-    return False
+                return False
+        elif plain_name in _VERDICTS and not isinstance(given, Mapping | list):
+            if not _is_yes(given):
+                return False
+        elif plain_name in _AGREES and not isinstance(given, Mapping | list):
+            if given is not True and not _is_yes(given):
+                return False
+        elif plain_name in _CHANGES:
+            if given not in (None, arguments, {}, []):
+                return False
+        elif isinstance(given, Mapping | list) and not _agrees(given, arguments, depth - 1):
+            return False
+    return True
 
 
-def _names(arguments: Any) -> frozenset[str]:
-    return frozenset(arguments) if isinstance(arguments, Mapping) else frozenset()
+def _is_yes(verdict: Any) -> bool:
+    return verdict is True or (isinstance(verdict, str) and verdict.strip().lower() in _YES)
+
+
+def _in_text(text: str) -> Iterator[Any]:
+    """The JSON that a text is, if it is that of an object or a list."""
+    if text.lstrip()[:1] in ("{", "["):
+        try:
+            yield json.loads(text)
+        except (ValueError, RecursionError):
+            return

@@ -11,6 +11,7 @@ from typing import Any, ClassVar
 import msgspec
 from pydantic_ai import Agent, AgentRunResult, DeferredToolRequests
 from pydantic_ai.agent import AbstractAgent
+from pydantic_ai.capabilities import ReinjectSystemPrompt
 from pydantic_ai.exceptions import ContentFilterError
 from pydantic_ai.messages import ModelMessage
 
@@ -66,7 +67,8 @@ class PydanticAIAgent(BaseAgent):
         calls, so_far = ToolCalls(ctx, ids), RunSoFar(ctx)
         stream = EventStream(ctx, calls, so_far)
         options = {**type(self).options, **how}
-        options["capabilities"] = [*(options.get("capabilities") or ()), RunHooks(calls, so_far)]
+        own = [ReinjectSystemPrompt()] if message_history.lacks_system_prompt(how["message_history"]) else []
+        options["capabilities"] = [*own, *(options.get("capabilities") or ()), RunHooks(calls, so_far)]
         options.setdefault("output_type", self._output_type())
         options.setdefault("conversation_id", str(ctx.thread_id))
         # Its sync tools in our threads: those of anyio are as many as the loop has, whoever's tool it is that blocks.

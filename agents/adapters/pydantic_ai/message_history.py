@@ -50,6 +50,11 @@ def load(data: bytes | None) -> list[ModelMessage]:
         return []
 
 
+def lacks_system_prompt(messages: Sequence[ModelMessage]) -> bool:
+    """Whether the messages have lost their system prompt, or never had one: the framework gives none to a history."""
+    return bool(messages) and not any(isinstance(part, SystemPromptPart) for one in messages for part in one.parts)
+
+
 def as_json(messages: Sequence[ModelMessage]) -> bytes:
     """The messages as JSON, whatever is in them."""
     try:

@@ -61,12 +61,19 @@ class Turn:
 
 
 def shortened(messages: Sequence[ModelMessage], limit: int) -> list[ModelMessage]:
-    """Messages whose JSON has at most `limit` bytes; none, if not even a question and its answer fit."""
+    """Messages whose JSON has at most `limit` bytes; none, if not even a question and its answer fit.
+
+    A system prompt that would take more than half of that is left out: the agent has it, and its next run puts it back
+    (see `message_history.lacks_system_prompt`). What was said is nowhere else.
+    """
     system = _system_prompts(messages)
     turns = [Turn(_without_system(turn, system)) for turn in _turns(messages)]
     if not turns:
         return []
-    room = limit - (size_of([ModelRequest(parts=system)]) if system else 0)
+    taken = size_of([ModelRequest(parts=system)]) if system else 0
+    if taken > limit // 2:
+        system, taken = [], 0
+    room = limit - taken
     # What the turns before each of these need at least: their questions and answers.
     needed = [0]
     for turn in turns[:-1]:

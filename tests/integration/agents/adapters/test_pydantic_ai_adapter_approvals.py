@@ -263,7 +263,8 @@ async def test_what_was_said_before_is_known_after_the_rest(runs: Runs):
     [
         {"what": "car"},
         {"args": {"what": "car"}},
-        {"decisions": [{"type": "edit", "edited_action": {"name": "sell", "args": {"what": "car"}}}]},
+        {"input": {"what": "car"}},
+        "reject",
         {"type": "reject"},
         False,
     ],
@@ -285,7 +286,13 @@ async def test_an_answer_that_asks_for_something_else_is_no_yes(runs: Runs, valu
 
 @pytest.mark.parametrize(
     "value",
-    [{"type": "edit", "edited_action": {"name": "sell", "args": {"what": "car"}}}, {"override_args": {"what": "car"}}],
+    [
+        {"type": "edit", "edited_action": {"name": "sell", "args": {"what": "car"}}},
+        [{"type": "Edit", "args": {"what": "car"}}],
+        {"decisions": [{"type": "edit", "edited_action": {"name": "sell", "args": {"what": "car"}}}]},
+        {"override_args": {"what": "car"}},
+        {"overrideArgs": {"what": "car"}},
+    ],
 )
 async def test_an_edit_is_refused_and_the_question_stays(runs: Runs, value):
     shop = Shop(call(0, "sell", '{"what": "boat"}', "sale-1"), last="Sold.")

@@ -17,6 +17,7 @@ from integration.agents.adapters.runs import Runs, new_thread
 
 USAGE: Delta = {"usage": {"prompt_tokens": 11, "completion_tokens": 7, "total_tokens": 18}}
 FINE: list[Delta] = [{"content": "Fine."}, {}, USAGE]
+LIMIT = 200_000
 
 
 def model(url: str) -> OpenAIChatModel:
@@ -274,3 +275,47 @@ async def test_half_characters__keep_no_run_from_its_next_request(runs: Runs, wh
         again = await runs.ask(name, "Again", thread) if where != "approval" else run
     assert run.end["result"] == again.end["result"] == "Fine."
     assert next(iter(run.text("agent_message").values())) == "😀 and \ufffd"
+
+
+@pytest.mark.parametrize(("finish", "code"), [("length", "agent_error"), ("content_filter", "refused")])
+async def test_a_call_cut_off_before_its_arguments_does_not_run_with_defaults(runs: Runs, finish: str, code: str):
+    removed: list[str] = []
+
+    def answer(request: dict[str, Any]) -> list[Delta]:
+        strict(request)
+        return [*tool_call("remove"), {"finish": finish}, USAGE] if "Go" in str(request["messages"][-1]) else FINE
+
+    async with fake_openai(answer) as fake:
+        agent: Agent[Any, str] = Agent(model(fake.url))
+
+        @agent.tool_plain
+        def remove(pattern: str = "*") -> str:
+            removed.append(pattern)
+            return "removed"
+
+        name, thread = registered(agent), new_thread()
+        run = await runs.ask(name, "Go", thread)
+        again = await runs.ask(name, "And now?", thread)
+    assert removed == []
+    assert (run.types[-1], run.end["code"]) == ("agent_failed", code)
+    assert run.end["usage"]["output_tokens"] == 7
+    assert again.end["result"] == "Fine."
+
+
+@pytest.mark.parametrize("characters", [LIMIT // 2, LIMIT * 2])
+async def test_a_large_system_prompt_takes_no_memory_from_the_conversation(runs: Runs, characters: int):
+    def answer(request: dict[str, Any]) -> list[Delta]:
+        strict(request)
+        return FINE
+
+    async with fake_openai(answer) as fake:
+        name, thread = (
+            registered(Agent(model(fake.url), system_prompt="s" * characters), memory_bytes=LIMIT),
+            new_thread(),
+        )
+        for question in ("My name is Ada.", "z" * 80_000, "What is my name?"):
+            assert (await runs.ask(name, question, thread)).types[-1] == "agent_completed"
+    asked = fake.requests[-1]["messages"]
+    assert [message["role"] for message in asked] == ["system", *["user", "assistant"] * 2, "user"]
+    assert len(asked[0]["content"]) == characters
+    assert asked[1]["content"] == "My name is Ada."
