@@ -37,7 +37,10 @@ class OwnTransaction:
             return
         if in_test and _in_transaction_of_thread():  # an async test: its loop runs in the thread that began it
             raise RuntimeError(WAITS)
-        if not self._caller_asked:
+        # The caller's thread can only be asked through the context that came with the call. A task in a context of its
+        # own would ask the thread that began the loop, which may itself be waiting for this very task.
+        has_caller = hasattr(AsyncToSync.executors, "current")
+        if has_caller and not self._caller_asked:
             self._caller_asked = True
             loop = asyncio.get_running_loop()
             if loop in AsyncToSync.loop_thread_executors and await sync_to_async(_in_transaction)():
