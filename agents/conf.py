@@ -40,7 +40,7 @@ class Defaults:
 
 
 EXECUTORS = ("inline", "procrastinate")
-# Where 0 would leave nothing, or never pause.
+# Settings that must be above 0: with 0 nothing would be left, or a loop would never pause.
 POSITIVE = frozenset(
     {
         *("AGENT_TIMEOUT", "RUNS_PER_USER", "LEASE_SECONDS", "HEARTBEAT_SECONDS", "LOOK_SECONDS", "SWEEP_SECONDS"),

@@ -29,7 +29,7 @@ class SocialAccountAdapter(DefaultSocialAccountAdapter):
     """Accounts of people who log in through a configured provider."""
 
     def get_requests_session(self) -> BoundedSession:
-        """What providers are asked with: one that sends a byte a second must not keep a thread for hours."""
+        """The session for requests to providers: one that sends a byte a second must not keep a thread for hours."""
         return BoundedSession()
 
     def is_open_for_signup(self, request: HttpRequest, sociallogin: Any) -> bool:

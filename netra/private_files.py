@@ -29,7 +29,7 @@ def make_folder(path: Path) -> None:
 
 
 def make_private(path: Path) -> None:
-    """Take the rights of others to a file away, if it is there."""
+    """Take away everybody else's rights to a file, if it exists."""
     with suppress(OSError):
         _close_to_others(path)
 

@@ -78,7 +78,7 @@ class BodyLimit:
 def _announced(scope: Scope) -> int:
     for name, value in scope["headers"]:
         if name == b"content-length":
-            # More digits than that are more than anything.
+            # A number with more digits is above every limit.
             return int(value) if value.isdigit() and len(value) < 20 else 1 << 62
     return 0
 

@@ -20,10 +20,8 @@ class Defaults:
     ACTIONS_PER_SECOND: float = 50.0  # per user, over all sockets and processes; 0: no limit
     ACTIONS_BURST: int = 200  # so many at once, after a pause
     FLOODING_AFTER: int = 100  # actions ignored after rate_limited before the socket is closed with 4429
-    BYTES_PER_USER_PER_DAY: int = (
-        1024**3
-    )  # that a user's threads may grow by, from midnight to midnight UTC; 0: no limit
-    BYTES_PER_THREAD: int = 256 * 1024**2  # that a thread may take; 0: no limit
+    BYTES_PER_USER_PER_DAY: int = 1024**3  # by which a user's threads may grow in a day of UTC; 0: no limit
+    BYTES_PER_THREAD: int = 256 * 1024**2  # of one thread; 0: no limit
     STARTS_PER_MINUTE: int = 600  # runs a user may start: so many at once, then evenly; 0: no limit
     # --- connections
     MAX_CONNECTIONS_PER_USER: int = 20  # over all processes
@@ -31,9 +29,7 @@ class Defaults:
     OUTBOX_CHARS: int = 1024 * 1024  # encoded events waiting in memory for one connection
     WINDOW_CHARS: int = 1024 * 1024  # journalled text a client that acks may be behind
     SEND_CHARS: int = 64 * 1024  # text handed to the transport at a time
-    THREADS_BYTES: int = (
-        2 * 1024 * 1024
-    )  # positions in threads of one connection; past that its client has to come back
+    THREADS_BYTES: int = 2 * 1024 * 1024  # a connection's positions in threads; past that its client has to come back
     CONTROL_CHARS: int = 256 * 1024  # answers waiting for one connection; past that its actions wait, too
     STALL_SECONDS: float = 20.0  # a socket that drains nothing for this long is closed with 4408
     STALL_CUT_SECONDS: float = 5.0  # after 4408 the TCP connection is cut
@@ -78,7 +74,7 @@ class Defaults:
     OIDC_ISSUERS: Mapping[str, Mapping[str, Any]] = {}  # see websocket_core.auth.oidc_config
 
 
-# Where 0 would leave nothing, or never pause.
+# Settings that must be above 0: with 0 nothing would be left, or a loop would never pause.
 POSITIVE = frozenset(
     {
         *("MAX_FRAME_BYTES", "MAX_EVENT_BYTES", "MAX_CONNECTIONS_PER_USER"),

@@ -21,9 +21,9 @@ from websocket_core.delivery_window import AckWindow
 
 __all__ = ["Delivery", "Locate", "Read"]
 
-LANE_BYTES = 1024  # that a thread costs, about, while something happens to it
-POSITION_BYTES = 320  # that it costs at rest
-SETTLE_AT = 64  # lanes; then those at rest are looked for
+LANE_BYTES = 1024  # about what a thread costs while something happens in it
+POSITION_BYTES = 320  # about what it costs at rest
+SETTLE_AT = 64  # with this many lanes, those at rest are looked for and reduced to positions
 
 
 class Delivery:

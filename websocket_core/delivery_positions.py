@@ -13,7 +13,7 @@ class Position(NamedTuple):
 
 
 class Positions:
-    """Positions by thread. Nearly always the three numbers are one, and only that is kept.
+    """Positions by thread. Nearly always the three numbers are equal, and then only one is kept.
 
     Args:
         heads: threads that stand at their heads. Copied.

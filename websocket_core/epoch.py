@@ -1,8 +1,8 @@
-"""The journal's epoch: a short text that is another one when a backup was restored.
+"""The journal's epoch: a short text that changes when a backup is restored.
 
 `(thread_id, seq)` names an event for ever, but only in one history. After a restore the numbers since the backup are
 given out again, to other events, and a client that goes on from its cursor would keep a history that never was. So
-answers that position a client carry the epoch, and one who comes back with another one is told to begin anew.
+answers that position a client carry the epoch, and a client that comes back with a different one is told to begin anew.
 
 A new epoch comes from `manage.py new_epoch`, and by itself where the database shows that it is another one than the
 epoch was recorded in. PostgreSQL does: a dump goes into another cluster, another database or other tables, and a
@@ -64,7 +64,7 @@ def settle(*, anew: bool = False) -> str:
 
 
 def identity() -> dict[str, str]:
-    """What tells this database from another one, as far as it tells that."""
+    """What distinguishes this database from others, as far as the database says so."""
     if connection.vendor != "postgresql":
         return {}
     found = _row(
@@ -109,7 +109,7 @@ def _read(verify: bool = False) -> str | None:
 
 
 def _differ(known: dict[str, str], here: dict[str, str]) -> bool:
-    """What one of them does not know tells nothing."""
+    """Whether two identities contradict each other; a part that one of them lacks is no contradiction."""
     return any(here[name] != known[name] for name in known.keys() & here.keys())
 
 

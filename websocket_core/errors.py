@@ -104,7 +104,7 @@ class RunLimit(ClientError):
 
 
 class QuotaExceeded(ClientError):
-    """There is no room for this: as many bytes are stored as may be."""
+    """There is no room for this: the limit of stored bytes is reached."""
 
     code = "quota_exceeded"
 

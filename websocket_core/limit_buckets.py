@@ -69,7 +69,7 @@ class Limiter:
         return None
 
     def charge(self, user_id: str, cost: float) -> None:
-        """Take what an action that was let through turned out to cost; whoever has not so much waits for it later."""
+        """Take what an admitted action turned out to cost; what is not there yet delays the next one."""
         rate, _ = self.pace()
         if rate > 0 and cost > 0:
             now = self._clock()

@@ -68,7 +68,7 @@ class LimitSharing:
         self._outage = Outage(log, "sharing of limits", "every process limits alone")
 
     def note(self, limiter: Limiter, user_id: str, cost: float = 1) -> None:
-        """So much more of this user was let through."""
+        """This much more of the user's work was admitted here."""
         self._untold[limiter, user_id] = untold = self._untold.get((limiter, user_id), 0) + cost
         if untold * HURRY >= limiter.pace().burst:
             self._hurry.set()

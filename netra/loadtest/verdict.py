@@ -140,7 +140,7 @@ def _judge_tab(verdict: Verdict, name: str, tab: Any, journal: Journal) -> None:
 
 
 def _judge_pulses(verdict: Verdict, texts: dict[str, list[str]]) -> None:
-    """A pulse counts: what was written twice, or not at all, shows in its numbers, and only there."""
+    """The pulse agent counts upwards: only its numbers show an event that was written twice, or not at all."""
     for thread, found in texts.items():
         due: Counter[str] = Counter()  # by run
         for seq, text in enumerate(found, 1):

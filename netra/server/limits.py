@@ -44,7 +44,7 @@ class Limits:
     """So many frames that are no whole message may come at once (a ping or pong counts as ten); more are answered with
     4429."""
     fragments_per_second: float = 500.0
-    """So many may come for ever."""
+    """This many a second may come without end."""
     slice: float = 0.002
     """The frames of one socket are read for so long, then others have their turn."""
     request_body: int = 4096 * KIB
@@ -52,7 +52,7 @@ class Limits:
 
     # --- all sockets
     connections: int = field(default_factory=_connections)
-    """So many may be open at once; for another one, the oldest that has not finished its request is cut."""
+    """This many may be open at once; when one more comes, the oldest that has not finished its request is cut."""
 
     # --- times
     head: float = 20.0

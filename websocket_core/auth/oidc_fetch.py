@@ -25,7 +25,7 @@ HEADERS = {"Accept": "application/json", "Accept-Encoding": "identity"}
 
 
 class Deadline:
-    """The end of a fetch: when it comes, every connection that was opened through it is shut."""
+    """The deadline of a fetch: when it passes, every connection that was opened through it is shut."""
 
     def __init__(self, seconds: float) -> None:
         self.seconds = seconds
