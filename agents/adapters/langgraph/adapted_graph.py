@@ -15,6 +15,7 @@ from langchain_core.callbacks import BaseCallbackHandler
 from langchain_core.messages import BaseMessage
 from langchain_core.runnables import RunnableConfig
 from langgraph.checkpoint.base import BaseCheckpointSaver
+from langgraph.constants import START
 from langgraph.pregel import Pregel
 from langgraph.types import StateSnapshot
 
@@ -119,9 +120,12 @@ class LangGraphAgent(BaseAgent):
                 async for path, mode, data in streamed:
                     await stream.handle(path, mode, data)
         except BaseException as error:
-            if isinstance(saver, ThreadCheckpoints) and not _only_asked(saver.step - before, error):
-                await self._remember_anyway(ctx, saver)
             ending = model_errors.as_ending(error, models.errors) if isinstance(error, Exception) else None
+            only_asked = isinstance(saver, ThreadCheckpoints) and _only_asked(saver.step - before, error)
+            if isinstance(ending, ModelRefused) and not only_asked:
+                await self._forget_question(ctx, graph, config)
+            if isinstance(saver, ThreadCheckpoints) and not only_asked:
+                await self._remember_anyway(ctx, saver)
             if ending is None:
                 raise
             log.warning("run %s: ended as %s", ctx.run_id, ending.code, exc_info=error)
@@ -215,6 +219,18 @@ class LangGraphAgent(BaseAgent):
             )
             data = b""
         await ctx.remember(self._memory_key, data)
+
+    async def _forget_question(self, ctx: AgentContext, graph: Pregel[Any, Any, Any, Any], config: Any) -> None:
+        """Take out of the checkpoint what the provider refused: it would judge it again with every later question."""
+        if START not in graph.nodes or not takes_removals(graph.channels.get(chat_history.KEY)):
+            return
+        try:
+            state = await graph.aget_state(config)
+            mended = chat_history.without_question(chat_history.messages_of(state.values))
+            if mended:
+                await graph.aupdate_state(config, {chat_history.KEY: mended}, as_node=START)
+        except Exception as error:  # noqa: BLE001 - the refusal is on its way, and is told in any case
+            log.warning("run %s: what was refused stays in its thread: %s", ctx.run_id, error)
 
     async def _remember_anyway(self, ctx: AgentContext, saver: ThreadCheckpoints) -> None:
         """Remember while an error is on its way, which is told in any case."""

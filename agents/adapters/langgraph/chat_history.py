@@ -11,6 +11,7 @@ from langgraph.types import StateSnapshot
 from agents.adapters.langgraph.model_calls import finish_reason, is_empty
 
 KEY = "messages"
+DECLINED = "[A message that the model declined.]"
 INTERRUPTED = "This call was interrupted before it had a result."
 
 
@@ -54,7 +55,7 @@ def emptied(messages: list[BaseMessage]) -> list[RemoveMessage]:
     """What takes empty answers out of a conversation: providers refuse a history with one, and would for ever.
 
     Where the provider held its answer back, what it was asked goes, too: it would be judged again with every later
-    question.
+    question. So does what was answered with nothing at all, which is how some clients show a refusal.
     """
     gone: list[str] = []
     asked: list[str] = []  # what the person has said since the last answer
@@ -63,9 +64,28 @@ def emptied(messages: list[BaseMessage]) -> list[RemoveMessage]:
             asked += [message.id] if message.id else []
             continue
         if isinstance(message, AIMessage) and is_empty(message) and message.id:
-            gone += [*(asked if finish_reason(message) == "content_filter" else ()), message.id]
+            held_back = finish_reason(message) == "content_filter" or not message.text
+            gone += [*(asked if held_back else ()), message.id]
         asked = []
     return [RemoveMessage(id=message_id) for message_id in gone]
+
+
+def without_question(messages: list[BaseMessage]) -> list[BaseMessage]:
+    """What takes the person's last words out of a conversation, whose provider refused them with an error.
+
+    Once something was done for them a note takes their place: providers want what was done behind a question.
+    """
+    last = next((place for place, one in enumerate(reversed(messages)) if isinstance(one, HumanMessage)), None)
+    if last is None:
+        return []
+    asked: list[str] = []
+    for message in messages[len(messages) - 1 - last :: -1]:
+        if not isinstance(message, HumanMessage):
+            break
+        asked += [message.id] if message.id else []
+    if last == 0:
+        return [RemoveMessage(id=message_id) for message_id in asked]
+    return [HumanMessage(DECLINED, id=message_id) for message_id in asked]
 
 
 def _tool_messages(result: Any) -> list[ToolMessage]:

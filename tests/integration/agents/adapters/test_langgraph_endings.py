@@ -10,7 +10,7 @@ from langchain.agents.middleware import ModelCallLimitMiddleware
 from langchain_core.tools import tool
 from langchain_openai import ChatOpenAI
 from langgraph.checkpoint.sqlite.aio import AsyncSqliteSaver
-from langgraph.graph import MessagesState, StateGraph
+from langgraph.graph import START, MessagesState, StateGraph
 from pydantic import SecretStr
 
 from integration.agents.adapters.fake_openai import Answer, FakeOpenAI, fake_openai, tool_call
@@ -122,8 +122,45 @@ async def test_after_an_empty_answer_the_thread_goes_on_with_a_strict_provider(
     assert provider.fake is not None
     said = [message["content"] for message in provider.fake.requests[-1]["messages"]]
     # What a provider held its answer back for is not judged again with every later question.
-    filtered = "finish" in empty[0]
-    assert said == ["Hello", "heard 1", *([] if filtered else ["Bad"]), "And now?"]
+    held_back = empty[0] != {"content": " "}
+    assert said == ["Hello", "heard 1", *([] if held_back else ["Bad"]), "And now?"]
+
+
+@pytest.mark.parametrize("works", [False, True], ids=["at once", "after a tool"])
+@pytest.mark.parametrize("saver", ["Netra's", "its own"])
+async def test_what_a_provider_refused_with_an_error_is_not_sent_again(
+    runs: Runs, provider: Provider, tmp_path: Any, saver: str, works: bool
+) -> None:
+    """Whatever ran before the model was asked, and wherever the checkpoints are."""
+
+    def answer(request: dict[str, Any]) -> Any:
+        messages = request["messages"]
+        if works and messages[-1]["role"] != "tool":
+            return [*tool_call("again", '{"n": 1}'), {"last_of_calls": True}, USAGE]
+        return (400, {}, {"code": "content_filter"})
+
+    async def prepare(state: MessagesState) -> dict[str, Any]:
+        return {"messages": []}
+
+    provider.answers["Bad"] = answer
+    builder = chat_graph(provider.model(), [again])
+    for name, after in (("first", "second"), ("second", "answer")):
+        builder.add_node(name, prepare)
+        builder.add_edge(name, after)
+    builder.edges.discard((START, "answer"))
+    builder.add_edge(START, "first")
+    async with AsyncSqliteSaver.from_conn_string(str(tmp_path / "db")) as own:
+        graph = builder if saver == "Netra's" else builder.compile(checkpointer=own)
+        name, thread = registered(graph), new_thread()
+        await runs.ask(name, "Hello", thread)
+        refused = await runs.ask(name, "Bad", thread)
+        after = await runs.ask(name, "And now?", thread)
+    assert refused.end["code"] == "refused"
+    assert after.types[-1] == "agent_completed", after.end
+    assert provider.fake is not None
+    said = [message["content"] for message in provider.fake.requests[-1]["messages"] if message["role"] == "user"]
+    note = ["[A message that the model declined.]"] if works else []
+    assert said == ["Hello", *note, "And now?"]
 
 
 async def test_a_model_that_has_worked_may_end_without_words(runs: Runs, provider: Provider) -> None:
