@@ -122,8 +122,9 @@ class LangGraphAgent(BaseAgent):
         except BaseException as error:
             ending = model_errors.as_ending(error, models.errors) if isinstance(error, Exception) else None
             only_asked = isinstance(saver, ThreadCheckpoints) and _only_asked(saver.step - before, error)
-            if isinstance(ending, ModelRefused) and not only_asked:
-                await self._forget_question(ctx, graph, config)
+            refused = isinstance(ending, ModelRefused)
+            if not only_asked and (refused or model_errors.is_rejected(error, models.errors)):
+                await self._forget_question(ctx, graph, config, worked=refused)
             if isinstance(saver, ThreadCheckpoints) and not only_asked:
                 await self._remember_anyway(ctx, saver)
             if ending is None:
@@ -220,13 +221,19 @@ class LangGraphAgent(BaseAgent):
             data = b""
         await ctx.remember(self._memory_key, data)
 
-    async def _forget_question(self, ctx: AgentContext, graph: Pregel[Any, Any, Any, Any], config: Any) -> None:
-        """Take out of the checkpoint what the provider refused: it would judge it again with every later question."""
+    async def _forget_question(
+        self, ctx: AgentContext, graph: Pregel[Any, Any, Any, Any], config: Any, *, worked: bool
+    ) -> None:
+        """Take out of the checkpoint what the provider refused: it would judge it again with every later question.
+
+        Args:
+            worked: also when something was done for the question before.
+        """
         if START not in graph.nodes or not takes_removals(graph.channels.get(chat_history.KEY)):
             return
         try:
             state = await graph.aget_state(config)
-            mended = chat_history.without_question(chat_history.messages_of(state.values))
+            mended = chat_history.without_question(chat_history.messages_of(state.values), worked=worked)
             if mended:
                 await graph.aupdate_state(config, {chat_history.KEY: mended}, as_node=START)
         except Exception as error:  # noqa: BLE001 - the refusal is on its way, and is told in any case

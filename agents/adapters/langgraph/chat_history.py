@@ -70,13 +70,16 @@ def emptied(messages: list[BaseMessage]) -> list[RemoveMessage]:
     return [RemoveMessage(id=message_id) for message_id in gone]
 
 
-def without_question(messages: list[BaseMessage]) -> list[BaseMessage]:
+def without_question(messages: list[BaseMessage], *, worked: bool = True) -> list[BaseMessage]:
     """What takes the person's last words out of a conversation, whose provider refused them with an error.
 
     Once something was done for them a note takes their place: providers want what was done behind a question.
+
+    Args:
+        worked: also when something was done for them.
     """
     last = next((place for place, one in enumerate(reversed(messages)) if isinstance(one, HumanMessage)), None)
-    if last is None:
+    if last is None or (last and not worked):
         return []
     asked: list[str] = []
     for message in messages[len(messages) - 1 - last :: -1]:

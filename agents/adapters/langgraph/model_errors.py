@@ -54,6 +54,12 @@ def as_ending(error: BaseException, from_models: Iterable[BaseException]) -> Age
     return next((ending for one in chain if (ending := _of(one)) is not None), None)
 
 
+def is_rejected(error: BaseException, from_models: Iterable[BaseException]) -> bool:
+    """Whether a provider rejected the request itself, for what is in it: it would in every later run, too."""
+    known = set(map(id, from_models))
+    return any(id(one) in known and _status(one) in (400, 413, 422) for one in _chain(error))
+
+
 def _of(error: BaseException) -> AgentError | None:
     names = {kind.__name__ for kind in type(error).__mro__}
     status = _status(error)

@@ -266,3 +266,18 @@ async def test_a_half_call_does_not_run_whatever_the_provider_calls_it(
     assert written == []
     assert (run.types[-1], run.end["code"]) == ("agent_failed", code)
     assert (await runs.ask(name, "And now?", thread)).types[-1] == "agent_completed"
+
+
+@pytest.mark.parametrize("question", ["", "x" * 2000], ids=["empty", "too long"])
+async def test_a_question_that_the_provider_rejects_does_not_stay(
+    runs: Runs, provider: Provider, tmp_path: Any, question: str
+) -> None:
+    provider.answers[question] = (400, {}, {"code": "invalid_request"})
+    async with AsyncSqliteSaver.from_conn_string(str(tmp_path / "db")) as own:
+        name, thread = registered(chat_graph(provider.model()).compile(checkpointer=own)), new_thread()
+        await runs.ask(name, "Hello", thread)
+        assert (await runs.ask(name, {"message": question}, thread)).end["code"] == "agent_error"
+        await runs.ask(name, "And now?", thread)
+    assert provider.fake is not None
+    said = [message["content"] for message in provider.fake.requests[-1]["messages"]]
+    assert said == ["Hello", "heard 1", "And now?"]
