@@ -56,13 +56,10 @@ for run in Run.objects.order_by("pk"):
 
 WSGI = """
 import os, sys
-from socketserver import ThreadingMixIn
-from wsgiref.simple_server import WSGIServer, make_server
+from wsgiref.simple_server import make_server
 os.environ["DJANGO_SETTINGS_MODULE"] = "netra.settings"
 from django.core.wsgi import get_wsgi_application
-class Server(ThreadingMixIn, WSGIServer):  # in one thread a connection that sends nothing would hold up all others
-    daemon_threads = True
-make_server("127.0.0.1", int(sys.argv[1]), get_wsgi_application(), Server).serve_forever()
+make_server("127.0.0.1", int(sys.argv[1]), get_wsgi_application()).serve_forever()
 """
 
 
