@@ -91,7 +91,7 @@ class StartRun(RunOperation):
 
     def _start(self, transaction: Transaction, row: ThreadRow) -> Started:
         user_id = self.key[0]
-        # All open runs there are: who else starts one for this user has committed it, or waits for the user's day.
+        # These are all open runs: any other start for this user is committed, or waits for the lock on the user's day.
         known = ledger_sql.run_and_open_runs(user_id, self.run_id)
         if any(run.run_id == self.run_id for run in known):
             if existing := self._existing(row):

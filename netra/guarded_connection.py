@@ -9,7 +9,7 @@ connection.
 The other way round: a process that is cut off, or stopped, in the middle of a transaction holds its rows locked, and
 whoever wants one of them waits for it. So PostgreSQL is told to end such a session after
 `NETRA_DATABASE_IDLE_SECONDS`, and to look whether the client is still there. And a session that waits for a row gives
-up before its client does: who is given up by its client would go on waiting, and each further attempt leave one more.
+up before its client does: otherwise it would go on waiting without one, and each further attempt would add another.
 
 Commands (a migration that builds an index for an hour) wait as long as it takes.
 """
@@ -71,7 +71,7 @@ class GuardedConnection(psycopg.Connection[Any]):
             self.pgconn.finish()
             raise
         except psycopg.errors.IdleInTransactionSessionTimeout as error:
-            # For psycopg an internal error; for whoever waits out what ends connections it is one of those.
+            # psycopg counts it as an internal error; callers that try again after a lost connection must see it as one.
             self.pgconn.finish()
             raise SessionEnded(str(error)) from None
 

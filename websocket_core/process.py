@@ -49,7 +49,7 @@ class ThisProcess:
         with connection.cursor() as cursor:
             cursor.execute(
                 "UPDATE websocket_core_process SET heartbeat_at = %s, delivery_p99 = %s, stopped_at = NULL "
-                "WHERE process_id = %s",  # paused for long it was taken for dead: it is not
+                "WHERE process_id = %s",  # after a long pause it was taken for dead; it is alive
                 [moment, self.delivery_p99, process_id],
             )
             if cursor.rowcount:

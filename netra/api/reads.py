@@ -151,7 +151,7 @@ def _thread(user_id: str, thread_id: str) -> Thread:
 
 
 def _run(user_id: str, run_id: str) -> Run:
-    # `thread__user_id`: the runs of a deleted thread are somebody's no longer, however long it takes to remove them.
+    # `thread__user_id`: nobody owns the runs of a deleted thread any more, however long it takes to remove them.
     found = Run.objects.select_related("thread").filter(user_id=user_id, run_id=run_id, thread__user_id=user_id).first()
     if found is None:
         raise NotFound("There is no such run.", run_id=run_id)

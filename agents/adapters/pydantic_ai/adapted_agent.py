@@ -71,7 +71,7 @@ class PydanticAIAgent(BaseAgent):
         options["capabilities"] = [*own, *(options.get("capabilities") or ()), RunHooks(calls, so_far)]
         options.setdefault("output_type", self._output_type())
         options.setdefault("conversation_id", str(ctx.thread_id))
-        # Its sync tools in our threads: those of anyio are as many as the loop has, whoever's tool it is that blocks.
+        # Its sync tools run in our threads: anyio's are shared by all users, and one user's tools could take them all.
         threads = threads_of(asyncio.get_running_loop())
         try:
             with Agent.using_thread_executor(threads):

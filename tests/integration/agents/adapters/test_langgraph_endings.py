@@ -144,9 +144,9 @@ async def test_what_a_provider_refused_with_an_error_is_not_sent_again(
 
     provider.answers["Bad"] = answer
     builder = chat_graph(provider.model(), [again])
-    for name, after in (("first", "second"), ("second", "answer")):
-        builder.add_node(name, prepare)
-        builder.add_edge(name, after)
+    for node, following in (("first", "second"), ("second", "answer")):
+        builder.add_node(node, prepare)
+        builder.add_edge(node, following)
     builder.edges.discard((START, "answer"))
     builder.add_edge(START, "first")
     async with AsyncSqliteSaver.from_conn_string(str(tmp_path / "db")) as own:
