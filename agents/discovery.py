@@ -125,7 +125,9 @@ def _import(module: str) -> str | None:
     before, known = len(agent_names.classes), module in sys.modules
     try:
         import_module(module)
-    except (Exception, SystemExit) as error:  # noqa: BLE001 - told to the operator
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:  # noqa: BLE001 - told to the operator, whatever a module does to get out
         return _why(module, error)
     if not known and len(agent_names.classes) == before:
         _empty.add(module)
@@ -138,12 +140,19 @@ def _why(module: str, error: BaseException) -> str:
         return f"there is no module {missing}.{near(missing, _siblings(missing))}"
     if isinstance(error, ValueError | TypeError) and not module.replace(".", "_").isidentifier():
         return f"{module!r} is not the name of a module."
-    text = "; ".join(f"{type(error).__name__}: {error}".splitlines()[:2])[:500]
+    text = "; ".join(f"{type(error).__name__}: {_text(error)}".strip().splitlines()[:2])[:500]
     if isinstance(error, SyntaxError):
         return f"{text}"
     frames = traceback.extract_tb(error.__traceback__)
     own = [frame for frame in frames if "importlib" not in frame.filename] or frames
     return f"{text} (at {own[-1].filename}, line {own[-1].lineno})"
+
+
+def _text(error: BaseException) -> str:
+    try:
+        return str(error)
+    except Exception as fault:  # noqa: BLE001 - somebody else's class
+        return f"(its text cannot be had: {type(fault).__name__})"
 
 
 def _siblings(module: str) -> list[str]:

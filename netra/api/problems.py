@@ -7,7 +7,7 @@ from http import HTTPStatus
 from typing import Any
 
 from django.conf import settings
-from django.core.exceptions import RequestDataTooBig
+from django.core.exceptions import RequestDataTooBig, SuspiciousOperation
 from django.db import InterfaceError, OperationalError
 from django.http import HttpRequest, HttpResponse, RawPostDataException, UnreadablePostError
 from ninja import NinjaAPI
@@ -95,6 +95,11 @@ def install(api: NinjaAPI) -> None:
     def on_too_big(request: HttpRequest, error: Exception) -> HttpResponse:
         limit = settings.DATA_UPLOAD_MAX_MEMORY_SIZE
         return respond(413, "too_large", f"A body may have {limit:,} bytes.")
+
+    @api.exception_handler(SuspiciousOperation)
+    def on_suspicious(request: HttpRequest, error: Exception) -> HttpResponse:
+        # For instance more parameters in the query than Django reads.
+        return respond(400, "invalid_action", "The request cannot be read: it has too much, or nothing that can be.")
 
     @api.exception_handler(RawPostDataException)
     @api.exception_handler(UnreadablePostError)

@@ -48,6 +48,12 @@ async def test_body__of_another_kind_from_a_page():
         problem(answer, 400, "invalid_json")
 
 
+@pytest.mark.parametrize("path", ["/threads", "/tokens", "/threads/t/events", "/threads/t/runs"])
+async def test_query__with_more_parameters_than_are_read(ann, path, caplog):
+    problem(await ann.send("GET", f"{path}?{'limit=1&' * 1001}"), 400, "invalid_action")
+    assert "incident" not in caplog.text
+
+
 async def test_address__that_is_not_there(ann):
     for method in ("GET", "POST", "PUT", "PATCH", "DELETE"):
         problem(await ann.send(method, "/nothing/here"), 404, "not_found")

@@ -40,6 +40,12 @@ def module(tmp_path, monkeypatch):
         ("x = 1\n\ndef f():\n    raise RuntimeError('no key')\n\nf()\n", "RuntimeError: no key (at {file}, line 4)"),
         ("def f(:\n", "SyntaxError"),
         ("raise SystemExit(3)\n", "SystemExit: 3 (at {file}, line 1)"),
+        ("class Odd(BaseException): ...\n\nraise Odd('gone')\n", "Odd: gone (at {file}, line 3)"),
+        ("import asyncio\n\nraise asyncio.CancelledError\n", "CancelledError: (at {file}, line 3)"),
+        (
+            "class Mute(Exception):\n    def __str__(self):\n        raise KeyError\n\nraise Mute\n",
+            "Mute: (its text cannot be had: KeyError) (at {file}, line 5)",
+        ),
         ("from agents import nothing_like_it\n", "ImportError: cannot import name 'nothing_like_it'"),
         ("from agents import agent\n\n@agent\nasync def f(ctx, input): ...\n", "TypeError: an agent has a name"),
     ],
