@@ -18,7 +18,7 @@ from procrastinate.manager import JobManager
 
 log = logging.getLogger(__name__)
 
-PAUSE_SECONDS = 1.0
+PAUSE_SECONDS = 0.3  # what is not known is asked again after that
 ANSWER_SECONDS = 20.0  # of a database that says nothing at all
 
 T = TypeVar("T")

@@ -22,6 +22,7 @@ from procrastinate.jobs import Status
 from agents import discovery, worker_metrics
 from agents.conf import conf
 from agents.executors.procrastinate import QUEUE, TASK
+from agents.job_connections import JobConnections
 from agents.job_queue import PatientJobManager
 from agents.ledger_leases import ClaimRun
 from agents.runner import get_runner
@@ -81,8 +82,11 @@ async def work(concurrency: int, metrics_host: str = "127.0.0.1", metrics_port: 
     serving.begin()
     garbage.settle()
     # Django's own connector cannot listen. A short time for each attempt to connect: the pauses of the pool between
-    # attempts grow, and with them the way back from an outage.
-    connector = PsycopgConnector(kwargs=connector_params(), timeout=10.0, reconnect_timeout=5.0)
+    # attempts grow, and with them the way back from an outage. A short time for who waits for a connection, too: a
+    # pool that has given up tries again only when it is asked.
+    connector = PsycopgConnector(
+        pool_factory=JobConnections, kwargs=connector_params(), timeout=3.0, reconnect_timeout=2.0
+    )
     worker_app = app.with_connector(connector)
     worker_app.job_manager = PatientJobManager(worker_app.connector)
     async with worker_app.open_async():
@@ -93,6 +97,7 @@ async def work(concurrency: int, metrics_host: str = "127.0.0.1", metrics_port: 
                 concurrency=concurrency,
                 install_signal_handlers=False,
                 delete_jobs="always",
+                fetch_job_polling_interval=conf.LOOK_SECONDS,  # a notice gets lost with the connection that hears it
                 update_heartbeat_interval=conf.JOB_STALL_SECONDS / 3,
                 stalled_worker_timeout=conf.JOB_STALL_SECONDS,
                 shutdown_graceful_timeout=conf.DRAIN_SECONDS + conf.STOP_GRACE_SECONDS + 10,
