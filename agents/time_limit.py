@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from contextvars import Context
 
 
 class TimeLimit:
@@ -48,7 +49,9 @@ class TimeLimit:
 
     def _resume(self) -> None:
         self._began = self._loop.time()
-        self._timer = self._loop.call_later(max(self._left, 0), self._on_timer)
+        # An event loop may keep a cancelled timer until its time has come, and the context with it. The run's own would
+        # lead to all that the run had.
+        self._timer = self._loop.call_later(max(self._left, 0), self._on_timer, context=Context())
 
     def _on_timer(self) -> None:
         self._timer = None

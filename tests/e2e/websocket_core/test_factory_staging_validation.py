@@ -74,7 +74,13 @@ async def test_factory__events_of_one_user__do_not_reach_another(local_staging: 
 async def test_readiness__database_layer_protocol__all_well(staging: Staging) -> None:
     status, body = await asyncio.to_thread(staging.get, "/readyz")
     assert status == 200
-    assert json.loads(body)["checks"] == {"database": "ok", "channel_layer": "ok", "protocol": "ok", "draining": "ok"}
+    assert json.loads(body)["checks"] == {
+        "database": "ok",
+        "channel_layer": "ok",
+        "protocol": "ok",
+        "agents": "ok",
+        "draining": "ok",
+    }
 
 
 async def test_database__a_run_is_there__for_every_process(staging: Staging) -> None:

@@ -102,12 +102,6 @@ def own_threads(ctx: SyncAgentContext, input: dict[str, Any]) -> int:
         return sum(threads.map(lambda _: count(), range(4)))
 
 
-WAYS = (
-    *("plain", "to_thread", "asyncio_to_thread", "executor", "async_orm", "wrapped", "insensitive", "round_trip"),
-    "left_open",
-)
-
-
 @agent("looks_back")
 def looks_back(ctx: SyncAgentContext, input: dict[str, Any]) -> dict[str, Any]:
     """Answers with its input, after a look at what came before."""

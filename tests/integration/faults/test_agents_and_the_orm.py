@@ -10,13 +10,17 @@ from typing import Any
 import psycopg
 import pytest
 
-from integration.faults.orm_agents import WAYS
 from servers.fixtures import MakeInstallation, StartServer
 from servers.netra import Installation, NetraServer
 from servers.process import START_SECONDS, wait_for
 
 USER, OTHER = "105945141827451681156", "github_user_98765432101"
 SECONDS = 60.0
+# Agents of `orm_agents`, by name: to import them would register them in the process of the tests.
+WAYS = (
+    *("plain", "to_thread", "asyncio_to_thread", "executor", "async_orm", "wrapped", "insensitive", "round_trip"),
+    "left_open",
+)
 
 pytestmark = pytest.mark.timeout(180)
 
