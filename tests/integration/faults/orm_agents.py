@@ -102,6 +102,20 @@ def own_threads(ctx: SyncAgentContext, input: dict[str, Any]) -> int:
         return sum(threads.map(lambda _: count(), range(4)))
 
 
+_kept = ThreadPoolExecutor(2)
+
+
+def _count_slowly() -> int:
+    time.sleep(0.1)  # so that both threads have something to do
+    return count()
+
+
+@agent("kept_threads")
+def kept_threads(ctx: SyncAgentContext, input: dict[str, Any]) -> int:
+    """Asks in threads of its own, which last as long as the process."""
+    return sum(_kept.map(lambda _: _count_slowly(), range(2)))
+
+
 @agent("looks_back")
 def looks_back(ctx: SyncAgentContext, input: dict[str, Any]) -> dict[str, Any]:
     """Answers with its input, after a look at what came before."""

@@ -63,6 +63,11 @@ class Site:
             assert time.monotonic() < deadline, found
             time.sleep(0.05)
 
+    def wait_for_an_end(self, run_id: str) -> None:
+        """Wait until this run has failed or is completed."""
+        ends = {"failed", "completed"}
+        wait_for(lambda: set(self.statuses([run_id]).values()) <= ends, SECONDS, "the end of a run")
+
     def cut_connections(self) -> None:
         """End every connection to the database, as a restart does."""
         self.rows(
@@ -142,3 +147,11 @@ def test_threads_of_an_agents_own__what_they_held_is_there_again(site: Site) -> 
     for _ in range(4):
         site.wait([site.start("own_threads")], "completed")
     assert site.login_page()[0] == 200
+
+
+def test_threads_that_an_agent_keeps__are_well_again_after_one_error_each(site: Site) -> None:
+    site.wait([site.start("kept_threads")], "completed")
+    site.cut_connections()
+    for _ in range(2):  # each of the two threads may find out by an error
+        site.wait_for_an_end(site.start("kept_threads"))
+    site.wait([site.start("kept_threads") for _ in range(4)], "completed")
