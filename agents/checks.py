@@ -12,6 +12,7 @@ from django.core.checks import Warning as CheckWarning
 
 from agents import discovery
 from agents.conf import EXECUTORS, conf
+from websocket_core.conf import conf as core
 from websocket_core.setting_values import one_of
 
 PROCESS_LOCAL_LAYERS = ("websocket_core.layers.InProcessChannelLayer", "channels.layers.InMemoryChannelLayer")
@@ -46,6 +47,22 @@ def executor_fits(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> lis
             )
         )
     return found
+
+
+@register("netra")
+def heartbeats_fit(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[CheckMessage]:
+    """E005: a lease, or a process, that ends before its next heartbeat takes every run from its worker."""
+    heartbeat = conf.HEARTBEAT_SECONDS
+    bounds = {"NETRA_LEASE_SECONDS": conf.LEASE_SECONDS, "NETRA_PROCESS_TIMEOUT": core.PROCESS_TIMEOUT}
+    return [
+        Error(
+            f"NETRA_HEARTBEAT_SECONDS ({heartbeat:g}) must be less than {name} ({bound:g}).",
+            hint="A third of it leaves room for one heartbeat that comes late.",
+            id="agents.E005",
+        )
+        for name, bound in bounds.items()
+        if heartbeat >= bound
+    ]
 
 
 @register()  # not at the start of every server: its modules are imported on its loop, and `/readyz` tells

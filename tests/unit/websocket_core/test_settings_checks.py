@@ -188,3 +188,11 @@ def test_names__misspelt_ones_in_a_project_of_ones_own(caplog, monkeypatch):
 
 def test_names__those_of_netra_are_known():
     assert found("websocket_core.W020") == []
+
+
+@pytest.mark.parametrize("bound", ["NETRA_LEASE_SECONDS", "NETRA_PROCESS_TIMEOUT"])
+def test_heartbeats__that_come_after_the_end_of_what_they_renew__are_refused(bound):
+    with override_settings(**{bound: 5.0, "NETRA_HEARTBEAT_SECONDS": 5.0}):
+        (message,) = found("agents.E005")
+    assert message.startswith(f"NETRA_HEARTBEAT_SECONDS (5) must be less than {bound} (5).")
+    assert found("agents.E005") == []
