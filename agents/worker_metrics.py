@@ -39,14 +39,14 @@ class _Handler(WSGIRequestHandler):
         """Write nothing: probes come every few seconds."""
 
 
-def serve(host: str, port: int) -> None:
-    """Answer on this address until the process ends.
+def serve(host: str, port: int) -> WSGIServer:
+    """Answer on this address until the process ends, or until the server that is returned is shut down.
 
     Raises:
         OSError: the address cannot be had.
     """
     family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
-    server = type("Server", (_Server,), {"address_family": family})((address[0], port), _Handler)
+    server: WSGIServer = type("Server", (_Server,), {"address_family": family})((address[0], port), _Handler)
     server.set_app(_application(asyncio.get_running_loop()))
     threading.Thread(target=server.serve_forever, name="netra-worker-metrics", daemon=True).start()
     if address[0] not in LOOPBACK and not conf.METRICS_TOKEN:
@@ -55,6 +55,7 @@ def serve(host: str, port: int) -> None:
             "let Prometheus send it as a bearer token",
             *(host, port),
         )
+    return server
 
 
 def _application(loop: asyncio.AbstractEventLoop) -> Callable[..., Iterable[bytes]]:

@@ -6,12 +6,13 @@ import pytest
 from django.test import Client
 
 from netra import upgrade_page
+from netra.seldom_log import SeldomLog
 
 
 @pytest.mark.parametrize("path", ["/ws", "/ws/"])
 @pytest.mark.parametrize("method", ["GET", "HEAD", "POST", "OPTIONS"])
 def test_request_without_upgrade__is_told_what_is_missing(path: str, method: str, caplog, monkeypatch) -> None:
-    monkeypatch.setattr(upgrade_page.log, "_written", {})
+    monkeypatch.setattr(upgrade_page, "log", SeldomLog(logging.getLogger("netra.upgrade_page")))  # none written yet
     caplog.set_level(logging.WARNING)
     for _ in range(3):
         answer = Client(enforce_csrf_checks=True).generic(method, path, headers={"host": "localhost"})

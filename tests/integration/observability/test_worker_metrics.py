@@ -4,16 +4,30 @@ import asyncio
 import threading
 import urllib.error
 import urllib.request
+from collections.abc import Callable, Iterator
 from typing import Any
+from wsgiref.simple_server import WSGIServer
 
 import pytest
 
 from agents import worker_metrics
 from servers.process import free_port
 
+Serve = Callable[[str, int], None]
+
+
+@pytest.fixture
+def serve() -> Iterator[Serve]:
+    """`worker_metrics.serve`, for as long as the test."""
+    servers: list[WSGIServer] = []
+    yield lambda host, port: servers.append(worker_metrics.serve(host, port))
+    for server in servers:
+        server.shutdown()
+        server.server_close()
+
 
 @pytest.mark.django_db(transaction=True)
-async def test_port__answers_while_the_loop_turns_and_only_then(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_port__answers_while_the_loop_turns_and_only_then(serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
     port, answers = free_port(), list[int]()
     url = f"http://127.0.0.1:{port}/metrics"
 
@@ -24,7 +38,7 @@ async def test_port__answers_while_the_loop_turns_and_only_then(monkeypatch: pyt
         except urllib.error.HTTPError as error:
             answers.append(error.code)
 
-    worker_metrics.serve("127.0.0.1", port)
+    serve("127.0.0.1", port)
     monkeypatch.setattr(worker_metrics, "ANSWER_SECONDS", 30.0)
     await asyncio.to_thread(ask)
     monkeypatch.setattr(worker_metrics, "ANSWER_SECONDS", 0.3)
@@ -36,7 +50,7 @@ async def test_port__answers_while_the_loop_turns_and_only_then(monkeypatch: pyt
 
 @pytest.mark.django_db(transaction=True)
 async def test_port__is_for_this_machine_and_for_those_who_have_the_token(
-    settings: Any, caplog: pytest.LogCaptureFixture
+    serve: Serve, settings: Any, caplog: pytest.LogCaptureFixture
 ) -> None:
     """What a proxy on this machine passes on comes from elsewhere."""
     port = free_port()
@@ -51,7 +65,7 @@ async def test_port__is_for_this_machine_and_for_those_who_have_the_token(
         except urllib.error.HTTPError as error:
             return error.code
 
-    worker_metrics.serve("0.0.0.0", port)  # noqa: S104 - it warns
+    serve("0.0.0.0", port)  # noqa: S104 - it warns
     assert "NETRA_METRICS_TOKEN is not set" in caplog.text
     away = {"X_Forwarded_For": "192.0.2.1"}
     assert await asyncio.to_thread(ask, "/metrics") == 200
@@ -64,12 +78,12 @@ async def test_port__is_for_this_machine_and_for_those_who_have_the_token(
     assert await asyncio.to_thread(ask, "/metrics", Authorization="Bearer s3cret-of-metrics", **away) == 200
     assert await asyncio.to_thread(ask, "/healthz", **away) == 200  # a probe of an orchestrator has no token
     caplog.clear()
-    worker_metrics.serve("0.0.0.0", free_port())  # noqa: S104 - there is a token
+    serve("0.0.0.0", free_port())  # noqa: S104 - there is a token
     assert "NETRA_METRICS_TOKEN" not in caplog.text
 
 
-async def test_port__that_is_taken_is_said() -> None:
+async def test_port__that_is_taken_is_said(serve: Serve) -> None:
     port = free_port()
-    worker_metrics.serve("127.0.0.1", port)
+    serve("127.0.0.1", port)
     with pytest.raises(OSError, match="in use"):
-        worker_metrics.serve("127.0.0.1", port)
+        serve("127.0.0.1", port)
