@@ -20,8 +20,8 @@ from agents.run_events import RunEvents
 from agents.steps import MessageStream, ToolCall
 from agents.texts import expressible, storable
 from agents.time_limit import TimeLimit
-from websocket_core import events
 from websocket_core.ids import RunID, ThreadID, UserID, new_id
+from websocket_core.wire import events
 
 T = TypeVar("T")
 

@@ -14,8 +14,8 @@ from weakref import WeakKeyDictionary
 import jsonschema_rs
 import msgspec
 
-from websocket_core import events
 from websocket_core.errors import InvalidAction
+from websocket_core.wire import events
 
 _BACKTRACKING_STEPS = 100_000  # some milliseconds
 _MASK = "the value"  # stands for it in messages: it may be large, and is the client's own anyway

@@ -19,9 +19,9 @@ from agents.facts import Decision, PastRun
 from agents.models import ACTIVE, OPEN, Memory, Run
 from agents.models import Decision as DecisionRow
 from websocket_core.conf import conf as delivery_conf
-from websocket_core.events import RunGrammar
 from websocket_core.models import Event, Process
 from websocket_core.protocols import RunState
+from websocket_core.wire.events import RunGrammar
 
 log = logging.getLogger(__name__)
 

@@ -32,11 +32,10 @@ from agents.registry import AgentRegistry
 from agents.run_events import RunEvents
 from agents.run_watch import RunWatch, watch
 from agents.runners_bell import listen
-from websocket_core import db, events, log_context
+from websocket_core import db, log_context
 from websocket_core.background import Outage, repeat
 from websocket_core.context import UserExecutionContext
 from websocket_core.errors import LeaseLostError
-from websocket_core.events import RunGrammar
 from websocket_core.ids import RunID, ThreadID, UserID, new_id
 from websocket_core.journal import get_journal
 from websocket_core.lifecycle import is_draining, lifecycle
@@ -44,6 +43,8 @@ from websocket_core.process import this_process
 from websocket_core.process_tasks import process_task
 from websocket_core.serving import serving
 from websocket_core.websocket_manager import create_websocket_manager
+from websocket_core.wire import events
+from websocket_core.wire.events import RunGrammar
 
 log = logging.getLogger(__name__)
 

@@ -26,7 +26,7 @@ from agents.run_watch import ended
 from agents.runner import get_runner
 from agents.runners_bell import LOOK_MESSAGE, RUNNERS_GROUP
 from agents.tracing import Span, get_tracer
-from websocket_core import db, events, log_context
+from websocket_core import db, log_context
 from websocket_core.announce import announce
 from websocket_core.errors import (
     AlreadyDecided,
@@ -45,6 +45,7 @@ from websocket_core.limits import start_limiter
 from websocket_core.process import this_process
 from websocket_core.protocols import RunState, StartOutcome
 from websocket_core.serving import serving
+from websocket_core.wire import events
 
 log = logging.getLogger(__name__)
 

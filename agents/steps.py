@@ -11,7 +11,7 @@ from agents.facts import Decision
 from agents.run_events import RunEvents
 from agents.texts import bounded
 from websocket_core.errors import RunOverError
-from websocket_core.events import EventTooLargeError, UnserialisableError
+from websocket_core.wire.events import EventTooLargeError, UnserialisableError
 
 
 class MessageStream:

@@ -10,8 +10,8 @@ from typing import Any
 import msgspec
 
 from agents.conf import conf
-from websocket_core import events
 from websocket_core.stored_text import REPLACEMENT, storable, whole
+from websocket_core.wire import events
 
 __all__ = ["REPLACEMENT", "bounded", "expressible", "storable", "whole"]
 

@@ -6,13 +6,14 @@ from collections.abc import Awaitable, Callable, Mapping
 from datetime import UTC
 from typing import TYPE_CHECKING, Any, Final
 
-from websocket_core import actions, auth, events, frames, journal_read
+from websocket_core import auth, journal_read
 from websocket_core.connection import WebSocketConnection
 from websocket_core.epoch import with_epoch
 from websocket_core.errors import CursorExpired, InvalidAction, InvalidCursor, Unauthenticated, UnknownAction
 from websocket_core.journal_read import Bounds
 from websocket_core.protocols import RunService, RunState
 from websocket_core.turn import Turn
+from websocket_core.wire import actions, events, frames
 
 if TYPE_CHECKING:
     from websocket_core.consumer import NetraConsumer

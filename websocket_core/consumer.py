@@ -15,7 +15,7 @@ from typing import Any
 from channels.consumer import AsyncConsumer
 from django.db import InterfaceError, OperationalError
 
-from websocket_core import actions, auth, frames, log_context
+from websocket_core import auth, log_context
 from websocket_core.action_table import ACTION_TABLE
 from websocket_core.conf import conf
 from websocket_core.connection import WebSocketConnection
@@ -29,6 +29,7 @@ from websocket_core.serving import serving
 from websocket_core.turn import Turn
 from websocket_core.unified_manager import UnifiedWebSocketManager
 from websocket_core.websocket_manager import create_websocket_manager
+from websocket_core.wire import actions, frames
 
 log = logging.getLogger(__name__)
 

@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from websocket_core import db, events, frames, journal_read
+from websocket_core import db, journal_read
 from websocket_core.conf import conf
 from websocket_core.connection import WebSocketConnection
 from websocket_core.context import UserExecutionContext
@@ -27,6 +27,7 @@ from websocket_core.journal_transaction import Append
 from websocket_core.models import Connection
 from websocket_core.quota import RoomOfRun
 from websocket_core.transports import BareTransport
+from websocket_core.wire import events, frames
 
 log = logging.getLogger(__name__)
 

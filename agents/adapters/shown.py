@@ -14,8 +14,8 @@ from pydantic_core import PydanticSerializationError, to_json
 
 from agents.texts import expressible
 from agents.texts import storable as clean
-from websocket_core import events
 from websocket_core.conf import conf
+from websocket_core.wire import events
 
 __all__ = ["clean", "plain", "shown"]
 

@@ -19,9 +19,9 @@ from websocket_core.auth import issue_ticket
 from websocket_core.conf import conf
 from websocket_core.epoch import with_epoch
 from websocket_core.errors import CursorExpired, InvalidCursor
-from websocket_core.frames import moment
 from websocket_core.journal_read import Bounds
 from websocket_core.removal import remove_deleted
+from websocket_core.wire.frames import moment
 
 NAME = r"^[A-Za-z0-9_.:\-]{1,128}$"
 ThreadName = Annotated[str, Path(pattern=NAME)]

@@ -13,9 +13,9 @@ from django.http import HttpRequest, HttpResponse, RawPostDataException, Unreada
 from ninja import NinjaAPI
 from ninja.errors import HttpError, ValidationError
 
-from websocket_core import events
 from websocket_core.errors import ClientError, JournalUnavailable, Unauthenticated, WebSocketCoreError
 from websocket_core.ids import new_id
+from websocket_core.wire import events
 
 log = logging.getLogger(__name__)
 

@@ -13,14 +13,14 @@ from agents.models import OPEN, Run
 from agents.open_runs import is_open
 from agents.run_reads import thread_states
 from netra.api.problems import Problem
-from websocket_core import events
 from websocket_core.auth import tokens
 from websocket_core.conf import conf
 from websocket_core.errors import InvalidAction, NotFound, ThreadBusy
-from websocket_core.frames import moment
 from websocket_core.models import AccessToken, Thread
 from websocket_core.protocols import RunState
 from websocket_core.removal import take_away
+from websocket_core.wire import events
+from websocket_core.wire.frames import moment
 
 # Where a page of threads ends. The time alone is not enough: threads that moved in one commit share it.
 THREAD_CURSOR = r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z(~[A-Za-z0-9_.:\-]{1,128})?$"

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 from ninja import Field, Schema
 from pydantic import Strict, field_validator
 
-from websocket_core import events
+from websocket_core.wire import events
 
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9_.:\-]{1,128}$")]
 Text = Annotated[str, Field(pattern=r"^[^\x00]*$")]

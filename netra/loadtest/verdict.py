@@ -12,8 +12,8 @@ import msgspec
 
 from netra.loadtest.load import Load, User, digest
 from netra.loadtest.resuming_client import journal_of
-from websocket_core.events import RunGrammar
 from websocket_core.testing_oracle import ends
+from websocket_core.wire.events import RunGrammar
 
 READ_AT_ONCE = 8
 CATCH_UP_SECONDS = 30.0

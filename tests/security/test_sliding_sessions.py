@@ -18,9 +18,9 @@ from security.fixtures import log_in
 from websocket_core import auth, db
 from websocket_core.auth import Identity
 from websocket_core.auth.announce import announce
-from websocket_core.frames import moment
 from websocket_core.hub import get_hub
 from websocket_core.testing import Client, InProcessSocket
+from websocket_core.wire.frames import moment
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

@@ -6,9 +6,9 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from agents.models import ACTIVE, Approval, Decision, Run, RunStatus
-from websocket_core.events import frame, timestamp
 from websocket_core.ids import new_id
 from websocket_core.models import Connection, Event, Process, Thread
+from websocket_core.wire.events import frame, timestamp
 
 ENDS = {
     "agent_completed": RunStatus.COMPLETED,

@@ -19,8 +19,8 @@ from websocket_core.admin.filters import ChoiceFilter, GivenFilter, row_number
 from websocket_core.admin.keyset import Stretch
 from websocket_core.admin.moments import column
 from websocket_core.admin.read_only import ReadOnlyAdmin
-from websocket_core.events import EventType
 from websocket_core.models import Event, Thread
+from websocket_core.wire.events import EventType
 
 HEAD = 700  # characters of a frame that a list reads: its ids take up to 400
 SHOWN = 90  # characters of its data that a list shows

@@ -11,8 +11,8 @@ from langgraph.pregel import Pregel
 
 from agents.adapters.langgraph.public_state import names_output, public_channels
 from agents.adapters.shown import clean, plain
-from websocket_core import events
 from websocket_core.conf import conf
+from websocket_core.wire import events
 
 STRUCTURED = "structured_response"  # the answer of LangChain's agents that are given a `response_format`
 _ROOM = 8 * 1024  # of the last event for everything besides the result

@@ -21,7 +21,7 @@ from agents.context import AgentContext
 from agents.errors import AgentError
 from agents.errors import ToolDenied as Denied
 from agents.facts import Decision, Rest
-from websocket_core import events
+from websocket_core.wire import events
 
 _usage = TypeAdapter(RunUsage)
 

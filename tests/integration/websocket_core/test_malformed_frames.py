@@ -20,7 +20,7 @@ from websockets.sync.client import ClientConnection, connect
 from integration.server.raw_client import CLOSE, TEXT, RawClient, client_frame
 from servers.fixtures import TEST_KEY
 from servers.netra import Installation, NetraServer
-from websocket_core import actions
+from websocket_core.wire import actions
 
 KINDS = [
     "",

@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 from agents.texts import bounded, expressible, storable, whole
-from websocket_core import events
+from websocket_core.wire import events
 
 HALF = "\ud83d"
 

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from websocket_core import actions
 from websocket_core.action_table import ACTION_TABLE
 from websocket_core.errors import ClientError, InvalidAction, UnknownAction
+from websocket_core.wire import actions
 
 
 def decode(**message: Any) -> Any:

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from websocket_core import actions
 from websocket_core.errors import ClientError, InvalidJSON
+from websocket_core.wire import actions
 
 
 def refusal(text: str | bytes) -> ClientError:

@@ -14,10 +14,10 @@ from django.utils.safestring import mark_safe
 from hypothesis import given
 from hypothesis import strategies as st
 
-from websocket_core import events
 from websocket_core.errors import GrammarError
-from websocket_core.events import EventTooLargeError, RunGrammar, UnserialisableError
 from websocket_core.ids import RunID, UserID, new_id
+from websocket_core.wire import events
+from websocket_core.wire.events import EventTooLargeError, RunGrammar, UnserialisableError
 
 json_values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),

@@ -11,11 +11,11 @@ from hypothesis import strategies as st
 
 from test_framework.ssot.factories import GOOGLE, create_test_manager
 from websocket_core import db
-from websocket_core.events import UnserialisableError
 from websocket_core.journal import get_journal
 from websocket_core.journal_transaction import JOIN_LIMIT, Append, Operation, Transaction
 from websocket_core.models import Event
 from websocket_core.testing import texts_of
+from websocket_core.wire.events import UnserialisableError
 
 pytestmark = pytest.mark.usefixtures("each_database")
 

@@ -10,10 +10,10 @@ import msgspec
 from agents.models import Approval, Run
 from agents.runtime import RunRuntime
 from websocket_core import db
-from websocket_core.events import RunGrammar
 from websocket_core.ids import new_id
 from websocket_core.journal import get_journal
 from websocket_core.models import Event
+from websocket_core.wire.events import RunGrammar
 
 OVER = ("completed", "failed", "cancelled")
 WAIT_SECONDS = 30.0

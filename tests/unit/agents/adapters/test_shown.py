@@ -6,7 +6,7 @@ import pytest
 from pydantic import BaseModel
 
 from agents.adapters.shown import clean, shown
-from websocket_core import events
+from websocket_core.wire import events
 
 
 class Weather(BaseModel):

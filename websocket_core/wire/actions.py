@@ -14,8 +14,8 @@ from typing import Annotated, Any, ClassVar, Final, Literal, NoReturn
 import msgspec
 from msgspec import Meta, Struct
 
-from websocket_core import events
 from websocket_core.errors import ClientError, InvalidAction, InvalidJSON, UnknownAction
+from websocket_core.wire import events
 
 _NAME = r"^[A-Za-z0-9_.:\-]{1,128}\Z"
 Name = Annotated[str, Meta(pattern=_NAME)]
