@@ -16,7 +16,7 @@ from django.db import InterfaceError, OperationalError
 
 from websocket_core import db, journal_read, metrics
 from websocket_core.conf import conf
-from websocket_core.delivery import Delivery, Locate, Read
+from websocket_core.delivery.machine import Delivery, Locate, Read
 from websocket_core.groups import user_group
 from websocket_core.ids import ConnectionID, UserID, new_id
 from websocket_core.transports import Transport

@@ -18,7 +18,7 @@ from hypothesis.stateful import (
     rule,
 )
 
-from websocket_core.delivery import Delivery, Locate, Read
+from websocket_core.delivery.machine import Delivery, Locate, Read
 
 THREADS = ("a", "b", "c")
 LONGEST = 60

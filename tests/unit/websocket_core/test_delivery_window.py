@@ -1,6 +1,6 @@
 """The flow-control window: exact to the frame, also when the client begins to acknowledge late."""
 
-from websocket_core.delivery_window import AckWindow
+from websocket_core.delivery.window import AckWindow
 
 
 def window_with(size, *sent):

@@ -3,8 +3,8 @@
 from collections import OrderedDict
 from collections.abc import Sequence
 
-from websocket_core.delivery_lane import Lane
-from websocket_core.delivery_window import AckWindow
+from websocket_core.delivery.lane import Lane
+from websocket_core.delivery.window import AckWindow
 
 
 class Outbox:

@@ -3,7 +3,7 @@
 from collections import OrderedDict
 from typing import NamedTuple
 
-from websocket_core.delivery_lane import Lane
+from websocket_core.delivery.lane import Lane
 
 
 class Read(NamedTuple):

@@ -13,11 +13,11 @@ reading actions while `control_chars` is large bounds them.
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
-from websocket_core.delivery_lane import Lane
-from websocket_core.delivery_orders import Locate, Orders, Read
-from websocket_core.delivery_outbox import Outbox
-from websocket_core.delivery_positions import Position, Positions
-from websocket_core.delivery_window import AckWindow
+from websocket_core.delivery.lane import Lane
+from websocket_core.delivery.orders import Locate, Orders, Read
+from websocket_core.delivery.outbox import Outbox
+from websocket_core.delivery.positions import Position, Positions
+from websocket_core.delivery.window import AckWindow
 
 __all__ = ["Delivery", "Locate", "Read"]
 
