@@ -28,7 +28,7 @@ from agents.run_events import RunEvents
 from agents.sync_context import SyncAgentContext
 from agents.texts import expressible
 from agents.time_limit import TimeLimit
-from websocket_core import db
+from websocket_core.database import db
 from websocket_core.errors import JournalUnavailable, LeaseLostError, QuotaExceeded, RunOverError
 from websocket_core.ids import new_id
 from websocket_core.protocols import WebSocketManagerProtocol

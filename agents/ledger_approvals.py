@@ -11,6 +11,7 @@ import msgspec
 
 from agents.ledger import Event, Lease, RunOperation, append, decide_row
 from agents.models import Approval, Decision, Run, RunStatus
+from websocket_core.database.stored_text import exact, fitting, storable
 from websocket_core.errors import (
     AlreadyDecided,
     LeaseLostError,
@@ -19,7 +20,6 @@ from websocket_core.errors import (
 from websocket_core.ids import NAME_LENGTH
 from websocket_core.journal_transaction import ThreadRow, Transaction
 from websocket_core.quota import RoomOfRun, size_of
-from websocket_core.stored_text import exact, fitting, storable
 from websocket_core.wire import events
 
 TOOL_NAME_LENGTH = 255

@@ -12,11 +12,11 @@ from agents.executors import Executor
 from agents.ledger import REASON_LENGTH, Event, RunOperation, append, end, row_of, run_of, with_usage
 from agents.ledger_sql import RunRow
 from agents.models import OPEN, Run, RunStatus
+from websocket_core.database.stored_text import exact, fitting
 from websocket_core.errors import RunFinished
 from websocket_core.ids import NAME_LENGTH, new_id
 from websocket_core.journal_sql import pairs_of
 from websocket_core.journal_transaction import ThreadRow, Transaction
-from websocket_core.stored_text import exact, fitting
 
 
 class Stopped(NamedTuple):

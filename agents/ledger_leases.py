@@ -10,10 +10,10 @@ from agents.ledger import Event, Lease, RunOperation, claim, end, row_of
 from agents.ledger_sql import RunRow
 from agents.models import Approval, Memory, Run, RunStatus
 from agents.open_runs import is_open
+from websocket_core.database.stored_text import exact
 from websocket_core.errors import LeaseLostError
 from websocket_core.ids import NAME_LENGTH
 from websocket_core.journal_transaction import ThreadRow, Transaction
-from websocket_core.stored_text import exact
 
 CODE_LENGTH = 32
 INCIDENT_LENGTH = 64

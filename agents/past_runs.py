@@ -17,7 +17,7 @@ from weakref import WeakKeyDictionary
 from agents import run_reads
 from agents.base import BaseAgent, is_async
 from agents.facts import PastRun
-from websocket_core import db
+from websocket_core.database import db
 
 Load = Callable[[], list[PastRun]]
 

@@ -32,9 +32,10 @@ from agents.registry import AgentRegistry
 from agents.run_events import RunEvents
 from agents.run_watch import RunWatch, watch
 from agents.runners_bell import listen
-from websocket_core import db, log_context
+from websocket_core import log_context
 from websocket_core.background import Outage, repeat
 from websocket_core.context import UserExecutionContext
+from websocket_core.database import db
 from websocket_core.errors import LeaseLostError
 from websocket_core.ids import RunID, ThreadID, UserID, new_id
 from websocket_core.journal import get_journal

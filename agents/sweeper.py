@@ -24,8 +24,8 @@ from agents.run_watch import ended
 from agents.runner import get_runner
 from agents.runtime import RunRuntime
 from agents.tracing import get_tracer
-from websocket_core import db
 from websocket_core.background import AWAY, ForEach, Outage, repeat
+from websocket_core.database import db
 from websocket_core.errors import ClientError, JournalUnavailable
 from websocket_core.journal import get_journal
 from websocket_core.lifecycle import is_draining, lifecycle

@@ -1,5 +1,5 @@
 """Text that every end can carry: it has a UTF-8 form, and for the database's own columns no NUL
-(`websocket_core.stored_text`).
+(`websocket_core.database.stored_text`).
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 
 from agents.conf import conf
-from websocket_core.stored_text import REPLACEMENT, storable, whole
+from websocket_core.database.stored_text import REPLACEMENT, storable, whole
 from websocket_core.wire import events
 
 __all__ = ["REPLACEMENT", "bounded", "expressible", "storable", "whole"]

@@ -51,7 +51,7 @@ from agents.registry import agent as register_native
 from agents.runner import get_runner
 from agents.runtime import RunRuntime
 from integration.agents.adapters.langgraph_models import chat_graph, script
-from websocket_core import db
+from websocket_core.database import db
 from websocket_core.ids import new_id
 from websocket_core.serving import serving
 

@@ -16,8 +16,9 @@ class WebsocketCoreConfig(AppConfig):
         """Register the checks, and see to connections of threads that end."""
         from django.db.backends.signals import connection_created
 
-        from websocket_core import checks, lost_connections  # noqa: F401 - registering is the import's effect
+        from websocket_core import checks  # noqa: F401 - registering is the import's effect
         from websocket_core.auth import receivers
+        from websocket_core.database import lost_connections  # noqa: F401 - registering is the import's effect
 
         receivers.connect()
         connection_created.connect(lost_connections.watch, dispatch_uid="netra-lost-connections")

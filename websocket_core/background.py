@@ -15,7 +15,7 @@ from collections.abc import Awaitable, Callable, Hashable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import TypeVar
 
-from websocket_core import db
+from websocket_core.database import db
 from websocket_core.errors import JournalUnavailable
 
 T = TypeVar("T", bound=Hashable)

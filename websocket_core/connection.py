@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING, Any
 
 from django.db import InterfaceError, OperationalError
 
-from websocket_core import db, journal_read, metrics
+from websocket_core import journal_read, metrics
 from websocket_core.conf import conf
+from websocket_core.database import db
 from websocket_core.delivery.machine import Delivery, Locate, Read
 from websocket_core.groups import user_group
 from websocket_core.ids import ConnectionID, UserID, new_id

@@ -14,9 +14,10 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from websocket_core import auth, db
+from websocket_core import auth
 from websocket_core.auth import Identity
 from websocket_core.conf import conf
+from websocket_core.database import db
 
 if TYPE_CHECKING:
     from websocket_core.connection import WebSocketConnection

@@ -21,7 +21,7 @@ import msgspec
 from django.db import DatabaseError, connection, transaction
 from django.utils import timezone
 
-from websocket_core import db
+from websocket_core.database import db
 from websocket_core.ids import new_id
 from websocket_core.models import JournalEpoch
 

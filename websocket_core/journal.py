@@ -19,16 +19,17 @@ from weakref import WeakKeyDictionary
 
 from django.db import IntegrityError, transaction
 
-from websocket_core import db, metrics
+from websocket_core import metrics
 from websocket_core.announce import tell
 from websocket_core.checkpoints import Checkpoints
 from websocket_core.conf import conf
+from websocket_core.database import db
+from websocket_core.database.own_transaction import OwnTransaction
 from websocket_core.doorbell import Doorbell, hints_of
 from websocket_core.errors import JournalUnavailable, OutcomeUnknown
 from websocket_core.journal_commits import CommitMark
 from websocket_core.journal_sql import statements
 from websocket_core.journal_transaction import Operation, Transaction
-from websocket_core.own_transaction import OwnTransaction
 from websocket_core.process import this_process
 from websocket_core.process_tasks import process_task
 
@@ -77,7 +78,7 @@ class Journal:
 
         Raises:
             JournalUnavailable: the database was away for `JOURNAL_TIMEOUT` seconds; nothing was written.
-            RuntimeError: the caller is within a transaction of its own (`websocket_core.own_transaction`).
+            RuntimeError: the caller is within a transaction of its own (`websocket_core.database.own_transaction`).
             Exception: whatever the operation raised; then it has written nothing.
         """
         await self.own_transaction.refuse()

@@ -11,8 +11,8 @@ from functools import partial
 
 from django.db import connection, transaction
 
-from websocket_core import db
 from websocket_core.conf import conf
+from websocket_core.database import db
 from websocket_core.ids import new_id
 from websocket_core.models import Connection, Process
 

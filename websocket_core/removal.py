@@ -14,8 +14,8 @@ import time
 from django.db import connection, transaction
 from django.utils import timezone
 
-from websocket_core import db
 from websocket_core.background import Outage, repeat
+from websocket_core.database import db
 from websocket_core.models import NOBODY, Thread
 
 log = logging.getLogger(__name__)

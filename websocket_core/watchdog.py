@@ -15,10 +15,11 @@ from datetime import UTC, datetime, timedelta
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
-from websocket_core import db, epoch, journal_read, metrics
+from websocket_core import epoch, journal_read, metrics
 from websocket_core.background import Outage, repeat
 from websocket_core.conf import conf
 from websocket_core.credential_watch import CredentialWatch
+from websocket_core.database import db
 from websocket_core.delivery_lag import delivery_lag
 from websocket_core.groups import user_group
 from websocket_core.journal import get_journal

@@ -2,7 +2,7 @@
 
 from django.db import migrations, models
 
-from websocket_core.index_migration import AddIndexBesideTraffic
+from websocket_core.database.index_migration import AddIndexBesideTraffic
 
 
 class Migration(migrations.Migration):

@@ -14,9 +14,10 @@ from agents.runtime import RunRuntime
 from netra.api import problems, reads, schemas
 from netra.api.document import NetraAPI, StrictParser
 from netra.api.identity import ApiRequest, authenticate
-from websocket_core import db, journal_read
+from websocket_core import journal_read
 from websocket_core.auth import issue_ticket
 from websocket_core.conf import conf
+from websocket_core.database import db
 from websocket_core.epoch import with_epoch
 from websocket_core.errors import CursorExpired, InvalidCursor
 from websocket_core.journal_read import Bounds

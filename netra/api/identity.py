@@ -13,9 +13,9 @@ from django.http import HttpRequest, RawPostDataException
 from ninja.utils import check_csrf
 
 from netra.api.problems import Problem
-from websocket_core import db
 from websocket_core.auth import Identity, identify_token
 from websocket_core.auth.sessions import identify_session
+from websocket_core.database import db
 from websocket_core.errors import RateLimited, Unauthenticated
 from websocket_core.limits import action_limiter, cost_of, cost_of_threads
 

@@ -14,7 +14,7 @@ from django.test import AsyncClient
 
 from security.fixtures import log_in
 from test_framework.gateway import issue_token
-from websocket_core import db
+from websocket_core.database import db
 
 PATIENCE = 20.0
 

@@ -12,8 +12,8 @@ from django.utils import timezone
 from integration.api_caller import Caller, problem
 from servers.netra import NetraServer
 from test_framework.gateway import issue_token
-from websocket_core import db
 from websocket_core.auth import tokens
+from websocket_core.database import db
 from websocket_core.models import AccessToken
 
 pytestmark = pytest.mark.django_db(transaction=True)

@@ -21,8 +21,9 @@ from agents.runtime import RunRuntime
 from agents.sweeper import get_sweeper
 from test_framework.journal_operations import state
 from test_framework.ssot.factories import GITHUB, GOOGLE
-from websocket_core import db, journal_read
+from websocket_core import journal_read
 from websocket_core.context import UserExecutionContext
+from websocket_core.database import db
 from websocket_core.hub import get_hub
 from websocket_core.journal import get_journal
 from websocket_core.journal_sql import pairs_of

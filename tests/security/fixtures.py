@@ -12,8 +12,8 @@ from django.db import connections
 
 from security.issuer import Issuer
 from security.provider import Provider
-from websocket_core import db
 from websocket_core.announce import announcer
+from websocket_core.database import db
 
 
 @pytest.fixture

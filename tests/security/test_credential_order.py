@@ -5,8 +5,8 @@ from django.contrib.auth.models import User
 
 from security.fixtures import log_in
 from security.handshakes import HOST, OWN_ORIGIN, scope
-from websocket_core import db
 from websocket_core.auth import Unauthenticated, identify, issue_ticket, tokens
+from websocket_core.database import db
 
 pytestmark = pytest.mark.django_db(transaction=True)
 BAD = "netra_" + "x" * 43

@@ -18,7 +18,7 @@ from netra.health import prometheus
 from netra.secret_key import require_strong
 from security.fixtures import log_in
 from servers.netra import ROOT, clean_environment
-from websocket_core import db
+from websocket_core.database import db
 
 STRONG = "0123456789-abcdefghij-ABCDEFGHIJ-klmnopqrst-KLMNOPQRST"
 PAGES = ["/", "/admin/", "/api/docs", "/api/openapi.json", "/api/me", "/api/nowhere", "/accounts/login/", "/nowhere"]

@@ -15,7 +15,7 @@ from integration.api_caller import Caller
 from security.fixtures import log_in
 from security.probe_agents import asking, marked
 from test_framework.ssot.factories import AUTH0, GITHUB
-from websocket_core import db
+from websocket_core.database import db
 from websocket_core.ids import new_id
 from websocket_core.models import AccessToken, Connection, Thread
 from websocket_core.testing import Client

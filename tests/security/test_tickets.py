@@ -9,8 +9,8 @@ from django.utils import timezone
 
 from security.fixtures import log_in
 from security.handshakes import HOST, OWN_ORIGIN, scope
-from websocket_core import db
 from websocket_core.auth import Unauthenticated, check, identify, issue_ticket, tokens
+from websocket_core.database import db
 from websocket_core.errors import SessionRevoked, TokenExpired
 from websocket_core.models import AccessToken, Ticket
 

@@ -14,7 +14,7 @@ from django.core.management import call_command
 from django.db import connection, connections
 
 from netra.database import database
-from websocket_core import db
+from websocket_core.database import db
 
 NOT_OURS = ("contenttypes", "auth.permission", "auth.group")
 

@@ -9,7 +9,8 @@ from typing import Any, Literal
 import pytest
 from django.db import OperationalError, connection
 
-from websocket_core import db, journal, journal_sql
+from websocket_core import journal, journal_sql
+from websocket_core.database import db
 
 Commit = Literal["works", "lost", "unclear"]
 

@@ -14,8 +14,8 @@ import pytest
 from agents import agent_names, registry
 from agents.base import BaseAgent, make_agent
 from test_framework.ssot.factories import GOOGLE
-from websocket_core import db
 from websocket_core.auth import tokens
+from websocket_core.database import db
 from websocket_core.hub import get_hub
 from websocket_core.journal import get_journal
 from websocket_core.testing import Client, OrderOracle, connect

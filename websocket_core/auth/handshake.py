@@ -9,11 +9,11 @@ from urllib.parse import parse_qsl
 from django.conf import settings
 from django.http import parse_cookie
 
-from websocket_core import db
 from websocket_core.auth import oidc, tickets, tokens
 from websocket_core.auth.identity import Identity
 from websocket_core.auth.origin import handshake_of, require_known_host, require_own_origin
 from websocket_core.auth.sessions import identify_session
+from websocket_core.database import db
 from websocket_core.errors import Unauthenticated
 
 BEARER_PROTOCOL = "bearer."

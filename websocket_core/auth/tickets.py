@@ -14,11 +14,11 @@ from typing import Any, TypeVar
 from django.db import InterfaceError, OperationalError
 from django.utils import timezone
 
-from websocket_core import db
 from websocket_core.auth.identity import Identity
 from websocket_core.auth.revocation import require_valid
 from websocket_core.auth.tokens import digest
 from websocket_core.conf import conf
+from websocket_core.database import db
 from websocket_core.errors import TokenExpired, Unauthenticated
 from websocket_core.models import Ticket
 

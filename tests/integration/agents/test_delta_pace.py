@@ -8,7 +8,7 @@ import time
 
 import pytest
 
-from websocket_core import db
+from websocket_core.database import db
 from websocket_core.models import Event
 from websocket_core.testing import texts_of
 

@@ -12,7 +12,7 @@ from agents.models import Approval, Run
 from agents.runtime import RunRuntime, request_stop
 from agents.sweeper import Sweeper
 from integration.agents.adapters.runs import Runs
-from websocket_core import db
+from websocket_core.database import db
 from websocket_core.serving import serving
 
 pytestmark = pytest.mark.django_db(transaction=True)

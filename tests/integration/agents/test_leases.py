@@ -17,7 +17,8 @@ from agents.models import Run
 from agents.neglected_runs import stale_runs
 from agents.runner import _renew, get_runner
 from test_framework.journal_operations import state
-from websocket_core import db, journal_transaction, process
+from websocket_core import journal_transaction, process
+from websocket_core.database import db
 from websocket_core.errors import LeaseLostError
 from websocket_core.ids import ThreadID, UserID
 from websocket_core.journal import commit_now, get_journal

@@ -17,7 +17,7 @@ from integration.api_caller import Caller, problem
 from test_framework.gateway import kinds
 from test_framework.journal_operations import state
 from test_framework.ssot.factories import GITHUB, GOOGLE, create_test_manager
-from websocket_core import db
+from websocket_core.database import db
 from websocket_core.errors import QuotaExceeded, RunLimit
 from websocket_core.journal import get_journal
 from websocket_core.journal_transaction import Transaction

@@ -8,7 +8,7 @@ import pytest
 from agents import run_reads
 from agents.models import Run
 from test_framework.gateway import kinds
-from websocket_core import db
+from websocket_core.database import db
 from websocket_core.errors import RunOverError
 
 pytestmark = pytest.mark.django_db(transaction=True)

@@ -20,7 +20,8 @@ from servers.postgres import PostgresServer
 from test_framework.databases import use_database
 from test_framework.faults import DatabaseFaults
 from test_framework.journal_operations import state, states
-from websocket_core import db, metrics
+from websocket_core import metrics
+from websocket_core.database import db
 from websocket_core.errors import OutcomeUnknown
 from websocket_core.journal import Journal, get_journal
 from websocket_core.models import JournalCommit

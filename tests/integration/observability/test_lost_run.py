@@ -14,7 +14,7 @@ from agents.opentelemetry_tracer import OpenTelemetryTracer
 from agents.runtime import RunRuntime
 from agents.sweeper import Sweeper
 from seeds.history import make_run, make_thread
-from websocket_core import db
+from websocket_core.database import db
 from websocket_core.models import Thread
 
 TRACE, PARENT = "0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"

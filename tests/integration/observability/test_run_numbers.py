@@ -8,7 +8,7 @@ import pytest
 
 from agents import metrics
 from seeds.history import make_run, make_thread
-from websocket_core import db
+from websocket_core.database import db
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

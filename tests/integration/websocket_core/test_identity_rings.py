@@ -19,10 +19,10 @@ from django.utils import timezone
 
 from netra.channel_layer import channel_layers
 from security.fixtures import log_in, no_threads_left  # noqa: F401 - an autouse fixture
-from websocket_core import db
 from websocket_core.announce import Announcer, announcer
 from websocket_core.auth import tokens
 from websocket_core.auth.announce import CREDENTIALS_MESSAGE, announce
+from websocket_core.database import db
 from websocket_core.groups import user_group
 from websocket_core.models import AccessToken
 

@@ -14,10 +14,10 @@ from django.utils import timezone
 
 from security.fixtures import log_in, no_threads_left  # noqa: F401 - an autouse fixture
 from security.handshakes import HOST, OWN_ORIGIN, scope
-from websocket_core import db
 from websocket_core.auth import Unauthenticated, check, identify, tokens
 from websocket_core.auth.sessions import identify_session
 from websocket_core.auth.tokens import identify_first_party
+from websocket_core.database import db
 from websocket_core.errors import SessionRevoked, TokenExpired
 
 pytestmark = pytest.mark.django_db(transaction=True)

@@ -8,8 +8,8 @@ from django.core.management import CommandError, call_command
 from django.utils import timezone
 
 from security.fixtures import no_threads_left  # noqa: F401 - an autouse fixture
-from websocket_core import db
 from websocket_core.auth import Unauthenticated, check, identify_token, tokens
+from websocket_core.database import db
 from websocket_core.errors import SessionRevoked, TokenExpired
 from websocket_core.models import AccessToken
 

@@ -12,7 +12,8 @@ from integration.api_caller import Caller, problem
 from netra.api import reads
 from test_framework.journal_operations import state
 from test_framework.ssot.factories import GITHUB, GOOGLE
-from websocket_core import db, journal_read, removal
+from websocket_core import journal_read, removal
+from websocket_core.database import db
 from websocket_core.journal import get_journal
 from websocket_core.models import NOBODY, Event, Thread
 

@@ -12,8 +12,8 @@ import pytest
 from agents.runtime import RunRuntime
 from test_framework.gateway import issue_token, settle
 from test_framework.ssot.factories import GITHUB, GOOGLE, create_test_manager
-from websocket_core import db
 from websocket_core.connection import WebSocketConnection
+from websocket_core.database import db
 from websocket_core.errors import UserIsolationError
 from websocket_core.hub import get_hub
 from websocket_core.ids import UserID

@@ -20,9 +20,10 @@ from agents.ledger_starts import Started, StartRun
 from agents.models import Approval, Memory, Run
 from test_framework.journal_operations import Violating, blocked, state, states
 from test_framework.ssot.factories import GITHUB, GOOGLE
-from websocket_core import connection_log, db
+from websocket_core import connection_log
 from websocket_core.connection import WebSocketConnection
 from websocket_core.connection_log import ConnectionLog
+from websocket_core.database import db
 from websocket_core.ids import UserID
 from websocket_core.journal import get_journal
 from websocket_core.journal_transaction import Append, Operation, Transaction

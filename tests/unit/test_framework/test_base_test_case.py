@@ -6,7 +6,8 @@ import threading
 import pytest
 
 from test_framework.ssot.base_test_case import SSotAsyncTestCase, SSotBaseTestCase
-from websocket_core import UserExecutionContext, create_websocket_manager, db
+from websocket_core import UserExecutionContext, create_websocket_manager
+from websocket_core.database import db
 from websocket_core.models import Thread
 
 seen: list[str] = []

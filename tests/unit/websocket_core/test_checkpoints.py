@@ -8,7 +8,8 @@ import pytest
 from django.db import connection
 
 from test_framework.journal_operations import state
-from websocket_core import checkpoints, db
+from websocket_core import checkpoints
+from websocket_core.database import db
 from websocket_core.journal import get_journal
 
 pytestmark = pytest.mark.django_db(transaction=True)

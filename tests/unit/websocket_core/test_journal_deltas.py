@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from test_framework.ssot.factories import GOOGLE, create_test_manager
-from websocket_core import db
+from websocket_core.database import db
 from websocket_core.journal import get_journal
 from websocket_core.journal_transaction import JOIN_LIMIT, Append, Operation, Transaction
 from websocket_core.models import Event

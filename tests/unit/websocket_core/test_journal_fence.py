@@ -6,7 +6,7 @@ import pytest
 
 from test_framework.journal_operations import Lend, blocked, state, states
 from test_framework.ssot.factories import GOOGLE
-from websocket_core import db
+from websocket_core.database import db
 from websocket_core.errors import LeaseLostError, RunOverError
 from websocket_core.journal import get_journal
 from websocket_core.journal_transaction import Append

@@ -9,7 +9,7 @@ import msgspec
 
 from agents.models import Approval, Run
 from agents.runtime import RunRuntime
-from websocket_core import db
+from websocket_core.database import db
 from websocket_core.ids import new_id
 from websocket_core.journal import get_journal
 from websocket_core.models import Event

@@ -15,7 +15,7 @@ from agents.models import Approval
 from integration.agents.adapters.fake_openai import Delta, fake_openai, tool_call
 from integration.agents.adapters.langgraph_models import chat_graph, script
 from integration.agents.adapters.runs import Runs, new_thread
-from websocket_core import db
+from websocket_core.database import db
 
 DOCS = Path(__file__).resolve().parents[4] / "docs"
 Documented = Callable[..., dict[str, Any]]

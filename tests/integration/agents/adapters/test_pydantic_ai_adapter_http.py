@@ -10,8 +10,8 @@ from integration.agents.adapters.fake_openai import Delta, fake_openai, tool_cal
 from integration.agents.adapters.pydantic_ai_models import registered
 from integration.agents.adapters.runs import Runs, new_thread
 from netra.asgi import application
-from websocket_core import db
 from websocket_core.auth.tokens import issue
+from websocket_core.database import db
 from websocket_core.testing import connect
 
 USAGE: Delta = {"usage": {"prompt_tokens": 11, "completion_tokens": 7, "total_tokens": 18}}
