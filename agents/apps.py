@@ -19,7 +19,7 @@ class AgentsConfig(AppConfig):
         )
         from agents.conf import EXECUTORS, conf
         from agents.executors import get_executor
-        from websocket_core.serving import serving
+        from websocket_core.process.serving import serving
 
         retention.install()
         if conf.EXECUTOR in EXECUTORS:  # else E003 tells, which needs the app to be ready

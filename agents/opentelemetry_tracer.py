@@ -21,9 +21,9 @@ from opentelemetry.sdk.trace.export import BatchSpanProcessor
 from opentelemetry.trace import SpanKind, Status, StatusCode
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
-from websocket_core.lifecycle import lifecycle
-from websocket_core.log_context import user_mark
-from websocket_core.process import this_process
+from websocket_core.process.heartbeat import this_process
+from websocket_core.process.lifecycle import lifecycle
+from websocket_core.process.log_context import user_mark
 
 if TYPE_CHECKING:
     from agents.ledger import Lease

@@ -12,9 +12,9 @@ from agents import metrics
 from agents.ledger import TERMINAL_STATUS, Lease
 from agents.ledger_leases import FinishRun
 from agents.tracing import Span, get_tracer
-from websocket_core import log_context
 from websocket_core.errors import LeaseLostError
 from websocket_core.journal import get_journal
+from websocket_core.process import log_context
 
 log = logging.getLogger(__name__)
 

@@ -32,17 +32,17 @@ from agents.registry import AgentRegistry
 from agents.run_events import RunEvents
 from agents.run_watch import RunWatch, watch
 from agents.runners_bell import listen
-from websocket_core import log_context
-from websocket_core.background import Outage, repeat
 from websocket_core.context import UserExecutionContext
 from websocket_core.database import db
 from websocket_core.errors import LeaseLostError
 from websocket_core.ids import RunID, ThreadID, UserID, new_id
 from websocket_core.journal import get_journal
-from websocket_core.lifecycle import is_draining, lifecycle
-from websocket_core.process import this_process
-from websocket_core.process_tasks import process_task
-from websocket_core.serving import serving
+from websocket_core.process import log_context
+from websocket_core.process.background import Outage, repeat
+from websocket_core.process.heartbeat import this_process
+from websocket_core.process.lifecycle import is_draining, lifecycle
+from websocket_core.process.serving import serving
+from websocket_core.process.tasks import process_task
 from websocket_core.websocket_manager import create_websocket_manager
 from websocket_core.wire import events
 from websocket_core.wire.events import RunGrammar

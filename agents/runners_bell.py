@@ -11,7 +11,7 @@ from functools import partial
 from channels.layers import get_channel_layer
 
 from agents.conf import conf
-from websocket_core.background import Outage, repeat
+from websocket_core.process.background import Outage, repeat
 
 log = logging.getLogger(__name__)
 

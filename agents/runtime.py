@@ -26,7 +26,6 @@ from agents.run_watch import ended
 from agents.runner import get_runner
 from agents.runners_bell import LOOK_MESSAGE, RUNNERS_GROUP
 from agents.tracing import Span, get_tracer
-from websocket_core import log_context
 from websocket_core.announce import announce
 from websocket_core.database import db
 from websocket_core.errors import (
@@ -41,11 +40,12 @@ from websocket_core.errors import (
 )
 from websocket_core.ids import RunID, ThreadID, new_id
 from websocket_core.journal import get_journal
-from websocket_core.lifecycle import is_draining
 from websocket_core.limits import start_limiter
-from websocket_core.process import this_process
+from websocket_core.process import log_context
+from websocket_core.process.heartbeat import this_process
+from websocket_core.process.lifecycle import is_draining
+from websocket_core.process.serving import serving
 from websocket_core.protocols import RunState, StartOutcome
-from websocket_core.serving import serving
 from websocket_core.wire import events
 
 log = logging.getLogger(__name__)

@@ -24,13 +24,13 @@ from agents.run_watch import ended
 from agents.runner import get_runner
 from agents.runtime import RunRuntime
 from agents.tracing import get_tracer
-from websocket_core.background import AWAY, ForEach, Outage, repeat
 from websocket_core.database import db
 from websocket_core.errors import ClientError, JournalUnavailable
 from websocket_core.journal import get_journal
-from websocket_core.lifecycle import is_draining, lifecycle
-from websocket_core.process import look_after_processes, this_process
-from websocket_core.process_tasks import process_task
+from websocket_core.process.background import AWAY, ForEach, Outage, repeat
+from websocket_core.process.heartbeat import look_after_processes, this_process
+from websocket_core.process.lifecycle import is_draining, lifecycle
+from websocket_core.process.tasks import process_task
 from websocket_core.removal import keep_removing
 
 log = logging.getLogger(__name__)

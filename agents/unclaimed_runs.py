@@ -16,11 +16,11 @@ from agents import neglected_runs, runtime
 from agents.conf import conf
 from agents.runner import get_runner
 from agents.runners_bell import listen
-from websocket_core.background import ForEach, Outage, repeat
 from websocket_core.database import db
-from websocket_core.garbage import return_memory
-from websocket_core.lifecycle import is_draining, lifecycle
-from websocket_core.process_tasks import process_task
+from websocket_core.process.background import ForEach, Outage, repeat
+from websocket_core.process.garbage import return_memory
+from websocket_core.process.lifecycle import is_draining, lifecycle
+from websocket_core.process.tasks import process_task
 
 log = logging.getLogger(__name__)
 

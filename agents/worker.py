@@ -26,13 +26,13 @@ from agents.job_connections import JobConnections
 from agents.job_queue import PatientJobManager
 from agents.ledger_leases import ClaimRun
 from agents.runner import get_runner
-from websocket_core import garbage
-from websocket_core.background import AWAY, ForEach, Outage, repeat
 from websocket_core.journal import get_journal
-from websocket_core.lifecycle import begin_drain, is_draining, lifecycle
-from websocket_core.process import this_process
-from websocket_core.process_exit import exit_in_spite_of_threads
-from websocket_core.serving import serving
+from websocket_core.process import garbage
+from websocket_core.process.background import AWAY, ForEach, Outage, repeat
+from websocket_core.process.exit import exit_in_spite_of_threads
+from websocket_core.process.heartbeat import this_process
+from websocket_core.process.lifecycle import begin_drain, is_draining, lifecycle
+from websocket_core.process.serving import serving
 
 log = logging.getLogger(__name__)
 

@@ -53,7 +53,7 @@ from agents.runtime import RunRuntime
 from integration.agents.adapters.langgraph_models import chat_graph, script
 from websocket_core.database import db
 from websocket_core.ids import new_id
-from websocket_core.serving import serving
+from websocket_core.process.serving import serving
 
 TARGET = 0.8
 TEXT = "x" * 10  # about a token

@@ -49,6 +49,6 @@ class NetraAdminSite(AdminSite):
         if may_view("websocket_core.event"):
             events = context["events"] = numbers.events(now)
             context["sparkline"] = pictures.sparkline(events.per_minute)
-        if may_view("websocket_core.process"):
+        if may_view("websocket_core.process.heartbeat"):
             context["machines"] = numbers.machines(now)
         return render_to_string("admin/netra/live.html", context, request)

@@ -77,7 +77,7 @@ class GuardedConnection(psycopg.Connection[Any]):
 
 
 def _serves() -> bool:
-    from websocket_core.process import this_process  # settings name this class before there are models
+    from websocket_core.process.heartbeat import this_process  # settings name this class before there are models
 
     return this_process.kind != "command"
 

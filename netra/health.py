@@ -19,10 +19,10 @@ from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from agents import discovery
 from agents import metrics as run_metrics
 from agents.metrics_access import REFUSED, may_read
-from websocket_core import metrics
 from websocket_core.conf import conf
 from websocket_core.database import db
-from websocket_core.lifecycle import is_draining
+from websocket_core.process import metrics
+from websocket_core.process.lifecycle import is_draining
 from websocket_core.protocols import WebSocketManagerProtocolValidator
 
 log = logging.getLogger(__name__)

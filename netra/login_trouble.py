@@ -15,7 +15,7 @@ from django.core.exceptions import PermissionDenied, SuspiciousOperation
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
 
-from websocket_core.log_budget import LogBudget
+from websocket_core.process.log_budget import LogBudget
 
 log = logging.getLogger(__name__)
 

@@ -6,7 +6,7 @@ import logging
 import time
 from collections.abc import Callable
 
-from websocket_core.log_budget import LogBudget
+from websocket_core.process.log_budget import LogBudget
 
 EVERY_SECONDS = 60.0
 

@@ -11,8 +11,8 @@ from websocket_core.connection import WebSocketConnection
 from websocket_core.epoch import with_epoch
 from websocket_core.errors import CursorExpired, InvalidAction, InvalidCursor, Unauthenticated, UnknownAction
 from websocket_core.journal_read import Bounds
+from websocket_core.process.turn import Turn
 from websocket_core.protocols import RunService, RunState
-from websocket_core.turn import Turn
 from websocket_core.wire import actions, events, frames
 
 if TYPE_CHECKING:

@@ -22,7 +22,7 @@ from typing import Any
 from channels.layers import get_channel_layer
 from django.db import transaction
 
-from websocket_core.background import Outage, repeat
+from websocket_core.process.background import Outage, repeat
 
 log = logging.getLogger(__name__)
 

@@ -13,8 +13,8 @@ import time
 
 from django.db import connection
 
-from websocket_core.background import Outage
 from websocket_core.database import db
+from websocket_core.process.background import Outage
 
 log = logging.getLogger(__name__)
 

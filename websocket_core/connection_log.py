@@ -17,8 +17,8 @@ from websocket_core.ids import NAME_LENGTH, USER_LENGTH
 from websocket_core.journal import get_journal
 from websocket_core.journal_transaction import Operation, Transaction
 from websocket_core.models import Connection
-from websocket_core.process import this_process
-from websocket_core.process_tasks import process_task
+from websocket_core.process.heartbeat import this_process
+from websocket_core.process.tasks import process_task
 
 if TYPE_CHECKING:
     from websocket_core.connection import WebSocketConnection

@@ -15,18 +15,19 @@ from typing import Any
 from channels.consumer import AsyncConsumer
 from django.db import InterfaceError, OperationalError
 
-from websocket_core import auth, log_context
+from websocket_core import auth
 from websocket_core.action_table import ACTION_TABLE
 from websocket_core.conf import conf
 from websocket_core.connection import WebSocketConnection
 from websocket_core.context import UserExecutionContext
 from websocket_core.errors import ClientError, ConnectionClosedError, JournalUnavailable, Unauthenticated
 from websocket_core.ids import new_id
-from websocket_core.lifecycle import is_draining
 from websocket_core.limits import action_limiter, cost_of, cost_of_threads
+from websocket_core.process import log_context
+from websocket_core.process.lifecycle import is_draining
+from websocket_core.process.serving import serving
+from websocket_core.process.turn import Turn
 from websocket_core.protocols import RunService
-from websocket_core.serving import serving
-from websocket_core.turn import Turn
 from websocket_core.unified_manager import UnifiedWebSocketManager
 from websocket_core.websocket_manager import create_websocket_manager
 from websocket_core.wire import actions, frames

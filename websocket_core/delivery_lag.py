@@ -6,7 +6,7 @@ import math
 from collections import deque
 from collections.abc import Sequence
 
-from websocket_core import metrics
+from websocket_core.process import metrics
 
 WINDOW_SECONDS = 60.0
 

@@ -15,13 +15,13 @@ from typing import TYPE_CHECKING, Any
 
 from channels.layers import get_channel_layer
 
-from websocket_core import metrics
 from websocket_core.announce import announcer
-from websocket_core.background import Outage
 from websocket_core.conf import conf
 from websocket_core.groups import user_group
-from websocket_core.process_tasks import process_task
-from websocket_core.serving import serving
+from websocket_core.process import metrics
+from websocket_core.process.background import Outage
+from websocket_core.process.serving import serving
+from websocket_core.process.tasks import process_task
 
 if TYPE_CHECKING:
     from websocket_core.journal_transaction import ThreadRow

@@ -16,15 +16,16 @@ from weakref import WeakKeyDictionary
 
 from channels.layers import get_channel_layer
 
-from websocket_core import groups, metrics
-from websocket_core.background import Outage, repeat
+from websocket_core import groups
 from websocket_core.conf import conf
 from websocket_core.connection import WebSocketConnection
 from websocket_core.connection_log import ConnectionLog
 from websocket_core.doorbell import EVENTS_MESSAGE
-from websocket_core.lifecycle import lifecycle
-from websocket_core.process_tasks import process_task
-from websocket_core.serving import serving
+from websocket_core.process import metrics
+from websocket_core.process.background import Outage, repeat
+from websocket_core.process.lifecycle import lifecycle
+from websocket_core.process.serving import serving
+from websocket_core.process.tasks import process_task
 
 log = logging.getLogger(__name__)
 

@@ -19,7 +19,6 @@ from weakref import WeakKeyDictionary
 
 from django.db import IntegrityError, transaction
 
-from websocket_core import metrics
 from websocket_core.announce import tell
 from websocket_core.checkpoints import Checkpoints
 from websocket_core.conf import conf
@@ -30,8 +29,9 @@ from websocket_core.errors import JournalUnavailable, OutcomeUnknown
 from websocket_core.journal_commits import CommitMark
 from websocket_core.journal_sql import statements
 from websocket_core.journal_transaction import Operation, Transaction
-from websocket_core.process import this_process
-from websocket_core.process_tasks import process_task
+from websocket_core.process import metrics
+from websocket_core.process.heartbeat import this_process
+from websocket_core.process.tasks import process_task
 
 log = logging.getLogger(__name__)
 

@@ -34,7 +34,7 @@ from typing import Any
 from channels.exceptions import ChannelFull
 from channels.layers import BaseChannelLayer
 
-from websocket_core import metrics
+from websocket_core.process import metrics
 
 Message = dict[str, Any]
 

@@ -19,12 +19,12 @@ from redis.asyncio import Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 
-from websocket_core.background import Outage, repeat
 from websocket_core.conf import conf
 from websocket_core.groups import user_group
-from websocket_core.lifecycle import lifecycle
 from websocket_core.limit_buckets import Limiter
-from websocket_core.process_tasks import process_task
+from websocket_core.process.background import Outage, repeat
+from websocket_core.process.lifecycle import lifecycle
+from websocket_core.process.tasks import process_task
 
 log = logging.getLogger(__name__)
 

@@ -14,9 +14,9 @@ import time
 from django.db import connection, transaction
 from django.utils import timezone
 
-from websocket_core.background import Outage, repeat
 from websocket_core.database import db
 from websocket_core.models import NOBODY, Thread
+from websocket_core.process.background import Outage, repeat
 
 log = logging.getLogger(__name__)
 

@@ -15,8 +15,7 @@ from datetime import UTC, datetime, timedelta
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
-from websocket_core import epoch, journal_read, metrics
-from websocket_core.background import Outage, repeat
+from websocket_core import epoch, journal_read
 from websocket_core.conf import conf
 from websocket_core.credential_watch import CredentialWatch
 from websocket_core.database import db
@@ -24,8 +23,10 @@ from websocket_core.delivery_lag import delivery_lag
 from websocket_core.groups import user_group
 from websocket_core.journal import get_journal
 from websocket_core.models import Connection
-from websocket_core.process import look_after_processes, this_process
-from websocket_core.process_tasks import process_task
+from websocket_core.process import metrics
+from websocket_core.process.background import Outage, repeat
+from websocket_core.process.heartbeat import look_after_processes, this_process
+from websocket_core.process.tasks import process_task
 
 if TYPE_CHECKING:
     from websocket_core.connection import WebSocketConnection

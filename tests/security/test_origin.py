@@ -8,7 +8,7 @@ from security.fixtures import log_in
 from security.handshakes import HOST, OWN_ORIGIN, scope
 from websocket_core.auth import OriginRefused, Unauthenticated, identify, issue_ticket, origin, tokens
 from websocket_core.database import db
-from websocket_core.log_budget import LogBudget
+from websocket_core.process.log_budget import LogBudget
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

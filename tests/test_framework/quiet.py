@@ -13,8 +13,8 @@ from django.test.utils import override_settings
 
 from websocket_core.announce import announcer
 from websocket_core.database import db
-from websocket_core.lifecycle import lifecycle
 from websocket_core.limits import action_limiter, start_limiter
+from websocket_core.process.lifecycle import lifecycle
 
 # Draining for real, but without patience: who still runs when its test is over has been forgotten there.
 IMPATIENT = {"NETRA_DRAIN_SECONDS": 0.0, "NETRA_STOP_GRACE_SECONDS": 0.2, "NETRA_STALL_SECONDS": 0.2}

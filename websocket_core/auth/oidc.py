@@ -20,7 +20,7 @@ from websocket_core.auth.oidc_config import Issuer, issuers
 from websocket_core.auth.oidc_keys import Keyring, KeysUnavailable
 from websocket_core.errors import TokenExpired, Unauthenticated
 from websocket_core.ids import USER_LENGTH, UserID
-from websocket_core.log_budget import LogBudget
+from websocket_core.process.log_budget import LogBudget
 
 log = logging.getLogger(__name__)
 

@@ -22,7 +22,7 @@ from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 from websocket_core.auth.oidc_config import Issuer, is_safe_url, origin_of
 from websocket_core.auth.oidc_fetch import Deadline, fetch_json
 from websocket_core.conf import conf
-from websocket_core.log_budget import LogBudget
+from websocket_core.process.log_budget import LogBudget
 
 __all__ = ["Keyring", "KeysUnavailable", "PublicKey", "fetch_json", "public_keys"]
 

@@ -16,7 +16,7 @@ from django.http import HttpRequest
 
 from websocket_core.conf import conf
 from websocket_core.errors import OriginRefused
-from websocket_core.log_budget import LogBudget
+from websocket_core.process.log_budget import LogBudget
 
 log = logging.getLogger(__name__)
 

@@ -9,9 +9,9 @@ import logging
 from datetime import datetime
 from typing import Any
 
-from websocket_core import metrics
 from websocket_core.errors import WebSocketCoreError
 from websocket_core.ids import new_id
+from websocket_core.process import metrics
 from websocket_core.wire import events
 
 log = logging.getLogger(__name__)

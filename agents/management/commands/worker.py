@@ -11,7 +11,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from agents import discovery
 from agents.conf import conf
 from websocket_core.database import db
-from websocket_core.process import this_process
+from websocket_core.process.heartbeat import this_process
 
 DEFAULT_CONCURRENCY = 50  # runs at once; they mostly wait for models and tools
 

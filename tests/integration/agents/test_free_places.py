@@ -13,7 +13,7 @@ from agents.runtime import RunRuntime, request_stop
 from agents.sweeper import Sweeper
 from integration.agents.adapters.runs import Runs
 from websocket_core.database import db
-from websocket_core.serving import serving
+from websocket_core.process.serving import serving
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

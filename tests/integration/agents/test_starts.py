@@ -10,7 +10,7 @@ from agents.runner import get_runner
 from test_framework.gateway import kinds
 from test_framework.ssot.factories import GOOGLE
 from websocket_core.journal import get_journal
-from websocket_core.process import this_process
+from websocket_core.process.heartbeat import this_process
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

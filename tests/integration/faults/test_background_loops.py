@@ -24,14 +24,14 @@ from agents.models import Run
 from agents.runtime import RunRuntime
 from agents.sweeper import Sweeper
 from test_framework.gateway import Join, MakeAgent
-from websocket_core import background
 from websocket_core.announce import announcer
-from websocket_core.background import ForEach, Outage, repeat
 from websocket_core.hub import get_hub
 from websocket_core.ids import ThreadID, UserID
 from websocket_core.journal import commit_now
 from websocket_core.limits import action_limiter
-from websocket_core.process import this_process
+from websocket_core.process import background
+from websocket_core.process.background import ForEach, Outage, repeat
+from websocket_core.process.heartbeat import this_process
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

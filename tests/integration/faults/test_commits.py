@@ -20,12 +20,12 @@ from servers.postgres import PostgresServer
 from test_framework.databases import use_database
 from test_framework.faults import DatabaseFaults
 from test_framework.journal_operations import state, states
-from websocket_core import metrics
 from websocket_core.database import db
 from websocket_core.errors import OutcomeUnknown
 from websocket_core.journal import Journal, get_journal
 from websocket_core.models import JournalCommit
-from websocket_core.process import this_process
+from websocket_core.process import metrics
+from websocket_core.process.heartbeat import this_process
 from websocket_core.retention import Kind, kinds, prune_kind
 
 pytestmark = [pytest.mark.timeout(180), pytest.mark.postgres]

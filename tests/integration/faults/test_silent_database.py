@@ -11,7 +11,7 @@ from integration.faults.patient_client import PatientClient, journal_of
 from netra.guarded_connection import GuardedConnection, SessionEnded, SilentDatabase
 from servers.fixtures import MakeInstallation, StartServer
 from servers.postgres import PostgresServer
-from websocket_core.process import this_process
+from websocket_core.process.heartbeat import this_process
 
 pytestmark = pytest.mark.timeout(300)
 

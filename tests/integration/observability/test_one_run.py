@@ -18,7 +18,7 @@ from servers.fixtures import TEST_KEY
 from servers.netra import Installation
 from servers.postgres import PostgresServer
 from servers.process import free_port, wait_for
-from websocket_core.log_context import user_mark
+from websocket_core.process.log_context import user_mark
 
 USER = "auth0|observed-user"
 SAID = "something very private"

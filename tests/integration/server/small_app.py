@@ -287,7 +287,7 @@ def main(options):
     )
     server.run()
     say(json.dumps(SEEN))
-    from websocket_core.process_exit import exit_in_spite_of_threads
+    from websocket_core.process.exit import exit_in_spite_of_threads
 
     exit_in_spite_of_threads(seconds=1)
 

@@ -9,7 +9,7 @@ from django.db import connection, transaction
 from test_framework.ssot.factories import GITHUB, GOOGLE
 from websocket_core.connection_places import earlier_connections
 from websocket_core.models import Connection
-from websocket_core.process import this_process
+from websocket_core.process.heartbeat import this_process
 
 
 def opened(name: str, user_id: str = GOOGLE) -> Connection:

@@ -253,7 +253,7 @@ async def test_sharing__one_connection_that_is_closed_when_idle(processes, redis
 async def test_sharing__redis_away_limits_alone_and_comes_back(
     processes, settings, private_valkey: ValkeyServer, monkeypatch
 ):
-    monkeypatch.setattr("websocket_core.background.PAUSE_SECONDS", 0.1)
+    monkeypatch.setattr("websocket_core.process.background.PAUSE_SECONDS", 0.1)
     settings.NETRA_REDIS_URL = private_valkey.url
     private_valkey.kill()
     one, two = processes(Pace(0.1, 10)), processes(Pace(0.1, 10))

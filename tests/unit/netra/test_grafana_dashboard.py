@@ -11,7 +11,7 @@ from prometheus_client.process_collector import ProcessCollector
 
 from agents import metrics as run_metrics
 from servers.netra import ROOT
-from websocket_core import metrics as delivery_metrics
+from websocket_core.process import metrics as delivery_metrics
 
 DASHBOARD = json.loads((ROOT / "deploy" / "grafana" / "netra.json").read_text())
 GIVEN_BY_PROMETHEUS = {"instance", "job", "le"}

@@ -4,8 +4,8 @@ from math import inf
 
 import pytest
 
-from websocket_core import metrics
 from websocket_core.delivery_lag import WINDOW_SECONDS, DeliveryLag, quantile
+from websocket_core.process import metrics
 
 
 @pytest.mark.parametrize(

@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 
 from agents.errors import AgentError, UnknownAgentError
-from websocket_core import errors, metrics
+from websocket_core import errors
 from websocket_core.errors import AlreadyDecided, ClientError, CursorExpired, InvalidAction, WebSocketCoreError
+from websocket_core.process import metrics
 from websocket_core.wire import frames
 
 

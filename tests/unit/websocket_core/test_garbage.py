@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from websocket_core import garbage
+from websocket_core.process import garbage
 
 
 class Knot:

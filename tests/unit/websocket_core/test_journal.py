@@ -9,13 +9,13 @@ from django.db import IntegrityError, transaction
 
 from test_framework.journal_operations import Failing, Violating, blocked, rows, state, states
 from test_framework.ssot.factories import GITHUB, GOOGLE, create_test_context, create_test_manager
-from websocket_core import metrics
 from websocket_core.announce import announcer
 from websocket_core.database import db
 from websocket_core.errors import LeaseLostError, NotFound, WebSocketCoreError
 from websocket_core.journal import Journal, commit_now, get_journal
 from websocket_core.journal_transaction import Operation, Transaction
 from websocket_core.models import Thread
+from websocket_core.process import metrics
 from websocket_core.testing import RecordingWebSocket
 
 pytestmark = pytest.mark.usefixtures("each_database")

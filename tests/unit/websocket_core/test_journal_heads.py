@@ -16,7 +16,7 @@ from websocket_core.database import db
 from websocket_core.journal import get_journal
 from websocket_core.journal_transaction import STAMP_EVERY
 from websocket_core.models import JournalCommit, Process, Thread
-from websocket_core.process import this_process
+from websocket_core.process.heartbeat import this_process
 
 pytestmark = pytest.mark.usefixtures("each_database")
 

@@ -14,8 +14,8 @@ import pytest
 from asgiref.sync import async_to_sync
 from channels.exceptions import ChannelFull
 
-from websocket_core import metrics
 from websocket_core.layers import InProcessChannelLayer
+from websocket_core.process import metrics
 
 MESSAGE = {"type": "test.message", "text": "hello"}
 

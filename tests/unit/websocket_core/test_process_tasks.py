@@ -7,8 +7,8 @@ from pathlib import Path
 from structlog.contextvars import get_contextvars
 
 import websocket_core
-from websocket_core import log_context
-from websocket_core.process_tasks import process_task
+from websocket_core.process import log_context
+from websocket_core.process.tasks import process_task
 
 ROOT = Path(websocket_core.__file__).parent.parent
 OF_WHO_ASKED: ContextVar[str] = ContextVar("of_who_asked")
@@ -53,9 +53,9 @@ def test_every_other_task__belongs_to_its_creator():
     for room in ("agents", "websocket_core", "netra"):
         for path in sorted((ROOT / room).rglob("*.py")):
             name = path.relative_to(ROOT).as_posix()
-            if name == "websocket_core/process_tasks.py" or name.startswith("netra/loadtest/"):
+            if name == "websocket_core/process/tasks.py" or name.startswith("netra/loadtest/"):
                 continue
             for node in ast.walk(ast.parse(path.read_text("utf-8"))):
                 if isinstance(node, ast.Attribute) and node.attr in ("create_task", "ensure_future"):
                     found[name] = found.get(name, 0) + 1
-    assert found == TASKS_OF_THEIR_CREATOR, "use websocket_core.process_tasks, or say here why it need not be"
+    assert found == TASKS_OF_THEIR_CREATOR, "use websocket_core.process.tasks, or say here why it need not be"

@@ -11,7 +11,7 @@ from django.test import override_settings
 
 from servers.netra import clean_environment
 from websocket_core.checks import refuse_unsafe_configuration
-from websocket_core.process import this_process
+from websocket_core.process.heartbeat import this_process
 
 
 def found(check_id):

@@ -14,7 +14,7 @@ from weakref import WeakSet
 from asgiref.sync import AsyncToSync
 from django.core import mail
 
-from websocket_core.process import this_process
+from websocket_core.process.heartbeat import this_process
 
 Begin = Callable[[], None]
 
