@@ -15,7 +15,10 @@ from agents.conf import EXECUTORS, conf
 from websocket_core.conf import conf as core
 from websocket_core.setting_values import one_of
 
-PROCESS_LOCAL_LAYERS = ("websocket_core.layers.InProcessChannelLayer", "channels.layers.InMemoryChannelLayer")
+PROCESS_LOCAL_LAYERS = (
+    "websocket_core.bell.in_process_layer.InProcessChannelLayer",
+    "channels.layers.InMemoryChannelLayer",
+)
 
 
 @register("netra")

@@ -26,7 +26,7 @@ from agents.run_watch import ended
 from agents.runner import get_runner
 from agents.runners_bell import LOOK_MESSAGE, RUNNERS_GROUP
 from agents.tracing import Span, get_tracer
-from websocket_core.announce import announce
+from websocket_core.bell.announcer import announce
 from websocket_core.database import db
 from websocket_core.errors import (
     AlreadyDecided,

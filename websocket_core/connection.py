@@ -15,10 +15,10 @@ from typing import TYPE_CHECKING, Any
 from django.db import InterfaceError, OperationalError
 
 from websocket_core import journal_read
+from websocket_core.bell.groups import user_group
 from websocket_core.conf import conf
 from websocket_core.database import db
 from websocket_core.delivery.machine import Delivery, Locate, Read
-from websocket_core.groups import user_group
 from websocket_core.ids import ConnectionID, UserID, new_id
 from websocket_core.process import metrics
 from websocket_core.transports import Transport

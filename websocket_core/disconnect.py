@@ -6,8 +6,8 @@ from collections.abc import Iterable
 
 from django.utils import timezone
 
-from websocket_core.announce import announce
-from websocket_core.groups import user_group
+from websocket_core.bell.announcer import announce
+from websocket_core.bell.groups import user_group
 from websocket_core.hub import CLOSE_MESSAGE
 from websocket_core.models import Connection
 

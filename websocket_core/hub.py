@@ -16,11 +16,11 @@ from weakref import WeakKeyDictionary
 
 from channels.layers import get_channel_layer
 
-from websocket_core import groups
+from websocket_core.bell import groups
+from websocket_core.bell.doorbell import EVENTS_MESSAGE
 from websocket_core.conf import conf
 from websocket_core.connection import WebSocketConnection
 from websocket_core.connection_log import ConnectionLog
-from websocket_core.doorbell import EVENTS_MESSAGE
 from websocket_core.process import metrics
 from websocket_core.process.background import Outage, repeat
 from websocket_core.process.lifecycle import lifecycle

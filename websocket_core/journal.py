@@ -19,12 +19,12 @@ from weakref import WeakKeyDictionary
 
 from django.db import IntegrityError, transaction
 
-from websocket_core.announce import tell
+from websocket_core.bell.announcer import tell
+from websocket_core.bell.doorbell import Doorbell, hints_of
 from websocket_core.checkpoints import Checkpoints
 from websocket_core.conf import conf
 from websocket_core.database import db
 from websocket_core.database.own_transaction import OwnTransaction
-from websocket_core.doorbell import Doorbell, hints_of
 from websocket_core.errors import JournalUnavailable, OutcomeUnknown
 from websocket_core.journal_commits import CommitMark
 from websocket_core.journal_sql import statements

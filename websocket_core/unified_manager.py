@@ -14,13 +14,13 @@ from datetime import UTC, datetime
 from typing import Any
 
 from websocket_core import journal_read
+from websocket_core.bell.groups import user_group
 from websocket_core.conf import conf
 from websocket_core.connection import WebSocketConnection
 from websocket_core.context import UserExecutionContext
 from websocket_core.database import db
 from websocket_core.epoch import with_epoch
 from websocket_core.errors import LeaseLostError, RunOverError, UserIsolationError
-from websocket_core.groups import user_group
 from websocket_core.hub import CONTROL_MESSAGE, get_hub
 from websocket_core.ids import ConnectionID, ThreadID
 from websocket_core.journal import get_journal

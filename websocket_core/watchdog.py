@@ -16,11 +16,11 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from websocket_core import epoch, journal_read
+from websocket_core.bell.groups import user_group
 from websocket_core.conf import conf
 from websocket_core.credential_watch import CredentialWatch
 from websocket_core.database import db
 from websocket_core.delivery_lag import delivery_lag
-from websocket_core.groups import user_group
 from websocket_core.journal import get_journal
 from websocket_core.models import Connection
 from websocket_core.process import metrics

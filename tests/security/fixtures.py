@@ -12,7 +12,7 @@ from django.db import connections
 
 from security.issuer import Issuer
 from security.provider import Provider
-from websocket_core.announce import announcer
+from websocket_core.bell.announcer import announcer
 from websocket_core.database import db
 
 

@@ -17,7 +17,7 @@ from netra.asgi import application
 from security.fixtures import log_in
 from websocket_core import auth
 from websocket_core.auth import Identity
-from websocket_core.auth.announce import announce
+from websocket_core.bell.credential_news import announce
 from websocket_core.database import db
 from websocket_core.hub import get_hub
 from websocket_core.testing import Client, InProcessSocket

@@ -11,7 +11,7 @@ import asyncio
 from channels.layers import channel_layers
 from django.test.utils import override_settings
 
-from websocket_core.announce import announcer
+from websocket_core.bell.announcer import announcer
 from websocket_core.database import db
 from websocket_core.limits import action_limiter, start_limiter
 from websocket_core.process.lifecycle import lifecycle

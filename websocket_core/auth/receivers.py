@@ -19,7 +19,7 @@ from django.db import models, transaction
 from django.db.models.signals import post_delete, post_save
 from django.utils import timezone
 
-from websocket_core.auth.announce import announce
+from websocket_core.bell.credential_news import announce
 from websocket_core.models import AccessToken
 
 # Fields of a user whose change ends credentials. Saving others, such as `last_login` at every log-in, rings nobody.

@@ -10,7 +10,7 @@ from typing import Any
 from channels_redis.pubsub import RedisPubSubChannelLayer
 
 from netra.settings import *  # noqa: F403
-from websocket_core.layers import InProcessChannelLayer
+from websocket_core.bell.in_process_layer import InProcessChannelLayer
 
 
 class _Faults:

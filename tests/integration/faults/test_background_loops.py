@@ -24,7 +24,7 @@ from agents.models import Run
 from agents.runtime import RunRuntime
 from agents.sweeper import Sweeper
 from test_framework.gateway import Join, MakeAgent
-from websocket_core.announce import announcer
+from websocket_core.bell.announcer import announcer
 from websocket_core.hub import get_hub
 from websocket_core.ids import ThreadID, UserID
 from websocket_core.journal import commit_now
@@ -98,7 +98,7 @@ async def until(condition: Callable[[], object], stimulus: Callable[[], Awaitabl
 STEPS = [
     # hub
     "websocket_core.hub.get_channel_layer",
-    "websocket_core.layers.InProcessChannelLayer.receive",
+    "websocket_core.bell.in_process_layer.InProcessChannelLayer.receive",
     "websocket_core.hub.Hub._deliver",
     "websocket_core.connection.WebSocketConnection.hint",
     # watchdog, looking and tending
@@ -111,8 +111,8 @@ STEPS = [
     "websocket_core.credential_watch.CredentialWatch.look",
     "websocket_core.hub.Hub.rejoin",
     # doorbell
-    "websocket_core.doorbell.get_channel_layer",
-    "websocket_core.doorbell.Doorbell._send_some",
+    "websocket_core.bell.doorbell.get_channel_layer",
+    "websocket_core.bell.doorbell.Doorbell._send_some",
     # runner and its bell
     "agents.runner.Runner._look_after_runs",
     "agents.runner.Runner._renew_leases",
@@ -160,7 +160,7 @@ async def test_a_step_that_raises__its_loop_goes_on(
 async def test_announcer__a_channel_layer_that_raises__later_rings_are_sent(
     first_call_fails: Callable[[str], FirstCallFails], caplog: pytest.LogCaptureFixture
 ) -> None:
-    layer = first_call_fails("websocket_core.announce.get_channel_layer")
+    layer = first_call_fails("websocket_core.bell.announcer.get_channel_layer")
     announcer.ring("netra.test", {"type": "netra.test"})
     await until(lambda: announcer.flush(0))
     announcer.ring("netra.test", {"type": "netra.test"})

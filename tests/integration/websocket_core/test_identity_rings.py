@@ -19,11 +19,11 @@ from django.utils import timezone
 
 from netra.channel_layer import channel_layers
 from security.fixtures import log_in, no_threads_left  # noqa: F401 - an autouse fixture
-from websocket_core.announce import Announcer, announcer
 from websocket_core.auth import tokens
-from websocket_core.auth.announce import CREDENTIALS_MESSAGE, announce
+from websocket_core.bell.announcer import Announcer, announcer
+from websocket_core.bell.credential_news import CREDENTIALS_MESSAGE, announce
+from websocket_core.bell.groups import user_group
 from websocket_core.database import db
-from websocket_core.groups import user_group
 from websocket_core.models import AccessToken
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -217,12 +217,12 @@ async def test_announce__a_broken_channel_layer_harms_nobody(settings, caplog):
 
 
 async def test_announce__is_bounded(monkeypatch):
-    monkeypatch.setattr("websocket_core.announce.MAX_WAITING", 10)
+    monkeypatch.setattr("websocket_core.bell.announcer.MAX_WAITING", 10)
     own = Announcer()
     for number in range(100):
         own.ring(f"group-{number}", {"type": "test"}, after=30)
     assert len(own._waiting) == 10
-    monkeypatch.setattr("websocket_core.announce.EXIT_SECONDS", 0.1)
+    monkeypatch.setattr("websocket_core.bell.announcer.EXIT_SECONDS", 0.1)
     await asyncio.to_thread(own.close)
     assert own.flush(0)
 

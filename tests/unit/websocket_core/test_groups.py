@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from test_framework.ssot.factories import USER_ID_EXAMPLES
-from websocket_core.groups import user_group
+from websocket_core.bell.groups import user_group
 from websocket_core.ids import UserID
 
 user_ids = st.text(min_size=1, max_size=255).filter(UserID.is_valid)

@@ -9,7 +9,7 @@ from django.db import IntegrityError, transaction
 
 from test_framework.journal_operations import Failing, Violating, blocked, rows, state, states
 from test_framework.ssot.factories import GITHUB, GOOGLE, create_test_context, create_test_manager
-from websocket_core.announce import announcer
+from websocket_core.bell.announcer import announcer
 from websocket_core.database import db
 from websocket_core.errors import LeaseLostError, NotFound, WebSocketCoreError
 from websocket_core.journal import Journal, commit_now, get_journal

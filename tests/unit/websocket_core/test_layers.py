@@ -14,7 +14,7 @@ import pytest
 from asgiref.sync import async_to_sync
 from channels.exceptions import ChannelFull
 
-from websocket_core.layers import InProcessChannelLayer
+from websocket_core.bell.in_process_layer import InProcessChannelLayer
 from websocket_core.process import metrics
 
 MESSAGE = {"type": "test.message", "text": "hello"}
@@ -438,7 +438,7 @@ def test_channels_own_layer_tests_pass(tmp_path):
             import asyncio, sys, types
             import channels.layers
             from django.conf import settings
-            from websocket_core.layers import InProcessChannelLayer
+            from websocket_core.bell.in_process_layer import InProcessChannelLayer
 
             channels.layers.InMemoryChannelLayer = InProcessChannelLayer
             sys.modules["async_timeout"] = types.SimpleNamespace(timeout=asyncio.timeout)

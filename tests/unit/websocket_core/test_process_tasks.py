@@ -17,7 +17,7 @@ OF_WHO_ASKED: ContextVar[str] = ContextVar("of_who_asked")
 TASKS_OF_THEIR_CREATOR = {
     "agents/worker.py": 3,
     "agents/execution.py": 3,
-    "websocket_core/announce.py": 1,
+    "websocket_core/bell/announcer.py": 1,
     "websocket_core/connection.py": 3,
     "websocket_core/consumer.py": 1,
     "websocket_core/testing.py": 1,

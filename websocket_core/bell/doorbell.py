@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING, Any
 
 from channels.layers import get_channel_layer
 
-from websocket_core.announce import announcer
+from websocket_core.bell.announcer import announcer
+from websocket_core.bell.groups import user_group
 from websocket_core.conf import conf
-from websocket_core.groups import user_group
 from websocket_core.process import metrics
 from websocket_core.process.background import Outage
 from websocket_core.process.serving import serving

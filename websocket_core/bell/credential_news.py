@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from websocket_core.announce import announce as ring
-from websocket_core.announce import announcer
-from websocket_core.groups import user_group
+from websocket_core.bell.announcer import announce as ring
+from websocket_core.bell.announcer import announcer
+from websocket_core.bell.groups import user_group
 
 CREDENTIALS_MESSAGE = "netra.credentials"
 
