@@ -13,7 +13,7 @@ from agents.ledger_approvals import RequestApproval
 from agents.ledger_leases import Remember, memory_key
 from agents.run_events import RunEvents
 from websocket_core.database import db
-from websocket_core.journal import get_journal
+from websocket_core.journal.group_commit import get_journal
 
 WaitForDecision = Callable[[str, str], Awaitable[Decision]]
 

@@ -21,8 +21,8 @@ from agents.models import Approval, Decision, Run, RunStatus
 from websocket_core.database.stored_text import exact, fitting
 from websocket_core.errors import NotFound
 from websocket_core.ids import NAME_LENGTH, USER_LENGTH
-from websocket_core.journal_transaction import Operation, ThreadRow, Transaction
-from websocket_core.quota import size_of
+from websocket_core.journal.quota import size_of
+from websocket_core.journal.transaction import Operation, ThreadRow, Transaction
 from websocket_core.wire import events
 
 REASON_LENGTH = 1024  # characters of a stop's reason

@@ -18,8 +18,8 @@ from websocket_core.errors import (
     NotFound,
 )
 from websocket_core.ids import NAME_LENGTH
-from websocket_core.journal_transaction import ThreadRow, Transaction
-from websocket_core.quota import RoomOfRun, size_of
+from websocket_core.journal.quota import RoomOfRun, size_of
+from websocket_core.journal.transaction import ThreadRow, Transaction
 from websocket_core.wire import events
 
 TOOL_NAME_LENGTH = 255

@@ -15,8 +15,8 @@ from agents.models import OPEN, Run, RunStatus
 from websocket_core.database.stored_text import exact, fitting
 from websocket_core.errors import RunFinished
 from websocket_core.ids import NAME_LENGTH, new_id
-from websocket_core.journal_sql import pairs_of
-from websocket_core.journal_transaction import ThreadRow, Transaction
+from websocket_core.journal.statements import pairs_of
+from websocket_core.journal.transaction import ThreadRow, Transaction
 
 
 class Stopped(NamedTuple):

@@ -13,7 +13,7 @@ from agents.open_runs import is_open
 from websocket_core.database.stored_text import exact
 from websocket_core.errors import LeaseLostError
 from websocket_core.ids import NAME_LENGTH
-from websocket_core.journal_transaction import ThreadRow, Transaction
+from websocket_core.journal.transaction import ThreadRow, Transaction
 
 CODE_LENGTH = 32
 INCIDENT_LENGTH = 64

@@ -17,10 +17,10 @@ from agents.models import Run, RunStatus
 from websocket_core.database.stored_text import exact, storable
 from websocket_core.errors import InvalidAction, RunLimit, ThreadBusy
 from websocket_core.ids import NAME_LENGTH
-from websocket_core.journal_transaction import ThreadRow, Transaction
+from websocket_core.journal.quota import size_of
+from websocket_core.journal.transaction import ThreadRow, Transaction
 from websocket_core.models import Thread
 from websocket_core.protocols import StartOutcome
-from websocket_core.quota import size_of
 
 TITLE_LENGTH = 80
 TRACE_LENGTH = 64

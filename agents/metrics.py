@@ -15,7 +15,7 @@ from prometheus_client import Counter, Gauge, Histogram
 from agents.models import OPEN, Run, RunStatus
 from agents.open_runs import is_open
 from websocket_core.database import db
-from websocket_core.journal import get_journal
+from websocket_core.journal.group_commit import get_journal
 from websocket_core.process import metrics
 from websocket_core.process.background import Outage
 from websocket_core.process.tasks import process_task

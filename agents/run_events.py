@@ -16,10 +16,10 @@ from typing import Any
 from agents.conf import conf
 from agents.texts import REPLACEMENT, expressible, whole
 from websocket_core.errors import JournalUnavailable, LeaseLostError, QuotaExceeded, RunOverError
-from websocket_core.journal import Journal, get_journal
-from websocket_core.journal_transaction import Operation
+from websocket_core.journal.group_commit import Journal, get_journal
+from websocket_core.journal.quota import RoomOfRun
+from websocket_core.journal.transaction import Operation
 from websocket_core.protocols import WebSocketManagerProtocol
-from websocket_core.quota import RoomOfRun
 from websocket_core.unified_manager import UnifiedWebSocketManager
 from websocket_core.wire import events
 from websocket_core.wire.events import RunGrammar

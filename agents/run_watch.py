@@ -13,7 +13,7 @@ from agents.ledger import TERMINAL_STATUS, Lease
 from agents.ledger_leases import FinishRun
 from agents.tracing import Span, get_tracer
 from websocket_core.errors import LeaseLostError
-from websocket_core.journal import get_journal
+from websocket_core.journal.group_commit import get_journal
 from websocket_core.process import log_context
 
 log = logging.getLogger(__name__)

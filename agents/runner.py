@@ -36,7 +36,7 @@ from websocket_core.context import UserExecutionContext
 from websocket_core.database import db
 from websocket_core.errors import LeaseLostError
 from websocket_core.ids import RunID, ThreadID, UserID, new_id
-from websocket_core.journal import get_journal
+from websocket_core.journal.group_commit import get_journal
 from websocket_core.process import log_context
 from websocket_core.process.background import Outage, repeat
 from websocket_core.process.heartbeat import this_process

@@ -26,12 +26,12 @@ from agents.runtime import RunRuntime
 from agents.tracing import get_tracer
 from websocket_core.database import db
 from websocket_core.errors import ClientError, JournalUnavailable
-from websocket_core.journal import get_journal
+from websocket_core.journal.group_commit import get_journal
+from websocket_core.journal.removal import keep_removing
 from websocket_core.process.background import AWAY, ForEach, Outage, repeat
 from websocket_core.process.heartbeat import look_after_processes, this_process
 from websocket_core.process.lifecycle import is_draining, lifecycle
 from websocket_core.process.tasks import process_task
-from websocket_core.removal import keep_removing
 
 log = logging.getLogger(__name__)
 

@@ -26,7 +26,7 @@ from agents.job_connections import JobConnections
 from agents.job_queue import PatientJobManager
 from agents.ledger_leases import ClaimRun
 from agents.runner import get_runner
-from websocket_core.journal import get_journal
+from websocket_core.journal.group_commit import get_journal
 from websocket_core.process import garbage
 from websocket_core.process.background import AWAY, ForEach, Outage, repeat
 from websocket_core.process.exit import exit_in_spite_of_threads

@@ -17,7 +17,7 @@ class NetraConfig(AppConfig):
         from django.contrib.sessions.models import Session
 
         from netra import access_log, checks  # noqa: F401
-        from websocket_core.retention import Kind, register
+        from websocket_core.journal.retention import Kind, register
 
         access_log.guard()
         register(Kind("expired sessions", lambda before, ahead: Session.objects.filter(expire_date__lt=before)))

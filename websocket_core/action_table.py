@@ -6,11 +6,12 @@ from collections.abc import Awaitable, Callable, Mapping
 from datetime import UTC
 from typing import TYPE_CHECKING, Any, Final
 
-from websocket_core import auth, journal_read
+from websocket_core import auth
 from websocket_core.connection import WebSocketConnection
-from websocket_core.epoch import with_epoch
 from websocket_core.errors import CursorExpired, InvalidAction, InvalidCursor, Unauthenticated, UnknownAction
-from websocket_core.journal_read import Bounds
+from websocket_core.journal import reading as journal_read
+from websocket_core.journal.epoch import with_epoch
+from websocket_core.journal.reading import Bounds
 from websocket_core.process.turn import Turn
 from websocket_core.protocols import RunService, RunState
 from websocket_core.wire import actions, events, frames

@@ -14,8 +14,8 @@ from django.db import connection as database
 from websocket_core.connection_places import earlier_connections
 from websocket_core.database.stored_text import exact, fitting
 from websocket_core.ids import NAME_LENGTH, USER_LENGTH
-from websocket_core.journal import get_journal
-from websocket_core.journal_transaction import Operation, Transaction
+from websocket_core.journal.group_commit import get_journal
+from websocket_core.journal.transaction import Operation, Transaction
 from websocket_core.models import Connection
 from websocket_core.process.heartbeat import this_process
 from websocket_core.process.tasks import process_task

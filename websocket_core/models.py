@@ -1,7 +1,7 @@
 """What the core keeps: threads, their events, connections, server processes, and the credentials that open a
 connection.
 
-Events are written by `websocket_core.journal` alone. Everything is found by `(user_id, name)`: a name alone means
+Events are written by `websocket_core.journal.group_commit` alone. Everything is found by `(user_id, name)`: a name alone means
 nothing.
 """
 
@@ -36,7 +36,7 @@ class Process(models.Model):
 
 
 class JournalCommit(models.Model):
-    """The newest batch that a journal has committed, for `websocket_core.journal_commits`.
+    """The newest batch that a journal has committed, for `websocket_core.journal.commits`.
 
     One row for each event loop that writes. No index but the key: it is written with every transaction.
     """
@@ -50,7 +50,7 @@ class JournalCommit(models.Model):
 
 
 class JournalEpoch(models.Model):
-    """Which history this is, for `websocket_core.epoch`. One row."""
+    """Which history this is, for `websocket_core.journal.epoch`. One row."""
 
     id = models.PositiveSmallIntegerField(primary_key=True, default=1)
     epoch = models.CharField(max_length=128)

@@ -13,20 +13,20 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from websocket_core import journal_read
 from websocket_core.bell.groups import user_group
 from websocket_core.conf import conf
 from websocket_core.connection import WebSocketConnection
 from websocket_core.context import UserExecutionContext
 from websocket_core.database import db
-from websocket_core.epoch import with_epoch
 from websocket_core.errors import LeaseLostError, RunOverError, UserIsolationError
 from websocket_core.hub import CONTROL_MESSAGE, get_hub
 from websocket_core.ids import ConnectionID, ThreadID
-from websocket_core.journal import get_journal
-from websocket_core.journal_transaction import Append
+from websocket_core.journal import reading as journal_read
+from websocket_core.journal.epoch import with_epoch
+from websocket_core.journal.group_commit import get_journal
+from websocket_core.journal.quota import RoomOfRun
+from websocket_core.journal.transaction import Append
 from websocket_core.models import Connection
-from websocket_core.quota import RoomOfRun
 from websocket_core.transports import BareTransport
 from websocket_core.wire import events, frames
 

@@ -15,13 +15,14 @@ from datetime import UTC, datetime, timedelta
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
-from websocket_core import epoch, journal_read
 from websocket_core.bell.groups import user_group
 from websocket_core.conf import conf
 from websocket_core.credential_watch import CredentialWatch
 from websocket_core.database import db
 from websocket_core.delivery_lag import delivery_lag
-from websocket_core.journal import get_journal
+from websocket_core.journal import epoch
+from websocket_core.journal import reading as journal_read
+from websocket_core.journal.group_commit import get_journal
 from websocket_core.models import Connection
 from websocket_core.process import metrics
 from websocket_core.process.background import Outage, repeat

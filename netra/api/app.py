@@ -14,14 +14,14 @@ from agents.runtime import RunRuntime
 from netra.api import problems, reads, schemas
 from netra.api.document import NetraAPI, StrictParser
 from netra.api.identity import ApiRequest, authenticate
-from websocket_core import journal_read
 from websocket_core.auth import issue_ticket
 from websocket_core.conf import conf
 from websocket_core.database import db
-from websocket_core.epoch import with_epoch
 from websocket_core.errors import CursorExpired, InvalidCursor
-from websocket_core.journal_read import Bounds
-from websocket_core.removal import remove_deleted
+from websocket_core.journal import reading as journal_read
+from websocket_core.journal.epoch import with_epoch
+from websocket_core.journal.reading import Bounds
+from websocket_core.journal.removal import remove_deleted
 from websocket_core.wire.frames import moment
 
 NAME = r"^[A-Za-z0-9_.:\-]{1,128}$"

@@ -16,9 +16,9 @@ from netra.api.problems import Problem
 from websocket_core.auth import tokens
 from websocket_core.conf import conf
 from websocket_core.errors import InvalidAction, NotFound, ThreadBusy
+from websocket_core.journal.removal import take_away
 from websocket_core.models import AccessToken, Thread
 from websocket_core.protocols import RunState
-from websocket_core.removal import take_away
 from websocket_core.wire import events
 from websocket_core.wire.frames import moment
 

@@ -21,13 +21,13 @@ from agents.runtime import RunRuntime
 from agents.sweeper import get_sweeper
 from test_framework.journal_operations import state
 from test_framework.ssot.factories import GITHUB, GOOGLE
-from websocket_core import journal_read
 from websocket_core.context import UserExecutionContext
 from websocket_core.database import db
 from websocket_core.hub import get_hub
-from websocket_core.journal import get_journal
-from websocket_core.journal_sql import pairs_of
-from websocket_core.journal_transaction import ThreadRow
+from websocket_core.journal import reading as journal_read
+from websocket_core.journal.group_commit import get_journal
+from websocket_core.journal.statements import pairs_of
+from websocket_core.journal.transaction import ThreadRow
 
 pytestmark = [
     pytest.mark.django_db(transaction=True),

@@ -16,9 +16,9 @@ from agents.models import Approval, Decision, Memory, Run
 from integration.api_caller import Caller, problem
 from test_framework.journal_operations import state
 from test_framework.ssot.factories import GITHUB, GOOGLE
-from websocket_core import removal, retention
 from websocket_core.database import db
-from websocket_core.journal import get_journal
+from websocket_core.journal import removal, retention
+from websocket_core.journal.group_commit import get_journal
 from websocket_core.models import NOBODY, AccessToken, Connection, Event, JournalCommit, Process, Thread, UserDay
 
 OLD = timedelta(days=40)

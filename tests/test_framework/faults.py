@@ -9,8 +9,9 @@ from typing import Any, Literal
 import pytest
 from django.db import OperationalError, connection
 
-from websocket_core import journal, journal_sql
 from websocket_core.database import db
+from websocket_core.journal import group_commit as journal
+from websocket_core.journal import statements as journal_sql
 
 Commit = Literal["works", "lost", "unclear"]
 

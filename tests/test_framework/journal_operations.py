@@ -10,8 +10,8 @@ import msgspec
 
 from test_framework.ssot.factories import GOOGLE
 from websocket_core.database import db
-from websocket_core.journal import get_journal
-from websocket_core.journal_transaction import Append, Operation, Transaction
+from websocket_core.journal.group_commit import get_journal
+from websocket_core.journal.transaction import Append, Operation, Transaction
 from websocket_core.models import Event, Thread
 
 

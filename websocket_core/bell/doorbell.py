@@ -24,7 +24,7 @@ from websocket_core.process.serving import serving
 from websocket_core.process.tasks import process_task
 
 if TYPE_CHECKING:
-    from websocket_core.journal_transaction import ThreadRow
+    from websocket_core.journal.transaction import ThreadRow
 
 log = logging.getLogger(__name__)
 

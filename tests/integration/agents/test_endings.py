@@ -13,7 +13,7 @@ from agents.models import Run
 from agents.runner import get_runner
 from test_framework.gateway import kinds, outcome
 from websocket_core.database import db
-from websocket_core.journal import get_journal
+from websocket_core.journal.group_commit import get_journal
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

@@ -17,11 +17,11 @@ from agents.models import Run
 from agents.neglected_runs import stale_runs
 from agents.runner import _renew, get_runner
 from test_framework.journal_operations import state
-from websocket_core import journal_transaction
 from websocket_core.database import db
 from websocket_core.errors import LeaseLostError
 from websocket_core.ids import ThreadID, UserID
-from websocket_core.journal import commit_now, get_journal
+from websocket_core.journal import transaction as journal_transaction
+from websocket_core.journal.group_commit import commit_now, get_journal
 from websocket_core.models import Connection, Process
 from websocket_core.models import Event as EventRow
 from websocket_core.process import heartbeat as process

@@ -19,8 +19,8 @@ from test_framework.journal_operations import state
 from test_framework.ssot.factories import GITHUB, GOOGLE, create_test_manager
 from websocket_core.database import db
 from websocket_core.errors import QuotaExceeded, RunLimit
-from websocket_core.journal import get_journal
-from websocket_core.journal_transaction import Transaction
+from websocket_core.journal.group_commit import get_journal
+from websocket_core.journal.transaction import Transaction
 from websocket_core.models import Event, Thread, UserDay
 
 KILO = "x" * 1000

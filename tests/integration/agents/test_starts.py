@@ -9,7 +9,7 @@ from agents.ledger_leases import ClaimRun
 from agents.runner import get_runner
 from test_framework.gateway import kinds
 from test_framework.ssot.factories import GOOGLE
-from websocket_core.journal import get_journal
+from websocket_core.journal.group_commit import get_journal
 from websocket_core.process.heartbeat import this_process
 
 pytestmark = pytest.mark.django_db(transaction=True)

@@ -27,7 +27,7 @@ from test_framework.gateway import Join, MakeAgent
 from websocket_core.bell.announcer import announcer
 from websocket_core.hub import get_hub
 from websocket_core.ids import ThreadID, UserID
-from websocket_core.journal import commit_now
+from websocket_core.journal.group_commit import commit_now
 from websocket_core.limits import action_limiter
 from websocket_core.process import background
 from websocket_core.process.background import ForEach, Outage, repeat
@@ -126,7 +126,7 @@ STEPS = [
     "agents.neglected_runs.expired_approvals",
     "agents.neglected_runs.orphaned_threads",
     # beside the journal
-    "websocket_core.checkpoints._checkpoint",
+    "websocket_core.journal.sqlite_checkpoints._checkpoint",
 ]
 
 

@@ -22,11 +22,11 @@ from test_framework.faults import DatabaseFaults
 from test_framework.journal_operations import state, states
 from websocket_core.database import db
 from websocket_core.errors import OutcomeUnknown
-from websocket_core.journal import Journal, get_journal
+from websocket_core.journal.group_commit import Journal, get_journal
+from websocket_core.journal.retention import Kind, kinds, prune_kind
 from websocket_core.models import JournalCommit
 from websocket_core.process import metrics
 from websocket_core.process.heartbeat import this_process
-from websocket_core.retention import Kind, kinds, prune_kind
 
 pytestmark = [pytest.mark.timeout(180), pytest.mark.postgres]
 

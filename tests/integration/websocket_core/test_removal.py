@@ -12,9 +12,10 @@ from integration.api_caller import Caller, problem
 from netra.api import reads
 from test_framework.journal_operations import state
 from test_framework.ssot.factories import GITHUB, GOOGLE
-from websocket_core import journal_read, removal
 from websocket_core.database import db
-from websocket_core.journal import get_journal
+from websocket_core.journal import reading as journal_read
+from websocket_core.journal import removal
+from websocket_core.journal.group_commit import get_journal
 from websocket_core.models import NOBODY, Event, Thread
 
 MANY = 150_000

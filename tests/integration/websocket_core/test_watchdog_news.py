@@ -7,10 +7,11 @@ import pytest
 
 from test_framework.journal_operations import state
 from test_framework.ssot.factories import GITHUB, GOOGLE
-from websocket_core import journal_read, watchdog
+from websocket_core import watchdog
 from websocket_core.hub import get_hub
-from websocket_core.journal import get_journal
-from websocket_core.journal_transaction import Append
+from websocket_core.journal import reading as journal_read
+from websocket_core.journal.group_commit import get_journal
+from websocket_core.journal.transaction import Append
 from websocket_core.process import metrics
 
 pytestmark = pytest.mark.django_db(transaction=True)

@@ -151,7 +151,7 @@ async def test_what_we_caused__is_internal_with_an_incident_in_the_log(join, mon
     def broken(*args):
         raise ZeroDivisionError("password=hunter2")
 
-    monkeypatch.setattr("websocket_core.journal_read.threads_of", broken)
+    monkeypatch.setattr("websocket_core.journal.reading.threads_of", broken)
     answer = await client.ask("sync")
     assert answer["code"] == "internal"
     assert "hunter2" not in json.dumps(answer)
@@ -423,7 +423,7 @@ async def test_row__of_a_connection_that_did_not_come_about__does_not_count(monk
     def away(*args):
         raise ZeroDivisionError
 
-    monkeypatch.setattr("websocket_core.journal_read.welcome", away)
+    monkeypatch.setattr("websocket_core.journal.reading.welcome", away)
     manager = create_test_manager()
     connection = WebSocketConnection(manager.user_context.user_id, BareTransport(RecordingWebSocket()))
     with pytest.raises(ZeroDivisionError):

@@ -9,9 +9,9 @@ from django.core.management import call_command
 
 from integration.api_caller import Caller
 from test_framework.ssot.factories import GOOGLE, create_test_manager
-from websocket_core import epoch
 from websocket_core.database import db
-from websocket_core.epoch import look
+from websocket_core.journal import epoch
+from websocket_core.journal.epoch import look
 from websocket_core.models import JournalEpoch
 from websocket_core.testing import RecordingWebSocket
 

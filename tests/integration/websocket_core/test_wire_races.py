@@ -16,8 +16,8 @@ from agents.runtime import RunRuntime
 from test_framework.faults import DatabaseFaults
 from test_framework.gateway import Join, MakeAgent, kinds, outcome
 from test_framework.ssot.factories import GOOGLE, create_test_manager
-from websocket_core import journal_read
-from websocket_core.journal import get_journal
+from websocket_core.journal import reading as journal_read
+from websocket_core.journal.group_commit import get_journal
 from websocket_core.models import Thread
 
 pytestmark = pytest.mark.django_db(transaction=True)

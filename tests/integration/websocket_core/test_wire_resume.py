@@ -10,7 +10,7 @@ from django.utils import timezone
 from test_framework.gateway import settle
 from test_framework.ssot.factories import GITHUB, GOOGLE, create_test_manager
 from websocket_core.database import db
-from websocket_core.epoch import look
+from websocket_core.journal.epoch import look
 from websocket_core.models import Event, Thread
 from websocket_core.testing import Client, OrderOracle
 

@@ -25,8 +25,8 @@ from websocket_core.connection import WebSocketConnection
 from websocket_core.connection_log import ConnectionLog
 from websocket_core.database import db
 from websocket_core.ids import UserID
-from websocket_core.journal import get_journal
-from websocket_core.journal_transaction import Append, Operation, Transaction
+from websocket_core.journal.group_commit import get_journal
+from websocket_core.journal.transaction import Append, Operation, Transaction
 from websocket_core.testing import RecordingWebSocket
 from websocket_core.transports import BareTransport
 

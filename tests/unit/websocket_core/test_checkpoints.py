@@ -8,9 +8,9 @@ import pytest
 from django.db import connection
 
 from test_framework.journal_operations import state
-from websocket_core import checkpoints
 from websocket_core.database import db
-from websocket_core.journal import get_journal
+from websocket_core.journal import sqlite_checkpoints as checkpoints
+from websocket_core.journal.group_commit import get_journal
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

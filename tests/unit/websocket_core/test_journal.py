@@ -12,8 +12,8 @@ from test_framework.ssot.factories import GITHUB, GOOGLE, create_test_context, c
 from websocket_core.bell.announcer import announcer
 from websocket_core.database import db
 from websocket_core.errors import LeaseLostError, NotFound, WebSocketCoreError
-from websocket_core.journal import Journal, commit_now, get_journal
-from websocket_core.journal_transaction import Operation, Transaction
+from websocket_core.journal.group_commit import Journal, commit_now, get_journal
+from websocket_core.journal.transaction import Operation, Transaction
 from websocket_core.models import Thread
 from websocket_core.process import metrics
 from websocket_core.testing import RecordingWebSocket

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from test_framework.ssot.factories import GOOGLE, create_test_manager
 from websocket_core.database import db
-from websocket_core.journal import get_journal
-from websocket_core.journal_transaction import JOIN_LIMIT, Append, Operation, Transaction
+from websocket_core.journal.group_commit import get_journal
+from websocket_core.journal.transaction import JOIN_LIMIT, Append, Operation, Transaction
 from websocket_core.models import Event
 from websocket_core.testing import texts_of
 from websocket_core.wire.events import UnserialisableError

@@ -8,8 +8,8 @@ from test_framework.journal_operations import Lend, blocked, state, states
 from test_framework.ssot.factories import GOOGLE
 from websocket_core.database import db
 from websocket_core.errors import LeaseLostError, RunOverError
-from websocket_core.journal import get_journal
-from websocket_core.journal_transaction import Append
+from websocket_core.journal.group_commit import get_journal
+from websocket_core.journal.transaction import Append
 from websocket_core.models import Thread
 
 pytestmark = pytest.mark.usefixtures("each_database")

@@ -11,10 +11,10 @@ from django.db import connection
 
 from test_framework.journal_operations import Lend, state, states
 from test_framework.ssot.factories import GOOGLE
-from websocket_core import journal_read
 from websocket_core.database import db
-from websocket_core.journal import get_journal
-from websocket_core.journal_transaction import STAMP_EVERY
+from websocket_core.journal import reading as journal_read
+from websocket_core.journal.group_commit import get_journal
+from websocket_core.journal.transaction import STAMP_EVERY
 from websocket_core.models import JournalCommit, Process, Thread
 from websocket_core.process.heartbeat import this_process
 

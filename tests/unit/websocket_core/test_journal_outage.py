@@ -13,8 +13,8 @@ from test_framework.ssot.factories import GOOGLE, create_test_manager
 from websocket_core.conf import conf
 from websocket_core.database import db
 from websocket_core.errors import JournalUnavailable, LeaseLostError, NotFound
-from websocket_core.journal import get_journal
-from websocket_core.journal_transaction import Append, Operation, Transaction
+from websocket_core.journal.group_commit import get_journal
+from websocket_core.journal.transaction import Append, Operation, Transaction
 from websocket_core.models import Thread
 from websocket_core.process import metrics
 from websocket_core.testing import RecordingWebSocket

@@ -8,9 +8,9 @@ from django.db import connection
 
 from test_framework.journal_operations import state
 from test_framework.ssot.factories import GOOGLE
-from websocket_core import journal_read
 from websocket_core.database import db
-from websocket_core.journal import get_journal
+from websocket_core.journal import reading as journal_read
+from websocket_core.journal.group_commit import get_journal
 from websocket_core.models import Thread
 
 pytestmark = pytest.mark.usefixtures("each_database")

@@ -6,7 +6,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand
 
-from websocket_core import epoch
+from websocket_core.journal import epoch
 
 
 class Command(BaseCommand):

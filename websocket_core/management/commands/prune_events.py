@@ -10,9 +10,9 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.utils import timezone
 
-from websocket_core import retention
 from websocket_core.conf import conf
-from websocket_core.removal import PAUSE, remove_page
+from websocket_core.journal import retention
+from websocket_core.journal.removal import PAUSE, remove_page
 
 ALMOST_EVERYTHING = 1.0  # days; keeping less is never done without a yes
 PROGRESS_SECONDS = 5.0

@@ -11,7 +11,7 @@ from agents.models import Approval, Run
 from agents.runtime import RunRuntime
 from websocket_core.database import db
 from websocket_core.ids import new_id
-from websocket_core.journal import get_journal
+from websocket_core.journal.group_commit import get_journal
 from websocket_core.models import Event
 from websocket_core.wire.events import RunGrammar
 

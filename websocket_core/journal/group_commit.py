@@ -21,14 +21,14 @@ from django.db import IntegrityError, transaction
 
 from websocket_core.bell.announcer import tell
 from websocket_core.bell.doorbell import Doorbell, hints_of
-from websocket_core.checkpoints import Checkpoints
 from websocket_core.conf import conf
 from websocket_core.database import db
 from websocket_core.database.own_transaction import OwnTransaction
 from websocket_core.errors import JournalUnavailable, OutcomeUnknown
-from websocket_core.journal_commits import CommitMark
-from websocket_core.journal_sql import statements
-from websocket_core.journal_transaction import Operation, Transaction
+from websocket_core.journal.commits import CommitMark
+from websocket_core.journal.sqlite_checkpoints import Checkpoints
+from websocket_core.journal.statements import statements
+from websocket_core.journal.transaction import Operation, Transaction
 from websocket_core.process import metrics
 from websocket_core.process.heartbeat import this_process
 from websocket_core.process.tasks import process_task

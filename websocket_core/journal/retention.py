@@ -17,6 +17,7 @@ from django.db.models import BigIntegerField, F, Func, Q, QuerySet, Sum
 from django.db.models.functions import Greatest
 from django.utils import timezone
 
+from websocket_core.journal.removal import PAGE, PAUSE
 from websocket_core.models import (
     AccessToken,
     Connection,
@@ -27,7 +28,6 @@ from websocket_core.models import (
     Ticket,
     UserDay,
 )
-from websocket_core.removal import PAGE, PAUSE
 
 SCAN = 5000  # events looked at with one query
 JOURNAL_IDLE = timedelta(days=1)  # longer than any commit takes that is answered at all

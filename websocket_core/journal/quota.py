@@ -18,7 +18,7 @@ from websocket_core.conf import conf
 from websocket_core.errors import QuotaExceeded
 
 if TYPE_CHECKING:
-    from websocket_core.journal_transaction import ThreadRow, Transaction
+    from websocket_core.journal.transaction import ThreadRow, Transaction
 
 SETTLE_BYTES = 64 * 1024
 

@@ -15,14 +15,14 @@ from typing import Any, ClassVar
 from django.db import IntegrityError
 from django.db import transaction as database
 
-from websocket_core import quota
 from websocket_core.database.db import OUTAGE
 from websocket_core.database.stored_text import encodable, exact
 from websocket_core.errors import LeaseLostError, NotFound, RunOverError, WebSocketCoreError
 from websocket_core.ids import NAME_LENGTH, USER_LENGTH, RunID, ThreadID, UserID
-from websocket_core.journal_sql import EventRow, HeadRow, Position, has_ended, statements
+from websocket_core.journal import quota
+from websocket_core.journal.quota import RoomOfRun, size_of
+from websocket_core.journal.statements import EventRow, HeadRow, Position, has_ended, statements
 from websocket_core.models import Thread
-from websocket_core.quota import RoomOfRun, size_of
 from websocket_core.wire import events
 
 log = logging.getLogger(__name__)
