@@ -40,7 +40,7 @@ from websocket_core.errors import (
 )
 from websocket_core.ids import RunID, ThreadID, new_id
 from websocket_core.journal.group_commit import get_journal
-from websocket_core.limits import start_limiter
+from websocket_core.limits.limiters import start_limiter
 from websocket_core.process import log_context
 from websocket_core.process.heartbeat import this_process
 from websocket_core.process.lifecycle import is_draining

@@ -22,7 +22,7 @@ from websocket_core.connection import WebSocketConnection
 from websocket_core.context import UserExecutionContext
 from websocket_core.errors import ClientError, ConnectionClosedError, JournalUnavailable, Unauthenticated
 from websocket_core.ids import new_id
-from websocket_core.limits import action_limiter, cost_of, cost_of_threads
+from websocket_core.limits.limiters import action_limiter, cost_of, cost_of_threads
 from websocket_core.process import log_context
 from websocket_core.process.lifecycle import is_draining
 from websocket_core.process.serving import serving

@@ -12,7 +12,7 @@ import pytest
 from integration.api_caller import Caller
 from netra.asgi import application
 from test_framework.gateway import issue_token, settle
-from websocket_core.limits import action_limiter, start_limiter
+from websocket_core.limits.limiters import action_limiter, start_limiter
 from websocket_core.testing import connect
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.timeout(600)]
@@ -53,7 +53,7 @@ async def visit(number: int) -> None:
 
 
 async def test_memory__holds_nothing_of_those_who_left(monkeypatch):
-    monkeypatch.setattr("websocket_core.limit_buckets.SWEEP_SECONDS", 0.2)
+    monkeypatch.setattr("websocket_core.limits.buckets.SWEEP_SECONDS", 0.2)
     logging.disable(logging.CRITICAL)  # pytest keeps what is logged
     try:
         for begin in range(0, USERS, AT_ONCE):

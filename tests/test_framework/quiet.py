@@ -13,7 +13,7 @@ from django.test.utils import override_settings
 
 from websocket_core.bell.announcer import announcer
 from websocket_core.database import db
-from websocket_core.limits import action_limiter, start_limiter
+from websocket_core.limits.limiters import action_limiter, start_limiter
 from websocket_core.process.lifecycle import lifecycle
 
 # Draining for real, but without patience: who still runs when its test is over has been forgotten there.

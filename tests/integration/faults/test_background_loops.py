@@ -28,7 +28,7 @@ from websocket_core.bell.announcer import announcer
 from websocket_core.hub import get_hub
 from websocket_core.ids import ThreadID, UserID
 from websocket_core.journal.group_commit import commit_now
-from websocket_core.limits import action_limiter
+from websocket_core.limits.limiters import action_limiter
 from websocket_core.process import background
 from websocket_core.process.background import ForEach, Outage, repeat
 from websocket_core.process.heartbeat import this_process
@@ -193,7 +193,7 @@ async def test_sharing_of_limits__redis_that_answers_rubbish__is_asked_again(
 
     monkeypatch.setattr(AsyncScript, "__call__", answer)
     with override_settings(NETRA_REDIS_URL=redis_url):
-        tell = first_call_fails("websocket_core.limit_sharing.LimitSharing._tell")
+        tell = first_call_fails("websocket_core.limits.sharing.LimitSharing._tell")
 
         async def act() -> None:
             action_limiter.take("ada")

@@ -22,8 +22,8 @@ from servers.valkey import ValkeyServer
 from test_framework.ssot.factories import AUTH0
 from websocket_core.conf import Defaults
 from websocket_core.ids import new_id
-from websocket_core.limit_sharing import LimitSharing
-from websocket_core.limits import Limiter, Pace
+from websocket_core.limits.limiters import Limiter, Pace
+from websocket_core.limits.sharing import LimitSharing
 
 PATIENCE = 30.0
 
@@ -237,7 +237,7 @@ async def test_sharing__keys_tell_nothing_and_end_by_themselves(processes, setti
 
 
 async def test_sharing__one_connection_that_is_closed_when_idle(processes, redis_url, monkeypatch):
-    monkeypatch.setattr("websocket_core.limit_sharing.IDLE_SECONDS", 0.5)
+    monkeypatch.setattr("websocket_core.limits.sharing.IDLE_SECONDS", 0.5)
     with redis.Redis.from_url(redis_url) as client:
         before = client.info("clients")["connected_clients"]
         limiter = processes(Pace(50, 200))

@@ -17,7 +17,7 @@ from websocket_core.database import db
 from websocket_core.errors import UserIsolationError
 from websocket_core.hub import get_hub
 from websocket_core.ids import UserID
-from websocket_core.limits import action_limiter
+from websocket_core.limits.limiters import action_limiter
 from websocket_core.models import Connection
 from websocket_core.protocols import StartOutcome
 from websocket_core.testing import Client, InProcessSocket, RecordingWebSocket, SocketClosed

@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from websocket_core.limits import Limiter, Pace, action_limiter, cost_of, cost_of_threads
+from websocket_core.limits.limiters import Limiter, Pace, action_limiter, cost_of, cost_of_threads
 
 
 class Clock:
@@ -75,7 +75,7 @@ def test_memory__stays_with_those_who_act(limiter, clock):
 
 
 async def test_memory__of_the_last_ones_needs_nobody_to_act(limiter, clock, monkeypatch):
-    monkeypatch.setattr("websocket_core.limit_buckets.SWEEP_SECONDS", -0.95)  # now and then becomes every 0.05 s
+    monkeypatch.setattr("websocket_core.limits.buckets.SWEEP_SECONDS", -0.95)  # now and then becomes every 0.05 s
     limiter.take("ann")
     clock.now += 60
     async with asyncio.timeout(20):

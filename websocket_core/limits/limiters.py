@@ -9,8 +9,8 @@ they did.
 from __future__ import annotations
 
 from websocket_core.conf import conf
-from websocket_core.limit_buckets import Limiter, Pace
-from websocket_core.limit_sharing import share
+from websocket_core.limits.buckets import Limiter, Pace
+from websocket_core.limits.sharing import share
 
 __all__ = ["Limiter", "Pace", "action_limiter", "cost_of", "cost_of_threads", "start_limiter"]
 

@@ -21,7 +21,7 @@ from redis.backoff import NoBackoff
 
 from websocket_core.bell.groups import user_group
 from websocket_core.conf import conf
-from websocket_core.limit_buckets import Limiter
+from websocket_core.limits.buckets import Limiter
 from websocket_core.process.background import Outage, repeat
 from websocket_core.process.lifecycle import lifecycle
 from websocket_core.process.tasks import process_task
