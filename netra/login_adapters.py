@@ -7,7 +7,7 @@ from allauth.socialaccount.adapter import DefaultSocialAccountAdapter
 from django.conf import settings
 from django.http import HttpRequest
 
-from websocket_core.auth.oidc_fetch import BoundedSession
+from websocket_core.auth.oidc.fetch import BoundedSession
 
 
 class AccountAdapter(DefaultAccountAdapter):

@@ -71,7 +71,7 @@ class Defaults:
     REDIS_PREFIX: str = "netra"  # of every name in it
     MANAGER_CLASS: str = "websocket_core.unified_manager.UnifiedWebSocketManager"
     ALLOWED_ORIGINS: tuple[str, ...] = ()
-    OIDC_ISSUERS: Mapping[str, Mapping[str, Any]] = {}  # see websocket_core.auth.oidc_config
+    OIDC_ISSUERS: Mapping[str, Mapping[str, Any]] = {}  # see websocket_core.auth.oidc.config
 
 
 # Settings that must be above 0: with 0 nothing would be left, or a loop would never pause.

@@ -12,7 +12,9 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519
 
 from security.issuer import Issuer, http, jwk_of, rsa_key
-from websocket_core.auth import Unauthenticated, check, identify_token, oidc, oidc_keys
+from websocket_core.auth import Unauthenticated, check, identify_token
+from websocket_core.auth.oidc import access as oidc
+from websocket_core.auth.oidc import keys as oidc_keys
 from websocket_core.errors import TokenExpired
 
 

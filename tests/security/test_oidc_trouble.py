@@ -14,7 +14,8 @@ import pytest
 from integration.api_caller import Caller, problem
 from netra.asgi import application
 from security.issuer import Issuer, http, jwk_of
-from websocket_core.auth import Unauthenticated, identify_token, oidc
+from websocket_core.auth import Unauthenticated, identify_token
+from websocket_core.auth.oidc import access as oidc
 from websocket_core.testing import SocketClosed, connect
 
 TIMEOUT = 1.0  # NETRA_OIDC_TIMEOUT

@@ -9,8 +9,9 @@ from urllib.parse import parse_qsl
 from django.conf import settings
 from django.http import parse_cookie
 
-from websocket_core.auth import oidc, tickets, tokens
+from websocket_core.auth import tickets, tokens
 from websocket_core.auth.identity import Identity
+from websocket_core.auth.oidc import access as oidc
 from websocket_core.auth.origin import handshake_of, require_known_host, require_own_origin
 from websocket_core.auth.sessions import identify_session
 from websocket_core.database import db

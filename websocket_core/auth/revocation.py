@@ -6,8 +6,9 @@ from collections.abc import Collection
 from datetime import datetime
 from typing import NamedTuple
 
-from websocket_core.auth import oidc, sessions, tokens
+from websocket_core.auth import sessions, tokens
 from websocket_core.auth.identity import Holds, Identity
+from websocket_core.auth.oidc import access as oidc
 from websocket_core.errors import Unauthenticated
 
 

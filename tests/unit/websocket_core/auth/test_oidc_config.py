@@ -5,8 +5,8 @@ from django.core.exceptions import ImproperlyConfigured
 from django.db import models
 from django.test import override_settings
 
-from websocket_core.auth.oidc import subject_id
-from websocket_core.auth.oidc_config import check_issuers, issuers
+from websocket_core.auth.oidc.access import subject_id
+from websocket_core.auth.oidc.config import check_issuers, issuers
 from websocket_core.checks import refuse_unsafe_configuration
 
 GOOD = {"issuer": "https://id.example.com", "audience": "netra"}
@@ -80,7 +80,7 @@ def test_check__a_good_configuration_is_silent():
 def test_check__users_whose_keys_could_be_those_of_an_issuer(monkeypatch, key, found):
     """`corp:ann` as a primary key would be the same user as Ann of the issuer `corp`."""
     model = SimpleNamespace(_meta=SimpleNamespace(pk=key))
-    monkeypatch.setattr("websocket_core.auth.oidc_config.get_user_model", lambda: model)
+    monkeypatch.setattr("websocket_core.auth.oidc.config.get_user_model", lambda: model)
     assert check_issuers(None) == []
     with configured(corp=GOOD):
         assert [message.id for message in check_issuers(None)] == found

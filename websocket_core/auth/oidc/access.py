@@ -16,8 +16,8 @@ import jwt
 from django.utils import timezone
 
 from websocket_core.auth.identity import Holds, Identity
-from websocket_core.auth.oidc_config import Issuer, issuers
-from websocket_core.auth.oidc_keys import Keyring, KeysUnavailable
+from websocket_core.auth.oidc.config import Issuer, issuers
+from websocket_core.auth.oidc.keys import Keyring, KeysUnavailable
 from websocket_core.errors import TokenExpired, Unauthenticated
 from websocket_core.ids import USER_LENGTH, UserID
 from websocket_core.process.log_budget import LogBudget

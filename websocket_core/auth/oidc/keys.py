@@ -19,8 +19,8 @@ from typing import Any, NamedTuple
 import jwt
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 
-from websocket_core.auth.oidc_config import Issuer, is_safe_url, origin_of
-from websocket_core.auth.oidc_fetch import Deadline, fetch_json
+from websocket_core.auth.oidc.config import Issuer, is_safe_url, origin_of
+from websocket_core.auth.oidc.fetch import Deadline, fetch_json
 from websocket_core.conf import conf
 from websocket_core.process.log_budget import LogBudget
 
