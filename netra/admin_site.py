@@ -41,7 +41,7 @@ class NetraAdminSite(AdminSite):
             return any(request.user.has_perm(f"{app}.{verb}_{name}") for verb in ("view", "change"))
 
         context: dict[str, Any] = {"now": now}
-        if may_view("websocket_core.connection"):
+        if may_view("websocket_core.connections.connection"):
             context["sockets"] = numbers.sockets()
         if may_view("agents.run"):
             runs = context["runs"] = numbers.runs(now)

@@ -7,7 +7,7 @@ from datetime import UTC
 from typing import TYPE_CHECKING, Any, Final
 
 from websocket_core import auth
-from websocket_core.connection import WebSocketConnection
+from websocket_core.connections.connection import WebSocketConnection
 from websocket_core.errors import CursorExpired, InvalidAction, InvalidCursor, Unauthenticated, UnknownAction
 from websocket_core.journal import reading as journal_read
 from websocket_core.journal.epoch import with_epoch

@@ -15,11 +15,12 @@ from typing import Any
 
 from websocket_core.bell.groups import user_group
 from websocket_core.conf import conf
-from websocket_core.connection import WebSocketConnection
+from websocket_core.connections.connection import WebSocketConnection
+from websocket_core.connections.hub import CONTROL_MESSAGE, get_hub
+from websocket_core.connections.transports import BareTransport
 from websocket_core.context import UserExecutionContext
 from websocket_core.database import db
 from websocket_core.errors import LeaseLostError, RunOverError, UserIsolationError
-from websocket_core.hub import CONTROL_MESSAGE, get_hub
 from websocket_core.ids import ConnectionID, ThreadID
 from websocket_core.journal import reading as journal_read
 from websocket_core.journal.epoch import with_epoch
@@ -27,7 +28,6 @@ from websocket_core.journal.group_commit import get_journal
 from websocket_core.journal.quota import RoomOfRun
 from websocket_core.journal.transaction import Append
 from websocket_core.models import Connection
-from websocket_core.transports import BareTransport
 from websocket_core.wire import events, frames
 
 log = logging.getLogger(__name__)

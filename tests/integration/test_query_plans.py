@@ -21,9 +21,9 @@ from agents.runtime import RunRuntime
 from agents.sweeper import get_sweeper
 from test_framework.journal_operations import state
 from test_framework.ssot.factories import GITHUB, GOOGLE
+from websocket_core.connections.hub import get_hub
 from websocket_core.context import UserExecutionContext
 from websocket_core.database import db
-from websocket_core.hub import get_hub
 from websocket_core.journal import reading as journal_read
 from websocket_core.journal.group_commit import get_journal
 from websocket_core.journal.statements import pairs_of

@@ -18,8 +18,8 @@ from security.fixtures import log_in
 from websocket_core import auth
 from websocket_core.auth import Identity
 from websocket_core.bell.credential_news import announce
+from websocket_core.connections.hub import get_hub
 from websocket_core.database import db
-from websocket_core.hub import get_hub
 from websocket_core.testing import Client, InProcessSocket
 from websocket_core.wire.frames import moment
 
@@ -176,7 +176,7 @@ async def test_ring__is_answered_although_the_channel_layer_hangs(visit: Visit, 
         def __getattr__(self, name: str) -> None:
             raise ConnectionError
 
-    monkeypatch.setattr("websocket_core.hub.get_channel_layer", Hanging)
+    monkeypatch.setattr("websocket_core.connections.hub.get_channel_layer", Hanging)
     for member in get_hub()._members.values():
         member.joined = False
     await asyncio.wait_for(hangs.wait(), 20)

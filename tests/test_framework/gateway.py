@@ -15,8 +15,8 @@ from agents import agent_names, registry
 from agents.base import BaseAgent, make_agent
 from test_framework.ssot.factories import GOOGLE
 from websocket_core.auth import tokens
+from websocket_core.connections.hub import get_hub
 from websocket_core.database import db
-from websocket_core.hub import get_hub
 from websocket_core.journal.group_commit import get_journal
 from websocket_core.testing import Client, OrderOracle, connect
 

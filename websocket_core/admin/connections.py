@@ -186,7 +186,7 @@ class ConnectionAdmin(ReadOnlyAdmin):
     @admin.action(description="Disconnect selected connections", permissions=["act"])
     def disconnect(self, request: HttpRequest, rows: QuerySet[Any]) -> HttpResponse | None:
         """Ask the processes that hold these sockets to close them."""
-        from websocket_core.disconnect import request_disconnect
+        from websocket_core.connections.disconnect import request_disconnect
 
         live = list(rows.filter(disconnected_at=None)[: confirm.MOST_ROWS])
         asked = request_disconnect([row.connection_id for row in live])

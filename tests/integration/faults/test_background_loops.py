@@ -25,7 +25,7 @@ from agents.runtime import RunRuntime
 from agents.sweeper import Sweeper
 from test_framework.gateway import Join, MakeAgent
 from websocket_core.bell.announcer import announcer
-from websocket_core.hub import get_hub
+from websocket_core.connections.hub import get_hub
 from websocket_core.ids import ThreadID, UserID
 from websocket_core.journal.group_commit import commit_now
 from websocket_core.limits.limiters import action_limiter
@@ -97,19 +97,19 @@ async def until(condition: Callable[[], object], stimulus: Callable[[], Awaitabl
 
 STEPS = [
     # hub
-    "websocket_core.hub.get_channel_layer",
+    "websocket_core.connections.hub.get_channel_layer",
     "websocket_core.bell.in_process_layer.InProcessChannelLayer.receive",
-    "websocket_core.hub.Hub._deliver",
-    "websocket_core.connection.WebSocketConnection.hint",
+    "websocket_core.connections.hub.Hub._deliver",
+    "websocket_core.connections.connection.WebSocketConnection.hint",
     # watchdog, looking and tending
-    "websocket_core.watchdog.Watchdog._look",
-    "websocket_core.watchdog.Watchdog._tend",
-    "websocket_core.watchdog.Watchdog._close_as_asked",
-    "websocket_core.watchdog.Watchdog._look_for_moved",
-    "websocket_core.watchdog.Watchdog._heartbeat",
-    "websocket_core.credential_watch.CredentialWatch.answer",
-    "websocket_core.credential_watch.CredentialWatch.look",
-    "websocket_core.hub.Hub.rejoin",
+    "websocket_core.connections.watchdog.Watchdog._look",
+    "websocket_core.connections.watchdog.Watchdog._tend",
+    "websocket_core.connections.watchdog.Watchdog._close_as_asked",
+    "websocket_core.connections.watchdog.Watchdog._look_for_moved",
+    "websocket_core.connections.watchdog.Watchdog._heartbeat",
+    "websocket_core.connections.credential_watch.CredentialWatch.answer",
+    "websocket_core.connections.credential_watch.CredentialWatch.look",
+    "websocket_core.connections.hub.Hub.rejoin",
     # doorbell
     "websocket_core.bell.doorbell.get_channel_layer",
     "websocket_core.bell.doorbell.Doorbell._send_some",

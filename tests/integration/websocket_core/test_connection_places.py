@@ -7,7 +7,7 @@ import pytest
 from django.db import connection, transaction
 
 from test_framework.ssot.factories import GITHUB, GOOGLE
-from websocket_core.connection_places import earlier_connections
+from websocket_core.connections.places import earlier_connections
 from websocket_core.models import Connection
 from websocket_core.process.heartbeat import this_process
 

@@ -9,12 +9,12 @@ from channels.layers import get_channel_layer
 from netra.asgi import application
 from test_framework.gateway import issue_token, settle
 from test_framework.ssot.factories import GOOGLE
-from websocket_core.connection import WebSocketConnection
-from websocket_core.hub import get_hub
+from websocket_core.connections.connection import WebSocketConnection
+from websocket_core.connections.hub import get_hub
+from websocket_core.connections.transports import BareTransport
 from websocket_core.ids import UserID
 from websocket_core.models import Connection
 from websocket_core.testing import RecordingWebSocket
-from websocket_core.transports import BareTransport
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

@@ -7,8 +7,8 @@ import pytest
 
 from test_framework.journal_operations import state
 from test_framework.ssot.factories import GITHUB, GOOGLE
-from websocket_core import watchdog
-from websocket_core.hub import get_hub
+from websocket_core.connections import watchdog
+from websocket_core.connections.hub import get_hub
 from websocket_core.journal import reading as journal_read
 from websocket_core.journal.group_commit import get_journal
 from websocket_core.journal.transaction import Append

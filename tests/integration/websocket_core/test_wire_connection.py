@@ -12,16 +12,16 @@ import pytest
 from agents.runtime import RunRuntime
 from test_framework.gateway import issue_token, settle
 from test_framework.ssot.factories import GITHUB, GOOGLE, create_test_manager
-from websocket_core.connection import WebSocketConnection
+from websocket_core.connections.connection import WebSocketConnection
+from websocket_core.connections.hub import get_hub
+from websocket_core.connections.transports import BareTransport
 from websocket_core.database import db
 from websocket_core.errors import UserIsolationError
-from websocket_core.hub import get_hub
 from websocket_core.ids import UserID
 from websocket_core.limits.limiters import action_limiter
 from websocket_core.models import Connection
 from websocket_core.protocols import StartOutcome
 from websocket_core.testing import Client, InProcessSocket, RecordingWebSocket, SocketClosed
-from websocket_core.transports import BareTransport
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

@@ -8,8 +8,8 @@ from django.utils import timezone
 
 from test_framework.gateway import issue_token
 from test_framework.ssot.factories import GOOGLE, create_test_manager
+from websocket_core.connections.hub import get_hub
 from websocket_core.database import db
-from websocket_core.hub import get_hub
 from websocket_core.limits.limiters import action_limiter
 from websocket_core.models import Thread
 from websocket_core.testing import Client

@@ -20,15 +20,15 @@ from agents.ledger_starts import Started, StartRun
 from agents.models import Approval, Memory, Run
 from test_framework.journal_operations import Violating, blocked, state, states
 from test_framework.ssot.factories import GITHUB, GOOGLE
-from websocket_core import connection_log
-from websocket_core.connection import WebSocketConnection
-from websocket_core.connection_log import ConnectionLog
+from websocket_core.connections import log as connection_log
+from websocket_core.connections.connection import WebSocketConnection
+from websocket_core.connections.log import ConnectionLog
+from websocket_core.connections.transports import BareTransport
 from websocket_core.database import db
 from websocket_core.ids import UserID
 from websocket_core.journal.group_commit import get_journal
 from websocket_core.journal.transaction import Append, Operation, Transaction
 from websocket_core.testing import RecordingWebSocket
-from websocket_core.transports import BareTransport
 
 pytestmark = pytest.mark.usefixtures("each_database")
 

@@ -4,7 +4,7 @@ from math import inf
 
 import pytest
 
-from websocket_core.delivery_lag import WINDOW_SECONDS, DeliveryLag, quantile
+from websocket_core.connections.delivery_lag import WINDOW_SECONDS, DeliveryLag, quantile
 from websocket_core.process import metrics
 
 

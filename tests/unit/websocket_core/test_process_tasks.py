@@ -18,10 +18,10 @@ TASKS_OF_THEIR_CREATOR = {
     "agents/worker.py": 3,
     "agents/execution.py": 3,
     "websocket_core/bell/announcer.py": 1,
-    "websocket_core/connection.py": 3,
+    "websocket_core/connections/connection.py": 3,
     "websocket_core/consumer.py": 1,
     "websocket_core/testing.py": 1,
-    "websocket_core/watchdog.py": 1,
+    "websocket_core/connections/watchdog.py": 1,
     "netra/server/asgi_server.py": 1,
     "netra/server/shutdown.py": 1,
 }

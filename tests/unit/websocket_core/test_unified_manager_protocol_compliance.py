@@ -11,7 +11,7 @@ import pytest
 
 from test_framework.ssot.base_test_case import SSotAsyncTestCase
 from test_framework.ssot.factories import GITHUB, GOOGLE, create_test_manager
-from websocket_core.hub import get_hub
+from websocket_core.connections.hub import get_hub
 from websocket_core.ids import ConnectionID
 from websocket_core.models import Connection
 from websocket_core.protocols import (

@@ -19,9 +19,9 @@ from test_framework.ssot.factories import (
     create_test_context,
     create_test_manager,
 )
+from websocket_core.connections.hub import get_hub
 from websocket_core.context import UserExecutionContext
 from websocket_core.errors import UserIsolationError, WebSocketCoreError
-from websocket_core.hub import get_hub
 from websocket_core.models import Event, Thread
 from websocket_core.testing import RecordingWebSocket
 from websocket_core.unified_emitter import UnifiedWebSocketEmitter

@@ -7,9 +7,9 @@ import pytest
 
 from test_framework.journal_operations import state
 from test_framework.ssot.factories import GITHUB, GOOGLE
+from websocket_core.connections.watchdog import _moved_since
 from websocket_core.database import db
 from websocket_core.journal.group_commit import get_journal
-from websocket_core.watchdog import _moved_since
 
 pytestmark = pytest.mark.usefixtures("each_database")
 

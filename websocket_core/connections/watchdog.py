@@ -17,9 +17,9 @@ from typing import TYPE_CHECKING, Any
 
 from websocket_core.bell.groups import user_group
 from websocket_core.conf import conf
-from websocket_core.credential_watch import CredentialWatch
+from websocket_core.connections.credential_watch import CredentialWatch
+from websocket_core.connections.delivery_lag import delivery_lag
 from websocket_core.database import db
-from websocket_core.delivery_lag import delivery_lag
 from websocket_core.journal import epoch
 from websocket_core.journal import reading as journal_read
 from websocket_core.journal.group_commit import get_journal
@@ -30,8 +30,8 @@ from websocket_core.process.heartbeat import look_after_processes, this_process
 from websocket_core.process.tasks import process_task
 
 if TYPE_CHECKING:
-    from websocket_core.connection import WebSocketConnection
-    from websocket_core.hub import Hub
+    from websocket_core.connections.connection import WebSocketConnection
+    from websocket_core.connections.hub import Hub
 
 log = logging.getLogger(__name__)
 

@@ -20,8 +20,8 @@ from websocket_core.conf import conf
 from websocket_core.database import db
 
 if TYPE_CHECKING:
-    from websocket_core.connection import WebSocketConnection
-    from websocket_core.hub import Hub
+    from websocket_core.connections.connection import WebSocketConnection
+    from websocket_core.connections.hub import Hub
 
 log = logging.getLogger(__name__)
 

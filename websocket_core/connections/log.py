@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from django.db import connection as database
 
-from websocket_core.connection_places import earlier_connections
+from websocket_core.connections.places import earlier_connections
 from websocket_core.database.stored_text import exact, fitting
 from websocket_core.ids import NAME_LENGTH, USER_LENGTH
 from websocket_core.journal.group_commit import get_journal
@@ -21,7 +21,7 @@ from websocket_core.process.heartbeat import this_process
 from websocket_core.process.tasks import process_task
 
 if TYPE_CHECKING:
-    from websocket_core.connection import WebSocketConnection
+    from websocket_core.connections.connection import WebSocketConnection
 
 
 class _WriteConnections(Operation):

@@ -16,12 +16,12 @@ from django.db import InterfaceError, OperationalError
 
 from websocket_core.bell.groups import user_group
 from websocket_core.conf import conf
+from websocket_core.connections.transports import Transport
 from websocket_core.database import db
 from websocket_core.delivery.machine import Delivery, Locate, Read
 from websocket_core.ids import ConnectionID, UserID, new_id
 from websocket_core.journal import reading as journal_read
 from websocket_core.process import metrics
-from websocket_core.transports import Transport
 from websocket_core.wire import frames
 
 if TYPE_CHECKING:

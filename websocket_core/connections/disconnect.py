@@ -8,7 +8,7 @@ from django.utils import timezone
 
 from websocket_core.bell.announcer import announce
 from websocket_core.bell.groups import user_group
-from websocket_core.hub import CLOSE_MESSAGE
+from websocket_core.connections.hub import CLOSE_MESSAGE
 from websocket_core.models import Connection
 
 

@@ -19,8 +19,8 @@ from channels.layers import get_channel_layer
 from websocket_core.bell import groups
 from websocket_core.bell.doorbell import EVENTS_MESSAGE
 from websocket_core.conf import conf
-from websocket_core.connection import WebSocketConnection
-from websocket_core.connection_log import ConnectionLog
+from websocket_core.connections.connection import WebSocketConnection
+from websocket_core.connections.log import ConnectionLog
 from websocket_core.process import metrics
 from websocket_core.process.background import Outage, repeat
 from websocket_core.process.lifecycle import lifecycle
@@ -52,7 +52,7 @@ class Hub:
     """The connections of this event loop, by group; hands on what the channel layer brings."""
 
     def __init__(self) -> None:
-        from websocket_core.watchdog import Watchdog
+        from websocket_core.connections.watchdog import Watchdog
 
         self.log = ConnectionLog()
         self._members: dict[str, _Member] = {}
