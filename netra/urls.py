@@ -1,4 +1,4 @@
-"""HTTP routes of the project. WebSocket routes are in `websocket_core.routing`."""
+"""HTTP routes of the project. WebSocket routes are in `websocket_core.consumer.routing`."""
 
 from allauth.account.decorators import secure_admin_login
 from django.contrib import admin

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from websocket_core.action_table import ACTION_TABLE
+from websocket_core.consumer.handlers import ACTION_TABLE
 from websocket_core.errors import ClientError, InvalidAction, UnknownAction
 from websocket_core.wire import actions
 

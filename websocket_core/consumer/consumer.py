@@ -16,9 +16,9 @@ from channels.consumer import AsyncConsumer
 from django.db import InterfaceError, OperationalError
 
 from websocket_core import auth
-from websocket_core.action_table import ACTION_TABLE
 from websocket_core.conf import conf
 from websocket_core.connections.connection import WebSocketConnection
+from websocket_core.consumer.handlers import ACTION_TABLE
 from websocket_core.context import UserExecutionContext
 from websocket_core.errors import ClientError, ConnectionClosedError, JournalUnavailable, Unauthenticated
 from websocket_core.ids import new_id

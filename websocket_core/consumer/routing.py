@@ -6,7 +6,7 @@ from typing import Any
 
 from django.urls import re_path
 
-from websocket_core.consumer import NetraConsumer
+from websocket_core.consumer.consumer import NetraConsumer
 from websocket_core.protocols import RunService
 
 

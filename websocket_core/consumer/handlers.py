@@ -17,7 +17,7 @@ from websocket_core.protocols import RunService, RunState
 from websocket_core.wire import actions, events, frames
 
 if TYPE_CHECKING:
-    from websocket_core.consumer import NetraConsumer
+    from websocket_core.consumer.consumer import NetraConsumer
 
 Handler = Callable[["NetraConsumer", WebSocketConnection, Any], Awaitable[None]]
 
