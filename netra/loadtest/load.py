@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 from netra.loadtest.plan import Plan
 from netra.loadtest.resuming_client import Refused, ResumingClient
 from websocket_core.ids import new_id
-from websocket_core.testing_oracle import OrderOracle, ends
+from websocket_core.testing.oracle import OrderOracle, ends
 
 ASK_AGAIN = 5.0  # seconds without a sign of a run after which it is started again, under the same id
 CONNECT_AT_ONCE = 50

@@ -13,7 +13,7 @@ from typing import Any, Self
 import msgspec
 import websockets
 
-from websocket_core.testing_oracle import OrderOracle, ProtocolViolation
+from websocket_core.testing.oracle import OrderOracle, ProtocolViolation
 
 BATCH = websockets.Subprotocol("netra.v1.batch")
 FINAL = (4400, 4401, 4413)  # close codes after which coming back is of no use

@@ -10,7 +10,7 @@ import pytest
 
 from integration.api_caller import Caller
 from test_framework.gateway import Join
-from websocket_core.testing import Client
+from websocket_core.testing.sockets import Client
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

@@ -18,7 +18,7 @@ from test_framework.ssot.factories import AUTH0, GITHUB
 from websocket_core.database import db
 from websocket_core.ids import new_id
 from websocket_core.models import AccessToken, Connection, Thread
-from websocket_core.testing import Client
+from websocket_core.testing.sockets import Client
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

@@ -16,7 +16,7 @@ from netra.asgi import application
 from security.issuer import Issuer, http, jwk_of
 from websocket_core.auth import Unauthenticated, identify_token
 from websocket_core.auth.oidc import access as oidc
-from websocket_core.testing import SocketClosed, connect
+from websocket_core.testing.sockets import SocketClosed, connect
 
 TIMEOUT = 1.0  # NETRA_OIDC_TIMEOUT
 PATIENCE = 30  # of these tests, on a busy machine

@@ -20,7 +20,7 @@ from websocket_core.auth import Identity
 from websocket_core.bell.credential_news import announce
 from websocket_core.connections.hub import get_hub
 from websocket_core.database import db
-from websocket_core.testing import Client, InProcessSocket
+from websocket_core.testing.sockets import Client, InProcessSocket
 from websocket_core.wire.frames import moment
 
 pytestmark = pytest.mark.django_db(transaction=True)

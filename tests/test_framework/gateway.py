@@ -18,7 +18,7 @@ from websocket_core.auth import tokens
 from websocket_core.connections.hub import get_hub
 from websocket_core.database import db
 from websocket_core.journal.group_commit import get_journal
-from websocket_core.testing import Client, OrderOracle, connect
+from websocket_core.testing.sockets import Client, OrderOracle, connect
 
 
 async def issue_token(user_id: str, ttl: timedelta | None = None) -> str:

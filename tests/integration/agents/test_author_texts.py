@@ -8,7 +8,7 @@ import pytest
 
 from agents import AgentError, ToolError
 from test_framework.gateway import outcome
-from websocket_core.testing import texts_of
+from websocket_core.testing.sockets import texts_of
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

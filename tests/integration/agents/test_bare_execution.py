@@ -10,7 +10,7 @@ from test_framework.gateway import kinds
 from test_framework.ssot.factories import GOOGLE, create_test_context, create_test_manager
 from websocket_core.errors import RunOverError
 from websocket_core.models import Event
-from websocket_core.testing import RecordingWebSocket, check_run
+from websocket_core.testing.sockets import RecordingWebSocket, check_run
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

@@ -10,7 +10,7 @@ import pytest
 
 from websocket_core.database import db
 from websocket_core.models import Event
-from websocket_core.testing import texts_of
+from websocket_core.testing.sockets import texts_of
 
 RATE = 200  # deltas a second
 SECONDS = 1.5

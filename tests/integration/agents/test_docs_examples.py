@@ -12,7 +12,7 @@ import websockets
 
 from servers.fixtures import StartServer
 from test_framework.gateway import kinds
-from websocket_core.testing import Client
+from websocket_core.testing.sockets import Client
 
 ROOT = Path(__file__).resolve().parents[3]
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from netra.loadtest import resuming_client
 from netra.loadtest.resuming_client import ResumingClient
-from websocket_core.testing_oracle import ends
+from websocket_core.testing.oracle import ends
 
 
 class PatientClient(ResumingClient):

@@ -14,13 +14,13 @@ import websockets
 from servers.fixtures import MakeInstallation, StartServer
 from servers.netra import NetraServer
 from servers.postgres import PostgresServer, binary, other_identity
-from websocket_core.testing import Client, OrderOracle, SocketClosed
+from websocket_core.testing.sockets import Client, OrderOracle, SocketClosed
 
 pytestmark = pytest.mark.timeout(300)
 
 
 class NetworkSocket:
-    """See `websocket_core.testing_client.ClientSocket`."""
+    """See `websocket_core.testing.client.ClientSocket`."""
 
     def __init__(self, socket: websockets.ClientConnection) -> None:
         self._socket = socket

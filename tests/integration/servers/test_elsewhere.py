@@ -17,7 +17,7 @@ from servers.fixtures import MakeInstallation, StartServer
 from servers.netra import Installation, NetraServer
 from servers.process import ServerProcess, free_port, wait_for
 from servers.valkey import ValkeyServer
-from websocket_core.testing import Client
+from websocket_core.testing.sockets import Client
 
 USER = "105945141827451681156"
 SECONDS = 30.0

@@ -11,7 +11,7 @@ from test_framework.gateway import issue_token, settle
 from test_framework.ssot.base_test_case import SSotAsyncTestCase
 from test_framework.ssot.factories import GITHUB, GOOGLE, USER_ID_EXAMPLES, create_test_context, create_test_manager
 from websocket_core.errors import ProtocolComplianceError, RunOverError, UserIsolationError
-from websocket_core.testing import RecordingWebSocket, check_run, connect
+from websocket_core.testing.sockets import RecordingWebSocket, check_run, connect
 from websocket_core.unified_emitter import UnifiedWebSocketEmitter
 from websocket_core.websocket_manager import create_websocket_manager
 

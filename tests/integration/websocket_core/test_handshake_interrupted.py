@@ -14,7 +14,7 @@ from websocket_core.connections.hub import get_hub
 from websocket_core.connections.transports import BareTransport
 from websocket_core.ids import UserID
 from websocket_core.models import Connection
-from websocket_core.testing import RecordingWebSocket
+from websocket_core.testing.sockets import RecordingWebSocket
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

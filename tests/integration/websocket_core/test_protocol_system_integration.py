@@ -16,7 +16,7 @@ from websocket_core.connections.hub import get_hub
 from websocket_core.errors import ProtocolComplianceError
 from websocket_core.models import Connection
 from websocket_core.protocols import WebSocketManagerProtocolValidator
-from websocket_core.testing import RecordingWebSocket
+from websocket_core.testing.sockets import RecordingWebSocket
 from websocket_core.unified_manager import UnifiedWebSocketManager
 from websocket_core.websocket_manager import create_websocket_manager
 

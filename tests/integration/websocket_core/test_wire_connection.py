@@ -21,7 +21,7 @@ from websocket_core.ids import UserID
 from websocket_core.limits.limiters import action_limiter
 from websocket_core.models import Connection
 from websocket_core.protocols import StartOutcome
-from websocket_core.testing import Client, InProcessSocket, RecordingWebSocket, SocketClosed
+from websocket_core.testing.sockets import Client, InProcessSocket, RecordingWebSocket, SocketClosed
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

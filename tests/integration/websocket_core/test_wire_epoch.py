@@ -13,7 +13,7 @@ from websocket_core.database import db
 from websocket_core.journal import epoch
 from websocket_core.journal.epoch import look
 from websocket_core.models import JournalEpoch
-from websocket_core.testing import RecordingWebSocket
+from websocket_core.testing.sockets import RecordingWebSocket
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

@@ -9,7 +9,7 @@ import pytest
 from agents import AgentError, BaseAgent, ToolDenied, ToolError
 from test_framework.gateway import SECRET, kinds, outcome
 from websocket_core.errors import RunOverError
-from websocket_core.testing import texts_of
+from websocket_core.testing.sockets import texts_of
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

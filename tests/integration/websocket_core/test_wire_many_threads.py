@@ -12,7 +12,7 @@ from websocket_core.connections.hub import get_hub
 from websocket_core.database import db
 from websocket_core.limits.limiters import action_limiter
 from websocket_core.models import Thread
-from websocket_core.testing import Client
+from websocket_core.testing.sockets import Client
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

@@ -12,7 +12,7 @@ from test_framework.ssot.factories import GITHUB, GOOGLE, create_test_manager
 from websocket_core.database import db
 from websocket_core.journal.epoch import look
 from websocket_core.models import Event, Thread
-from websocket_core.testing import Client, OrderOracle
+from websocket_core.testing.sockets import Client, OrderOracle
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

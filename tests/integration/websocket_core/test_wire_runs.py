@@ -7,7 +7,7 @@ import pytest
 
 from test_framework.gateway import kinds
 from websocket_core.ids import new_id
-from websocket_core.testing import check_run
+from websocket_core.testing.sockets import check_run
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

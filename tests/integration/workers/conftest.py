@@ -8,7 +8,7 @@ import pytest
 from integration.workers.farm import Farm
 from servers.fixtures import TEST_KEY
 from servers.postgres import PostgresServer
-from websocket_core.testing import Client
+from websocket_core.testing.sockets import Client
 
 
 @pytest.fixture(scope="package")

@@ -13,7 +13,7 @@ import websockets
 
 from servers.netra import Installation, NetraServer
 from servers.process import START_SECONDS, ServerProcess, wait_for
-from websocket_core.testing import Client
+from websocket_core.testing.sockets import Client
 
 CONCURRENCY = 10
 USER = "105945141827451681156"

@@ -15,7 +15,7 @@ from integration.workers.farm import Farm
 from servers.process import wait_for
 from test_framework.gateway import kinds
 from websocket_core.ids import new_id
-from websocket_core.testing import Client
+from websocket_core.testing.sockets import Client
 
 pytestmark = [pytest.mark.timeout(300)]
 SECONDS = 60.0

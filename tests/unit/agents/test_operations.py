@@ -28,7 +28,7 @@ from websocket_core.database import db
 from websocket_core.ids import UserID
 from websocket_core.journal.group_commit import get_journal
 from websocket_core.journal.transaction import Append, Operation, Transaction
-from websocket_core.testing import RecordingWebSocket
+from websocket_core.testing.sockets import RecordingWebSocket
 
 pytestmark = pytest.mark.usefixtures("each_database")
 

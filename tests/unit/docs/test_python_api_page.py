@@ -12,8 +12,8 @@ import agents
 import websocket_core
 from agents.context import AgentContext
 from agents.registry import agent
-from websocket_core import testing
 from websocket_core.protocols import PROTOCOL_METHODS
+from websocket_core.testing import sockets as testing
 
 PAGE = (Path(__file__).resolve().parents[3] / "docs/reference/python-api.md").read_text()
 CODE = re.findall(r"`([^`\n]+)`", PAGE)

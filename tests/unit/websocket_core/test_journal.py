@@ -16,7 +16,7 @@ from websocket_core.journal.group_commit import Journal, commit_now, get_journal
 from websocket_core.journal.transaction import Operation, Transaction
 from websocket_core.models import Thread
 from websocket_core.process import metrics
-from websocket_core.testing import RecordingWebSocket
+from websocket_core.testing.sockets import RecordingWebSocket
 
 pytestmark = pytest.mark.usefixtures("each_database")
 

@@ -17,7 +17,7 @@ from websocket_core.journal.group_commit import get_journal
 from websocket_core.journal.transaction import Append, Operation, Transaction
 from websocket_core.models import Thread
 from websocket_core.process import metrics
-from websocket_core.testing import RecordingWebSocket
+from websocket_core.testing.sockets import RecordingWebSocket
 
 pytestmark = pytest.mark.usefixtures("each_database")
 

@@ -19,7 +19,7 @@ from websocket_core.protocols import (
     WebSocketManagerProtocol,
     WebSocketManagerProtocolValidator,
 )
-from websocket_core.testing import RecordingWebSocket
+from websocket_core.testing.sockets import RecordingWebSocket
 from websocket_core.unified_manager import UnifiedWebSocketManager
 
 validate = WebSocketManagerProtocolValidator.validate_manager_protocol

@@ -23,7 +23,7 @@ from websocket_core.connections.hub import get_hub
 from websocket_core.context import UserExecutionContext
 from websocket_core.errors import UserIsolationError, WebSocketCoreError
 from websocket_core.models import Event, Thread
-from websocket_core.testing import RecordingWebSocket
+from websocket_core.testing.sockets import RecordingWebSocket
 from websocket_core.unified_emitter import UnifiedWebSocketEmitter
 from websocket_core.websocket_manager import create_websocket_manager
 

@@ -8,7 +8,7 @@ import websockets
 from servers.fixtures import MakeInstallation, StartServer
 from servers.netra import Installation, NetraServer
 from servers.process import wait_for
-from websocket_core.testing import Client
+from websocket_core.testing.sockets import Client
 
 TESTS = str(Path(__file__).resolve().parents[3])
 MODULES = {"NETRA_AGENT_MODULES": "integration.agents.adapters.agents_that_rest", "PYTHONPATH": TESTS}

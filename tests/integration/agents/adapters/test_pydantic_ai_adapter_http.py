@@ -12,7 +12,7 @@ from integration.agents.adapters.runs import Runs, new_thread
 from netra.asgi import application
 from websocket_core.auth.tokens import issue
 from websocket_core.database import db
-from websocket_core.testing import connect
+from websocket_core.testing.sockets import connect
 
 USAGE: Delta = {"usage": {"prompt_tokens": 11, "completion_tokens": 7, "total_tokens": 18}}
 

@@ -21,8 +21,8 @@ from typing import Any
 import msgspec
 from channels.testing.websocket import WebsocketCommunicator
 
-from websocket_core.testing_client import PATIENCE, Client, SocketClosed
-from websocket_core.testing_oracle import OrderOracle, ProtocolViolation, check_run, ends, texts_of
+from websocket_core.testing.client import PATIENCE, Client, SocketClosed
+from websocket_core.testing.oracle import OrderOracle, ProtocolViolation, check_run, ends, texts_of
 
 __all__ = [
     "Client",

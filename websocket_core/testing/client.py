@@ -10,7 +10,7 @@ from typing import Any, Protocol
 import msgspec
 
 from websocket_core.ids import new_id
-from websocket_core.testing_oracle import OrderOracle, check_run
+from websocket_core.testing.oracle import OrderOracle, check_run
 
 PATIENCE = 20.0  # seconds to wait for what must come; a busy machine is no failure
 
