@@ -9,7 +9,7 @@ from django.contrib.auth.admin import UserAdmin
 from django.contrib.auth.models import User
 from django.utils.safestring import SafeString
 
-from websocket_core.admin import links
+from websocket_core.admin.lists import links
 
 if TYPE_CHECKING:
     _UserAdmin = UserAdmin[User]

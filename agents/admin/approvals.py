@@ -10,10 +10,11 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from agents.models import OPEN, Approval, Decision, Run
-from websocket_core.admin import json_text, links, moments
-from websocket_core.admin.filters import ChoiceFilter, GivenFilter, IndexedUserFilter, row_number
+from websocket_core.admin import json_text, moments
+from websocket_core.admin.lists import links
+from websocket_core.admin.lists.filters import ChoiceFilter, GivenFilter, IndexedUserFilter, row_number
+from websocket_core.admin.lists.read_only import ReadOnlyAdmin
 from websocket_core.admin.moments import column
-from websocket_core.admin.read_only import ReadOnlyAdmin
 
 DATES = ("created_at", "expires_at")
 MOMENTS = tuple(column(name) for name in DATES)

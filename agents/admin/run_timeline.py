@@ -12,7 +12,7 @@ from django.utils.safestring import SafeString, mark_safe
 from agents.models import OPEN, Run
 from agents.timeline import Step, Timeline, draw, duration, read_step, timeline
 from agents.timeline.svg import outcome_word, span_title
-from websocket_core.admin import links
+from websocket_core.admin.lists import links
 from websocket_core.models import Event
 
 PAGE = 250  # events read at a time: a frame may have 256 KiB

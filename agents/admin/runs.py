@@ -16,13 +16,14 @@ from agents.admin import run_timeline
 from agents.models import OPEN, Run, RunStatus
 from agents.open_runs import is_open
 from agents.timeline import duration
-from websocket_core.admin import confirm, json_text, links
-from websocket_core.admin.change_list import KeysetChangeList
+from websocket_core.admin import confirm, json_text
 from websocket_core.admin.events import ThreadFilter
-from websocket_core.admin.filters import ChoiceFilter, Filter, GivenFilter, IndexedUserFilter
-from websocket_core.admin.keyset import Stretch
+from websocket_core.admin.lists import links
+from websocket_core.admin.lists.change_list import KeysetChangeList
+from websocket_core.admin.lists.filters import ChoiceFilter, Filter, GivenFilter, IndexedUserFilter
+from websocket_core.admin.lists.keyset import Stretch
+from websocket_core.admin.lists.read_only import ReadOnlyAdmin, log_action
 from websocket_core.admin.moments import column
-from websocket_core.admin.read_only import ReadOnlyAdmin, log_action
 from websocket_core.models import Process
 
 RECENT = 1000  # runs among which the types of agents are looked for

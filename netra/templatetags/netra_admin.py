@@ -11,7 +11,7 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from agents.timeline import duration
-from websocket_core.admin import links
+from websocket_core.admin.lists import links
 
 register = template.Library()
 

@@ -110,7 +110,7 @@ def test_list__an_old_page_costs_what_the_first_one_costs(admin, name):
 
 def test_list__the_oldest_events_are_as_cheap_as_the_newest(admin):
     middle = Event.objects.order_by("pk").values_list("pk", flat=True)[0] + EVENTS // 2
-    from websocket_core.admin.keyset import Cursor
+    from websocket_core.admin.lists.keyset import Cursor
 
     for direction in ("older", "newer"):
         with measured() as cost:

@@ -11,9 +11,9 @@ from django.db.models.functions import Now
 from django.http import HttpRequest, HttpResponse
 
 from websocket_core.admin import confirm
-from websocket_core.admin.filters import ChoiceFilter, IndexedUserFilter
+from websocket_core.admin.lists.filters import ChoiceFilter, IndexedUserFilter
+from websocket_core.admin.lists.read_only import ReadOnlyAdmin, log_action
 from websocket_core.admin.moments import column
-from websocket_core.admin.read_only import ReadOnlyAdmin, log_action
 from websocket_core.models import AccessToken
 
 MOMENTS = tuple(column(name) for name in ("created_at", "expires_at", "revoked_at"))

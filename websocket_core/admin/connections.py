@@ -11,12 +11,13 @@ from django.http import HttpRequest, HttpResponse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
-from websocket_core.admin import confirm, links
-from websocket_core.admin.change_list import KeysetChangeList
-from websocket_core.admin.filters import ChoiceFilter, GivenFilter, UserFilter
-from websocket_core.admin.keyset import Stretch
+from websocket_core.admin import confirm
+from websocket_core.admin.lists import links
+from websocket_core.admin.lists.change_list import KeysetChangeList
+from websocket_core.admin.lists.filters import ChoiceFilter, GivenFilter, UserFilter
+from websocket_core.admin.lists.keyset import Stretch
+from websocket_core.admin.lists.read_only import ReadOnlyAdmin, log_action
 from websocket_core.admin.moments import column
-from websocket_core.admin.read_only import ReadOnlyAdmin, log_action
 from websocket_core.models import Connection, Process
 
 LIVE = Stretch("connected_at", Q(disconnected_at=None))

@@ -12,13 +12,14 @@ from django.db.models.functions import Substr
 from django.http import HttpRequest
 from django.utils.safestring import SafeString
 
-from websocket_core.admin import json_text, links
-from websocket_core.admin.calendar import Period, key_since
-from websocket_core.admin.change_list import KeysetChangeList
-from websocket_core.admin.filters import ChoiceFilter, GivenFilter, row_number
-from websocket_core.admin.keyset import Stretch
+from websocket_core.admin import json_text
+from websocket_core.admin.lists import links
+from websocket_core.admin.lists.calendar import Period, key_since
+from websocket_core.admin.lists.change_list import KeysetChangeList
+from websocket_core.admin.lists.filters import ChoiceFilter, GivenFilter, row_number
+from websocket_core.admin.lists.keyset import Stretch
+from websocket_core.admin.lists.read_only import ReadOnlyAdmin
 from websocket_core.admin.moments import column
-from websocket_core.admin.read_only import ReadOnlyAdmin
 from websocket_core.models import Event, Thread
 from websocket_core.wire.events import EventType
 

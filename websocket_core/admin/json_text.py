@@ -8,7 +8,7 @@ import msgspec
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
-from websocket_core.admin.honest_text import revealed, undeceived
+from websocket_core.admin.lists.honest_text import revealed, undeceived
 
 
 def indented(text: str) -> str:

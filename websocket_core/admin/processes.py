@@ -10,11 +10,11 @@ from django.db.models import Count, Q
 from django.utils.safestring import SafeString
 from django.utils.timesince import timesince
 
-from websocket_core.admin import links
-from websocket_core.admin.filters import ChoiceFilter
-from websocket_core.admin.keyset import Stretch
+from websocket_core.admin.lists import links
+from websocket_core.admin.lists.filters import ChoiceFilter
+from websocket_core.admin.lists.keyset import Stretch
+from websocket_core.admin.lists.read_only import ReadOnlyAdmin
 from websocket_core.admin.moments import column
-from websocket_core.admin.read_only import ReadOnlyAdmin
 from websocket_core.conf import conf
 from websocket_core.models import Connection, Process
 

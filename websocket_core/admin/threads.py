@@ -10,11 +10,11 @@ from django.db.models import Q, QuerySet
 from django.http import HttpRequest
 from django.utils.safestring import SafeString
 
-from websocket_core.admin import links
-from websocket_core.admin.filters import ChoiceFilter, IndexedUserFilter
-from websocket_core.admin.keyset import Stretch
+from websocket_core.admin.lists import links
+from websocket_core.admin.lists.filters import ChoiceFilter, IndexedUserFilter
+from websocket_core.admin.lists.keyset import Stretch
+from websocket_core.admin.lists.read_only import ReadOnlyAdmin
 from websocket_core.admin.moments import column
-from websocket_core.admin.read_only import ReadOnlyAdmin
 from websocket_core.models import NOBODY, Thread
 
 MOMENTS = tuple(column(name) for name in ("created_at", "updated_at", "deleted_at"))

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from django.test import override_settings
 
-from websocket_core.admin.calendar import Period, choices
+from websocket_core.admin.lists.calendar import Period, choices
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ from django.db.models import Q
 from hypothesis import given
 from hypothesis import strategies as st
 
-from websocket_core.admin.keyset import Cursor, Stretch
+from websocket_core.admin.lists.keyset import Cursor, Stretch
 from websocket_core.models import Connection, Event
 
 BY_ID = (Stretch("id"),)

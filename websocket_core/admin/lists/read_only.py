@@ -17,12 +17,12 @@ from django.urls import URLPattern, path, reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
-from websocket_core.admin import links
-from websocket_core.admin.calendar import Period
-from websocket_core.admin.change_list import KeysetChangeList
-from websocket_core.admin.filters import Filter
-from websocket_core.admin.honest_text import undeceive_page
-from websocket_core.admin.keyset import Stretch
+from websocket_core.admin.lists import links
+from websocket_core.admin.lists.calendar import Period
+from websocket_core.admin.lists.change_list import KeysetChangeList
+from websocket_core.admin.lists.filters import Filter
+from websocket_core.admin.lists.honest_text import undeceive_page
+from websocket_core.admin.lists.keyset import Stretch
 from websocket_core.auth.accounts import users_by_id
 
 if TYPE_CHECKING:

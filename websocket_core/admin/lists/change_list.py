@@ -11,12 +11,12 @@ from django.core.paginator import Paginator
 from django.db.models import QuerySet
 from django.http import HttpRequest
 
-from websocket_core.admin.calendar import Period, choices
-from websocket_core.admin.filters import Filter
-from websocket_core.admin.keyset import Cursor, KeysetList, Page
+from websocket_core.admin.lists.calendar import Period, choices
+from websocket_core.admin.lists.filters import Filter
+from websocket_core.admin.lists.keyset import Cursor, KeysetList, Page
 
 if TYPE_CHECKING:
-    from websocket_core.admin.read_only import ReadOnlyAdmin
+    from websocket_core.admin.lists.read_only import ReadOnlyAdmin
 
 OLDER, NEWER, PERIOD, EVERYTHING = "older", "newer", "on", "everything"
 
