@@ -13,7 +13,7 @@ from django.core.checks import Warning as CheckWarning
 from agents import discovery
 from agents.conf import EXECUTORS, conf
 from websocket_core.conf import conf as core
-from websocket_core.setting_values import one_of
+from websocket_core.conf.values import one_of
 
 PROCESS_LOCAL_LAYERS = (
     "websocket_core.bell.in_process_layer.InProcessChannelLayer",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from websocket_core.settings_reader import SettingsReader
+from websocket_core.conf.reader import SettingsReader
 
 
 class Defaults:

@@ -21,7 +21,7 @@ from django.utils.module_loading import module_has_submodule
 
 from agents import agent_names
 from agents.conf import conf
-from websocket_core.setting_values import near
+from websocket_core.conf.values import near
 
 REMEDY = "Mend or install what is named, or take the module out of NETRA_AGENT_MODULES or INSTALLED_APPS."
 # What these libraries import within a first run, which would hold up everybody then: imported with them.

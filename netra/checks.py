@@ -7,9 +7,9 @@ from django.apps import AppConfig
 from django.conf import settings
 from django.core import checks
 
-from websocket_core import setting_values
 from websocket_core.auth.origin import parse_origin
-from websocket_core.settings_reader import declare
+from websocket_core.conf import values as setting_values
+from websocket_core.conf.reader import declare
 
 # What Netra's own settings hold beside the settings of the packages.
 declare("NETRA_SECRET_KEY_GENERATED", "NETRA_SIGN_UP", "NETRA_LOGIN_ORIGINS")

@@ -17,7 +17,7 @@ from netra.environment import Environment
 from netra.log_config import log_config
 from netra.login_providers import login_origins, provider_apps
 from websocket_core.conf import Defaults as DeliveryDefaults
-from websocket_core.settings_reader import PREFIX
+from websocket_core.conf.reader import PREFIX
 
 env = Environment()
 

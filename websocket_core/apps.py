@@ -16,8 +16,8 @@ class WebsocketCoreConfig(AppConfig):
         """Register the checks, and see to connections of threads that end."""
         from django.db.backends.signals import connection_created
 
-        from websocket_core import checks  # noqa: F401 - registering is the import's effect
         from websocket_core.auth import receivers
+        from websocket_core.checks import installation as checks  # noqa: F401 - registering is the import's effect
         from websocket_core.database import lost_connections  # noqa: F401 - registering is the import's effect
 
         receivers.connect()

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Protocol
 from django.core.exceptions import ImproperlyConfigured
 
 from agents.conf import EXECUTORS, conf
-from websocket_core.setting_values import one_of
+from websocket_core.conf.values import one_of
 
 if TYPE_CHECKING:
     from agents.models import Run

@@ -11,7 +11,7 @@ from django.test import AsyncClient, override_settings
 from agents.registry import AgentRegistry
 from test_framework.gateway import kinds, settle
 from test_framework.ssot.factories import GOOGLE, THREAD_ID_EXAMPLES, create_test_context, create_test_manager
-from websocket_core.checks import refuse_unsafe_configuration
+from websocket_core.checks.installation import refuse_unsafe_configuration
 from websocket_core.connections.hub import get_hub
 from websocket_core.errors import ProtocolComplianceError
 from websocket_core.models import Connection

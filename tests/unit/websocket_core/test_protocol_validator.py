@@ -11,7 +11,7 @@ from django.test.utils import override_settings
 
 from test_framework.ssot.base_test_case import SSotBaseTestCase
 from test_framework.ssot.factories import create_test_context, create_test_manager
-from websocket_core.checks import refuse_unsafe_configuration
+from websocket_core.checks.installation import refuse_unsafe_configuration
 from websocket_core.errors import ProtocolComplianceError, WebSocketCoreError
 from websocket_core.process.metrics import protocol_compliant
 from websocket_core.protocols import PROTOCOL_METHODS, WebSocketManagerProtocolValidator

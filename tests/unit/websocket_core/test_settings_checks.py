@@ -10,7 +10,7 @@ from django.core.exceptions import ImproperlyConfigured
 from django.test import override_settings
 
 from servers.netra import clean_environment
-from websocket_core.checks import refuse_unsafe_configuration
+from websocket_core.checks.installation import refuse_unsafe_configuration
 from websocket_core.process.heartbeat import this_process
 
 

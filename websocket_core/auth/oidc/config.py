@@ -21,7 +21,7 @@ from django.core.exceptions import ImproperlyConfigured
 from django.db import models
 
 from websocket_core.conf import conf
-from websocket_core.setting_values import near
+from websocket_core.conf.values import near
 
 # Signatures by key pairs only: with a shared-secret algorithm anybody who knows the public key could sign.
 ALGORITHMS = frozenset(f"{family}{bits}" for family in ("RS", "PS", "ES") for bits in (256, 384, 512)) | {"EdDSA"}

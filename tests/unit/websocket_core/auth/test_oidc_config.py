@@ -7,7 +7,7 @@ from django.test import override_settings
 
 from websocket_core.auth.oidc.access import subject_id
 from websocket_core.auth.oidc.config import check_issuers, issuers
-from websocket_core.checks import refuse_unsafe_configuration
+from websocket_core.checks.installation import refuse_unsafe_configuration
 
 GOOD = {"issuer": "https://id.example.com", "audience": "netra"}
 

@@ -11,7 +11,7 @@ from typing import Any
 from django.conf import settings
 from django.core.signals import setting_changed
 
-from websocket_core import setting_values
+from websocket_core.conf import values as setting_values
 
 PREFIX = "NETRA_"
 READERS: list[SettingsReader] = []

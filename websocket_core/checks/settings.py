@@ -10,10 +10,10 @@ from django.conf import settings
 from django.core.checks import CheckMessage, Error, register
 from django.core.checks import Warning as CheckWarning
 
-from websocket_core import setting_values
 from websocket_core.auth.origin import parse_origin
 from websocket_core.conf import conf
-from websocket_core.settings_reader import PREFIX, READERS, names
+from websocket_core.conf import values as setting_values
+from websocket_core.conf.reader import PREFIX, READERS, names
 
 AT_START = "netra"  # the tag of the checks that a server makes before it serves
 HINT = "See docs/reference/settings.md."

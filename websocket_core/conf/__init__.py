@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from websocket_core.settings_reader import SettingsReader
+from websocket_core.conf.reader import SettingsReader
 
 
 class Defaults:
