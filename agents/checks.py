@@ -16,7 +16,7 @@ from websocket_core.conf import conf as core
 from websocket_core.conf.values import one_of
 
 PROCESS_LOCAL_LAYERS = (
-    "websocket_core.bell.in_process_layer.InProcessChannelLayer",
+    "websocket_core.layers.InProcessChannelLayer",
     "channels.layers.InMemoryChannelLayer",
 )
 

@@ -43,7 +43,7 @@ def channel_layers(redis_url: str, *, prefix: str) -> dict[str, dict[str, Any]]:
     if not redis_url:
         # One channel of this process hears all of its users: a burst of theirs must fit in.
         config = {"capacity": IN_PROCESS_CAPACITY}
-        return {"default": {"BACKEND": "websocket_core.bell.in_process_layer.InProcessChannelLayer", "CONFIG": config}}
+        return {"default": {"BACKEND": "websocket_core.layers.InProcessChannelLayer", "CONFIG": config}}
     try:
         parts = urlsplit(redis_url)
         # Without a host redis-py means this machine; and what is no number, database 0.

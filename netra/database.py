@@ -9,7 +9,8 @@ from django.core.exceptions import ImproperlyConfigured
 from netra.private_files import make_folder, make_sqlite_private
 
 # WAL: readers never wait for the writer. FULL: a committed event survives a power cut, as delivery promises.
-# The log is moved into the file by `websocket_core.journal.sqlite_checkpoints`, beside the commits; 32 MiB are for what that leaves.
+# The log is moved into the file by `websocket_core.journal.sqlite_checkpoints`, beside the commits; 32 MiB are for
+# what that leaves.
 SQLITE_PRAGMAS = "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA wal_autocheckpoint=8192;"
 SQLITE = "django.db.backends.sqlite3"
 POSTGRESQL = "django.db.backends.postgresql"

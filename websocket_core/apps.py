@@ -17,8 +17,8 @@ class WebsocketCoreConfig(AppConfig):
         from django.db.backends.signals import connection_created
 
         from websocket_core.auth import receivers
-        from websocket_core.checks import installation as checks  # noqa: F401 - registering is the import's effect
-        from websocket_core.database import lost_connections  # noqa: F401 - registering is the import's effect
+        from websocket_core.checks import installation  # noqa: F401 - registering is the import's effect
+        from websocket_core.database import lost_connections
 
         receivers.connect()
         connection_created.connect(lost_connections.watch, dispatch_uid="netra-lost-connections")

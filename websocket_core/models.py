@@ -1,7 +1,7 @@
 """What the core keeps: threads, their events, connections, server processes, and the credentials that open a
 connection.
 
-Events are written by `websocket_core.journal.group_commit` alone. Everything is found by `(user_id, name)`: a name alone means
+Events are written by `websocket_core.journal` alone. Everything is found by `(user_id, name)`: a name alone means
 nothing.
 """
 

@@ -61,7 +61,7 @@ def channel_layer_keeps_sockets(app_configs: Sequence[AppConfig] | None, **kwarg
         return [
             Error(
                 "There is no default channel layer.",
-                hint="Set CHANNEL_LAYERS['default'], for one process to websocket_core.bell.in_process_layer.InProcessChannelLayer.",
+                hint="Set CHANNEL_LAYERS['default'], for one process to websocket_core.layers.InProcessChannelLayer.",
                 id="websocket_core.E002",
             )
         ]
@@ -72,7 +72,7 @@ def channel_layer_keeps_sockets(app_configs: Sequence[AppConfig] | None, **kwarg
         found.append(
             CheckWarning(
                 "Channels' in-memory layer costs the square of the connections and can silently forget one of them.",
-                hint="Use websocket_core.bell.in_process_layer.InProcessChannelLayer for one process, Redis for several.",
+                hint="Use websocket_core.layers.InProcessChannelLayer for one process, Redis for several.",
                 id="websocket_core.W001",
             )
         )

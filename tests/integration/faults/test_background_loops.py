@@ -98,7 +98,7 @@ async def until(condition: Callable[[], object], stimulus: Callable[[], Awaitabl
 STEPS = [
     # hub
     "websocket_core.connections.hub.get_channel_layer",
-    "websocket_core.bell.in_process_layer.InProcessChannelLayer.receive",
+    "websocket_core.layers.InProcessChannelLayer.receive",
     "websocket_core.connections.hub.Hub._deliver",
     "websocket_core.connections.connection.WebSocketConnection.hint",
     # watchdog, looking and tending

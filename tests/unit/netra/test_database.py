@@ -66,7 +66,7 @@ def test_database__unusable__refused_without_telling_the_password(tmp_path, url)
 
 def test_channel_layer__absent__in_this_process():
     layer = channel_layers("", prefix="netra")["default"]
-    assert layer["BACKEND"] == "websocket_core.bell.in_process_layer.InProcessChannelLayer"
+    assert layer["BACKEND"] == "websocket_core.layers.InProcessChannelLayer"
     assert layer["CONFIG"]["capacity"] >= 1000  # a burst of a whole process fits in
 
 
