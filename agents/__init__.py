@@ -12,8 +12,10 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from agents.authoring.context import AgentContext
+    from agents.authoring.facts import Decision, Rest
+    from agents.authoring.sync_context import SyncAgentContext
     from agents.base import BaseAgent
-    from agents.context import AgentContext
     from agents.errors import (
         AgentError,
         ModelRefused,
@@ -23,9 +25,7 @@ if TYPE_CHECKING:
         UnknownAgentError,
         UsageLimitReached,
     )
-    from agents.facts import Decision, Rest
     from agents.registry import AgentRegistry, agent, register
-    from agents.sync_context import SyncAgentContext
 
 __all__ = [
     "AgentContext",

@@ -11,7 +11,7 @@ from typing import Any
 
 import msgspec
 
-from agents.input_schemas import InputSchema
+from agents.authoring.input_schemas import InputSchema
 from agents.models import Approval
 from websocket_core.errors import InvalidAction
 

@@ -6,7 +6,7 @@ import inspect
 from collections.abc import Awaitable, Callable
 from typing import Any, ClassVar, Literal, get_args
 
-from agents.input_schemas import schema_of
+from agents.authoring.input_schemas import schema_of
 from websocket_core.protocols import WebSocketManagerProtocol
 
 OnLoss = Literal["fail", "retry"]
@@ -47,7 +47,7 @@ class BaseAgent:
         A plain `def run` blocks: it gets a thread, and a context whose methods block.
 
         Args:
-            ctx: `agents.context.AgentContext` (`SyncAgentContext` for a sync body).
+            ctx: `agents.authoring.context.AgentContext` (`SyncAgentContext` for a sync body).
             input: the `input` of the frame that started the run.
         """
         raise NotImplementedError(f"{type(self).__name__} has no `async def run(self, ctx, input)`")

@@ -9,7 +9,7 @@ import asyncio
 from typing import Any
 
 from agents import demo  # noqa: F401 - registers itself
-from agents.context import AgentContext
+from agents.authoring.context import AgentContext
 from agents.registry import agent
 
 

@@ -11,12 +11,12 @@ import logging
 from importlib import import_module
 from typing import Any
 
+from agents.authoring.context import AgentContext
+from agents.authoring.facts import Decision, Rest
 from agents.base import BaseAgent
 from agents.conf import conf
-from agents.context import AgentContext
 from agents.demo_tools.course import Course, go_on
 from agents.demo_tools.request import INPUT_SCHEMA, Request
-from agents.facts import Decision, Rest
 from agents.registry import register
 
 log = logging.getLogger(__name__)

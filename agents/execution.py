@@ -16,18 +16,18 @@ from types import MappingProxyType
 from typing import Any
 
 from agents import past_runs, run_reads
+from agents.authoring.context import AgentContext, RunInfo
+from agents.authoring.facts import Rest
+from agents.authoring.run_events import RunEvents
+from agents.authoring.sync_context import SyncAgentContext
+from agents.authoring.time_limit import TimeLimit
 from agents.base import BaseAgent, is_async
 from agents.blocking import run_name
 from agents.blocking_threads import in_blocking_thread, whose_code
 from agents.conf import conf
-from agents.context import AgentContext, RunInfo
 from agents.errors import AGENT_CODES, AgentError, ModelRefused, author_text, meant_for_people
-from agents.facts import Rest
 from agents.ledger import Event
-from agents.run_events import RunEvents
-from agents.sync_context import SyncAgentContext
 from agents.texts import expressible
-from agents.time_limit import TimeLimit
 from websocket_core.database import db
 from websocket_core.errors import JournalUnavailable, LeaseLostError, QuotaExceeded, RunOverError
 from websocket_core.ids import new_id

@@ -7,11 +7,11 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 from agents import run_reads
-from agents.facts import Decision
+from agents.authoring.facts import Decision
+from agents.authoring.run_events import RunEvents
 from agents.ledger import Lease
 from agents.ledger_approvals import RequestApproval
 from agents.ledger_leases import Remember, memory_key
-from agents.run_events import RunEvents
 from websocket_core.database import db
 from websocket_core.journal.group_commit import get_journal
 
@@ -19,7 +19,7 @@ WaitForDecision = Callable[[str, str], Awaitable[Decision]]
 
 
 class LeasedRun:
-    """The run's side of `agents.context.RunPort`."""
+    """The run's side of `agents.authoring.context.RunPort`."""
 
     def __init__(self, lease: Lease, wait_for_decision: WaitForDecision) -> None:
         self._lease, self._wait = lease, wait_for_decision

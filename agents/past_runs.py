@@ -15,8 +15,8 @@ from typing import Any
 from weakref import WeakKeyDictionary
 
 from agents import run_reads
+from agents.authoring.facts import PastRun
 from agents.base import BaseAgent, is_async
-from agents.facts import PastRun
 from websocket_core.database import db
 
 Load = Callable[[], list[PastRun]]

@@ -9,7 +9,7 @@ import asyncio
 import time
 from typing import Any
 
-from agents.context import AgentContext
+from agents.authoring.context import AgentContext
 from agents.errors import AgentError
 from agents.registry import agent
 

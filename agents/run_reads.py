@@ -14,8 +14,8 @@ import msgspec
 from django.db.models import F, Max
 from django.db.models.functions import Coalesce
 
+from agents.authoring.facts import Decision, PastRun
 from agents.conf import conf
-from agents.facts import Decision, PastRun
 from agents.models import ACTIVE, OPEN, Memory, Run
 from agents.models import Decision as DecisionRow
 from websocket_core.conf import conf as delivery_conf

@@ -16,20 +16,20 @@ from weakref import WeakKeyDictionary
 import msgspec
 
 from agents import past_runs, run_reads
+from agents.authoring.context import AgentContext, RunInfo
+from agents.authoring.facts import Decision
+from agents.authoring.run_events import RunEvents
 from agents.blocking import LoopMonitor
 from agents.blocking_threads import prepare_loop, use_own_thread
 from agents.conf import conf
-from agents.context import AgentContext, RunInfo
 from agents.errors import UnknownAgentError
 from agents.execution import SERVER_STOPPED, Ending, Execution, body_of
-from agents.facts import Decision
 from agents.leased_run import LeasedRun
 from agents.ledger import Event, Lease, with_usage
 from agents.ledger_leases import ClaimRun, FinishRun, RestRun, rest_key
 from agents.ledger_sql import lease_end
 from agents.models import ACTIVE, Run
 from agents.registry import AgentRegistry
-from agents.run_events import RunEvents
 from agents.run_watch import RunWatch, watch
 from agents.runners_bell import listen
 from websocket_core.context import UserExecutionContext

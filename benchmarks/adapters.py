@@ -45,7 +45,7 @@ from pydantic_ai.ui.ag_ui import AGUIAdapter
 
 from agents.adapters.langgraph import register_graph
 from agents.adapters.pydantic_ai import register_agent
-from agents.context import AgentContext
+from agents.authoring.context import AgentContext
 from agents.models import Run
 from agents.registry import agent as register_native
 from agents.runner import get_runner

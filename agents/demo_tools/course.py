@@ -9,7 +9,8 @@ from typing import Any, Self, TypeVar
 
 import msgspec
 
-from agents.context import AgentContext
+from agents.authoring.context import AgentContext
+from agents.authoring.facts import Decision, Rest
 from agents.demo_tools.answer import Findings, markdown
 from agents.demo_tools.numbers import describe, histogram, outliers
 from agents.demo_tools.pace import Pace
@@ -17,7 +18,6 @@ from agents.demo_tools.request import Request
 from agents.demo_tools.table import Column, Table, find_table
 from agents.demo_tools.words import count_words, frequent_words, sentence_lengths
 from agents.errors import ToolDenied, ToolError
-from agents.facts import Decision, Rest
 
 T = TypeVar("T")
 

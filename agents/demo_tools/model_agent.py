@@ -9,8 +9,8 @@ from pydantic_ai import Agent, RunContext
 from pydantic_ai.usage import UsageLimits
 
 from agents.adapters.pydantic_ai import register_agent
+from agents.authoring.context import AgentContext
 from agents.base import BaseAgent
-from agents.context import AgentContext
 from agents.demo_tools import numbers, words
 from agents.demo_tools.course import NO_LINKS, NOTES_KEY
 from agents.demo_tools.request import INPUT_SCHEMA, Request

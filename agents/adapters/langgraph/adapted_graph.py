@@ -30,12 +30,12 @@ from agents.adapters.langgraph.public_state import PublicState
 from agents.adapters.langgraph.thread_checkpoints import ThreadCheckpoints
 from agents.adapters.langgraph.tool_events import ToolEvents
 from agents.adapters.shown import plain
+from agents.authoring.context import AgentContext
+from agents.authoring.facts import Decision
+from agents.authoring.input_schemas import InputSchema
 from agents.base import BaseAgent
 from agents.conf import conf
-from agents.context import AgentContext
 from agents.errors import AgentError, ModelRefused
-from agents.facts import Decision
-from agents.input_schemas import InputSchema
 from websocket_core.errors import InvalidAction, WebSocketCoreError
 
 log = logging.getLogger(__name__)

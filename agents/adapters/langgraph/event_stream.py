@@ -13,7 +13,7 @@ from agents.adapters.langgraph.public_state import PublicState, message_ids
 from agents.adapters.langgraph.spoken import UNHEARD, Path, Said, Spoken
 from agents.adapters.shown import shown
 from agents.adapters.text_streams import DONE, TextStreams
-from agents.context import AgentContext
+from agents.authoring.context import AgentContext
 from websocket_core.ids import new_id
 
 MODES: list[StreamMode] = ["messages", "custom", "updates", "values"]  # a list: a tuple means one mode to it

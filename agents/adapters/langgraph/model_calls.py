@@ -10,7 +10,7 @@ from langchain_core.callbacks import BaseCallbackHandler
 from langchain_core.messages import AIMessage
 from langchain_core.outputs import ChatGeneration, LLMResult
 
-from agents.context import AgentContext
+from agents.authoring.context import AgentContext
 from agents.errors import AgentError, ModelRefused
 
 CUT_SHORT = "The model's answer reached its length limit before it was finished. Ask for less at once."

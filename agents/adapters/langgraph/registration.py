@@ -22,8 +22,8 @@ from agents.adapters.langgraph.graph_input import GraphInput
 from agents.adapters.langgraph.graph_result import GraphResult
 from agents.adapters.langgraph.public_state import PublicState
 from agents.adapters.langgraph.savers import refuse_sync_saver
+from agents.authoring.input_schemas import InputSchema, closed
 from agents.base import OnLoss
-from agents.input_schemas import InputSchema, closed
 from agents.registry import register
 
 log = logging.getLogger(__name__)

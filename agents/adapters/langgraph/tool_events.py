@@ -16,9 +16,9 @@ from pydantic import ValidationError
 
 from agents.adapters.call_ids import CallIds
 from agents.adapters.shown import clean, shown
-from agents.context import AgentContext
+from agents.authoring.context import AgentContext
+from agents.authoring.steps import ToolCall
 from agents.errors import ToolError
-from agents.steps import ToolCall
 
 FAILED = "The tool failed."
 MISFIT = "The model's arguments did not fit this tool. It was told, and may try again."

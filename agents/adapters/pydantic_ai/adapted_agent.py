@@ -22,11 +22,11 @@ from agents.adapters.pydantic_ai.run_hooks import RunHooks
 from agents.adapters.pydantic_ai.run_so_far import RunSoFar, finish_reason, shown_usage
 from agents.adapters.pydantic_ai.tool_calls import ToolCalls
 from agents.adapters.shown import clean, plain
+from agents.authoring.context import AgentContext
+from agents.authoring.facts import Decision
 from agents.base import BaseAgent
 from agents.blocking_threads import threads_of
 from agents.conf import conf
-from agents.context import AgentContext
-from agents.facts import Decision
 from websocket_core.errors import WebSocketCoreError
 
 log = logging.getLogger(__name__)

@@ -16,11 +16,11 @@ from agents.adapters.answers import CHANGED, is_plain_yes
 from agents.adapters.call_ids import CallIds
 from agents.adapters.pydantic_ai import message_history
 from agents.adapters.shown import clean, plain, shown
+from agents.authoring.context import AgentContext
+from agents.authoring.facts import Decision, Rest
 from agents.conf import conf
-from agents.context import AgentContext
 from agents.errors import AgentError
 from agents.errors import ToolDenied as Denied
-from agents.facts import Decision, Rest
 from websocket_core.wire import events
 
 _usage = TypeAdapter(RunUsage)

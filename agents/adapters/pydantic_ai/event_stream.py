@@ -28,7 +28,7 @@ from agents.adapters.pydantic_ai.run_so_far import RunSoFar
 from agents.adapters.pydantic_ai.tool_calls import ToolCalls
 from agents.adapters.shown import shown
 from agents.adapters.text_streams import TextStreams
-from agents.context import AgentContext
+from agents.authoring.context import AgentContext
 
 
 class EventStream:

@@ -24,9 +24,9 @@ from pydantic_ai.messages import (
 
 from agents.adapters.call_ids import CallIds
 from agents.adapters.shown import clean, shown
-from agents.context import AgentContext
+from agents.authoring.context import AgentContext
+from agents.authoring.steps import ToolCall
 from agents.errors import ToolError, author_text, meant_for_people
-from agents.steps import ToolCall
 
 MISFIT = "The model's arguments did not fit this tool. It was told, and may try again."
 UNKNOWN_TOOL = "The model called a tool that it does not have. It was told."

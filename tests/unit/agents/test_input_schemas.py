@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from agents import agent_names
+from agents.authoring.input_schemas import InputSchema, closed
 from agents.base import make_agent
-from agents.input_schemas import InputSchema, closed
 from websocket_core.errors import InvalidAction
 
 SCHEMA: dict[str, Any] = {

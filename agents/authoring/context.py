@@ -13,13 +13,13 @@ from typing import Any, Protocol, TypeVar
 
 import msgspec
 
+from agents.authoring.facts import Decision, PastRun
+from agents.authoring.run_events import RunEvents
+from agents.authoring.steps import MessageStream, ToolCall
+from agents.authoring.time_limit import TimeLimit
 from agents.blocking_threads import in_blocking_thread
 from agents.conf import conf
-from agents.facts import Decision, PastRun
-from agents.run_events import RunEvents
-from agents.steps import MessageStream, ToolCall
 from agents.texts import expressible, storable
-from agents.time_limit import TimeLimit
 from websocket_core.ids import RunID, ThreadID, UserID, new_id
 from websocket_core.wire import events
 

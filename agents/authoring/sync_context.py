@@ -10,10 +10,10 @@ from collections.abc import Coroutine, Mapping
 from concurrent.futures import CancelledError, Future
 from typing import Any, Self, TypeVar
 
+from agents.authoring.context import AgentContext
+from agents.authoring.facts import Decision, PastRun
+from agents.authoring.steps import MessageStream, ToolCall
 from agents.blocking_threads import waiting_for_a_person
-from agents.context import AgentContext
-from agents.facts import Decision, PastRun
-from agents.steps import MessageStream, ToolCall
 from websocket_core.errors import RunOverError
 
 T = TypeVar("T")
