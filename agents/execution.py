@@ -22,8 +22,8 @@ from agents.authoring.run_events import RunEvents
 from agents.authoring.sync_context import SyncAgentContext
 from agents.authoring.time_limit import TimeLimit
 from agents.base import BaseAgent, is_async
-from agents.blocking import run_name
-from agents.blocking_threads import in_blocking_thread, whose_code
+from agents.blocking.monitor import run_name
+from agents.blocking.pool import in_blocking_thread, whose_code
 from agents.conf import conf
 from agents.errors import AGENT_CODES, AgentError, ModelRefused, author_text, meant_for_people
 from agents.ledger import Event

@@ -19,8 +19,8 @@ from agents import past_runs, run_reads
 from agents.authoring.context import AgentContext, RunInfo
 from agents.authoring.facts import Decision
 from agents.authoring.run_events import RunEvents
-from agents.blocking import LoopMonitor
-from agents.blocking_threads import prepare_loop, use_own_thread
+from agents.blocking.monitor import LoopMonitor
+from agents.blocking.pool import prepare_loop, use_own_thread
 from agents.conf import conf
 from agents.errors import UnknownAgentError
 from agents.execution import SERVER_STOPPED, Ending, Execution, body_of

@@ -17,7 +17,7 @@ from agents.authoring.facts import Decision, PastRun
 from agents.authoring.run_events import RunEvents
 from agents.authoring.steps import MessageStream, ToolCall
 from agents.authoring.time_limit import TimeLimit
-from agents.blocking_threads import in_blocking_thread
+from agents.blocking.pool import in_blocking_thread
 from agents.conf import conf
 from agents.texts import expressible, storable
 from websocket_core.ids import RunID, ThreadID, UserID, new_id

@@ -13,7 +13,7 @@ from typing import Any, Self, TypeVar
 from agents.authoring.context import AgentContext
 from agents.authoring.facts import Decision, PastRun
 from agents.authoring.steps import MessageStream, ToolCall
-from agents.blocking_threads import waiting_for_a_person
+from agents.blocking.pool import waiting_for_a_person
 from websocket_core.errors import RunOverError
 
 T = TypeVar("T")

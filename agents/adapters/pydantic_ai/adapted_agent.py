@@ -25,7 +25,7 @@ from agents.adapters.shown import clean, plain
 from agents.authoring.context import AgentContext
 from agents.authoring.facts import Decision
 from agents.base import BaseAgent
-from agents.blocking_threads import threads_of
+from agents.blocking.pool import threads_of
 from agents.conf import conf
 from websocket_core.errors import WebSocketCoreError
 

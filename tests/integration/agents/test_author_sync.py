@@ -9,7 +9,7 @@ import pytest
 from asgiref.sync import sync_to_async
 
 from agents import AgentError, BaseAgent, ToolError
-from agents.blocking_threads import blocking_threads
+from agents.blocking.pool import blocking_threads
 from test_framework.gateway import kinds, outcome
 from websocket_core.errors import RunOverError
 

@@ -4,7 +4,7 @@ from functools import partial
 
 import pytest
 
-from agents.thread_shares import ThreadShares
+from agents.blocking.shares import ThreadShares
 
 
 class Begun:
