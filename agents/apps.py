@@ -13,12 +13,9 @@ class AgentsConfig(AppConfig):
 
     def ready(self) -> None:
         """Register the checks, what retention does, the workers' task, and what every serving process does."""
-        from agents import (
-            checks,  # noqa: F401 - registering is the import's effect; models must be loaded
-            retention,
-        )
         from agents.conf import EXECUTORS, conf
         from agents.executors import get_executor
+        from agents.ledger import retention
         from websocket_core.process.serving import serving
 
         retention.install()

@@ -6,12 +6,12 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from agents import run_reads
 from agents.authoring.facts import Decision
 from agents.authoring.run_events import RunEvents
-from agents.ledger import Lease
-from agents.ledger_approvals import RequestApproval
-from agents.ledger_leases import Remember, memory_key
+from agents.ledger import reading as run_reads
+from agents.ledger.approvals import RequestApproval
+from agents.ledger.leases import Remember, memory_key
+from agents.ledger.moves import Lease
 from websocket_core.database import db
 from websocket_core.journal.group_commit import get_journal
 

@@ -26,7 +26,7 @@ from websocket_core.process.lifecycle import lifecycle
 from websocket_core.process.log_context import user_mark
 
 if TYPE_CHECKING:
-    from agents.ledger import Lease
+    from agents.ledger.moves import Lease
     from agents.tracing import Span, Tracer
 
 FLUSH_SECONDS = 3.0  # what is left at the end of the process has so long to be sent

@@ -9,8 +9,8 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 
 from agents import metrics
-from agents.ledger import TERMINAL_STATUS, Lease
-from agents.ledger_leases import FinishRun
+from agents.ledger.leases import FinishRun
+from agents.ledger.moves import TERMINAL_STATUS, Lease
 from agents.tracing import Span, get_tracer
 from websocket_core.errors import LeaseLostError
 from websocket_core.journal.group_commit import get_journal

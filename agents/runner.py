@@ -15,7 +15,7 @@ from weakref import WeakKeyDictionary
 
 import msgspec
 
-from agents import past_runs, run_reads
+from agents import past_runs
 from agents.authoring.context import AgentContext, RunInfo
 from agents.authoring.facts import Decision
 from agents.authoring.run_events import RunEvents
@@ -25,9 +25,10 @@ from agents.conf import conf
 from agents.errors import UnknownAgentError
 from agents.execution import SERVER_STOPPED, Ending, Execution, body_of
 from agents.leased_run import LeasedRun
-from agents.ledger import Event, Lease, with_usage
-from agents.ledger_leases import ClaimRun, FinishRun, RestRun, rest_key
-from agents.ledger_sql import lease_end
+from agents.ledger import reading as run_reads
+from agents.ledger.leases import ClaimRun, FinishRun, RestRun, rest_key
+from agents.ledger.moves import Event, Lease, with_usage
+from agents.ledger.statements import lease_end
 from agents.models import ACTIVE, Run
 from agents.registry import AgentRegistry
 from agents.run_watch import RunWatch, watch

@@ -13,13 +13,15 @@ from typing import Any
 
 import msgspec
 
-from agents import approval_answers, metrics, run_reads
+from agents import metrics
 from agents.base import BaseAgent
 from agents.executors import get_executor
-from agents.ledger_approvals import DecideApproval, Decided
-from agents.ledger_endings import Stopped, StopRun
-from agents.ledger_leases import ClaimRun
-from agents.ledger_starts import Started, StartRun
+from agents.ledger import answers as approval_answers
+from agents.ledger import reading as run_reads
+from agents.ledger.approvals import DecideApproval, Decided
+from agents.ledger.endings import Stopped, StopRun
+from agents.ledger.leases import ClaimRun
+from agents.ledger.starts import Started, StartRun
 from agents.models import OPEN, Run
 from agents.registry import find
 from agents.run_watch import ended

@@ -13,12 +13,12 @@ import time
 from datetime import UTC, datetime
 from weakref import WeakKeyDictionary
 
-from agents import neglected_runs
 from agents.conf import conf
 from agents.errors import UnknownAgentError
 from agents.executors import get_executor
-from agents.ledger import TERMINAL_STATUS
-from agents.ledger_endings import ReapRun
+from agents.ledger import neglected as neglected_runs
+from agents.ledger.endings import ReapRun
+from agents.ledger.moves import TERMINAL_STATUS
 from agents.registry import find
 from agents.run_watch import ended
 from agents.runner import get_runner

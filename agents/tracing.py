@@ -16,7 +16,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from agents.ledger import Lease
+    from agents.ledger.moves import Lease
 
 log = logging.getLogger(__name__)
 

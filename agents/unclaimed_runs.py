@@ -12,8 +12,9 @@ import random
 import time
 from weakref import WeakKeyDictionary
 
-from agents import neglected_runs, runtime
+from agents import runtime
 from agents.conf import conf
+from agents.ledger import neglected as neglected_runs
 from agents.runner import get_runner
 from agents.runners_bell import listen
 from websocket_core.database import db

@@ -24,7 +24,7 @@ from agents.conf import conf
 from agents.executors.procrastinate import QUEUE, TASK
 from agents.job_connections import JobConnections
 from agents.job_queue import PatientJobManager
-from agents.ledger_leases import ClaimRun
+from agents.ledger.leases import ClaimRun
 from agents.runner import get_runner
 from websocket_core.journal.group_commit import get_journal
 from websocket_core.process import garbage

@@ -13,8 +13,8 @@ from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
 from agents.admin import run_timeline
+from agents.ledger.open_runs import is_open
 from agents.models import OPEN, Run, RunStatus
-from agents.open_runs import is_open
 from agents.timeline import duration
 from websocket_core.admin import confirm, json_text
 from websocket_core.admin.events import ThreadFilter

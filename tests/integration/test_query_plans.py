@@ -15,8 +15,9 @@ import pytest
 from django.db import connection
 from django.db.backends.signals import connection_created
 
-from agents import ledger_sql, run_reads
-from agents.ledger_leases import _rested
+from agents.ledger import reading as run_reads
+from agents.ledger import statements as ledger_sql
+from agents.ledger.leases import _rested
 from agents.runtime import RunRuntime
 from agents.sweeper import get_sweeper
 from test_framework.journal_operations import state

@@ -8,7 +8,7 @@ from django.db.models.functions import Now
 
 from agents import AgentError, BaseAgent, ModelRefused, ModelUnavailable, Rest, UsageLimitReached
 from agents.executors.inline import InlineExecutor
-from agents.ledger_endings import ReapRun
+from agents.ledger.endings import ReapRun
 from agents.models import Run
 from agents.runner import get_runner
 from test_framework.gateway import kinds, outcome

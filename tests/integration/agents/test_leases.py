@@ -7,14 +7,14 @@ from typing import Any
 import pytest
 from django.db.models.functions import Now
 
-from agents import ledger_sql
 from agents.executors.inline import InlineExecutor
-from agents.ledger import Event, Lease
-from agents.ledger_endings import ReapRun
-from agents.ledger_leases import FinishRun, Remember, RestRun
-from agents.ledger_starts import Started, StartRun
+from agents.ledger import statements as ledger_sql
+from agents.ledger.endings import ReapRun
+from agents.ledger.leases import FinishRun, Remember, RestRun
+from agents.ledger.moves import Event, Lease
+from agents.ledger.neglected import stale_runs
+from agents.ledger.starts import Started, StartRun
 from agents.models import Run
-from agents.neglected_runs import stale_runs
 from agents.runner import _renew, get_runner
 from test_framework.journal_operations import state
 from websocket_core.database import db

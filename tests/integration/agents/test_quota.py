@@ -11,7 +11,7 @@ from django.db.models import F
 
 from agents import AgentError, AgentRegistry
 from agents.executors import get_executor
-from agents.ledger_starts import START_BYTES, StartRun
+from agents.ledger.starts import START_BYTES, StartRun
 from agents.models import Run
 from integration.api_caller import Caller, problem
 from test_framework.gateway import kinds

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from agents import runtime
-from agents.ledger_leases import ClaimRun
+from agents.ledger.leases import ClaimRun
 from agents.runner import get_runner
 from test_framework.gateway import kinds
 from test_framework.ssot.factories import GOOGLE

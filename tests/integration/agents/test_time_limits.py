@@ -5,7 +5,7 @@ import threading
 
 import pytest
 
-from agents import run_reads
+from agents.ledger import reading as run_reads
 from agents.models import Run
 from test_framework.gateway import kinds
 from websocket_core.database import db

@@ -18,8 +18,8 @@ from django.test import override_settings
 
 from agents import metrics as run_metrics
 from agents.executors.inline import InlineExecutor
-from agents.ledger_endings import ReapRun
-from agents.ledger_starts import Started, StartRun
+from agents.ledger.endings import ReapRun
+from agents.ledger.starts import Started, StartRun
 from agents.models import Run
 from agents.runtime import RunRuntime
 from agents.sweeper import Sweeper
@@ -117,14 +117,14 @@ STEPS = [
     "agents.runner.Runner._look_after_runs",
     "agents.runner.Runner._renew_leases",
     "agents.runner.Runner._pass_wishes_on",
-    "agents.run_reads.wishes",
+    "agents.ledger.reading.wishes",
     "agents.runners_bell.get_channel_layer",
     # sweeper
     "agents.sweeper.Sweeper._run",
     "agents.sweeper.look_after_processes",
-    "agents.neglected_runs.stale_runs",
-    "agents.neglected_runs.expired_approvals",
-    "agents.neglected_runs.orphaned_threads",
+    "agents.ledger.neglected.stale_runs",
+    "agents.ledger.neglected.expired_approvals",
+    "agents.ledger.neglected.orphaned_threads",
     # beside the journal
     "websocket_core.journal.sqlite_checkpoints._checkpoint",
 ]
@@ -398,7 +398,7 @@ async def test_retries__end_after_so_many_lost_workers() -> None:
             _lose("a")
             reap = ReapRun(UserID("ada"), ThreadID("a"), run.pk, retry=True, executor=InlineExecutor())
             assert commit_now(reap)
-            from agents.ledger_leases import ClaimRun
+            from agents.ledger.leases import ClaimRun
 
             commit_now(ClaimRun(UserID("ada"), ThreadID("a"), this_process.process_id))
         return list(Run.objects.order_by("pk").values_list("attempt", "code", "status"))

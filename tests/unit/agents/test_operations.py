@@ -12,11 +12,11 @@ from typing import Any
 import pytest
 
 from agents.executors.inline import InlineExecutor
-from agents.ledger import Event, Lease, RunOperation
-from agents.ledger_approvals import DecideApproval, RequestApproval
-from agents.ledger_endings import ReapRun, StopRun
-from agents.ledger_leases import ClaimRun, FinishRun, Remember, RestRun
-from agents.ledger_starts import Started, StartRun
+from agents.ledger.approvals import DecideApproval, RequestApproval
+from agents.ledger.endings import ReapRun, StopRun
+from agents.ledger.leases import ClaimRun, FinishRun, Remember, RestRun
+from agents.ledger.moves import Event, Lease, RunOperation
+from agents.ledger.starts import Started, StartRun
 from agents.models import Approval, Memory, Run
 from test_framework.journal_operations import Violating, blocked, state, states
 from test_framework.ssot.factories import GITHUB, GOOGLE

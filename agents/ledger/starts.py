@@ -7,12 +7,12 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from agents import ledger_sql
 from agents.conf import conf
 from agents.executors import Executor
-from agents.ledger import Event, Lease, RunOperation, append, claim
-from agents.ledger_endings import cancel_queued, end_resting, request_stop
-from agents.ledger_sql import RunRow
+from agents.ledger import statements as ledger_sql
+from agents.ledger.endings import cancel_queued, end_resting, request_stop
+from agents.ledger.moves import Event, Lease, RunOperation, append, claim
+from agents.ledger.statements import RunRow
 from agents.models import Run, RunStatus
 from websocket_core.database.stored_text import exact, storable
 from websocket_core.errors import InvalidAction, RunLimit, ThreadBusy

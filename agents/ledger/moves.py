@@ -15,8 +15,8 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from agents import ledger_sql
-from agents.ledger_sql import RunRow
+from agents.ledger import statements as ledger_sql
+from agents.ledger.statements import RunRow
 from agents.models import Approval, Decision, Run, RunStatus
 from websocket_core.database.stored_text import exact, fitting
 from websocket_core.errors import NotFound

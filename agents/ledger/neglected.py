@@ -8,8 +8,8 @@ from typing import Any
 from django.db.models.functions import Now
 
 from agents.conf import conf
+from agents.ledger.open_runs import is_open
 from agents.models import ACTIVE, Run, RunStatus
-from agents.open_runs import is_open
 
 
 def stale_runs() -> list[tuple[str, str, int, str]]:

@@ -9,8 +9,8 @@ from django.db.models.functions import Now
 
 from agents.conf import conf
 from agents.executors import Executor
-from agents.ledger import REASON_LENGTH, Event, RunOperation, append, end, row_of, run_of, with_usage
-from agents.ledger_sql import RunRow
+from agents.ledger.moves import REASON_LENGTH, Event, RunOperation, append, end, row_of, run_of, with_usage
+from agents.ledger.statements import RunRow
 from agents.models import OPEN, Run, RunStatus
 from websocket_core.database.stored_text import exact, fitting
 from websocket_core.errors import RunFinished
