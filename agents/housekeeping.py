@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from agents.observing.tracing import get_tracer
 from agents.registry import discover
 from agents.runtime import RunRuntime
 from agents.sweeper import get_sweeper
-from agents.tracing import get_tracer
 from agents.unclaimed_runs import get_taker
 
 

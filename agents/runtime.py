@@ -13,7 +13,6 @@ from typing import Any
 
 import msgspec
 
-from agents import metrics
 from agents.base import BaseAgent
 from agents.executors import get_executor
 from agents.ledger import answers as approval_answers
@@ -23,11 +22,12 @@ from agents.ledger.endings import Stopped, StopRun
 from agents.ledger.leases import ClaimRun
 from agents.ledger.starts import Started, StartRun
 from agents.models import OPEN, Run
+from agents.observing import metrics
+from agents.observing.run_watch import ended
+from agents.observing.tracing import Span, get_tracer
 from agents.registry import find
-from agents.run_watch import ended
 from agents.runner import get_runner
 from agents.runners_bell import LOOK_MESSAGE, RUNNERS_GROUP
-from agents.tracing import Span, get_tracer
 from websocket_core.bell.announcer import announce
 from websocket_core.database import db
 from websocket_core.errors import (

@@ -19,11 +19,11 @@ from agents.executors import get_executor
 from agents.ledger import neglected as neglected_runs
 from agents.ledger.endings import ReapRun
 from agents.ledger.moves import TERMINAL_STATUS
+from agents.observing.run_watch import ended
+from agents.observing.tracing import get_tracer
 from agents.registry import find
-from agents.run_watch import ended
 from agents.runner import get_runner
 from agents.runtime import RunRuntime
-from agents.tracing import get_tracer
 from websocket_core.database import db
 from websocket_core.errors import ClientError, JournalUnavailable
 from websocket_core.journal.group_commit import get_journal

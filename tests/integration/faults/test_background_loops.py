@@ -16,11 +16,11 @@ import pytest
 from django.db.models import F
 from django.test import override_settings
 
-from agents import metrics as run_metrics
 from agents.executors.inline import InlineExecutor
 from agents.ledger.endings import ReapRun
 from agents.ledger.starts import Started, StartRun
 from agents.models import Run
+from agents.observing import metrics as run_metrics
 from agents.runtime import RunRuntime
 from agents.sweeper import Sweeper
 from test_framework.gateway import Join, MakeAgent
@@ -204,7 +204,7 @@ async def test_sharing_of_limits__redis_that_answers_rubbish__is_asked_again(
 async def test_numbers_of_runs__a_question_that_raises__are_asked_for_again(
     first_call_fails: Callable[[str], FirstCallFails],
 ) -> None:
-    question = first_call_fails("agents.metrics._open_runs")
+    question = first_call_fails("agents.observing.metrics._open_runs")
     await run_metrics.refresh()
     await run_metrics.refresh()
     assert question.calls == 2

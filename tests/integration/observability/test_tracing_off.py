@@ -7,17 +7,17 @@ import time
 
 import pytest
 
-from agents.tracing import get_tracer, is_wanted
+from agents.observing.tracing import get_tracer, is_wanted
 from servers.fixtures import MakeInstallation, StartServer
 
 IMPORTS = """
 import sys
 import netra.asgi
 from agents.registry import discover
-from agents.tracing import get_tracer
+from agents.observing.tracing import get_tracer
 discover()
 get_tracer()
-ours = ("agents.opentelemetry_tracer", "opentelemetry.exporter", "opentelemetry.sdk.trace")  # not what redis takes
+ours = ("agents.observing.opentelemetry_tracer", "opentelemetry.exporter", "opentelemetry.sdk.trace")  # not what redis takes
 print(sorted(name for name in sys.modules if name.startswith(ours)))
 """
 

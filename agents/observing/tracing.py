@@ -97,7 +97,7 @@ def get_tracer() -> Tracer:
     if not is_wanted(os.environ):
         return _NoTracer()
     try:
-        from agents.opentelemetry_tracer import make_tracer  # an optional dependency
+        from agents.observing.opentelemetry_tracer import make_tracer  # an optional dependency
 
         return make_tracer(os.environ)
     except ImportError as error:
