@@ -77,7 +77,7 @@ class BaseAgent:
             InvalidAction: the agent does not take this input; nothing was emitted.
             Exception: what the agent raised; `agent_failed` was emitted before.
         """
-        from agents.execution import execute_bare  # it runs agents, and so knows this class
+        from agents.execution.execute import execute_bare  # it runs agents, and so knows this class
 
         if self.manager is None:
             raise RuntimeError(

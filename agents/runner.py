@@ -15,7 +15,6 @@ from weakref import WeakKeyDictionary
 
 import msgspec
 
-from agents import past_runs
 from agents.authoring.context import AgentContext, RunInfo
 from agents.authoring.facts import Decision
 from agents.authoring.run_events import RunEvents
@@ -23,7 +22,8 @@ from agents.blocking.monitor import LoopMonitor
 from agents.blocking.pool import prepare_loop, use_own_thread
 from agents.conf import conf
 from agents.errors import UnknownAgentError
-from agents.execution import SERVER_STOPPED, Ending, Execution, body_of
+from agents.execution import past_runs
+from agents.execution.execute import SERVER_STOPPED, Ending, Execution, body_of
 from agents.leased_run import LeasedRun
 from agents.ledger import reading as run_reads
 from agents.ledger.leases import ClaimRun, FinishRun, RestRun, rest_key

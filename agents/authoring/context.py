@@ -83,7 +83,7 @@ class AgentContext:
     @property
     def history(self) -> list[PastRun]:
         """Earlier runs of the thread, oldest first: at most `NETRA_HISTORY_RUNS`, and `NETRA_HISTORY_BYTES` of what
-        they were given and gave. See `agents.past_runs` for when they are loaded.
+        they were given and gave. See `agents.execution.past_runs` for when they are loaded.
         """
         if self._load_history is not None:
             self._history, self._load_history = self._load_history(), None

@@ -60,7 +60,9 @@ async def test_result_that_cannot_be_written(join, make, value):
 @pytest.mark.parametrize("where", ["raised", "in a tool"])
 @pytest.mark.parametrize("error", [GeneratorExit(SECRET), StopAsyncIteration(SECRET), Mute(), AgentError("\ud800")])
 async def test_raises_something_odd(join, make, caplog, error, where):
-    caplog.set_level(logging.CRITICAL, "agents.execution")  # half a character in its log is too much for test reports
+    caplog.set_level(
+        logging.CRITICAL, "agents.execution.execute"
+    )  # half a character in its log is too much for test reports
 
     async def body(ctx, input):
         async with ctx.tool("search") if where == "in a tool" else contextlib.nullcontext():

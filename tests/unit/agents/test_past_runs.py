@@ -8,7 +8,7 @@ import pytest
 from agents.adapters.langgraph import LangGraphAgent
 from agents.adapters.pydantic_ai import PydanticAIAgent
 from agents.base import BaseAgent, make_agent
-from agents.past_runs import names_history
+from agents.execution.past_runs import names_history
 
 
 def earlier(ctx: Any) -> list[str]:

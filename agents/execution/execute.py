@@ -15,7 +15,6 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
 
-from agents import past_runs
 from agents.authoring.context import AgentContext, RunInfo
 from agents.authoring.facts import Rest
 from agents.authoring.run_events import RunEvents
@@ -26,6 +25,7 @@ from agents.blocking.monitor import run_name
 from agents.blocking.pool import in_blocking_thread, whose_code
 from agents.conf import conf
 from agents.errors import AGENT_CODES, AgentError, ModelRefused, author_text, meant_for_people
+from agents.execution import past_runs
 from agents.ledger import reading as run_reads
 from agents.ledger.moves import Event
 from agents.texts import expressible
