@@ -25,7 +25,7 @@ if TYPE_CHECKING:
         UnknownAgentError,
         UsageLimitReached,
     )
-    from agents.registry import AgentRegistry, agent, register
+    from agents.registry.registered import AgentRegistry, agent, register
 
 __all__ = [
     "AgentContext",

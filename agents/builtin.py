@@ -10,7 +10,7 @@ from typing import Any
 
 from agents import demo  # noqa: F401 - registers itself
 from agents.authoring.context import AgentContext
-from agents.registry import agent
+from agents.registry.registered import agent
 
 
 @agent("test", aliases=("test_agent",), description="Shows the golden path: thinks, uses a tool, answers")

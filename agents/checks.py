@@ -10,8 +10,8 @@ from django.conf import settings
 from django.core.checks import CheckMessage, Error, register
 from django.core.checks import Warning as CheckWarning
 
-from agents import discovery
 from agents.conf import EXECUTORS, conf
+from agents.registry import discovery
 from websocket_core.conf import conf as core
 from websocket_core.conf.values import one_of
 

@@ -17,7 +17,7 @@ from agents.base import BaseAgent
 from agents.conf import conf
 from agents.demo_tools.course import Course, go_on
 from agents.demo_tools.request import INPUT_SCHEMA, Request
-from agents.registry import register
+from agents.registry.registered import register
 
 log = logging.getLogger(__name__)
 

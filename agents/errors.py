@@ -91,4 +91,4 @@ def author_text(error: BaseException) -> str:
 
 
 class UnknownAgentError(UnknownAgent, LookupError):
-    """No agent of this name is registered. Names are listed by `agents.registry.catalogue()`."""
+    """No agent of this name is registered. Names are listed by `agents.registry.registered.catalogue()`."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from agents.observing.tracing import get_tracer
-from agents.registry import discover
+from agents.registry.registered import discover
 from agents.runtime import RunRuntime
 from agents.sweeper import get_sweeper
 from agents.unclaimed_runs import get_taker

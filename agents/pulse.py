@@ -11,7 +11,7 @@ from typing import Any
 
 from agents.authoring.context import AgentContext
 from agents.errors import AgentError
-from agents.registry import agent
+from agents.registry.registered import agent
 
 MOST_EVENTS = 100_000
 TOOL_EVERY = 10  # one tool call around so many events

@@ -31,7 +31,7 @@ from agents.ledger.moves import Event, Lease, with_usage
 from agents.ledger.statements import lease_end
 from agents.models import ACTIVE, Run
 from agents.observing.run_watch import RunWatch, watch
-from agents.registry import AgentRegistry
+from agents.registry.registered import AgentRegistry
 from agents.runners_bell import listen
 from websocket_core.context import UserExecutionContext
 from websocket_core.database import db

@@ -25,7 +25,7 @@ from agents.models import OPEN, Run
 from agents.observing import metrics
 from agents.observing.run_watch import ended
 from agents.observing.tracing import Span, get_tracer
-from agents.registry import find
+from agents.registry.registered import find
 from agents.runner import get_runner
 from agents.runners_bell import LOOK_MESSAGE, RUNNERS_GROUP
 from websocket_core.bell.announcer import announce

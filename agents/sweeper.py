@@ -21,7 +21,7 @@ from agents.ledger.endings import ReapRun
 from agents.ledger.moves import TERMINAL_STATUS
 from agents.observing.run_watch import ended
 from agents.observing.tracing import get_tracer
-from agents.registry import find
+from agents.registry.registered import find
 from agents.runner import get_runner
 from agents.runtime import RunRuntime
 from websocket_core.database import db

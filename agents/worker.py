@@ -19,13 +19,13 @@ from procrastinate.contrib.django.utils import connector_params
 from procrastinate.exceptions import ConnectorException
 from procrastinate.jobs import Status
 
-from agents import discovery
 from agents.conf import conf
 from agents.executors.procrastinate import QUEUE, TASK
 from agents.job_connections import JobConnections
 from agents.job_queue import PatientJobManager
 from agents.ledger.leases import ClaimRun
 from agents.observing import worker_metrics
+from agents.registry import discovery
 from agents.runner import get_runner
 from websocket_core.journal.group_commit import get_journal
 from websocket_core.process import garbage

@@ -14,7 +14,7 @@ from django.urls import reverse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
-from agents.registry import catalogue
+from agents.registry.registered import catalogue
 
 if TYPE_CHECKING:
     from agents.base import BaseAgent

@@ -9,7 +9,7 @@ from django.http import HttpRequest, HttpResponse
 from ninja import Path, Query, Status
 
 from agents.base import normalise_input
-from agents.registry import catalogue
+from agents.registry.registered import catalogue
 from agents.runtime import RunRuntime
 from netra.api import problems, reads, schemas
 from netra.api.document import NetraAPI, StrictParser

@@ -11,8 +11,9 @@ from typing import Any, Protocol
 
 import pytest
 
-from agents import agent_names, registry
 from agents.base import BaseAgent, make_agent
+from agents.registry import names as agent_names
+from agents.registry import registered as registry
 from test_framework.ssot.factories import GOOGLE
 from websocket_core.auth import tokens
 from websocket_core.connections.hub import get_hub

@@ -24,7 +24,7 @@ from agents.adapters.langgraph.public_state import PublicState
 from agents.adapters.langgraph.savers import refuse_sync_saver
 from agents.authoring.input_schemas import InputSchema, closed
 from agents.base import OnLoss
-from agents.registry import register
+from agents.registry.registered import register
 
 log = logging.getLogger(__name__)
 

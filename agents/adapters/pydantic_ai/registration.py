@@ -13,7 +13,7 @@ from pydantic_ai.agent import AbstractAgent
 from agents.adapters.pydantic_ai.adapted_agent import PydanticAIAgent
 from agents.adapters.pydantic_ai.runnable_agents import check_runs
 from agents.base import OnLoss
-from agents.registry import register
+from agents.registry.registered import register
 
 # What the adapter itself gives to every run.
 _OWN = {"user_prompt", "message_history", "deferred_tool_results", "usage", "deps", "event_stream_handler", "run_id"}

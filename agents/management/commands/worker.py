@@ -8,8 +8,8 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from agents import discovery
 from agents.conf import conf
+from agents.registry import discovery
 from websocket_core.database import db
 from websocket_core.process.heartbeat import this_process
 

@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from agents import AgentError, registry
+from agents import AgentError
+from agents.registry import registered as registry
 from test_framework.gateway import SECRET, kinds, outcome
 from websocket_core.errors import RunOverError
 

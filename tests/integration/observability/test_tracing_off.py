@@ -13,7 +13,7 @@ from servers.fixtures import MakeInstallation, StartServer
 IMPORTS = """
 import sys
 import netra.asgi
-from agents.registry import discover
+from agents.registry.registered import discover
 from agents.observing.tracing import get_tracer
 discover()
 get_tracer()

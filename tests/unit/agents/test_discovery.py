@@ -6,8 +6,9 @@ import sys
 import pytest
 from django.core.checks import run_checks
 
-from agents import agent_names, discovery
-from agents.registry import discover
+from agents.registry import discovery
+from agents.registry import names as agent_names
+from agents.registry.registered import discover
 from servers.netra import ROOT, clean_environment
 
 

@@ -11,7 +11,7 @@ import pytest
 import agents
 import websocket_core
 from agents.authoring.context import AgentContext
-from agents.registry import agent
+from agents.registry.registered import agent
 from websocket_core.protocols import PROTOCOL_METHODS
 from websocket_core.testing import sockets as testing
 

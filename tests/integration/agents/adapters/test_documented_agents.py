@@ -10,8 +10,10 @@ from typing import Any
 
 import pytest
 
-from agents import agent, agent_names, registry
+from agents import agent
 from agents.models import Approval
+from agents.registry import names as agent_names
+from agents.registry import registered as registry
 from integration.agents.adapters.fake_openai import Delta, fake_openai, tool_call
 from integration.agents.adapters.langgraph_models import chat_graph, script
 from integration.agents.adapters.runs import Runs, new_thread

@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 
-from agents import agent_names, registry
 from agents.base import make_agent
+from agents.registry import names as agent_names
+from agents.registry import registered as registry
 from integration.agents.adapters.fake_openai import Delta, fake_openai, tool_call
 from integration.agents.adapters.runs import Runs, new_thread
 from websocket_core.errors import InvalidAction

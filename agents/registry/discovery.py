@@ -19,8 +19,8 @@ from importlib import import_module
 from django.apps import apps
 from django.utils.module_loading import module_has_submodule
 
-from agents import agent_names
 from agents.conf import conf
+from agents.registry import names as agent_names
 from websocket_core.conf.values import near
 
 REMEDY = "Mend or install what is named, or take the module out of NETRA_AGENT_MODULES or INSTALLED_APPS."
