@@ -26,8 +26,8 @@ from agents.observing import metrics
 from agents.observing.run_watch import ended
 from agents.observing.tracing import Span, get_tracer
 from agents.registry.registered import find
-from agents.runner import get_runner
-from agents.runners_bell import LOOK_MESSAGE, RUNNERS_GROUP
+from agents.running.bell import LOOK_MESSAGE, RUNNERS_GROUP
+from agents.running.runner import get_runner
 from websocket_core.bell.announcer import announce
 from websocket_core.database import db
 from websocket_core.errors import (

@@ -22,7 +22,7 @@ from agents.ledger.moves import TERMINAL_STATUS
 from agents.observing.run_watch import ended
 from agents.observing.tracing import get_tracer
 from agents.registry.registered import find
-from agents.runner import get_runner
+from agents.running.runner import get_runner
 from agents.runtime import RunRuntime
 from websocket_core.database import db
 from websocket_core.errors import ClientError, JournalUnavailable

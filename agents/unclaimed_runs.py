@@ -15,8 +15,8 @@ from weakref import WeakKeyDictionary
 from agents import runtime
 from agents.conf import conf
 from agents.ledger import neglected as neglected_runs
-from agents.runner import get_runner
-from agents.runners_bell import listen
+from agents.running.bell import listen
+from agents.running.runner import get_runner
 from websocket_core.database import db
 from websocket_core.process.background import ForEach, Outage, repeat
 from websocket_core.process.garbage import return_memory

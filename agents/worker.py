@@ -26,7 +26,7 @@ from agents.job_queue import PatientJobManager
 from agents.ledger.leases import ClaimRun
 from agents.observing import worker_metrics
 from agents.registry import discovery
-from agents.runner import get_runner
+from agents.running.runner import get_runner
 from websocket_core.journal.group_commit import get_journal
 from websocket_core.process import garbage
 from websocket_core.process.background import AWAY, ForEach, Outage, repeat

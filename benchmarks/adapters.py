@@ -48,7 +48,7 @@ from agents.adapters.pydantic_ai import register_agent
 from agents.authoring.context import AgentContext
 from agents.models import Run
 from agents.registry.registered import agent as register_native
-from agents.runner import get_runner
+from agents.running.runner import get_runner
 from agents.runtime import RunRuntime
 from integration.agents.adapters.langgraph_models import chat_graph, script
 from websocket_core.database import db

@@ -10,7 +10,7 @@ from agents import AgentError, BaseAgent, ModelRefused, ModelUnavailable, Rest, 
 from agents.executors.inline import InlineExecutor
 from agents.ledger.endings import ReapRun
 from agents.models import Run
-from agents.runner import get_runner
+from agents.running.runner import get_runner
 from test_framework.gateway import kinds, outcome
 from websocket_core.database import db
 from websocket_core.journal.group_commit import get_journal

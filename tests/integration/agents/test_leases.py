@@ -15,7 +15,7 @@ from agents.ledger.moves import Event, Lease
 from agents.ledger.neglected import stale_runs
 from agents.ledger.starts import Started, StartRun
 from agents.models import Run
-from agents.runner import _renew, get_runner
+from agents.running.runner import _renew, get_runner
 from test_framework.journal_operations import state
 from websocket_core.database import db
 from websocket_core.errors import LeaseLostError

@@ -6,7 +6,7 @@ import pytest
 
 from agents import runtime
 from agents.ledger.leases import ClaimRun
-from agents.runner import get_runner
+from agents.running.runner import get_runner
 from test_framework.gateway import kinds
 from test_framework.ssot.factories import GOOGLE
 from websocket_core.journal.group_commit import get_journal

@@ -114,11 +114,11 @@ STEPS = [
     "websocket_core.bell.doorbell.get_channel_layer",
     "websocket_core.bell.doorbell.Doorbell._send_some",
     # runner and its bell
-    "agents.runner.Runner._look_after_runs",
-    "agents.runner.Runner._renew_leases",
-    "agents.runner.Runner._pass_wishes_on",
+    "agents.running.runner.Runner._look_after_runs",
+    "agents.running.runner.Runner._renew_leases",
+    "agents.running.runner.Runner._pass_wishes_on",
     "agents.ledger.reading.wishes",
-    "agents.runners_bell.get_channel_layer",
+    "agents.running.bell.get_channel_layer",
     # sweeper
     "agents.sweeper.Sweeper._run",
     "agents.sweeper.look_after_processes",
@@ -150,7 +150,7 @@ async def test_a_step_that_raises__its_loop_goes_on(
         async def speak() -> None:
             await client.finish(await client.start("made"))
 
-        enough = 2 if target.startswith("agents.runners_bell") else 3  # the bell opens its channel once, then it stays
+        enough = 2 if target.startswith("agents.running.bell") else 3  # the bell opens its channel once, then it stays
         await until(lambda: step.calls >= enough, speak)
         await speak()
         waiting.set()
@@ -349,7 +349,7 @@ async def test_runners_bell__after_the_layer_failed_once__a_busy_process_hears_s
 
     make(waits)
     with override_settings(NETRA_LOOK_SECONDS=60.0):  # so that only the bell can tell
-        receive = first_call_fails("agents.runners_bell._hear")
+        receive = first_call_fails("agents.running.bell._hear")
         client = await join()
         run = await client.start("made")
         await until(lambda: receive.calls >= 2)

@@ -24,7 +24,6 @@ from agents.conf import conf
 from agents.errors import UnknownAgentError
 from agents.execution import past_runs
 from agents.execution.execute import SERVER_STOPPED, Ending, Execution, body_of
-from agents.leased_run import LeasedRun
 from agents.ledger import reading as run_reads
 from agents.ledger.leases import ClaimRun, FinishRun, RestRun, rest_key
 from agents.ledger.moves import Event, Lease, with_usage
@@ -32,7 +31,8 @@ from agents.ledger.statements import lease_end
 from agents.models import ACTIVE, Run
 from agents.observing.run_watch import RunWatch, watch
 from agents.registry.registered import AgentRegistry
-from agents.runners_bell import listen
+from agents.running.bell import listen
+from agents.running.leased_run import LeasedRun
 from websocket_core.context import UserExecutionContext
 from websocket_core.database import db
 from websocket_core.errors import LeaseLostError
