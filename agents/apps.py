@@ -25,6 +25,6 @@ class AgentsConfig(AppConfig):
 
 
 def _begin_housekeeping() -> None:
-    from agents import housekeeping  # the machinery of runs; a command may never need it
+    from agents.service import housekeeping  # the machinery of runs; a command may never need it
 
     housekeeping.begin()

@@ -49,7 +49,7 @@ from agents.authoring.context import AgentContext
 from agents.models import Run
 from agents.registry.registered import agent as register_native
 from agents.running.runner import get_runner
-from agents.runtime import RunRuntime
+from agents.service.runtime import RunRuntime
 from integration.agents.adapters.langgraph_models import chat_graph, script
 from websocket_core.database import db
 from websocket_core.ids import new_id

@@ -235,7 +235,7 @@ class RunAdmin(ReadOnlyAdmin):
     @admin.action(description="Stop selected runs", permissions=["act"])
     def stop(self, request: HttpRequest, rows: QuerySet[Any]) -> HttpResponse | None:
         """After a question, end these runs with `agent_cancelled`."""
-        from agents.runtime import request_stop
+        from agents.service.runtime import request_stop
 
         going = list(rows.filter(status__in=OPEN).select_related("thread")[: confirm.MOST_ROWS])
         if going and not confirm.is_confirmed(request):

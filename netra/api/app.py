@@ -10,7 +10,7 @@ from ninja import Path, Query, Status
 
 from agents.base import normalise_input
 from agents.registry.registered import catalogue
-from agents.runtime import RunRuntime
+from agents.service.runtime import RunRuntime
 from netra.api import problems, reads, schemas
 from netra.api.document import NetraAPI, StrictParser
 from netra.api.identity import ApiRequest, authenticate

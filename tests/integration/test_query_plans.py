@@ -18,8 +18,8 @@ from django.db.backends.signals import connection_created
 from agents.ledger import reading as run_reads
 from agents.ledger import statements as ledger_sql
 from agents.ledger.leases import _rested
-from agents.runtime import RunRuntime
-from agents.sweeper import get_sweeper
+from agents.service.runtime import RunRuntime
+from agents.service.sweeper import get_sweeper
 from test_framework.journal_operations import state
 from test_framework.ssot.factories import GITHUB, GOOGLE
 from websocket_core.connections.hub import get_hub

@@ -9,8 +9,8 @@ import pytest
 
 from agents import BaseAgent, Rest
 from agents.models import Approval, Run
-from agents.runtime import RunRuntime, request_stop
-from agents.sweeper import Sweeper
+from agents.service.runtime import RunRuntime, request_stop
+from agents.service.sweeper import Sweeper
 from integration.agents.adapters.runs import Runs
 from websocket_core.database import db
 from websocket_core.process.serving import serving

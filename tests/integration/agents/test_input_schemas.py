@@ -6,7 +6,7 @@ import pytest
 
 from agents import AgentRegistry
 from agents.models import Run
-from agents.runtime import RunRuntime
+from agents.service.runtime import RunRuntime
 from integration.api_caller import Caller, problem
 from test_framework.ssot.factories import create_test_manager
 from websocket_core.errors import InvalidAction

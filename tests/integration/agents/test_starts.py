@@ -4,9 +4,9 @@ from typing import Any
 
 import pytest
 
-from agents import runtime
 from agents.ledger.leases import ClaimRun
 from agents.running.runner import get_runner
+from agents.service import runtime
 from test_framework.gateway import kinds
 from test_framework.ssot.factories import GOOGLE
 from websocket_core.journal.group_commit import get_journal

@@ -21,8 +21,8 @@ from agents.ledger.endings import ReapRun
 from agents.ledger.starts import Started, StartRun
 from agents.models import Run
 from agents.observing import metrics as run_metrics
-from agents.runtime import RunRuntime
-from agents.sweeper import Sweeper
+from agents.service.runtime import RunRuntime
+from agents.service.sweeper import Sweeper
 from test_framework.gateway import Join, MakeAgent
 from websocket_core.bell.announcer import announcer
 from websocket_core.connections.hub import get_hub
@@ -120,8 +120,8 @@ STEPS = [
     "agents.ledger.reading.wishes",
     "agents.running.bell.get_channel_layer",
     # sweeper
-    "agents.sweeper.Sweeper._run",
-    "agents.sweeper.look_after_processes",
+    "agents.service.sweeper.Sweeper._run",
+    "agents.service.sweeper.look_after_processes",
     "agents.ledger.neglected.stale_runs",
     "agents.ledger.neglected.expired_approvals",
     "agents.ledger.neglected.orphaned_threads",
@@ -360,7 +360,7 @@ async def test_runners_bell__after_the_layer_failed_once__a_busy_process_hears_s
 def _stop_as_the_admin_does() -> None:
     from django.db import connections
 
-    from agents.runtime import request_stop
+    from agents.service.runtime import request_stop
 
     try:
         assert request_stop(Run.objects.select_related("thread").get(), "from the admin")

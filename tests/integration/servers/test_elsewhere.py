@@ -40,7 +40,7 @@ async_to_sync(manager.emit_critical_event)({USER!r}, "agent_started", {{}})
 
 START = f"""
 from asgiref.sync import async_to_sync
-from agents.runtime import RunRuntime
+from agents.service.runtime import RunRuntime
 outcome = async_to_sync(RunRuntime().start)(
     user_id={USER!r}, agent_type="test", thread_id=None, run_id="RUN_ID", input={{"message": "hi"}}, if_busy="enqueue",
     request_id=None,

@@ -12,7 +12,7 @@ from agents.ledger import statements as ledger_sql
 from agents.ledger.approvals import DecideApproval, RequestApproval
 from agents.ledger.endings import StopRun
 from agents.models import Run
-from agents.runtime import RunRuntime
+from agents.service.runtime import RunRuntime
 from test_framework.faults import DatabaseFaults
 from test_framework.gateway import Join, MakeAgent, kinds, outcome
 from test_framework.ssot.factories import GOOGLE, create_test_manager

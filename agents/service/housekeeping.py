@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from agents.observing.tracing import get_tracer
 from agents.registry.registered import discover
-from agents.runtime import RunRuntime
-from agents.sweeper import get_sweeper
-from agents.unclaimed_runs import get_taker
+from agents.service.runtime import RunRuntime
+from agents.service.sweeper import get_sweeper
+from agents.service.unclaimed_runs import get_taker
 
 
 def begin() -> None:

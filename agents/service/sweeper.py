@@ -23,7 +23,7 @@ from agents.observing.run_watch import ended
 from agents.observing.tracing import get_tracer
 from agents.registry.registered import find
 from agents.running.runner import get_runner
-from agents.runtime import RunRuntime
+from agents.service.runtime import RunRuntime
 from websocket_core.database import db
 from websocket_core.errors import ClientError, JournalUnavailable
 from websocket_core.journal.group_commit import get_journal
