@@ -52,7 +52,7 @@ class Command(BaseCommand):
             )
         if options["concurrency"] < 1:
             raise CommandError("--concurrency takes 1 or more")
-        from agents.worker import CannotStartError, work  # needs procrastinate, which is optional
+        from agents.workers.procrastinate import CannotStartError, work  # needs procrastinate, which is optional
 
         this_process.kind = "worker"
         with contextlib.suppress(ImportError):

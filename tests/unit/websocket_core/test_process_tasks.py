@@ -15,7 +15,7 @@ OF_WHO_ASKED: ContextVar[str] = ContextVar("of_who_asked")
 
 # Where a task may inherit a context: whoever creates it waits for its end, or it works for one socket or loop alone.
 TASKS_OF_THEIR_CREATOR = {
-    "agents/worker.py": 3,
+    "agents/workers/procrastinate.py": 3,
     "agents/execution/execute.py": 3,
     "websocket_core/bell/announcer.py": 1,
     "websocket_core/connections/connection.py": 3,

@@ -21,12 +21,12 @@ from procrastinate.jobs import Status
 
 from agents.conf import conf
 from agents.executors.procrastinate import QUEUE, TASK
-from agents.job_connections import JobConnections
-from agents.job_queue import PatientJobManager
 from agents.ledger.leases import ClaimRun
 from agents.observing import worker_metrics
 from agents.registry import discovery
 from agents.running.runner import get_runner
+from agents.workers.job_connections import JobConnections
+from agents.workers.patient_queue import PatientJobManager
 from websocket_core.journal.group_commit import get_journal
 from websocket_core.process import garbage
 from websocket_core.process.background import AWAY, ForEach, Outage, repeat
