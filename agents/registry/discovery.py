@@ -41,7 +41,7 @@ _lock = threading.RLock()
 
 def modules() -> list[str]:
     """The modules that have agents."""
-    found = ["agents.builtin"]
+    found = ["agents.builtin.golden_path"]
     found += [
         f"{config.name}.agents"
         for config in apps.get_app_configs()

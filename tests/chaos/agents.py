@@ -7,7 +7,7 @@ from typing import Any
 from django.conf import settings
 
 from agents import AgentContext, agent
-from agents.pulse import beat
+from agents.builtin.pulse import beat
 
 RECORD = "executions.log"
 

@@ -7,12 +7,12 @@ import time
 import msgspec
 import pytest
 
-from agents.demo_tools.answer import Findings, markdown
-from agents.demo_tools.numbers import describe, draw, histogram, outliers, shown, tidy
-from agents.demo_tools.request import MAX_CHARACTERS, Request
-from agents.demo_tools.sample import SAMPLE
-from agents.demo_tools.table import find_table, parse_number
-from agents.demo_tools.words import count_words, frequent_words, sentence_lengths
+from agents.builtin.demo.answer import Findings, markdown
+from agents.builtin.demo.numbers import describe, draw, histogram, outliers, shown, tidy
+from agents.builtin.demo.request import MAX_CHARACTERS, Request
+from agents.builtin.demo.sample import SAMPLE
+from agents.builtin.demo.table import find_table, parse_number
+from agents.builtin.demo.words import count_words, frequent_words, sentence_lengths
 from agents.errors import AgentError
 
 HOSTILE = ["a,", "x", "1,2\n", '"', '"\n', '","', "- ", "'a", ". ", "\n", "\t", "|", "1;", "😀,", "$€%,", "http://"]

@@ -53,7 +53,7 @@ def module(tmp_path, monkeypatch):
 )
 def test_check__names_module_fault_file_and_line(module, settings, tmp_path, text, told):
     name = module("broken_agents_1", text)
-    settings.NETRA_AGENT_MODULES = [name, "agents.pulse"]
+    settings.NETRA_AGENT_MODULES = [name, "agents.builtin.pulse"]
     (message,) = found()
     assert message.startswith("The agents of broken_agents_1 cannot be imported: ")
     assert told.format(file=tmp_path / "broken_agents_1.py") in message
@@ -62,7 +62,7 @@ def test_check__names_module_fault_file_and_line(module, settings, tmp_path, tex
 @pytest.mark.parametrize(
     ("name", "told"),
     [
-        ("agents.puls", "there is no module agents.puls. Did you mean agents.pulse?"),
+        ("agents.puls", "there is no module agents.puls. Did you mean agents.builtin.pulse?"),
         ("my_agent", "there is no module my_agent. Did you mean my_agents?"),
         ("nowhere.agents", "there is no module nowhere."),
         ("", "not the name of a module"),
@@ -99,9 +99,9 @@ def test_check__warns_of_modules_without_agents(module, settings):
 
 
 def test_discover__others_stay_available(module, settings, caplog):
-    settings.NETRA_AGENT_MODULES = [module("broken_agents_3", "raise RuntimeError('x')\n"), "agents.pulse"]
+    settings.NETRA_AGENT_MODULES = [module("broken_agents_3", "raise RuntimeError('x')\n"), "agents.builtin.pulse"]
     discover()
-    assert "agents.pulse" in sys.modules
+    assert "agents.builtin.pulse" in sys.modules
     assert list(discovery.causes()) == ["broken_agents_3"]
 
 
@@ -117,5 +117,5 @@ def test_command__ends_with_1_and_without_a_traceback():
     )
     assert done.returncode == 1
     assert "(agents.E004) The agents of agents.dem cannot be imported" in done.stderr
-    assert "Did you mean agents.demo?" in done.stderr
+    assert "Did you mean agents.builtin.demo.agent?" in done.stderr
     assert "Traceback" not in done.stderr

@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 
-from agents import demo
-from agents.demo_tools import model_agent
-from agents.demo_tools.course import NO_LINKS
-from agents.demo_tools.request import MAX_CHARACTERS
-from agents.demo_tools.sample import SAMPLE
+from agents.builtin.demo import agent as demo
+from agents.builtin.demo import model_agent
+from agents.builtin.demo.course import NO_LINKS
+from agents.builtin.demo.request import MAX_CHARACTERS
+from agents.builtin.demo.sample import SAMPLE
 from agents.registry import names as agent_names
 from agents.registry import registered as registry
 from integration.agents.adapters.fake_openai import Delta, fake_openai, tool_call

@@ -4,8 +4,8 @@ from itertools import accumulate
 
 import pytest
 
-from agents.demo_tools.course import NO_LINKS
-from agents.demo_tools.sample import SAMPLE
+from agents.builtin.demo.course import NO_LINKS
+from agents.builtin.demo.sample import SAMPLE
 from integration.agents.adapters.runs import Runs, new_thread
 from websocket_core.errors import InvalidAction
 

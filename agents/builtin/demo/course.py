@@ -11,12 +11,12 @@ import msgspec
 
 from agents.authoring.context import AgentContext
 from agents.authoring.facts import Decision, Rest
-from agents.demo_tools.answer import Findings, markdown
-from agents.demo_tools.numbers import describe, histogram, outliers
-from agents.demo_tools.pace import Pace
-from agents.demo_tools.request import Request
-from agents.demo_tools.table import Column, Table, find_table
-from agents.demo_tools.words import count_words, frequent_words, sentence_lengths
+from agents.builtin.demo.answer import Findings, markdown
+from agents.builtin.demo.numbers import describe, histogram, outliers
+from agents.builtin.demo.pace import Pace
+from agents.builtin.demo.request import Request
+from agents.builtin.demo.table import Column, Table, find_table
+from agents.builtin.demo.words import count_words, frequent_words, sentence_lengths
 from agents.errors import ToolDenied, ToolError
 
 T = TypeVar("T")

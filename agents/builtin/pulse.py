@@ -1,6 +1,6 @@
 """An agent for load tests: events at a given pace, of every kind that can be left open when something dies.
 
-Not registered by itself. A deployment that is to be load-tested names it: `NETRA_AGENT_MODULES=agents.pulse`.
+Not registered by itself. A deployment that is to be load-tested names it: `NETRA_AGENT_MODULES=agents.builtin.pulse`.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Agents that come with Netra.
 
-`test` runs the golden path in a moment, without any network; the demo is in `agents.demo`.
+`test` runs the golden path in a moment, without any network; the demo is in `agents.builtin.demo.agent`.
 """
 
 from __future__ import annotations
@@ -8,8 +8,8 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
-from agents import demo  # noqa: F401 - registers itself
 from agents.authoring.context import AgentContext
+from agents.builtin.demo import agent as demo  # noqa: F401 - registers itself
 from agents.registry.registered import agent
 
 

@@ -11,10 +11,10 @@ from pydantic_ai.usage import UsageLimits
 from agents.adapters.pydantic_ai import register_agent
 from agents.authoring.context import AgentContext
 from agents.base import BaseAgent
-from agents.demo_tools import numbers, words
-from agents.demo_tools.course import NO_LINKS, NOTES_KEY
-from agents.demo_tools.request import INPUT_SCHEMA, Request
-from agents.demo_tools.table import Table, find_table
+from agents.builtin.demo import numbers, words
+from agents.builtin.demo.course import NO_LINKS, NOTES_KEY
+from agents.builtin.demo.request import INPUT_SCHEMA, Request
+from agents.builtin.demo.table import Table, find_table
 from agents.errors import ToolError
 
 PROMPT_CHARACTERS = 20_000  # the model reads so much itself; its tools see all of it

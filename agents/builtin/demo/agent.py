@@ -14,9 +14,9 @@ from typing import Any
 from agents.authoring.context import AgentContext
 from agents.authoring.facts import Decision, Rest
 from agents.base import BaseAgent
+from agents.builtin.demo.course import Course, go_on
+from agents.builtin.demo.request import INPUT_SCHEMA, Request
 from agents.conf import conf
-from agents.demo_tools.course import Course, go_on
-from agents.demo_tools.request import INPUT_SCHEMA, Request
 from agents.registry.registered import register
 
 log = logging.getLogger(__name__)
@@ -45,7 +45,7 @@ def register_demo() -> None:
     if conf.MODEL:
         try:
             # Only then: importing Pydantic AI takes longer than everything else that is imported at the start.
-            import_module("agents.demo_tools.model_agent").register(conf.MODEL)
+            import_module("agents.builtin.demo.model_agent").register(conf.MODEL)
         except ImportError as error:
             log.error("NETRA_MODEL is set, but: %s. The demo follows its script.", error)
         else:

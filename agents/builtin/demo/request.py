@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from typing import Any, Self
 
-from agents.demo_tools.sample import SAMPLE
+from agents.builtin.demo.sample import SAMPLE
 from agents.errors import AgentError
 
 MAX_CHARACTERS = 200_000
