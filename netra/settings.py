@@ -10,12 +10,12 @@ from pathlib import Path
 
 from agents.conf import EXECUTORS
 from agents.conf import Defaults as RunDefaults
-from netra import secret_key
-from netra.channel_layer import channel_layers
-from netra.database import database
-from netra.environment import Environment
+from netra.configuration import secret_key
+from netra.configuration.channel_layer import channel_layers
+from netra.configuration.database import database
+from netra.configuration.environment import Environment
+from netra.configuration.login_providers import login_origins, provider_apps
 from netra.log_config import log_config
-from netra.login_providers import login_origins, provider_apps
 from websocket_core.conf import Defaults as DeliveryDefaults
 from websocket_core.conf.reader import PREFIX
 
@@ -157,7 +157,7 @@ AUTHENTICATION_BACKENDS = [
 
 # Log-in of people (django-allauth): local accounts, and the providers that the environment names.
 
-SOCIALACCOUNT_PROVIDERS = env.mapping("SOCIALACCOUNT_PROVIDERS")  # see netra/login_providers.py
+SOCIALACCOUNT_PROVIDERS = env.mapping("SOCIALACCOUNT_PROVIDERS")  # see netra/configuration/login_providers.py
 INSTALLED_APPS += provider_apps(SOCIALACCOUNT_PROVIDERS)
 # Who gets an account: nobody, whom a configured provider vouches for, or everybody.
 NETRA_SIGN_UP = env.choice("NETRA_SIGN_UP", "providers", ("closed", "providers", "open"))

@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 from django.core.exceptions import ImproperlyConfigured
 
-from netra.channel_layer import channel_layers
-from netra.database import database
+from netra.configuration.channel_layer import channel_layers
+from netra.configuration.database import database
 
 
 def read(url, tmp_path):

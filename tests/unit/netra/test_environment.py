@@ -3,7 +3,7 @@
 import pytest
 from django.core.exceptions import ImproperlyConfigured
 
-from netra.environment import Environment
+from netra.configuration.environment import Environment
 
 
 class Defaults:
