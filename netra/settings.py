@@ -15,7 +15,7 @@ from netra.configuration.channel_layer import channel_layers
 from netra.configuration.database import database
 from netra.configuration.environment import Environment
 from netra.configuration.login_providers import login_origins, provider_apps
-from netra.log_config import log_config
+from netra.logs.config import log_config
 from websocket_core.conf import Defaults as DeliveryDefaults
 from websocket_core.conf.reader import PREFIX
 

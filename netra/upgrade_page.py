@@ -5,7 +5,7 @@ import logging
 from django.http import HttpRequest, HttpResponse
 from django.views.decorators.csrf import csrf_exempt
 
-from netra.seldom_log import SeldomLog
+from netra.logs.seldom_log import SeldomLog
 
 log = SeldomLog(logging.getLogger(__name__))
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from daphne.http_protocol import HTTPFactory as DaphneHTTPFactory
 from daphne.http_protocol import WebRequest as DaphneWebRequest
 
-from netra.seldom_log import SeldomLog
+from netra.logs.seldom_log import SeldomLog
 from netra.server.forwarded_headers import drop_unreadable
 from netra.server.http_channel import HTTPChannel
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from twisted.web import http
 
-from netra.seldom_log import SeldomLog
+from netra.logs.seldom_log import SeldomLog
 
 if TYPE_CHECKING:
     from netra.server.asgi_server import NetraServer

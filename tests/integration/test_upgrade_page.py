@@ -6,7 +6,7 @@ import pytest
 from django.test import Client
 
 from netra import upgrade_page
-from netra.seldom_log import SeldomLog
+from netra.logs.seldom_log import SeldomLog
 
 
 @pytest.mark.parametrize("path", ["/ws", "/ws/"])

@@ -13,7 +13,7 @@ from django.http import HttpRequest
 from django.test import Client, override_settings
 from django.urls import path
 
-from netra.log_config import ClientMistakes, log_config
+from netra.logs.config import ClientMistakes, log_config
 
 
 @pytest.fixture

@@ -2,7 +2,7 @@
 
 import logging
 
-from netra.seldom_log import SeldomLog
+from netra.logs.seldom_log import SeldomLog
 
 
 def test_each_kind__once_a_minute__with_the_number_of_the_others(caplog) -> None:

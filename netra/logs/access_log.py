@@ -8,8 +8,8 @@ from typing import Any
 
 from daphne.access import AccessLogGenerator
 
-from netra.log_config import shortened
-from websocket_core.redaction import redact
+from netra.logs.config import shortened
+from netra.logs.redaction import redact
 
 _write_entry = AccessLogGenerator.write_entry
 

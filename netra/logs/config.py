@@ -8,7 +8,7 @@ from typing import Any
 
 import structlog
 
-from websocket_core.redaction import redact, redact_line
+from netra.logs.redaction import redact, redact_line
 
 _SHARED: list[structlog.typing.Processor] = [
     structlog.contextvars.merge_contextvars,
