@@ -77,7 +77,7 @@ MIDDLEWARE = [
     "django.middleware.gzip.GZipMiddleware",
     "django.middleware.http.ConditionalGetMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
-    "netra.private_pages.private_pages",
+    "netra.accounts.private_pages.private_pages",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
@@ -85,7 +85,7 @@ MIDDLEWARE = [
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "allauth.account.middleware.AccountMiddleware",
-    "netra.login_trouble.LoginTrouble",
+    "netra.accounts.login_trouble.LoginTrouble",
 ]
 
 ROOT_URLCONF = "netra.urls"
@@ -161,8 +161,8 @@ SOCIALACCOUNT_PROVIDERS = env.mapping("SOCIALACCOUNT_PROVIDERS")  # see netra/co
 INSTALLED_APPS += provider_apps(SOCIALACCOUNT_PROVIDERS)
 # Who gets an account: nobody, whom a configured provider vouches for, or everybody.
 NETRA_SIGN_UP = env.choice("NETRA_SIGN_UP", "providers", ("closed", "providers", "open"))
-ACCOUNT_ADAPTER = "netra.login_adapters.AccountAdapter"
-SOCIALACCOUNT_ADAPTER = "netra.login_adapters.SocialAccountAdapter"
+ACCOUNT_ADAPTER = "netra.accounts.login_adapters.AccountAdapter"
+SOCIALACCOUNT_ADAPTER = "netra.accounts.login_adapters.SocialAccountAdapter"
 ACCOUNT_LOGIN_METHODS = {"username"}
 ACCOUNT_SIGNUP_FIELDS = ["username*", "email", "password1*", "password2*"]
 ACCOUNT_EMAIL_VERIFICATION = "none"  # Netra sends no mail; an address never decides who somebody is

@@ -5,8 +5,8 @@ from django.contrib import admin
 from django.urls import URLPattern, URLResolver, include, path, re_path
 
 from netra import views
+from netra.accounts.login_pages import not_here
 from netra.api import api
-from netra.login_pages import not_here
 from netra.upgrade_page import upgrade_required
 
 # The admin's own log-in form does not count attempts; the project's does.
