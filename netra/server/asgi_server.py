@@ -21,15 +21,15 @@ from daphne.server import Server as DaphneServer  # noqa: E402
 from twisted.internet import reactor as _reactor  # noqa: E402
 from twisted.logger import globalLogBeginner  # noqa: E402
 
-from netra.server.http import HTTPFactory, WebRequest  # noqa: E402
-from netra.server.inbox import Inbox  # noqa: E402
+from netra.server.http.protocol import HTTPFactory, WebRequest  # noqa: E402
 from netra.server.limits import Limits  # noqa: E402
 from netra.server.listening import describe  # noqa: E402
 from netra.server.shutdown import Shutdown  # noqa: E402
 from netra.server.transport import start_listening  # noqa: E402
-from netra.server.websocket import WebSocketProtocol  # noqa: E402
-from netra.server.websocket_factory import make_factory  # noqa: E402
-from websocket_core.framing import EXTENSION  # noqa: E402
+from netra.server.websocket.factory import make_factory  # noqa: E402
+from netra.server.websocket.framing import EXTENSION  # noqa: E402
+from netra.server.websocket.inbox import Inbox  # noqa: E402
+from netra.server.websocket.protocol import WebSocketProtocol  # noqa: E402
 
 log = logging.getLogger(__name__)
 
@@ -51,7 +51,7 @@ class NetraServer(DaphneServer):
     Args:
         application: an ASGI 3 application. WebSockets are offered the extension `netra.frames`: the message
             `{"type": "netra.frames", "texts": [str, …]}` sends each text as a frame of its own, all with one write;
-            `{"type": "netra.frames", "payload": bytes}` sends frames made by `websocket_core.framing`. The extension's
+            `{"type": "netra.frames", "payload": bytes}` sends frames made by `netra.server.websocket.framing`. The extension's
             `write(texts)` does the first of these at once, and tells whether there is room for more.
         listeners: bound sockets (`netra.server.listening`); they belong to the server from now on.
         begin_drain: called at once on the first SIGTERM or SIGINT; from then on the application is not ready.

@@ -158,7 +158,7 @@ async def websocket_late(scope, receive, send, query):
 
 async def websocket_frames(scope, receive, send, query):
     """Send what the client asks for with the extension: {"texts": […]} or {"payload": [texts]}."""
-    from websocket_core.framing import server_frames
+    from netra.server.websocket.framing import server_frames
 
     assert set(scope["extensions"]) == {"netra.frames"}
     await accept(scope, receive, send)

@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from netra.server.inbox import Inbox
+from netra.server.websocket.inbox import Inbox
 
 
 def message(number: int) -> dict[str, int]:

@@ -12,8 +12,10 @@ from twisted.internet import asyncioreactor, unix
 from twisted.internet.abstract import FileDescriptor
 from twisted.web import http
 
-from netra.server import http as netra_http
-from netra.server import http_channel, transport, websocket
+from netra.server import transport
+from netra.server.http import channel as http_channel
+from netra.server.http import protocol as netra_http
+from netra.server.websocket import protocol as websocket
 
 
 @pytest.fixture

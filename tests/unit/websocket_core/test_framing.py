@@ -7,7 +7,7 @@ from websockets.extensions import Extension
 from websockets.frames import Frame, Opcode
 from websockets.streams import StreamReader
 
-from websocket_core.framing import server_binary_frame, server_frame, server_frames
+from netra.server.websocket.framing import server_binary_frame, server_frame, server_frames
 
 texts = st.text(st.characters(exclude_categories=["Cs"]))
 

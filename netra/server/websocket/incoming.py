@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from daphne.ws_protocol import WebSocketProtocol as DaphneWebSocketProtocol
 
-from netra.server.inbox import Inbox
+from netra.server.websocket.inbox import Inbox
 
 if TYPE_CHECKING:
     from netra.server.asgi_server import NetraServer

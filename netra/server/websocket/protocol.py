@@ -12,9 +12,9 @@ from typing import Any, ClassVar
 from autobahn.websocket.protocol import TrafficStats
 from autobahn.websocket.types import ConnectionDeny
 
-from netra.server.handshake_headers import plain_headers
-from netra.server.websocket_incoming import IncomingMessages
-from websocket_core.framing import EXTENSION, server_binary_frame, server_frame, server_frames
+from netra.server.websocket.framing import EXTENSION, server_binary_frame, server_frame, server_frames
+from netra.server.websocket.handshake_headers import plain_headers
+from netra.server.websocket.incoming import IncomingMessages
 
 log = logging.getLogger(__name__)
 

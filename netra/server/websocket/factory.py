@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from daphne.ws_protocol import WebSocketFactory
 from daphne.ws_protocol import WebSocketProtocol as DaphneWebSocketProtocol
 
-from netra.server.websocket import WebSocketProtocol
+from netra.server.websocket.protocol import WebSocketProtocol
 
 if TYPE_CHECKING:
     from netra.server.asgi_server import NetraServer

@@ -11,8 +11,8 @@ from daphne.http_protocol import HTTPFactory as DaphneHTTPFactory
 from daphne.http_protocol import WebRequest as DaphneWebRequest
 
 from netra.logs.seldom_log import SeldomLog
-from netra.server.forwarded_headers import drop_unreadable
-from netra.server.http_channel import HTTPChannel
+from netra.server.http.channel import HTTPChannel
+from netra.server.http.forwarded_headers import drop_unreadable
 
 if TYPE_CHECKING:
     from netra.server.asgi_server import NetraServer
