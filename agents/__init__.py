@@ -46,21 +46,21 @@ __all__ = [
 ]
 
 _HOMES = {
-    "AgentContext": "context",
+    "AgentContext": "authoring.context",
     "AgentError": "errors",
-    "AgentRegistry": "registry",
+    "AgentRegistry": "registry.registered",
     "BaseAgent": "base",
-    "Decision": "facts",
+    "Decision": "authoring.facts",
     "ModelRefused": "errors",
     "ModelUnavailable": "errors",
-    "Rest": "facts",
-    "SyncAgentContext": "sync_context",
+    "Rest": "authoring.facts",
+    "SyncAgentContext": "authoring.sync_context",
     "ToolDenied": "errors",
     "ToolError": "errors",
     "UnknownAgentError": "errors",
     "UsageLimitReached": "errors",
-    "agent": "registry",
-    "register": "registry",
+    "agent": "registry.registered",
+    "register": "registry.registered",
 }
 
 

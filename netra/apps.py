@@ -17,7 +17,7 @@ class NetraConfig(AppConfig):
         from django.contrib.sessions.models import Session
 
         from netra import checks  # noqa: F401
-        from netra.logs import access_log  # noqa: F401
+        from netra.logs import access_log
         from websocket_core.journal.retention import Kind, register
 
         access_log.guard()

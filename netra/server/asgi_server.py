@@ -51,8 +51,8 @@ class NetraServer(DaphneServer):
     Args:
         application: an ASGI 3 application. WebSockets are offered the extension `netra.frames`: the message
             `{"type": "netra.frames", "texts": [str, …]}` sends each text as a frame of its own, all with one write;
-            `{"type": "netra.frames", "payload": bytes}` sends frames made by `netra.server.websocket.framing`. The extension's
-            `write(texts)` does the first of these at once, and tells whether there is room for more.
+            `{"type": "netra.frames", "payload": bytes}` sends frames made by `netra.server.websocket.framing`.
+            The extension's `write(texts)` does the first of these at once, and tells whether there is room for more.
         listeners: bound sockets (`netra.server.listening`); they belong to the server from now on.
         begin_drain: called at once on the first SIGTERM or SIGINT; from then on the application is not ready.
         drain: awaited after that; it ends what must end well and closes the WebSockets, with their last words.

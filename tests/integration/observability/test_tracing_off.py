@@ -17,7 +17,8 @@ from agents.registry.registered import discover
 from agents.observing.tracing import get_tracer
 discover()
 get_tracer()
-ours = ("agents.observing.opentelemetry_tracer", "opentelemetry.exporter", "opentelemetry.sdk.trace")  # not what redis takes
+# Not what redis takes of it.
+ours = ("agents.observing.opentelemetry_tracer", "opentelemetry.exporter", "opentelemetry.sdk.trace")
 print(sorted(name for name in sys.modules if name.startswith(ours)))
 """
 
