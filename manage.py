@@ -3,6 +3,7 @@
 
 import os
 import sys
+from pathlib import Path
 
 
 def main() -> None:
@@ -11,6 +12,9 @@ def main() -> None:
     Raises:
         SystemExit: Django is missing, because the wrong Python runs this file; or a setting is wrong.
     """
+    # Last, not first, where Python puts it: `import agents` is the OpenAI Agents SDK, not our folder of that name.
+    root = str(Path(__file__).resolve().parent)
+    sys.path[:] = [*(place for place in sys.path if place not in ("", root)), root]
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "netra.settings")
     try:
         from django.core.exceptions import ImproperlyConfigured

@@ -1,6 +1,6 @@
 """Agents: what an author writes, and how a run lives.
 
-from agents import AgentContext, agent
+from netra.agents import AgentContext, agent
 
 @agent("weather", description="Looks the weather up")
 async def weather(ctx: AgentContext, input: dict) -> dict: ...
@@ -8,15 +8,18 @@ async def weather(ctx: AgentContext, input: dict) -> dict: ...
 
 from __future__ import annotations
 
+if __name__ == "agents":
+    raise ImportError("The folder agents/ of Netra is imported as netra.agents: write `from netra.agents import …`.")
+
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from agents.authoring.context import AgentContext
-    from agents.authoring.facts import Decision, Rest
-    from agents.authoring.sync_context import SyncAgentContext
-    from agents.base import BaseAgent
-    from agents.errors import (
+    from netra.agents.authoring.context import AgentContext
+    from netra.agents.authoring.facts import Decision, Rest
+    from netra.agents.authoring.sync_context import SyncAgentContext
+    from netra.agents.base import BaseAgent
+    from netra.agents.errors import (
         AgentError,
         ModelRefused,
         ModelUnavailable,
@@ -25,7 +28,7 @@ if TYPE_CHECKING:
         UnknownAgentError,
         UsageLimitReached,
     )
-    from agents.registry.registered import AgentRegistry, agent, register
+    from netra.agents.registry.registered import AgentRegistry, agent, register
 
 __all__ = [
     "AgentContext",
@@ -67,5 +70,5 @@ _HOMES = {
 def __getattr__(name: str) -> Any:
     # Lazy: Django imports this package before the models that these modules need are loaded.
     if name in _HOMES:
-        return getattr(import_module(f"agents.{_HOMES[name]}"), name)
+        return getattr(import_module(f"netra.agents.{_HOMES[name]}"), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

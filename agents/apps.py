@@ -8,14 +8,16 @@ from django.apps import AppConfig
 class AgentsConfig(AppConfig):
     """Agents are found when the registry is first asked, not here: importing them may be slow."""
 
-    name = "agents"
+    name = "netra.agents"
+    label = "netra_agents"
+    verbose_name = "Netra agents"
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
         """Register the checks, what retention does, the workers' task, and what every serving process does."""
-        from agents.conf import EXECUTORS, conf
-        from agents.executors import get_executor
-        from agents.ledger import retention
+        from netra.agents.conf import EXECUTORS, conf
+        from netra.agents.executors import get_executor
+        from netra.agents.ledger import retention
         from websocket_core.process.serving import serving
 
         retention.install()
@@ -25,6 +27,6 @@ class AgentsConfig(AppConfig):
 
 
 def _begin_housekeeping() -> None:
-    from agents.service import housekeeping  # the machinery of runs; a command may never need it
+    from netra.agents.service import housekeeping  # the machinery of runs; a command may never need it
 
     housekeeping.begin()

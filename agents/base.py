@@ -6,7 +6,7 @@ import inspect
 from collections.abc import Awaitable, Callable
 from typing import Any, ClassVar, Literal, get_args
 
-from agents.authoring.input_schemas import schema_of
+from netra.agents.authoring.input_schemas import schema_of
 from websocket_core.protocols import WebSocketManagerProtocol
 
 OnLoss = Literal["fail", "retry"]
@@ -47,17 +47,17 @@ class BaseAgent:
         A plain `def run` blocks: it gets a thread, and a context whose methods block.
 
         Args:
-            ctx: `agents.authoring.context.AgentContext` (`SyncAgentContext` for a sync body).
+            ctx: `netra.agents.authoring.context.AgentContext` (`SyncAgentContext` for a sync body).
             input: the `input` of the frame that started the run.
         """
         raise NotImplementedError(f"{type(self).__name__} has no `async def run(self, ctx, input)`")
 
     async def proceed(self, ctx: Any, memory: bytes, decisions: dict[str, Any]) -> Any:
-        """Go on after resting (see `agents.Rest`).
+        """Go on after resting (see `netra.agents.Rest`).
 
         Args:
             memory: what `Rest` carried.
-            decisions: `agents.Decision` by `tool_call_id`.
+            decisions: `netra.agents.Decision` by `tool_call_id`.
         """
         raise NotImplementedError(
             f"{type(self).__name__} rests, but has no `async def proceed(self, ctx, memory, decisions)`"
@@ -77,7 +77,7 @@ class BaseAgent:
             InvalidAction: the agent does not take this input; nothing was emitted.
             Exception: what the agent raised; `agent_failed` was emitted before.
         """
-        from agents.execution.execute import execute_bare  # it runs agents, and so knows this class
+        from netra.agents.execution.execute import execute_bare  # it runs agents, and so knows this class
 
         if self.manager is None:
             raise RuntimeError(

@@ -10,8 +10,8 @@ from django.conf import settings
 from django.core.checks import CheckMessage, Error, register
 from django.core.checks import Warning as CheckWarning
 
-from agents.conf import EXECUTORS, conf
-from agents.registry import discovery
+from netra.agents.conf import EXECUTORS, conf
+from netra.agents.registry import discovery
 from websocket_core.conf import conf as core
 from websocket_core.conf.values import one_of
 
@@ -29,7 +29,7 @@ def executor_fits(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> lis
     """
     fault = one_of(conf.EXECUTOR, EXECUTORS)
     if fault:
-        return [Error(f"NETRA_EXECUTOR {fault}", hint="See docs/reference/settings.md.", id="agents.E003")]
+        return [Error(f"NETRA_EXECUTOR {fault}", hint="See docs/reference/settings.md.", id="netra_agents.E003")]
     if conf.EXECUTOR != "procrastinate":
         return []
     found: list[CheckMessage] = []
@@ -38,7 +38,7 @@ def executor_fits(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> lis
             Error(
                 "NETRA_EXECUTOR=procrastinate needs PostgreSQL.",
                 hint="Set DATABASE_URL=postgres://user:password@host/name, or NETRA_EXECUTOR=inline.",
-                id="agents.E001",
+                id="netra_agents.E001",
             )
         )
     if settings.CHANNEL_LAYERS.get("default", {}).get("BACKEND") in PROCESS_LOCAL_LAYERS:
@@ -46,7 +46,7 @@ def executor_fits(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> lis
             Error(
                 "NETRA_EXECUTOR=procrastinate means several processes, and this channel layer stays within one.",
                 hint="Set REDIS_URL for the servers and the workers.",
-                id="agents.E002",
+                id="netra_agents.E002",
             )
         )
     return found
@@ -61,7 +61,7 @@ def heartbeats_fit(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> li
         Error(
             f"NETRA_HEARTBEAT_SECONDS ({heartbeat:g}) must be less than {name} ({bound:g}).",
             hint="A third of it leaves room for one heartbeat that comes late.",
-            id="agents.E005",
+            id="netra_agents.E005",
         )
         for name, bound in bounds.items()
         if heartbeat >= bound
@@ -73,12 +73,12 @@ def agents_can_be_imported(app_configs: Sequence[AppConfig] | None, **kwargs: An
     """E004, W001."""
     failures = discovery.failures_without_a_loop()
     return [
-        *(Error(failure, hint=discovery.REMEDY, id="agents.E004") for failure in failures),
+        *(Error(failure, hint=discovery.REMEDY, id="netra_agents.E004") for failure in failures),
         *(
             CheckWarning(
                 f"{module} is named in NETRA_AGENT_MODULES and registers no agent.",
                 hint="Name the module that has @agent, register_agent or register_graph in it.",
-                id="agents.W001",
+                id="netra_agents.W001",
             )
             for module in ([] if discovery.is_deferred() else discovery.without_agents())
         ),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from agents.texts import REPLACEMENT, bounded
+from netra.agents.texts import REPLACEMENT, bounded
 from websocket_core.errors import UnknownAgent, WebSocketCoreError
 
 
@@ -91,4 +91,4 @@ def author_text(error: BaseException) -> str:
 
 
 class UnknownAgentError(UnknownAgent, LookupError):
-    """No agent of this name is registered. Names are listed by `agents.registry.registered.catalogue()`."""
+    """No agent of this name is registered. Names are listed by `netra.agents.registry.registered.catalogue()`."""

@@ -1,6 +1,7 @@
 """What is kept of runs: their state, their approvals, and what agents remember of a thread.
 
-A run's state moves only together with the journalled event that tells of it, in one transaction (`agents.ledger`).
+A run's state moves only together with the journalled event that tells of it, in one transaction
+(`netra.agents.ledger`).
 """
 
 from __future__ import annotations

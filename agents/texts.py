@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 
-from agents.conf import conf
+from netra.agents.conf import conf
 from websocket_core.database.stored_text import REPLACEMENT, storable, whole
 from websocket_core.wire import events
 

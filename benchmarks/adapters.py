@@ -43,14 +43,14 @@ from pydantic_ai import Agent
 from pydantic_ai.models.function import FunctionModel
 from pydantic_ai.ui.ag_ui import AGUIAdapter
 
-from agents.adapters.langgraph import register_graph
-from agents.adapters.pydantic_ai import register_agent
-from agents.authoring.context import AgentContext
-from agents.models import Run
-from agents.registry.registered import agent as register_native
-from agents.running.runner import get_runner
-from agents.service.runtime import RunRuntime
 from integration.agents.adapters.langgraph_models import chat_graph, script
+from netra.agents.adapters.langgraph import register_graph
+from netra.agents.adapters.pydantic_ai import register_agent
+from netra.agents.authoring.context import AgentContext
+from netra.agents.models import Run
+from netra.agents.registry.registered import agent as register_native
+from netra.agents.running.runner import get_runner
+from netra.agents.service.runtime import RunRuntime
 from websocket_core.database import db
 from websocket_core.ids import new_id
 from websocket_core.process.serving import serving

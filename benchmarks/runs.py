@@ -203,8 +203,9 @@ async def queue(options: argparse.Namespace) -> bool:
         )
         fifo = all(order[thread] == [run for run, where in runs.items() if where == thread] for thread in threads)
         pauses = made.rows(
-            "SELECT extract(epoch FROM next.started_at - run.finished_at) FROM agents_run run JOIN agents_run next "
-            "ON next.thread_id = run.thread_id AND next.id = (SELECT min(id) FROM agents_run later "
+            "SELECT extract(epoch FROM next.started_at - run.finished_at) "
+            "FROM netra_agents_run run JOIN netra_agents_run next "
+            "ON next.thread_id = run.thread_id AND next.id = (SELECT min(id) FROM netra_agents_run later "
             "WHERE later.thread_id = run.thread_id AND later.id > run.id)"
         )
     print(f"{len(runs)} queued runs in {len(threads)} threads drained in {seconds:.1f} s")

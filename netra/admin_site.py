@@ -41,7 +41,7 @@ class NetraAdminSite(AdminSite):
             return any(request.user.has_perm(f"{app}.{verb}_{name}") for verb in ("view", "change"))
 
         context: dict[str, Any] = {"now": now}
-        if may_view("websocket_core.connections.connection"):
+        if may_view("websocket_core.connection"):
             context["sockets"] = numbers.sockets()
         if may_view("agents.run"):
             runs = context["runs"] = numbers.runs(now)
@@ -49,6 +49,6 @@ class NetraAdminSite(AdminSite):
         if may_view("websocket_core.event"):
             events = context["events"] = numbers.events(now)
             context["sparkline"] = pictures.sparkline(events.per_minute)
-        if may_view("websocket_core.process.heartbeat"):
+        if may_view("websocket_core.process"):
             context["machines"] = numbers.machines(now)
         return render_to_string("admin/netra/live.html", context, request)

@@ -16,7 +16,7 @@ django_application = get_asgi_application()  # loads the models that the imports
 
 from channels.routing import ProtocolTypeRouter, URLRouter  # noqa: E402
 
-from agents.service.runtime import RunRuntime  # noqa: E402
+from netra.agents.service.runtime import RunRuntime  # noqa: E402
 from netra.request_bodies import BodyLimit  # noqa: E402
 from websocket_core.checks.installation import refuse_unsafe_configuration  # noqa: E402
 from websocket_core.consumer.routing import websocket_urlpatterns  # noqa: E402

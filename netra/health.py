@@ -16,9 +16,9 @@ from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.utils.module_loading import import_string
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
-from agents.observing import metrics as run_metrics
-from agents.observing.metrics_access import REFUSED, may_read
-from agents.registry import discovery
+from netra.agents.observing import metrics as run_metrics
+from netra.agents.observing.metrics_access import REFUSED, may_read
+from netra.agents.registry import discovery
 from websocket_core.conf import conf
 from websocket_core.database import db
 from websocket_core.process import metrics

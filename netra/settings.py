@@ -1,15 +1,15 @@
 """Settings from the environment. Without any variable: one process, SQLite, nothing to install.
 
 Every variable is described in README.md ("Settings"). Numbers that bound what delivery and runs may use are in
-`websocket_core.conf` and `agents.conf`.
+`websocket_core.conf` and `netra.agents.conf`.
 """
 
 import os
 import tempfile
 from pathlib import Path
 
-from agents.conf import EXECUTORS
-from agents.conf import Defaults as RunDefaults
+from netra.agents.conf import EXECUTORS
+from netra.agents.conf import Defaults as RunDefaults
 from netra.configuration import secret_key
 from netra.configuration.channel_layer import channel_layers
 from netra.configuration.database import database
@@ -51,7 +51,7 @@ NETRA_REDIS_PREFIX = env.text("NETRA_REDIS_PREFIX", "netra")
 
 INSTALLED_APPS = [
     "netra.apps.NetraConfig",
-    "agents.apps.AgentsConfig",
+    "netra.agents.apps.AgentsConfig",
     "websocket_core.apps.WebsocketCoreConfig",
     "channels",
     "ninja",  # its API page comes from its own static files, not from elsewhere

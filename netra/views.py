@@ -14,10 +14,10 @@ from django.urls import reverse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
-from agents.registry.registered import catalogue
+from netra.agents.registry.registered import catalogue
 
 if TYPE_CHECKING:
-    from agents.base import BaseAgent
+    from netra.agents.base import BaseAgent
 
 _STATIC = Path(__file__).parent / "static"
 # Loaded with the first thread that is opened.

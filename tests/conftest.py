@@ -1,6 +1,7 @@
 """What every test has: real servers on demand, fast password hashing, reproducible property tests."""
 
 import os
+import sys
 from typing import Any
 
 import hypothesis
@@ -25,11 +26,15 @@ MARKING_FIXTURES = {
 
 @pytest.hookimpl(trylast=True)
 def pytest_configure() -> None:
-    """Hash passwords fast, and do not wait for the disk.
+    """Hash passwords fast, do not wait for the disk, and leave `import agents` to the OpenAI Agents SDK.
 
     Real hashing costs half a second a user and is Django's to test; the database of a test need not survive a power
     cut, and each commit of its file would cost some milliseconds.
+
+    The checkout's root goes to the end of `sys.path`, as in `manage.py`: its folder `agents` is `netra.agents`.
     """
+    root = str(settings.BASE_DIR)
+    sys.path[:] = [*(place for place in sys.path if place not in ("", root)), root]
     settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
     database = settings.DATABASES["default"]
     if database["ENGINE"].endswith("sqlite3"):

@@ -1,4 +1,4 @@
 """Agents people already have, registered in one line: each framework is a small package behind an extra.
 
-`agents.adapters.pydantic_ai` (needs Pydantic AI), `agents.adapters.langgraph` (needs LangGraph).
+`netra.agents.adapters.pydantic_ai` (needs Pydantic AI), `netra.agents.adapters.langgraph` (needs LangGraph).
 """

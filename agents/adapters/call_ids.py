@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from hashlib import sha256
 
-from agents.adapters.shown import clean
+from netra.agents.adapters.shown import clean
 
 MAX_LENGTH = 120  # leaves room for a number behind it
 

@@ -12,8 +12,8 @@ import msgspec
 from pydantic import BaseModel
 from pydantic_core import PydanticSerializationError, to_json
 
-from agents.texts import expressible
-from agents.texts import storable as clean
+from netra.agents.texts import expressible
+from netra.agents.texts import storable as clean
 from websocket_core.conf import conf
 from websocket_core.wire import events
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Generator, Hashable
 from typing import Any, cast
 
-from agents.authoring.context import AgentContext
+from netra.agents.authoring.context import AgentContext
 from websocket_core.ids import new_id
 
 

@@ -9,7 +9,7 @@ from django.db.models import Exists, OuterRef, Q
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
-from agents.models import OPEN, Approval, Decision, Run
+from netra.agents.models import OPEN, Approval, Decision, Run
 from websocket_core.admin import json_text, moments
 from websocket_core.admin.lists import links
 from websocket_core.admin.lists.filters import ChoiceFilter, GivenFilter, IndexedUserFilter, row_number

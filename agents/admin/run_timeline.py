@@ -9,9 +9,9 @@ from datetime import UTC, datetime
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString, mark_safe
 
-from agents.models import OPEN, Run
-from agents.timeline import Step, Timeline, draw, duration, read_step, timeline
-from agents.timeline.svg import outcome_word, span_title
+from netra.agents.models import OPEN, Run
+from netra.agents.timeline import Step, Timeline, draw, duration, read_step, timeline
+from netra.agents.timeline.svg import outcome_word, span_title
 from websocket_core.admin.lists import links
 from websocket_core.models import Event
 

@@ -12,10 +12,10 @@ from django.http import HttpRequest, HttpResponse
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
-from agents.admin import run_timeline
-from agents.ledger.open_runs import is_open
-from agents.models import OPEN, Run, RunStatus
-from agents.timeline import duration
+from netra.agents.admin import run_timeline
+from netra.agents.ledger.open_runs import is_open
+from netra.agents.models import OPEN, Run, RunStatus
+from netra.agents.timeline import duration
 from websocket_core.admin import confirm, json_text
 from websocket_core.admin.events import ThreadFilter
 from websocket_core.admin.lists import links
@@ -113,7 +113,7 @@ class RunAdmin(ReadOnlyAdmin):
     )
 
     class Media:
-        css: ClassVar = {"all": ["agents/timeline.css"]}
+        css: ClassVar = {"all": ["netra/timeline.css"]}
 
     def get_stretches(self, changelist: KeysetChangeList) -> Sequence[Stretch]:
         """Open runs by their number, which their index has; others by date."""
@@ -170,8 +170,8 @@ class RunAdmin(ReadOnlyAdmin):
         return links.row_of_links(
             [
                 ("events", self._events_url(row)),
-                ("approvals", links.url("agents_approval_changelist", run=row.pk)),
-                ("runs of the same thread", links.url("agents_run_changelist", thread=row.thread_id)),
+                ("approvals", links.url("netra_agents_approval_changelist", run=row.pk)),
+                ("runs of the same thread", links.url("netra_agents_run_changelist", thread=row.thread_id)),
             ]
         )
 
@@ -201,7 +201,7 @@ class RunAdmin(ReadOnlyAdmin):
         found = list(row.approvals.select_related("decision", "run").order_by("pk")[:RECENT])
         if not found:
             return "None were needed."
-        from agents.admin.approvals import verdict
+        from netra.agents.admin.approvals import verdict
 
         return format_html(
             '<ul class="netra-approvals">{}</ul>',
@@ -235,7 +235,7 @@ class RunAdmin(ReadOnlyAdmin):
     @admin.action(description="Stop selected runs", permissions=["act"])
     def stop(self, request: HttpRequest, rows: QuerySet[Any]) -> HttpResponse | None:
         """After a question, end these runs with `agent_cancelled`."""
-        from agents.service.runtime import request_stop
+        from netra.agents.service.runtime import request_stop
 
         going = list(rows.filter(status__in=OPEN).select_related("thread")[: confirm.MOST_ROWS])
         if going and not confirm.is_confirmed(request):

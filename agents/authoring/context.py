@@ -13,13 +13,13 @@ from typing import Any, Protocol, TypeVar
 
 import msgspec
 
-from agents.authoring.facts import Decision, PastRun
-from agents.authoring.run_events import RunEvents
-from agents.authoring.steps import MessageStream, ToolCall
-from agents.authoring.time_limit import TimeLimit
-from agents.blocking.pool import in_blocking_thread
-from agents.conf import conf
-from agents.texts import expressible, storable
+from netra.agents.authoring.facts import Decision, PastRun
+from netra.agents.authoring.run_events import RunEvents
+from netra.agents.authoring.steps import MessageStream, ToolCall
+from netra.agents.authoring.time_limit import TimeLimit
+from netra.agents.blocking.pool import in_blocking_thread
+from netra.agents.conf import conf
+from netra.agents.texts import expressible, storable
 from websocket_core.ids import RunID, ThreadID, UserID, new_id
 from websocket_core.wire import events
 
@@ -83,7 +83,7 @@ class AgentContext:
     @property
     def history(self) -> list[PastRun]:
         """Earlier runs of the thread, oldest first: at most `NETRA_HISTORY_RUNS`, and `NETRA_HISTORY_BYTES` of what
-        they were given and gave. See `agents.execution.past_runs` for when they are loaded.
+        they were given and gave. See `netra.agents.execution.past_runs` for when they are loaded.
         """
         if self._load_history is not None:
             self._history, self._load_history = self._load_history(), None

@@ -13,8 +13,8 @@ from collections import deque
 from collections.abc import Mapping
 from typing import Any
 
-from agents.conf import conf
-from agents.texts import REPLACEMENT, expressible, whole
+from netra.agents.conf import conf
+from netra.agents.texts import REPLACEMENT, expressible, whole
 from websocket_core.errors import JournalUnavailable, LeaseLostError, QuotaExceeded, RunOverError
 from websocket_core.journal.group_commit import Journal, get_journal
 from websocket_core.journal.quota import RoomOfRun

@@ -6,10 +6,10 @@ import asyncio
 import time
 from typing import Any, Self
 
-from agents.authoring.facts import Decision
-from agents.authoring.run_events import RunEvents
-from agents.errors import ToolDenied, ToolError, author_text, meant_for_people
-from agents.texts import bounded
+from netra.agents.authoring.facts import Decision
+from netra.agents.authoring.run_events import RunEvents
+from netra.agents.errors import ToolDenied, ToolError, author_text, meant_for_people
+from netra.agents.texts import bounded
 from websocket_core.errors import RunOverError
 from websocket_core.wire.events import EventTooLargeError, UnserialisableError
 

@@ -10,10 +10,10 @@ from collections.abc import Coroutine, Mapping
 from concurrent.futures import CancelledError, Future
 from typing import Any, Self, TypeVar
 
-from agents.authoring.context import AgentContext
-from agents.authoring.facts import Decision, PastRun
-from agents.authoring.steps import MessageStream, ToolCall
-from agents.blocking.pool import waiting_for_a_person
+from netra.agents.authoring.context import AgentContext
+from netra.agents.authoring.facts import Decision, PastRun
+from netra.agents.authoring.steps import MessageStream, ToolCall
+from netra.agents.blocking.pool import waiting_for_a_person
 from websocket_core.errors import RunOverError
 
 T = TypeVar("T")

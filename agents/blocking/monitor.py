@@ -13,7 +13,7 @@ from types import FrameType
 from typing import Any
 from weakref import WeakKeyDictionary
 
-from agents.conf import conf
+from netra.agents.conf import conf
 
 log = logging.getLogger(__name__)
 

@@ -20,7 +20,7 @@ from weakref import WeakKeyDictionary, WeakSet
 
 from asgiref.sync import SyncToAsync, ThreadSensitiveContext
 
-from agents.blocking.shares import ThreadShares
+from netra.agents.blocking.shares import ThreadShares
 from websocket_core.database.returning_threads import ReturningThreads, return_idle_connections, returning
 
 T = TypeVar("T")

@@ -6,7 +6,7 @@ import threading
 from collections import Counter, deque
 from collections.abc import Callable
 
-from agents.conf import conf
+from netra.agents.conf import conf
 
 Begin = Callable[[], None]
 

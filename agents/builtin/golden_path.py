@@ -1,6 +1,6 @@
 """Agents that come with Netra.
 
-`test` runs the golden path in a moment, without any network; the demo is in `agents.builtin.demo.agent`.
+`test` runs the golden path in a moment, without any network; the demo is in `netra.agents.builtin.demo.agent`.
 """
 
 from __future__ import annotations
@@ -8,9 +8,9 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
-from agents.authoring.context import AgentContext
-from agents.builtin.demo import agent as demo  # noqa: F401 - registers itself
-from agents.registry.registered import agent
+from netra.agents.authoring.context import AgentContext
+from netra.agents.builtin.demo import agent as demo  # noqa: F401 - registers itself
+from netra.agents.registry.registered import agent
 
 
 @agent("test", aliases=("test_agent",), description="Shows the golden path: thinks, uses a tool, answers")

@@ -1,6 +1,6 @@
 """An agent for load tests: events at a given pace, of every kind that can be left open when something dies.
 
-Not registered by itself. A deployment that is to be load-tested names it: `NETRA_AGENT_MODULES=agents.builtin.pulse`.
+Not registered by itself. A deployment that is to be load-tested names it: `NETRA_AGENT_MODULES=netra.agents.pulse`.
 """
 
 from __future__ import annotations
@@ -9,9 +9,9 @@ import asyncio
 import time
 from typing import Any
 
-from agents.authoring.context import AgentContext
-from agents.errors import AgentError
-from agents.registry.registered import agent
+from netra.agents.authoring.context import AgentContext
+from netra.agents.errors import AgentError
+from netra.agents.registry.registered import agent
 
 MOST_EVENTS = 100_000
 TOOL_EVERY = 10  # one tool call around so many events

@@ -15,20 +15,20 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
 
-from agents.authoring.context import AgentContext, RunInfo
-from agents.authoring.facts import Rest
-from agents.authoring.run_events import RunEvents
-from agents.authoring.sync_context import SyncAgentContext
-from agents.authoring.time_limit import TimeLimit
-from agents.base import BaseAgent, is_async
-from agents.blocking.monitor import run_name
-from agents.blocking.pool import in_blocking_thread, whose_code
-from agents.conf import conf
-from agents.errors import AGENT_CODES, AgentError, ModelRefused, author_text, meant_for_people
-from agents.execution import past_runs
-from agents.ledger import reading as run_reads
-from agents.ledger.moves import Event
-from agents.texts import expressible
+from netra.agents.authoring.context import AgentContext, RunInfo
+from netra.agents.authoring.facts import Rest
+from netra.agents.authoring.run_events import RunEvents
+from netra.agents.authoring.sync_context import SyncAgentContext
+from netra.agents.authoring.time_limit import TimeLimit
+from netra.agents.base import BaseAgent, is_async
+from netra.agents.blocking.monitor import run_name
+from netra.agents.blocking.pool import in_blocking_thread, whose_code
+from netra.agents.conf import conf
+from netra.agents.errors import AGENT_CODES, AgentError, ModelRefused, author_text, meant_for_people
+from netra.agents.execution import past_runs
+from netra.agents.ledger import reading as run_reads
+from netra.agents.ledger.moves import Event
+from netra.agents.texts import expressible
 from websocket_core.database import db
 from websocket_core.errors import JournalUnavailable, LeaseLostError, QuotaExceeded, RunOverError
 from websocket_core.ids import new_id

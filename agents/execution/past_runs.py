@@ -14,9 +14,9 @@ from types import CodeType, FunctionType
 from typing import Any
 from weakref import WeakKeyDictionary
 
-from agents.authoring.facts import PastRun
-from agents.base import BaseAgent, is_async
-from agents.ledger import reading as run_reads
+from netra.agents.authoring.facts import PastRun
+from netra.agents.base import BaseAgent, is_async
+from netra.agents.ledger import reading as run_reads
 from websocket_core.database import db
 
 Load = Callable[[], list[PastRun]]

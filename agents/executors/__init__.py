@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Protocol
 
 from django.core.exceptions import ImproperlyConfigured
 
-from agents.conf import EXECUTORS, conf
+from netra.agents.conf import EXECUTORS, conf
 from websocket_core.conf.values import one_of
 
 if TYPE_CHECKING:
-    from agents.models import Run
+    from netra.agents.models import Run
 
 
 class Executor(Protocol):
@@ -33,10 +33,10 @@ class Executor(Protocol):
 @cache
 def _executor(name: str) -> Executor:
     if name == "procrastinate":
-        from agents.executors.procrastinate import ProcrastinateExecutor  # an optional dependency
+        from netra.agents.executors.procrastinate import ProcrastinateExecutor  # an optional dependency
 
         return ProcrastinateExecutor()
-    from agents.executors.inline import InlineExecutor
+    from netra.agents.executors.inline import InlineExecutor
 
     return InlineExecutor()
 

@@ -1,7 +1,7 @@
 """Runs executed by worker processes, distributed by procrastinate on PostgreSQL.
 
 A job is enqueued in the transaction that records its run, so there is never one without the other, and at most one of
-a run waits at a time. What a worker does with it is in `agents.workers.procrastinate`.
+a run waits at a time. What a worker does with it is in `netra.agents.workers.procrastinate`.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from procrastinate import exceptions
 from procrastinate.contrib.django import app
 
 if TYPE_CHECKING:
-    from agents.models import Run
+    from netra.agents.models import Run
 
 log = logging.getLogger(__name__)
 

@@ -11,8 +11,8 @@ from typing import Any
 
 import msgspec
 
-from agents.authoring.input_schemas import InputSchema
-from agents.models import Approval
+from netra.agents.authoring.input_schemas import InputSchema
+from netra.agents.models import Approval
 from websocket_core.errors import InvalidAction
 
 # A yes and nothing else, also in the words of LangChain's requests.

@@ -9,8 +9,8 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from agents.ledger.moves import Event, Lease, RunOperation, append, decide_row
-from agents.models import Approval, Decision, Run, RunStatus
+from netra.agents.ledger.moves import Event, Lease, RunOperation, append, decide_row
+from netra.agents.models import Approval, Decision, Run, RunStatus
 from websocket_core.database.stored_text import exact, fitting, storable
 from websocket_core.errors import (
     AlreadyDecided,

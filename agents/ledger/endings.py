@@ -7,11 +7,11 @@ from typing import NamedTuple
 import msgspec
 from django.db.models.functions import Now
 
-from agents.conf import conf
-from agents.executors import Executor
-from agents.ledger.moves import REASON_LENGTH, Event, RunOperation, append, end, row_of, run_of, with_usage
-from agents.ledger.statements import RunRow
-from agents.models import OPEN, Run, RunStatus
+from netra.agents.conf import conf
+from netra.agents.executors import Executor
+from netra.agents.ledger.moves import REASON_LENGTH, Event, RunOperation, append, end, row_of, run_of, with_usage
+from netra.agents.ledger.statements import RunRow
+from netra.agents.models import OPEN, Run, RunStatus
 from websocket_core.database.stored_text import exact, fitting
 from websocket_core.errors import RunFinished
 from websocket_core.ids import NAME_LENGTH, new_id

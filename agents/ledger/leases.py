@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from agents.executors import get_executor
-from agents.ledger import statements as ledger_sql
-from agents.ledger.moves import Event, Lease, RunOperation, claim, end, row_of
-from agents.ledger.open_runs import is_open
-from agents.ledger.statements import RunRow
-from agents.models import Approval, Memory, Run, RunStatus
+from netra.agents.executors import get_executor
+from netra.agents.ledger import statements as ledger_sql
+from netra.agents.ledger.moves import Event, Lease, RunOperation, claim, end, row_of
+from netra.agents.ledger.open_runs import is_open
+from netra.agents.ledger.statements import RunRow
+from netra.agents.models import Approval, Memory, Run, RunStatus
 from websocket_core.database.stored_text import exact
 from websocket_core.errors import LeaseLostError
 from websocket_core.ids import NAME_LENGTH

@@ -15,9 +15,9 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from agents.ledger import statements as ledger_sql
-from agents.ledger.statements import RunRow
-from agents.models import Approval, Decision, Run, RunStatus
+from netra.agents.ledger import statements as ledger_sql
+from netra.agents.ledger.statements import RunRow
+from netra.agents.models import Approval, Decision, Run, RunStatus
 from websocket_core.database.stored_text import exact, fitting
 from websocket_core.errors import NotFound
 from websocket_core.ids import NAME_LENGTH, USER_LENGTH

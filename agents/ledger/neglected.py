@@ -7,9 +7,9 @@ from typing import Any
 
 from django.db.models.functions import Now
 
-from agents.conf import conf
-from agents.ledger.open_runs import is_open
-from agents.models import ACTIVE, Run, RunStatus
+from netra.agents.conf import conf
+from netra.agents.ledger.open_runs import is_open
+from netra.agents.models import ACTIVE, Run, RunStatus
 
 
 def stale_runs() -> list[tuple[str, str, int, str]]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from django.db.models import BooleanField, Q
 from django.db.models.expressions import RawSQL
 
-from agents.models import OPEN, Run
+from netra.agents.models import OPEN, Run
 
 
 def is_open(status: str | None = None) -> Q:

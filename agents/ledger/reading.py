@@ -14,10 +14,10 @@ import msgspec
 from django.db.models import F, Max
 from django.db.models.functions import Coalesce
 
-from agents.authoring.facts import Decision, PastRun
-from agents.conf import conf
-from agents.models import ACTIVE, OPEN, Memory, Run
-from agents.models import Decision as DecisionRow
+from netra.agents.authoring.facts import Decision, PastRun
+from netra.agents.conf import conf
+from netra.agents.models import ACTIVE, OPEN, Memory, Run
+from netra.agents.models import Decision as DecisionRow
 from websocket_core.conf import conf as delivery_conf
 from websocket_core.models import Event, Process
 from websocket_core.protocols import RunState

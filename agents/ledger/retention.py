@@ -12,8 +12,8 @@ from django.db.models import Exists, F, OuterRef, QuerySet, Sum, Value
 from django.db.models.functions import Concat, Greatest
 from django.utils import timezone
 
-from agents.ledger.leases import rest_key
-from agents.models import OPEN, Memory, Run
+from netra.agents.ledger.leases import rest_key
+from netra.agents.models import OPEN, Memory, Run
 from websocket_core.journal.retention import Kind, StoredBytes, register
 from websocket_core.models import NOBODY, Thread
 

@@ -7,13 +7,13 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from agents.conf import conf
-from agents.executors import Executor
-from agents.ledger import statements as ledger_sql
-from agents.ledger.endings import cancel_queued, end_resting, request_stop
-from agents.ledger.moves import Event, Lease, RunOperation, append, claim
-from agents.ledger.statements import RunRow
-from agents.models import Run, RunStatus
+from netra.agents.conf import conf
+from netra.agents.executors import Executor
+from netra.agents.ledger import statements as ledger_sql
+from netra.agents.ledger.endings import cancel_queued, end_resting, request_stop
+from netra.agents.ledger.moves import Event, Lease, RunOperation, append, claim
+from netra.agents.ledger.statements import RunRow
+from netra.agents.models import Run, RunStatus
 from websocket_core.database.stored_text import exact, storable
 from websocket_core.errors import InvalidAction, RunLimit, ThreadBusy
 from websocket_core.ids import NAME_LENGTH

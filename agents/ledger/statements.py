@@ -9,8 +9,8 @@ from django.db import connection
 from django.db.models.expressions import CombinedExpression
 from django.db.models.functions import Now
 
-from agents.conf import conf
-from agents.models import OPEN, RunStatus
+from netra.agents.conf import conf
+from netra.agents.models import OPEN, RunStatus
 
 
 class RunRow(NamedTuple):
@@ -53,8 +53,8 @@ def run_and_open_runs(user_id: str, run_id: str) -> list[RunRow]:
     with connection.cursor() as cursor:
         # Two questions, each with an index of its own; one with OR would read every run the user ever had.
         cursor.execute(
-            f"SELECT {_COLUMNS} FROM agents_run WHERE user_id = %s AND run_id = %s UNION ALL "
-            f"SELECT {_COLUMNS} FROM agents_run WHERE user_id = %s AND run_id <> %s AND {_IS_OPEN} ORDER BY id",
+            f"SELECT {_COLUMNS} FROM netra_agents_run WHERE user_id = %s AND run_id = %s UNION ALL "
+            f"SELECT {_COLUMNS} FROM netra_agents_run WHERE user_id = %s AND run_id <> %s AND {_IS_OPEN} ORDER BY id",
             [user_id, run_id, user_id, run_id],
         )
         return [RunRow(*row) for row in cursor.fetchall()]
@@ -65,7 +65,8 @@ def next_queued(thread_pk: int) -> RunRow | None:
     with connection.cursor() as cursor:
         cursor.execute(
             # `_IS_OPEN` names the index: a thread may have had any number of runs.
-            f"SELECT {_COLUMNS}, created_at FROM agents_run WHERE thread_id = %s AND {_IS_OPEN} AND status = 'queued' "
+            f"SELECT {_COLUMNS}, created_at FROM netra_agents_run "
+            f"WHERE thread_id = %s AND {_IS_OPEN} AND status = 'queued' "
             "ORDER BY id LIMIT 1",
             [thread_pk],
         )
@@ -87,7 +88,7 @@ def insert_queued(
     """Insert a queued run; returns its pk, or `None` when another process was faster with this `run_id`."""
     with connection.cursor() as cursor:
         cursor.execute(
-            "INSERT INTO agents_run (user_id, run_id, thread_id, agent_type, input, request_id, trace, status, "
+            "INSERT INTO netra_agents_run (user_id, run_id, thread_id, agent_type, input, request_id, trace, status, "
             "created_at, result, code, incident, worker_id, resting, stop_reason, retried_as) "
             "VALUES (%s, %s, %s, %s, %s, %s, %s, 'queued', %s, '', '', '', '', %s, '', '') "
             "ON CONFLICT (user_id, run_id) DO NOTHING RETURNING id",
@@ -118,7 +119,7 @@ def mark_running(run_pk: int, *, worker_id: str, started_at: datetime | None, se
         else:  # one machine, one clock
             lease_end, value = "%s", _moment(datetime.now(UTC) + timedelta(seconds=conf.LEASE_SECONDS))
         cursor.execute(
-            f"UPDATE agents_run SET status = 'running', worker_id = %s, lease_until = {lease_end}, resting = %s, "
+            f"UPDATE netra_agents_run SET status = 'running', worker_id = %s, lease_until = {lease_end}, resting = %s, "
             "started_at = COALESCE(%s, started_at), first_seq = COALESCE(first_seq, %s) WHERE id = %s",
             [worker_id, value, False, _moment(started_at), seq, run_pk],
         )
@@ -139,7 +140,7 @@ def mark_ended(
     """The run is over; `seq` is that of its terminal event."""
     with connection.cursor() as cursor:
         cursor.execute(
-            "UPDATE agents_run SET status = %s, last_seq = %s, first_seq = COALESCE(first_seq, %s), result = %s, "
+            "UPDATE netra_agents_run SET status = %s, last_seq = %s, first_seq = COALESCE(first_seq, %s), result = %s, "
             "code = %s, incident = %s, stop_reason = COALESCE(%s, stop_reason), retried_as = %s, lease_until = NULL, "
             "resting = %s, finished_at = %s WHERE id = %s",
             [str(status), seq, seq, result, code, incident, stop_reason, retried_as, False, _moment(now), run_pk],

@@ -37,7 +37,7 @@ class Migration(migrations.Migration):
                         primary_key=True,
                         related_name="decision",
                         serialize=False,
-                        to="agents.approval",
+                        to="netra_agents.approval",
                     ),
                 ),
                 ("approved", models.BooleanField()),
@@ -96,7 +96,7 @@ class Migration(migrations.Migration):
             model_name="approval",
             name="run",
             field=models.ForeignKey(
-                on_delete=django.db.models.deletion.CASCADE, related_name="approvals", to="agents.run"
+                on_delete=django.db.models.deletion.CASCADE, related_name="approvals", to="netra_agents.run"
             ),
         ),
         migrations.CreateModel(

@@ -6,7 +6,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('agents', '0002_run_trace'),
+        ('netra_agents', '0002_run_trace'),
     ]
 
     operations = [

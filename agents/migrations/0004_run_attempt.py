@@ -6,7 +6,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('agents', '0003_run_usage'),
+        ('netra_agents', '0003_run_usage'),
     ]
 
     operations = [

@@ -6,7 +6,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('agents', '0004_run_attempt'),
+        ('netra_agents', '0004_run_attempt'),
     ]
 
     operations = [

@@ -10,7 +10,7 @@ class Migration(migrations.Migration):
     atomic = False  # see AddIndexBesideTraffic
 
     dependencies = [
-        ('agents', '0005_approval_answer_schema'),
+        ('netra_agents', '0005_approval_answer_schema'),
         ('websocket_core', '0006_open_ends'),
     ]
 

@@ -12,8 +12,8 @@ from weakref import WeakKeyDictionary
 
 from prometheus_client import Counter, Gauge, Histogram
 
-from agents.ledger.open_runs import is_open
-from agents.models import OPEN, Run, RunStatus
+from netra.agents.ledger.open_runs import is_open
+from netra.agents.models import OPEN, Run, RunStatus
 from websocket_core.database import db
 from websocket_core.journal.group_commit import get_journal
 from websocket_core.process import metrics

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hmac
 
-from agents.conf import conf
+from netra.agents.conf import conf
 
 LOOPBACK = ("127.0.0.1", "::1", "::ffff:127.0.0.1")
 # What proxies add: then the caller is not this machine, although the connection comes from it.

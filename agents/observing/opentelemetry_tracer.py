@@ -1,4 +1,4 @@
-"""Spans of runs, made with OpenTelemetry's SDK. Imported only when tracing is on (`agents.observing.tracing`).
+"""Spans of runs, made with OpenTelemetry's SDK. Imported only when tracing is on (`netra.agents.observing.tracing`).
 
 Nothing of what people or agents say is in a span: names of agents, ids, marks of users, words for outcomes.
 """
@@ -26,8 +26,8 @@ from websocket_core.process.lifecycle import lifecycle
 from websocket_core.process.log_context import user_mark
 
 if TYPE_CHECKING:
-    from agents.ledger.moves import Lease
-    from agents.observing.tracing import Span, Tracer
+    from netra.agents.ledger.moves import Lease
+    from netra.agents.observing.tracing import Span, Tracer
 
 FLUSH_SECONDS = 3.0  # what is left at the end of the process has so long to be sent
 _FIELD = "traceparent"
@@ -35,32 +35,32 @@ _carrier = TraceContextTextMapPropagator()
 
 
 class OpenTelemetrySpan:
-    """See `agents.observing.tracing.Span`."""
+    """See `netra.agents.observing.tracing.Span`."""
 
     def __init__(self, span: trace.Span) -> None:
         self._span = span
         self.trace_id = trace.format_trace_id(span.get_span_context().trace_id)
 
     def about(self, agent: str, thread_id: str, run_id: str) -> None:
-        """See `agents.observing.tracing.Span`."""
+        """See `netra.agents.observing.tracing.Span`."""
         self._span.set_attributes({"netra.agent": agent, "netra.thread_id": thread_id, "netra.run_id": run_id})
 
     def outcome(self, outcome: str, *, failed: bool = False) -> None:
-        """See `agents.observing.tracing.Span`."""
+        """See `netra.agents.observing.tracing.Span`."""
         self._span.set_attribute("netra.outcome", outcome)
         if failed:
             self._span.set_status(Status(StatusCode.ERROR, outcome))
 
 
 class OpenTelemetryTracer:
-    """See `agents.observing.tracing.Tracer`."""
+    """See `netra.agents.observing.tracing.Tracer`."""
 
     def __init__(self, tracer: trace.Tracer) -> None:
         self._tracer = tracer
 
     @contextmanager
     def starting(self, user_id: str, connection_id: str | None, request_id: str | None) -> Iterator[Span]:
-        """See `agents.observing.tracing.Tracer`."""
+        """See `netra.agents.observing.tracing.Tracer`."""
         attributes = {"netra.user": user_mark(user_id)}
         if connection_id is not None:
             attributes["netra.connection_id"] = connection_id
@@ -71,7 +71,7 @@ class OpenTelemetryTracer:
 
     @contextmanager
     def recording(self) -> Iterator[str]:
-        """See `agents.observing.tracing.Tracer`."""
+        """See `netra.agents.observing.tracing.Tracer`."""
         with self._span("record run", SpanKind.PRODUCER):
             carried: dict[str, str] = {}
             _carrier.inject(carried)
@@ -79,7 +79,7 @@ class OpenTelemetryTracer:
 
     @contextmanager
     def executing(self, lease: Lease) -> Iterator[Span]:
-        """See `agents.observing.tracing.Tracer`."""
+        """See `netra.agents.observing.tracing.Tracer`."""
         attributes: dict[str, Any] = {
             "netra.user": user_mark(lease.user_id),
             "netra.process_id": this_process.process_id,
@@ -97,7 +97,7 @@ class OpenTelemetryTracer:
 
     @contextmanager
     def ending(self, event_type: str, trace: str | None = None) -> Iterator[None]:
-        """See `agents.observing.tracing.Tracer`."""
+        """See `netra.agents.observing.tracing.Tracer`."""
         context = None if trace is None else _context_of(trace)
         with self._span("last event", SpanKind.INTERNAL, {"netra.event_type": event_type}, context):
             yield

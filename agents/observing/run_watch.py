@@ -8,10 +8,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 
-from agents.ledger.leases import FinishRun
-from agents.ledger.moves import TERMINAL_STATUS, Lease
-from agents.observing import metrics
-from agents.observing.tracing import Span, get_tracer
+from netra.agents.ledger.leases import FinishRun
+from netra.agents.ledger.moves import TERMINAL_STATUS, Lease
+from netra.agents.observing import metrics
+from netra.agents.observing.tracing import Span, get_tracer
 from websocket_core.errors import LeaseLostError
 from websocket_core.journal.group_commit import get_journal
 from websocket_core.process import log_context

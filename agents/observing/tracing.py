@@ -16,7 +16,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from agents.ledger.moves import Lease
+    from netra.agents.ledger.moves import Lease
 
 log = logging.getLogger(__name__)
 
@@ -97,7 +97,7 @@ def get_tracer() -> Tracer:
     if not is_wanted(os.environ):
         return _NoTracer()
     try:
-        from agents.observing.opentelemetry_tracer import make_tracer  # an optional dependency
+        from netra.agents.observing.opentelemetry_tracer import make_tracer  # an optional dependency
 
         return make_tracer(os.environ)
     except ImportError as error:

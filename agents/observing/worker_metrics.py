@@ -17,9 +17,9 @@ from wsgiref.simple_server import WSGIRequestHandler, WSGIServer
 
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
-from agents.conf import conf
-from agents.observing import metrics
-from agents.observing.metrics_access import LOOPBACK, REFUSED, may_read
+from netra.agents.conf import conf
+from netra.agents.observing import metrics
+from netra.agents.observing.metrics_access import LOOPBACK, REFUSED, may_read
 
 log = logging.getLogger(__name__)
 

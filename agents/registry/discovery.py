@@ -19,8 +19,8 @@ from importlib import import_module
 from django.apps import apps
 from django.utils.module_loading import module_has_submodule
 
-from agents.conf import conf
-from agents.registry import names as agent_names
+from netra.agents.conf import conf
+from netra.agents.registry import names as agent_names
 from websocket_core.conf.values import near
 
 REMEDY = "Mend or install what is named, or take the module out of NETRA_AGENT_MODULES or INSTALLED_APPS."
@@ -41,11 +41,11 @@ _lock = threading.RLock()
 
 def modules() -> list[str]:
     """The modules that have agents."""
-    found = ["agents.builtin.golden_path"]
+    found = ["netra.agents.builtin.golden_path"]
     found += [
         f"{config.name}.agents"
         for config in apps.get_app_configs()
-        if config.module and module_has_submodule(config.module, "agents")
+        if config.name != "netra" and config.module and module_has_submodule(config.module, "agents")
     ]
     named = conf.AGENT_MODULES
     return found + ([] if isinstance(named, str) else [name for name in named if isinstance(name, str)])

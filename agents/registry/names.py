@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 import threading
 
-from agents.base import BaseAgent
+from netra.agents.base import BaseAgent
 
 classes: dict[str, type[BaseAgent]] = {}  # by canonical names and aliases
 _LEGAL = re.compile(r"[A-Za-z0-9_.:\-]{1,128}\Z")

@@ -9,12 +9,12 @@ import logging
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-from agents.authoring.input_schemas import schema_of
-from agents.base import BaseAgent, Body, OnLoss, check_class, make_agent
-from agents.errors import UnknownAgentError
-from agents.registry import discovery
-from agents.registry.names import classes as _classes
-from agents.registry.names import take_names
+from netra.agents.authoring.input_schemas import schema_of
+from netra.agents.base import BaseAgent, Body, OnLoss, check_class, make_agent
+from netra.agents.errors import UnknownAgentError
+from netra.agents.registry import discovery
+from netra.agents.registry.names import classes as _classes
+from netra.agents.registry.names import take_names
 from websocket_core.protocols import WebSocketManagerProtocol, WebSocketManagerProtocolValidator
 
 log = logging.getLogger(__name__)

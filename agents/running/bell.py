@@ -10,7 +10,7 @@ from functools import partial
 
 from channels.layers import get_channel_layer
 
-from agents.conf import conf
+from netra.agents.conf import conf
 from websocket_core.process.background import Outage, repeat
 
 log = logging.getLogger(__name__)

@@ -6,12 +6,12 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from agents.authoring.facts import Decision
-from agents.authoring.run_events import RunEvents
-from agents.ledger import reading as run_reads
-from agents.ledger.approvals import RequestApproval
-from agents.ledger.leases import Remember, memory_key
-from agents.ledger.moves import Lease
+from netra.agents.authoring.facts import Decision
+from netra.agents.authoring.run_events import RunEvents
+from netra.agents.ledger import reading as run_reads
+from netra.agents.ledger.approvals import RequestApproval
+from netra.agents.ledger.leases import Remember, memory_key
+from netra.agents.ledger.moves import Lease
 from websocket_core.database import db
 from websocket_core.journal.group_commit import get_journal
 
@@ -19,7 +19,7 @@ WaitForDecision = Callable[[str, str], Awaitable[Decision]]
 
 
 class LeasedRun:
-    """The run's side of `agents.authoring.context.RunPort`."""
+    """The run's side of `netra.agents.authoring.context.RunPort`."""
 
     def __init__(self, lease: Lease, wait_for_decision: WaitForDecision) -> None:
         self._lease, self._wait = lease, wait_for_decision

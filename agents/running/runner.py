@@ -15,24 +15,24 @@ from weakref import WeakKeyDictionary
 
 import msgspec
 
-from agents.authoring.context import AgentContext, RunInfo
-from agents.authoring.facts import Decision
-from agents.authoring.run_events import RunEvents
-from agents.blocking.monitor import LoopMonitor
-from agents.blocking.pool import prepare_loop, use_own_thread
-from agents.conf import conf
-from agents.errors import UnknownAgentError
-from agents.execution import past_runs
-from agents.execution.execute import SERVER_STOPPED, Ending, Execution, body_of
-from agents.ledger import reading as run_reads
-from agents.ledger.leases import ClaimRun, FinishRun, RestRun, rest_key
-from agents.ledger.moves import Event, Lease, with_usage
-from agents.ledger.statements import lease_end
-from agents.models import ACTIVE, Run
-from agents.observing.run_watch import RunWatch, watch
-from agents.registry.registered import AgentRegistry
-from agents.running.bell import listen
-from agents.running.leased_run import LeasedRun
+from netra.agents.authoring.context import AgentContext, RunInfo
+from netra.agents.authoring.facts import Decision
+from netra.agents.authoring.run_events import RunEvents
+from netra.agents.blocking.monitor import LoopMonitor
+from netra.agents.blocking.pool import prepare_loop, use_own_thread
+from netra.agents.conf import conf
+from netra.agents.errors import UnknownAgentError
+from netra.agents.execution import past_runs
+from netra.agents.execution.execute import SERVER_STOPPED, Ending, Execution, body_of
+from netra.agents.ledger import reading as run_reads
+from netra.agents.ledger.leases import ClaimRun, FinishRun, RestRun, rest_key
+from netra.agents.ledger.moves import Event, Lease, with_usage
+from netra.agents.ledger.statements import lease_end
+from netra.agents.models import ACTIVE, Run
+from netra.agents.observing.run_watch import RunWatch, watch
+from netra.agents.registry.registered import AgentRegistry
+from netra.agents.running.bell import listen
+from netra.agents.running.leased_run import LeasedRun
 from websocket_core.context import UserExecutionContext
 from websocket_core.database import db
 from websocket_core.errors import LeaseLostError

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from agents.observing.tracing import get_tracer
-from agents.registry.registered import discover
-from agents.service.runtime import RunRuntime
-from agents.service.sweeper import get_sweeper
-from agents.service.unclaimed_runs import get_taker
+from netra.agents.observing.tracing import get_tracer
+from netra.agents.registry.registered import discover
+from netra.agents.service.runtime import RunRuntime
+from netra.agents.service.sweeper import get_sweeper
+from netra.agents.service.unclaimed_runs import get_taker
 
 
 def begin() -> None:

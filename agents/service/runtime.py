@@ -13,21 +13,21 @@ from typing import Any
 
 import msgspec
 
-from agents.base import BaseAgent
-from agents.executors import get_executor
-from agents.ledger import answers as approval_answers
-from agents.ledger import reading as run_reads
-from agents.ledger.approvals import DecideApproval, Decided
-from agents.ledger.endings import Stopped, StopRun
-from agents.ledger.leases import ClaimRun
-from agents.ledger.starts import Started, StartRun
-from agents.models import OPEN, Run
-from agents.observing import metrics
-from agents.observing.run_watch import ended
-from agents.observing.tracing import Span, get_tracer
-from agents.registry.registered import find
-from agents.running.bell import LOOK_MESSAGE, RUNNERS_GROUP
-from agents.running.runner import get_runner
+from netra.agents.base import BaseAgent
+from netra.agents.executors import get_executor
+from netra.agents.ledger import answers as approval_answers
+from netra.agents.ledger import reading as run_reads
+from netra.agents.ledger.approvals import DecideApproval, Decided
+from netra.agents.ledger.endings import Stopped, StopRun
+from netra.agents.ledger.leases import ClaimRun
+from netra.agents.ledger.starts import Started, StartRun
+from netra.agents.models import OPEN, Run
+from netra.agents.observing import metrics
+from netra.agents.observing.run_watch import ended
+from netra.agents.observing.tracing import Span, get_tracer
+from netra.agents.registry.registered import find
+from netra.agents.running.bell import LOOK_MESSAGE, RUNNERS_GROUP
+from netra.agents.running.runner import get_runner
 from websocket_core.bell.announcer import announce
 from websocket_core.database import db
 from websocket_core.errors import (

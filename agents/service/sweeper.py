@@ -13,17 +13,17 @@ import time
 from datetime import UTC, datetime
 from weakref import WeakKeyDictionary
 
-from agents.conf import conf
-from agents.errors import UnknownAgentError
-from agents.executors import get_executor
-from agents.ledger import neglected as neglected_runs
-from agents.ledger.endings import ReapRun
-from agents.ledger.moves import TERMINAL_STATUS
-from agents.observing.run_watch import ended
-from agents.observing.tracing import get_tracer
-from agents.registry.registered import find
-from agents.running.runner import get_runner
-from agents.service.runtime import RunRuntime
+from netra.agents.conf import conf
+from netra.agents.errors import UnknownAgentError
+from netra.agents.executors import get_executor
+from netra.agents.ledger import neglected as neglected_runs
+from netra.agents.ledger.endings import ReapRun
+from netra.agents.ledger.moves import TERMINAL_STATUS
+from netra.agents.observing.run_watch import ended
+from netra.agents.observing.tracing import get_tracer
+from netra.agents.registry.registered import find
+from netra.agents.running.runner import get_runner
+from netra.agents.service.runtime import RunRuntime
 from websocket_core.database import db
 from websocket_core.errors import ClientError, JournalUnavailable
 from websocket_core.journal.group_commit import get_journal

@@ -12,11 +12,11 @@ import random
 import time
 from weakref import WeakKeyDictionary
 
-from agents.conf import conf
-from agents.ledger import neglected as neglected_runs
-from agents.running.bell import listen
-from agents.running.runner import get_runner
-from agents.service import runtime
+from netra.agents.conf import conf
+from netra.agents.ledger import neglected as neglected_runs
+from netra.agents.running.bell import listen
+from netra.agents.running.runner import get_runner
+from netra.agents.service import runtime
 from websocket_core.database import db
 from websocket_core.process.background import ForEach, Outage, repeat
 from websocket_core.process.garbage import return_memory

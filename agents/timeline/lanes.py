@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from agents.timeline.spans import Kind, Span, Timeline
+from netra.agents.timeline.spans import Kind, Span, Timeline
 
 
 @dataclass(slots=True)

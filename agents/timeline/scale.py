@@ -7,8 +7,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from agents.timeline.spans import Kind, Timeline
-from agents.timeline.words import duration
+from netra.agents.timeline.spans import Kind, Timeline
+from netra.agents.timeline.words import duration
 
 FOLD_WIDTH = 64.0  # pixels of a folded wait
 FOLD_SECONDS = 10.0  # shorter waits are never folded

@@ -11,10 +11,10 @@ import re
 from collections.abc import Callable, Iterator
 from html import escape
 
-from agents.timeline.lanes import Lane, lanes
-from agents.timeline.scale import Scale, scale
-from agents.timeline.spans import Kind, Outcome, Span, Timeline
-from agents.timeline.words import duration
+from netra.agents.timeline.lanes import Lane, lanes
+from netra.agents.timeline.scale import Scale, scale
+from netra.agents.timeline.spans import Kind, Outcome, Span, Timeline
+from netra.agents.timeline.words import duration
 
 WIDTH = 960
 LABELS = 148  # pixels for the names of the lanes

@@ -19,14 +19,14 @@ from procrastinate.contrib.django.utils import connector_params
 from procrastinate.exceptions import ConnectorException
 from procrastinate.jobs import Status
 
-from agents.conf import conf
-from agents.executors.procrastinate import QUEUE, TASK
-from agents.ledger.leases import ClaimRun
-from agents.observing import worker_metrics
-from agents.registry import discovery
-from agents.running.runner import get_runner
-from agents.workers.job_connections import JobConnections
-from agents.workers.patient_queue import PatientJobManager
+from netra.agents.conf import conf
+from netra.agents.executors.procrastinate import QUEUE, TASK
+from netra.agents.ledger.leases import ClaimRun
+from netra.agents.observing import worker_metrics
+from netra.agents.registry import discovery
+from netra.agents.running.runner import get_runner
+from netra.agents.workers.job_connections import JobConnections
+from netra.agents.workers.patient_queue import PatientJobManager
 from websocket_core.journal.group_commit import get_journal
 from websocket_core.process import garbage
 from websocket_core.process.background import AWAY, ForEach, Outage, repeat

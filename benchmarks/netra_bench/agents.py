@@ -3,7 +3,7 @@
 import asyncio
 import time
 
-from agents import AgentContext, agent
+from netra.agents import AgentContext, agent
 
 PAD = "x" * 100_000
 OVERHEAD = 250  # bytes of one event's frame around the padding, about

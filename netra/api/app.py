@@ -8,9 +8,9 @@ from typing import Annotated, Any
 from django.http import HttpRequest, HttpResponse
 from ninja import Path, Query, Status
 
-from agents.base import normalise_input
-from agents.registry.registered import catalogue
-from agents.service.runtime import RunRuntime
+from netra.agents.base import normalise_input
+from netra.agents.registry.registered import catalogue
+from netra.agents.service.runtime import RunRuntime
 from netra.api import problems, reads, schemas
 from netra.api.document import NetraAPI, StrictParser
 from netra.api.identity import ApiRequest, authenticate

@@ -9,9 +9,9 @@ import msgspec
 from django.db import transaction
 from django.db.models import Q
 
-from agents.ledger.open_runs import is_open
-from agents.ledger.reading import thread_states
-from agents.models import OPEN, Run
+from netra.agents.ledger.open_runs import is_open
+from netra.agents.ledger.reading import thread_states
+from netra.agents.models import OPEN, Run
 from netra.api.problems import Problem
 from websocket_core.auth import tokens
 from websocket_core.conf import conf

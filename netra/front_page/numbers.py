@@ -9,8 +9,8 @@ from typing import Any, NamedTuple
 
 from django.db.models import Count, Max, QuerySet
 
-from agents.ledger.open_runs import is_open
-from agents.models import OPEN, Run, RunStatus
+from netra.agents.ledger.open_runs import is_open
+from netra.agents.models import OPEN, Run, RunStatus
 from netra.front_page.event_rate import per_bucket, sample
 from websocket_core.auth.accounts import users_by_id
 from websocket_core.conf import conf

@@ -106,7 +106,7 @@ class User:
         if error["code"] == "unknown_agent":
             self.impossible = (
                 f"{error['message']} Name one that the deployment has (--agent test), or set NETRA_AGENT_MODULES="
-                "agents.builtin.pulse there."
+                "netra.agents.pulse there."
             )
 
 

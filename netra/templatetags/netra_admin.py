@@ -10,7 +10,7 @@ from django.contrib.admin.utils import quote
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
-from agents.timeline import duration
+from netra.agents.timeline import duration
 from websocket_core.admin.lists import links
 
 register = template.Library()

@@ -6,8 +6,8 @@ from typing import Any
 
 from django.conf import settings
 
-from agents import AgentContext, agent
-from agents.builtin.pulse import beat
+from netra.agents import AgentContext, agent
+from netra.agents.builtin.pulse import beat
 
 RECORD = "executions.log"
 

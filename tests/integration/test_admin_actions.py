@@ -4,13 +4,13 @@ import pytest
 from django.contrib.admin.models import LogEntry
 from django.test import Client
 
-from agents.models import RunStatus
+from netra.agents.models import RunStatus
 from seeds.history import make_connection, make_process, make_run, make_thread
 from websocket_core.models import AccessToken, Event
 
 pytestmark = pytest.mark.django_db(transaction=True)  # stopping writes through the journal's own thread
 CONNECTIONS = "/admin/websocket_core/connection/"
-RUNS = "/admin/agents/run/"
+RUNS = "/admin/netra_agents/run/"
 TOKENS = "/admin/websocket_core/accesstoken/"
 
 

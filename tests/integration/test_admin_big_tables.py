@@ -11,7 +11,7 @@ import pytest
 from django.db import connection
 from django.test import Client
 
-from agents.models import Approval, Decision, Run
+from netra.agents.models import Approval, Decision, Run
 from seeds.big_tables import START, THREADS, fill
 from seeds.history import make_run
 from seeds.query_cost import measured
@@ -63,10 +63,10 @@ LISTS = {
     "events of a day": "/admin/websocket_core/event/?on=2026-01-03",
     "events of an hour of a thread": "/admin/websocket_core/event/?on=2026-01-03T10&thread={thread}",
     "an event": "/admin/websocket_core/event/?q={event}",
-    "runs": "/admin/agents/run/",
-    "runs of a user": "/admin/agents/run/?user=user-7",
-    "runs of a thread": "/admin/agents/run/?thread={thread}",
-    "runs of a day": "/admin/agents/run/?on=2026-01-03",
+    "runs": "/admin/netra_agents/run/",
+    "runs of a user": "/admin/netra_agents/run/?user=user-7",
+    "runs of a thread": "/admin/netra_agents/run/?thread={thread}",
+    "runs of a day": "/admin/netra_agents/run/?on=2026-01-03",
     "threads": "/admin/websocket_core/thread/",
     "threads of a user": "/admin/websocket_core/thread/?user=user-7",
     "connections": "/admin/websocket_core/connection/",
@@ -74,11 +74,11 @@ LISTS = {
     "past connections": "/admin/websocket_core/connection/?state=closed",
     "connections of a day": "/admin/websocket_core/connection/?on=2026-01-03",
     "a connection": "/admin/websocket_core/connection/?q=connection-77",
-    "approvals": "/admin/agents/approval/",
-    "open approvals": "/admin/agents/approval/?decision=waiting",
-    "open runs": "/admin/agents/run/?status=open",
-    "waiting runs": "/admin/agents/run/?status=waiting",
-    "running runs of a user": "/admin/agents/run/?status=running&user=user-7",
+    "approvals": "/admin/netra_agents/approval/",
+    "open approvals": "/admin/netra_agents/approval/?decision=waiting",
+    "open runs": "/admin/netra_agents/run/?status=open",
+    "waiting runs": "/admin/netra_agents/run/?status=waiting",
+    "running runs of a user": "/admin/netra_agents/run/?status=running&user=user-7",
 }
 
 
@@ -89,7 +89,7 @@ def test_list__reads_a_page_and_counts_nothing(admin, name):
         response = admin.get(url)
     assert response.status_code == 200
     assert cost.rows < PAGE_ROWS, name
-    for table in ("websocket_core_event", "agents_run", "websocket_core_connection", "websocket_core_thread"):
+    for table in ("websocket_core_event", "netra_agents_run", "websocket_core_connection", "websocket_core_thread"):
         assert cost.counted(table) == [], name
     if not name.startswith(("live", "approvals", "open", "waiting", "running")):
         assert response.context["cl"].result_list, name
@@ -127,9 +127,9 @@ def test_list__the_oldest_events_are_as_cheap_as_the_newest(admin):
         "/admin/websocket_core/event/?type=approval_requested",  # there are none
         "/admin/websocket_core/event/?run=run-0-0",
         "/admin/websocket_core/event/?seq=1-2",  # without a thread no index helps
-        "/admin/agents/run/?status=cancelled",
-        "/admin/agents/run/?agent=agent-none",
-        "/admin/agents/run/?q=nobody",
+        "/admin/netra_agents/run/?status=cancelled",
+        "/admin/netra_agents/run/?agent=agent-none",
+        "/admin/netra_agents/run/?q=nobody",
         "/admin/websocket_core/connection/?q=nobody",
         "/admin/websocket_core/connection/?user=nobody",
         "/admin/websocket_core/thread/?q=nobody",
@@ -165,7 +165,7 @@ def test_run_page__reads_its_own_events_alone(admin):
     thread = Thread.objects.get(pk=thread_pk())
     run = make_run(thread, [(0, "agent_started", {}), (1, "agent_completed", {})])
     with measured() as cost:
-        assert admin.get(f"/admin/agents/run/{run.pk}/change/").status_code == 200
+        assert admin.get(f"/admin/netra_agents/run/{run.pk}/change/").status_code == 200
     assert cost.rows < PAGE_ROWS
 
 

@@ -102,7 +102,7 @@ def test_pages__work_under_the_content_policy(server, admin, socket):
 def test_run__its_picture_is_there_and_can_be_walked_by_keyboard(server, admin, socket):
     run = start(socket, "test")
     until(socket, "agent_completed")
-    admin.goto(f"{server.url}/admin/agents/run/by-id/?user={USER.replace('|', '%7C')}&id={run['run_id']}")
+    admin.goto(f"{server.url}/admin/netra_agents/run/by-id/?user={USER.replace('|', '%7C')}&id={run['run_id']}")
     picture = admin.locator("svg.timeline")
     expect(picture).to_be_visible()
     assert picture.bounding_box()["width"] > 500
@@ -197,7 +197,7 @@ def test_disconnect__closes_the_socket(server, admin, socket):
 
 def test_stop__ends_the_run_with_the_reason(server, admin, socket):
     run = start(socket, "wait_for_ever")
-    admin.goto(f"{server.url}/admin/agents/run/")
+    admin.goto(f"{server.url}/admin/netra_agents/run/")
     follow(admin, run["run_id"][-8:])
     admin.get_by_role("button", name="Stop this run").click()
     admin.get_by_label("Reason, shown to the user").fill("Too expensive")

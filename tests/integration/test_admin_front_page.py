@@ -48,7 +48,7 @@ def test_oldest_queued__is_the_one_that_waits_longest(admin_client):
     oldest = make_run(make_thread("u"), status="queued", at=now - timedelta(minutes=5))
     make_run(make_thread("u"), status="queued", at=now)
     body = admin_client.get("/admin/live/").content.decode()
-    assert f'href="/admin/agents/run/{oldest.pk}/change/">5 min' in body
+    assert f'href="/admin/netra_agents/run/{oldest.pk}/change/">5 min' in body
 
 
 def test_failures__are_those_of_the_last_hour():

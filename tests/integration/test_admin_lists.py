@@ -9,7 +9,7 @@ import pytest
 from django.contrib.auth.models import User
 from django.test import Client
 
-from agents.models import Run
+from netra.agents.models import Run
 from seeds.history import decide, make_approval, make_connection, make_process, make_run, make_thread
 from websocket_core.admin.connections import ConnectionAdmin
 from websocket_core.admin.events import EventAdmin
@@ -20,7 +20,7 @@ NOW = datetime.now(UTC)
 CONNECTIONS = "/admin/websocket_core/connection/"
 THREADS = "/admin/websocket_core/thread/"
 EVENTS = "/admin/websocket_core/event/"
-RUNS = "/admin/agents/run/"
+RUNS = "/admin/netra_agents/run/"
 
 
 @pytest.fixture
@@ -171,7 +171,7 @@ def test_search__finds_each_row_once_whatever_the_bound(admin, monkeypatch):
 
 
 def test_search__everything_where_that_is_offered(admin, monkeypatch):
-    monkeypatch.setattr("agents.admin.runs.RunAdmin.search_bound", 5)
+    monkeypatch.setattr("netra.agents.admin.runs.RunAdmin.search_bound", 5)
     thread = make_thread("u")
     for number in range(12):
         make_run(thread, at=NOW - timedelta(minutes=number), run_id=f"run-{number}")
@@ -196,9 +196,9 @@ def test_search__everything_where_that_is_offered(admin, monkeypatch):
         (RUNS, "incident-7"),
         (EVENTS, "run-7"),
         (EVENTS, "thread-7"),
-        ("/admin/agents/approval/", "approval-7"),
-        ("/admin/agents/approval/", "send_mail"),
-        ("/admin/agents/approval/", "run-7"),
+        ("/admin/netra_agents/approval/", "approval-7"),
+        ("/admin/netra_agents/approval/", "send_mail"),
+        ("/admin/netra_agents/approval/", "run-7"),
         ("/admin/websocket_core/accesstoken/", "lapt"),
         ("/admin/websocket_core/process/", "web-"),
     ],
@@ -244,7 +244,7 @@ def test_approvals__by_decision(admin):
     decide(denied, approved=False)
     decide(expired, approved=False, by="expired")
     for name, approval in (("waiting", waiting), ("approved", approved), ("denied", denied), ("expired", expired)):
-        assert rows(admin, f"/admin/agents/approval/?decision={name}") == [str(approval.pk)], name
+        assert rows(admin, f"/admin/netra_agents/approval/?decision={name}") == [str(approval.pk)], name
 
 
 def test_threads__by_activity(admin):
@@ -381,7 +381,7 @@ def test_lists__cost_a_fixed_number_of_queries(admin, django_assert_max_num_quer
         thread = make_thread(str(number))
         make_approval(make_run(thread, [(0, "agent_started", {})]))
         make_connection(process, str(number), thread_id=thread.thread_id)
-    for url in (CONNECTIONS, THREADS, RUNS, EVENTS, "/admin/agents/approval/", "/admin/websocket_core/process/"):
+    for url in (CONNECTIONS, THREADS, RUNS, EVENTS, "/admin/netra_agents/approval/", "/admin/websocket_core/process/"):
         with django_assert_max_num_queries(12):
             admin.get(url)
 

@@ -8,7 +8,7 @@ from urllib.parse import quote
 import pytest
 from django.test import Client
 
-from agents.models import Run
+from netra.agents.models import Run
 from seeds.history import decide, make_approval, make_connection, make_process, make_run, make_thread
 from websocket_core.models import AccessToken, Event
 
@@ -73,8 +73,8 @@ def test_run__its_picture_holds_no_event_of_another_run_between(admin_client):
 
 
 def test_run__with_more_events_than_are_drawn_says_so(admin_client, monkeypatch):
-    monkeypatch.setattr("agents.admin.run_timeline.MOST_EVENTS", 3)
-    monkeypatch.setattr("agents.admin.run_timeline.PAGE", 2)
+    monkeypatch.setattr("netra.agents.admin.run_timeline.MOST_EVENTS", 3)
+    monkeypatch.setattr("netra.agents.admin.run_timeline.PAGE", 2)
     assert "first events only" in page(admin_client, golden_run())
     assert "first events only" not in page(admin_client, make_run(make_thread("u"), [(0, "agent_started", {})]))
 
@@ -88,7 +88,7 @@ def test_run__shows_approvals_and_who_decided_when(admin_client):
     approval = make_approval(run, tool_name="send_mail", message="May I?")
     decide(approval, approved=False, at=datetime(2026, 1, 31, 12, 30, 5, tzinfo=UTC))
     found = page(admin_client, run)
-    assert f'href="/admin/agents/approval/{approval.pk}/change/">send_mail</a>: May I?' in found
+    assert f'href="/admin/netra_agents/approval/{approval.pk}/change/">send_mail</a>: May I?' in found
     assert re.search(r'is-denied">denied</span> <span class="quiet">by the user, <time [^>]+>2026-01-31 12:30', found)
     own = page(admin_client, approval)
     assert "user u" in own
@@ -112,11 +112,11 @@ def test_run__a_hostile_one_stays_text(admin_client):
     )
     make_approval(run, tool_name=HOSTILE, message=HOSTILE, arguments=json.dumps({"a": HOSTILE}))
     make_connection(make_process(host="<s>"), "<b>u</b>", client=HOSTILE)
-    urls = ["/admin/", "/admin/agents/run/", "/admin/agents/approval/", "/admin/websocket_core/connection/"]
+    urls = ["/admin/", "/admin/netra_agents/run/", "/admin/netra_agents/approval/", "/admin/websocket_core/connection/"]
     urls += [
         "/admin/websocket_core/event/",
         "/admin/websocket_core/thread/",
-        f"/admin/agents/run/?agent={quote(HOSTILE)}",
+        f"/admin/netra_agents/run/?agent={quote(HOSTILE)}",
     ]
     found = [body(admin_client, url) for url in urls]
     found += [page(admin_client, row) for row in (run, thread, *run.approvals.all(), *Event.objects.all())]

@@ -11,7 +11,7 @@ pytestmark = pytest.mark.django_db
 
 LISTS = {
     "websocket_core": ("connection", "process", "thread", "event", "accesstoken"),
-    "agents": ("run", "approval"),
+    "netra_agents": ("run", "approval"),
 }
 URLS = [f"/admin/{app}/{model}/" for app, models in LISTS.items() for model in models]
 
@@ -27,7 +27,7 @@ def staff(*permissions: str) -> Client:
     return client
 
 
-@pytest.mark.parametrize("url", [*URLS, "/admin/", "/admin/live/", "/admin/agents/run/by-id/?user=u&id=r"])
+@pytest.mark.parametrize("url", [*URLS, "/admin/", "/admin/live/", "/admin/netra_agents/run/by-id/?user=u&id=r"])
 def test_strangers__are_sent_to_the_log_in_page(client, url):
     assert client.get(url)["Location"].partition("?")[0].endswith("login/")
 
@@ -46,12 +46,12 @@ def test_staff_without_permission__see_nothing(url):
 def test_staff_with_view_permission__see_and_cannot_change():
     run = make_run(make_thread("u"), [(0, "agent_started", {})])
     connection = make_connection(make_process(), "u")
-    viewer = staff("agents.view_run", "websocket_core.view_connection")
-    for url, action in ((f"/admin/agents/run/{run.pk}/change/", "stop"), ("/admin/agents/run/", "stop")):
+    viewer = staff("netra_agents.view_run", "websocket_core.view_connection")
+    for url, action in ((f"/admin/netra_agents/run/{run.pk}/change/", "stop"), ("/admin/netra_agents/run/", "stop")):
         response = viewer.get(url)
         assert response.status_code == 200
         assert f'value="{action}"' not in response.content.decode()
-    assert viewer.post(f"/admin/agents/run/{run.pk}/change/", {"status": "failed"}).status_code == 403
+    assert viewer.post(f"/admin/netra_agents/run/{run.pk}/change/", {"status": "failed"}).status_code == 403
     viewer.post(
         "/admin/websocket_core/connection/",
         {"action": "disconnect", "_selected_action": connection.pk, "index": "0"},
@@ -63,7 +63,7 @@ def test_staff_with_view_permission__see_and_cannot_change():
 def test_permission_for_one_table__opens_no_other():
     viewer = staff("websocket_core.view_connection")
     assert viewer.get("/admin/websocket_core/connection/").status_code == 200
-    assert viewer.get("/admin/agents/run/").status_code == 403
+    assert viewer.get("/admin/netra_agents/run/").status_code == 403
     assert viewer.get("/admin/websocket_core/event/").status_code == 403
 
 

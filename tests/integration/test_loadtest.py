@@ -24,7 +24,7 @@ SMALL = ("--users", "3", "--tabs", "2", "--runs", "3", "--events", "60", "--run-
 
 @pytest.fixture
 def server(start_server: StartServer) -> NetraServer:
-    return start_server(env={"NETRA_AGENT_MODULES": "agents.builtin.pulse"})
+    return start_server(env={"NETRA_AGENT_MODULES": "netra.agents.pulse"})
 
 
 def loadtest(server: NetraServer, *arguments: str) -> "subprocess.CompletedProcess[str]":
@@ -61,7 +61,7 @@ def test_table__is_for_people(server: NetraServer) -> None:
 def test_agent_that_is_not_there__says_what_to_do(start_server: StartServer) -> None:
     done = loadtest(start_server(), *SMALL)
     assert done.returncode == 2
-    assert "NETRA_AGENT_MODULES=agents.builtin.pulse" in done.stderr
+    assert "NETRA_AGENT_MODULES=netra.agents.pulse" in done.stderr
     assert "Traceback" not in done.stderr
 
 

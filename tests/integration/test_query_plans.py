@@ -15,11 +15,11 @@ import pytest
 from django.db import connection
 from django.db.backends.signals import connection_created
 
-from agents.ledger import reading as run_reads
-from agents.ledger import statements as ledger_sql
-from agents.ledger.leases import _rested
-from agents.service.runtime import RunRuntime
-from agents.service.sweeper import get_sweeper
+from netra.agents.ledger import reading as run_reads
+from netra.agents.ledger import statements as ledger_sql
+from netra.agents.ledger.leases import _rested
+from netra.agents.service.runtime import RunRuntime
+from netra.agents.service.sweeper import get_sweeper
 from test_framework.journal_operations import state
 from test_framework.ssot.factories import GITHUB, GOOGLE
 from websocket_core.connections.hub import get_hub
@@ -34,7 +34,13 @@ pytestmark = [
     pytest.mark.django_db(transaction=True),
     pytest.mark.skipif("connection.vendor != 'sqlite'"),
 ]
-BIG = ("websocket_core_thread", "websocket_core_event", "websocket_core_connection", "agents_run", "agents_approval")
+BIG = (
+    "websocket_core_thread",
+    "websocket_core_event",
+    "websocket_core_connection",
+    "netra_agents_run",
+    "netra_agents_approval",
+)
 
 
 @pytest.fixture
@@ -69,9 +75,9 @@ def scans(statement: str) -> list[str]:
 
 def test_scans__are_noticed() -> None:
     assert scans("SELECT 1 FROM websocket_core_event WHERE frame = 'x'") == ["websocket_core_event"]
-    assert scans("SELECT 1 FROM agents_run WHERE id IN (SELECT U0.id FROM agents_run U0 WHERE U0.result = 'x')") == [
-        "agents_run"
-    ]
+    assert scans(
+        "SELECT 1 FROM netra_agents_run WHERE id IN (SELECT U0.id FROM netra_agents_run U0 WHERE U0.result = 'x')"
+    ) == ["netra_agents_run"]
     assert scans("SELECT 1 FROM websocket_core_event WHERE thread_id = 1 AND seq > 2") == []
 
 
@@ -132,7 +138,9 @@ async def test_ends_of_runs__read_neither_the_thread_s_other_runs_nor_the_run_s_
     await db.read(ledger_sql.next_queued, 1)
     await db.read(_rested, row)
     await db.read(pairs_of, 1, "r", 1)
-    asked = [text for text in statements if text.startswith("SELECT") and ("agents_run" in text or "frame" in text)]
+    asked = [
+        text for text in statements if text.startswith("SELECT") and ("netra_agents_run" in text or "frame" in text)
+    ]
 
     def plans() -> list[str]:
         with connection.cursor() as cursor:

@@ -12,8 +12,8 @@ from django.core.management import CommandError, call_command
 from django.db.models import F
 from django.utils import timezone
 
-from agents.models import Approval, Decision, Memory, Run
 from integration.api_caller import Caller, problem
+from netra.agents.models import Approval, Decision, Memory, Run
 from test_framework.journal_operations import state
 from test_framework.ssot.factories import GITHUB, GOOGLE
 from websocket_core.database import db

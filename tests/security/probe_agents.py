@@ -2,7 +2,7 @@
 
 import asyncio
 
-from agents import AgentContext, agent
+from netra.agents import AgentContext, agent
 
 
 @agent("probe_marked")

@@ -58,8 +58,9 @@ def fill(events: int) -> None:
         FROM ({numbers.format(last=events - 1)}) AS numbers
         """,  # noqa: S608 - every part is a constant of this module
         f"""
-        INSERT INTO agents_run (user_id, run_id, thread_id, agent_type, input, request_id, status, first_seq, last_seq,
-            result, code, incident, worker_id, resting, stop_reason, retried_as, created_at, started_at, finished_at)
+        INSERT INTO netra_agents_run (user_id, run_id, thread_id, agent_type, input, request_id, status, first_seq,
+            last_seq, result, code, incident, worker_id, resting, stop_reason, retried_as, created_at, started_at,
+            finished_at)
         SELECT 'user-' || (n % 500), 'run-' || n, {first} + n % {THREADS}, 'agent-' || (n % 7), '{{}}', '',
                CASE WHEN n % 10 = 0 THEN 'failed' ELSE 'completed' END, 1, {RUN_EVENTS},
                '', '', '', '', {"false" if postgres else 0}, '', '', {at(f"n * {RUN_EVENTS}")},

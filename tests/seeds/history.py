@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from agents.models import ACTIVE, Approval, Decision, Run, RunStatus
+from netra.agents.models import ACTIVE, Approval, Decision, Run, RunStatus
 from websocket_core.ids import new_id
 from websocket_core.models import Connection, Event, Process, Thread
 from websocket_core.wire.events import frame, timestamp

@@ -2,7 +2,7 @@
 
 import asyncio
 
-from agents import AgentContext, agent
+from netra.agents import AgentContext, agent
 
 
 @agent("wait_for_ever")

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from agents.registry import registered as registry
+from netra.agents.registry import registered as registry
 from test_framework import quiet
 from test_framework.databases import each_database, migrated_postgres
 from test_framework.faults import faults

@@ -11,9 +11,9 @@ from typing import Any, Protocol
 
 import pytest
 
-from agents.base import BaseAgent, make_agent
-from agents.registry import names as agent_names
-from agents.registry import registered as registry
+from netra.agents.base import BaseAgent, make_agent
+from netra.agents.registry import names as agent_names
+from netra.agents.registry import registered as registry
 from test_framework.ssot.factories import GOOGLE
 from websocket_core.auth import tokens
 from websocket_core.connections.hub import get_hub

@@ -76,7 +76,7 @@ class ThreadAdmin(ReadOnlyAdmin):
     def see(self, row: Thread) -> SafeString:
         """Leads to its runs, events and connections."""
         targets = (
-            ("runs", links.url("agents_run_changelist", thread=row.pk)),
+            ("runs", links.url("netra_agents_run_changelist", thread=row.pk)),
             ("events", links.url("websocket_core_event_changelist", thread=row.pk)),
             ("connections", links.url("websocket_core_connection_changelist", user=row.user_id, thread=row.thread_id)),
         )

@@ -83,7 +83,7 @@ class Migration(migrations.Migration):
                 ('disconnected_at', models.DateTimeField(blank=True, null=True)),
                 ('close_code', models.PositiveIntegerField(blank=True, null=True)),
                 ('close_requested_at', models.DateTimeField(blank=True, null=True)),
-                ('process', models.ForeignKey(db_constraint=False, db_index=False, on_delete=django.db.models.deletion.CASCADE, related_name='connections', to='websocket_core.process.heartbeat')),
+                ('process', models.ForeignKey(db_constraint=False, db_index=False, on_delete=django.db.models.deletion.CASCADE, related_name='connections', to='websocket_core.process')),
             ],
             options={
                 'indexes': [models.Index(condition=models.Q(('disconnected_at', None)), fields=['user_id'], name='connection_live_of_user'), models.Index(condition=models.Q(('disconnected_at', None)), fields=['process'], name='connection_live_of_process'), models.Index(fields=['connected_at'], name='connection_connected'), models.Index(fields=['disconnected_at'], name='connection_disconnected')],

@@ -19,23 +19,23 @@ from langgraph.constants import START
 from langgraph.pregel import Pregel
 from langgraph.types import StateSnapshot
 
-from agents.adapters.call_ids import CallIds
-from agents.adapters.langgraph import chat_history, interrupts, model_errors
-from agents.adapters.langgraph.author_options import settled
-from agents.adapters.langgraph.event_stream import MODES, EventStream, Speech
-from agents.adapters.langgraph.graph_input import GraphInput, takes_removals
-from agents.adapters.langgraph.graph_result import GraphResult
-from agents.adapters.langgraph.model_calls import ModelCalls, finish_reason, is_empty
-from agents.adapters.langgraph.public_state import PublicState
-from agents.adapters.langgraph.thread_checkpoints import ThreadCheckpoints
-from agents.adapters.langgraph.tool_events import ToolEvents
-from agents.adapters.shown import plain
-from agents.authoring.context import AgentContext
-from agents.authoring.facts import Decision
-from agents.authoring.input_schemas import InputSchema
-from agents.base import BaseAgent
-from agents.conf import conf
-from agents.errors import AgentError, ModelRefused
+from netra.agents.adapters.call_ids import CallIds
+from netra.agents.adapters.langgraph import chat_history, interrupts, model_errors
+from netra.agents.adapters.langgraph.author_options import settled
+from netra.agents.adapters.langgraph.event_stream import MODES, EventStream, Speech
+from netra.agents.adapters.langgraph.graph_input import GraphInput, takes_removals
+from netra.agents.adapters.langgraph.graph_result import GraphResult
+from netra.agents.adapters.langgraph.model_calls import ModelCalls, finish_reason, is_empty
+from netra.agents.adapters.langgraph.public_state import PublicState
+from netra.agents.adapters.langgraph.thread_checkpoints import ThreadCheckpoints
+from netra.agents.adapters.langgraph.tool_events import ToolEvents
+from netra.agents.adapters.shown import plain
+from netra.agents.authoring.context import AgentContext
+from netra.agents.authoring.facts import Decision
+from netra.agents.authoring.input_schemas import InputSchema
+from netra.agents.base import BaseAgent
+from netra.agents.conf import conf
+from netra.agents.errors import AgentError, ModelRefused
 from websocket_core.errors import InvalidAction, WebSocketCoreError
 
 log = logging.getLogger(__name__)

@@ -8,7 +8,7 @@ from typing import Any
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, RemoveMessage, ToolMessage
 from langgraph.types import StateSnapshot
 
-from agents.adapters.langgraph.model_calls import finish_reason, is_empty
+from netra.agents.adapters.langgraph.model_calls import finish_reason, is_empty
 
 KEY = "messages"
 DECLINED = "[A message that the model declined.]"

@@ -9,11 +9,11 @@ from typing import Any
 from langchain_core.messages import AIMessage, AIMessageChunk
 from langgraph.types import Overwrite, StreamMode
 
-from agents.adapters.langgraph.public_state import PublicState, message_ids
-from agents.adapters.langgraph.spoken import UNHEARD, Path, Said, Spoken
-from agents.adapters.shown import shown
-from agents.adapters.text_streams import DONE, TextStreams
-from agents.authoring.context import AgentContext
+from netra.agents.adapters.langgraph.public_state import PublicState, message_ids
+from netra.agents.adapters.langgraph.spoken import UNHEARD, Path, Said, Spoken
+from netra.agents.adapters.shown import shown
+from netra.agents.adapters.text_streams import DONE, TextStreams
+from netra.agents.authoring.context import AgentContext
 from websocket_core.ids import new_id
 
 MODES: list[StreamMode] = ["messages", "custom", "updates", "values"]  # a list: a tuple means one mode to it

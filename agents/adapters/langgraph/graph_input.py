@@ -15,8 +15,8 @@ from langgraph.graph.message import add_messages
 from langgraph.managed.base import is_managed_value
 from langgraph.pregel import Pregel
 
-from agents.adapters.langgraph.chat_history import KEY
-from agents.adapters.shown import clean
+from netra.agents.adapters.langgraph.chat_history import KEY
+from netra.agents.adapters.shown import clean
 from websocket_core.errors import InvalidAction
 
 MESSAGE = "message"

@@ -13,12 +13,12 @@ import msgspec
 from langchain_core.messages import AIMessage, BaseMessage
 from langgraph.types import Command, Interrupt
 
-from agents.adapters.call_ids import CallIds
-from agents.adapters.shown import clean, plain, shown
-from agents.authoring.context import AgentContext
-from agents.authoring.facts import Decision, Rest
-from agents.errors import AgentError, ToolDenied
-from agents.ledger import answers as approval_answers
+from netra.agents.adapters.call_ids import CallIds
+from netra.agents.adapters.shown import clean, plain, shown
+from netra.agents.authoring.context import AgentContext
+from netra.agents.authoring.facts import Decision, Rest
+from netra.agents.errors import AgentError, ToolDenied
+from netra.agents.ledger import answers as approval_answers
 from websocket_core.ids import new_id
 
 # How an interrupt wants to be answered: by a value; by one decision, or a list of them; by one response, or a list.

@@ -10,8 +10,8 @@ from langchain_core.callbacks import BaseCallbackHandler
 from langchain_core.messages import AIMessage
 from langchain_core.outputs import ChatGeneration, LLMResult
 
-from agents.authoring.context import AgentContext
-from agents.errors import AgentError, ModelRefused
+from netra.agents.authoring.context import AgentContext
+from netra.agents.errors import AgentError, ModelRefused
 
 CUT_SHORT = "The model's answer reached its length limit before it was finished. Ask for less at once."
 BROKEN_OFF = "The model broke off in the middle of a tool call, which was not run. Try again."

@@ -12,8 +12,8 @@ from typing import Any
 
 from langgraph.errors import GraphRecursionError
 
-from agents.adapters.langgraph.model_calls import CUT_SHORT
-from agents.errors import AgentError, ModelRefused, ModelUnavailable, UsageLimitReached
+from netra.agents.adapters.langgraph.model_calls import CUT_SHORT
+from netra.agents.errors import AgentError, ModelRefused, ModelUnavailable, UsageLimitReached
 
 _CLIENTS = ("openai", "anthropic", "google", "mistralai", "groq", "cohere", "ollama", "botocore", "together")
 _AWAY = (

@@ -14,17 +14,17 @@ from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.graph import StateGraph
 from langgraph.pregel import Pregel
 
-from agents.adapters.langgraph.adapted_graph import LangGraphAgent
-from agents.adapters.langgraph.author_options import as_function
-from agents.adapters.langgraph.event_stream import Speech
-from agents.adapters.langgraph.graph_checks import check_context, check_speech, warn_of_lost_words
-from agents.adapters.langgraph.graph_input import GraphInput
-from agents.adapters.langgraph.graph_result import GraphResult
-from agents.adapters.langgraph.public_state import PublicState
-from agents.adapters.langgraph.savers import refuse_sync_saver
-from agents.authoring.input_schemas import InputSchema, closed
-from agents.base import OnLoss
-from agents.registry.registered import register
+from netra.agents.adapters.langgraph.adapted_graph import LangGraphAgent
+from netra.agents.adapters.langgraph.author_options import as_function
+from netra.agents.adapters.langgraph.event_stream import Speech
+from netra.agents.adapters.langgraph.graph_checks import check_context, check_speech, warn_of_lost_words
+from netra.agents.adapters.langgraph.graph_input import GraphInput
+from netra.agents.adapters.langgraph.graph_result import GraphResult
+from netra.agents.adapters.langgraph.public_state import PublicState
+from netra.agents.adapters.langgraph.savers import refuse_sync_saver
+from netra.agents.authoring.input_schemas import InputSchema, closed
+from netra.agents.base import OnLoss
+from netra.agents.registry.registered import register
 
 log = logging.getLogger(__name__)
 

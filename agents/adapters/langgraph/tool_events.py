@@ -14,11 +14,11 @@ from langgraph.errors import GraphBubbleUp, ParentCommand
 from langgraph.types import Command, Send
 from pydantic import ValidationError
 
-from agents.adapters.call_ids import CallIds
-from agents.adapters.shown import clean, shown
-from agents.authoring.context import AgentContext
-from agents.authoring.steps import ToolCall
-from agents.errors import ToolError
+from netra.agents.adapters.call_ids import CallIds
+from netra.agents.adapters.shown import clean, shown
+from netra.agents.authoring.context import AgentContext
+from netra.agents.authoring.steps import ToolCall
+from netra.agents.errors import ToolError
 
 FAILED = "The tool failed."
 MISFIT = "The model's arguments did not fit this tool. It was told, and may try again."

@@ -15,18 +15,18 @@ from pydantic_ai.capabilities import ReinjectSystemPrompt
 from pydantic_ai.exceptions import ContentFilterError
 from pydantic_ai.messages import ModelMessage
 
-from agents.adapters.call_ids import CallIds
-from agents.adapters.pydantic_ai import approvals, message_history, model_errors, output_types
-from agents.adapters.pydantic_ai.event_stream import EventStream
-from agents.adapters.pydantic_ai.run_hooks import RunHooks
-from agents.adapters.pydantic_ai.run_so_far import RunSoFar, finish_reason, shown_usage
-from agents.adapters.pydantic_ai.tool_calls import ToolCalls
-from agents.adapters.shown import clean, plain
-from agents.authoring.context import AgentContext
-from agents.authoring.facts import Decision
-from agents.base import BaseAgent
-from agents.blocking.pool import threads_of
-from agents.conf import conf
+from netra.agents.adapters.call_ids import CallIds
+from netra.agents.adapters.pydantic_ai import approvals, message_history, model_errors, output_types
+from netra.agents.adapters.pydantic_ai.event_stream import EventStream
+from netra.agents.adapters.pydantic_ai.run_hooks import RunHooks
+from netra.agents.adapters.pydantic_ai.run_so_far import RunSoFar, finish_reason, shown_usage
+from netra.agents.adapters.pydantic_ai.tool_calls import ToolCalls
+from netra.agents.adapters.shown import clean, plain
+from netra.agents.authoring.context import AgentContext
+from netra.agents.authoring.facts import Decision
+from netra.agents.base import BaseAgent
+from netra.agents.blocking.pool import threads_of
+from netra.agents.conf import conf
 from websocket_core.errors import WebSocketCoreError
 
 log = logging.getLogger(__name__)

@@ -12,15 +12,15 @@ from pydantic_ai.exceptions import ToolFailed
 from pydantic_ai.messages import ModelMessage, ModelMessagesTypeAdapter, ToolCallPart
 from pydantic_ai.usage import RunUsage
 
-from agents.adapters.answers import CHANGED, is_plain_yes
-from agents.adapters.call_ids import CallIds
-from agents.adapters.pydantic_ai import message_history
-from agents.adapters.shown import clean, plain, shown
-from agents.authoring.context import AgentContext
-from agents.authoring.facts import Decision, Rest
-from agents.conf import conf
-from agents.errors import AgentError
-from agents.errors import ToolDenied as Denied
+from netra.agents.adapters.answers import CHANGED, is_plain_yes
+from netra.agents.adapters.call_ids import CallIds
+from netra.agents.adapters.pydantic_ai import message_history
+from netra.agents.adapters.shown import clean, plain, shown
+from netra.agents.authoring.context import AgentContext
+from netra.agents.authoring.facts import Decision, Rest
+from netra.agents.conf import conf
+from netra.agents.errors import AgentError
+from netra.agents.errors import ToolDenied as Denied
 from websocket_core.wire import events
 
 _usage = TypeAdapter(RunUsage)

@@ -24,11 +24,11 @@ from pydantic_ai.messages import (
     ThinkingPartDelta,
 )
 
-from agents.adapters.pydantic_ai.run_so_far import RunSoFar
-from agents.adapters.pydantic_ai.tool_calls import ToolCalls
-from agents.adapters.shown import shown
-from agents.adapters.text_streams import TextStreams
-from agents.authoring.context import AgentContext
+from netra.agents.adapters.pydantic_ai.run_so_far import RunSoFar
+from netra.agents.adapters.pydantic_ai.tool_calls import ToolCalls
+from netra.agents.adapters.shown import shown
+from netra.agents.adapters.text_streams import TextStreams
+from netra.agents.authoring.context import AgentContext
 
 
 class EventStream:

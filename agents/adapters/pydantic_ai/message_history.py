@@ -24,8 +24,8 @@ from pydantic_ai.messages import (
 )
 from pydantic_core import PydanticSerializationError
 
-from agents.adapters.pydantic_ai.shortened_turns import shortened
-from agents.adapters.shown import clean, plain
+from netra.agents.adapters.pydantic_ai.shortened_turns import shortened
+from netra.agents.adapters.shown import clean, plain
 
 DECLINED = "[A message that the model declined.]"
 

@@ -19,7 +19,7 @@ from pydantic_ai.exceptions import (
 )
 from pydantic_ai.messages import ModelResponse, ToolCallPart
 
-from agents.errors import AgentError, ModelRefused, ModelUnavailable, UsageLimitReached
+from netra.agents.errors import AgentError, ModelRefused, ModelUnavailable, UsageLimitReached
 
 CUT_SHORT = "The model's answer reached its length limit before it was finished. Ask for less at once."
 

@@ -10,10 +10,10 @@ from typing import Any
 
 from pydantic_ai.agent import AbstractAgent
 
-from agents.adapters.pydantic_ai.adapted_agent import PydanticAIAgent
-from agents.adapters.pydantic_ai.runnable_agents import check_runs
-from agents.base import OnLoss
-from agents.registry.registered import register
+from netra.agents.adapters.pydantic_ai.adapted_agent import PydanticAIAgent
+from netra.agents.adapters.pydantic_ai.runnable_agents import check_runs
+from netra.agents.base import OnLoss
+from netra.agents.registry.registered import register
 
 # What the adapter itself gives to every run.
 _OWN = {"user_prompt", "message_history", "deferred_tool_results", "usage", "deps", "event_stream_handler", "run_id"}

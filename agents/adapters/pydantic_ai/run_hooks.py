@@ -10,9 +10,9 @@ from pydantic_ai.messages import ModelMessage, ModelResponse, ToolCallPart
 from pydantic_ai.models import ModelRequestContext
 from pydantic_ai.tools import ToolDefinition
 
-from agents.adapters.pydantic_ai import message_history, model_errors
-from agents.adapters.pydantic_ai.run_so_far import RunSoFar
-from agents.adapters.pydantic_ai.tool_calls import ToolCalls
+from netra.agents.adapters.pydantic_ai import message_history, model_errors
+from netra.agents.adapters.pydantic_ai.run_so_far import RunSoFar
+from netra.agents.adapters.pydantic_ai.tool_calls import ToolCalls
 
 
 class RunHooks(AbstractCapability[Any]):

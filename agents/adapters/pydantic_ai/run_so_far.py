@@ -9,7 +9,7 @@ from pydantic_ai import RunContext
 from pydantic_ai.messages import ModelMessage, ModelResponse
 from pydantic_ai.usage import RunUsage
 
-from agents.authoring.context import AgentContext
+from netra.agents.authoring.context import AgentContext
 
 
 class RunSoFar:

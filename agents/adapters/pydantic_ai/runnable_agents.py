@@ -9,7 +9,7 @@ from pydantic import PydanticUserError
 from pydantic_ai.agent import AbstractAgent
 from pydantic_ai.exceptions import UserError
 
-from agents.adapters.pydantic_ai import output_types
+from netra.agents.adapters.pydantic_ai import output_types
 
 # Runs every agent as a workflow whose arguments it pickles: the hooks by which a run is told and stopped cannot be.
 _PICKLING = "pydantic_ai.durable_exec.dbos"

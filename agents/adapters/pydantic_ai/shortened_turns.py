@@ -28,7 +28,7 @@ from pydantic_ai.messages import (
 )
 from pydantic_core import to_json
 
-from agents.adapters.shown import clean
+from netra.agents.adapters.shown import clean
 
 Part = Any  # of a request or a response
 

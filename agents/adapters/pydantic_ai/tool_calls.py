@@ -22,11 +22,11 @@ from pydantic_ai.messages import (
     ToolReturnPart,
 )
 
-from agents.adapters.call_ids import CallIds
-from agents.adapters.shown import clean, shown
-from agents.authoring.context import AgentContext
-from agents.authoring.steps import ToolCall
-from agents.errors import ToolError, author_text, meant_for_people
+from netra.agents.adapters.call_ids import CallIds
+from netra.agents.adapters.shown import clean, shown
+from netra.agents.authoring.context import AgentContext
+from netra.agents.authoring.steps import ToolCall
+from netra.agents.errors import ToolError, author_text, meant_for_people
 
 MISFIT = "The model's arguments did not fit this tool. It was told, and may try again."
 UNKNOWN_TOOL = "The model called a tool that it does not have. It was told."

@@ -11,13 +11,13 @@ import logging
 from importlib import import_module
 from typing import Any
 
-from agents.authoring.context import AgentContext
-from agents.authoring.facts import Decision, Rest
-from agents.base import BaseAgent
-from agents.builtin.demo.course import Course, go_on
-from agents.builtin.demo.request import INPUT_SCHEMA, Request
-from agents.conf import conf
-from agents.registry.registered import register
+from netra.agents.authoring.context import AgentContext
+from netra.agents.authoring.facts import Decision, Rest
+from netra.agents.base import BaseAgent
+from netra.agents.builtin.demo.course import Course, go_on
+from netra.agents.builtin.demo.request import INPUT_SCHEMA, Request
+from netra.agents.conf import conf
+from netra.agents.registry.registered import register
 
 log = logging.getLogger(__name__)
 
@@ -45,7 +45,7 @@ def register_demo() -> None:
     if conf.MODEL:
         try:
             # Only then: importing Pydantic AI takes longer than everything else that is imported at the start.
-            import_module("agents.builtin.demo.model_agent").register(conf.MODEL)
+            import_module("netra.agents.builtin.demo.model_agent").register(conf.MODEL)
         except ImportError as error:
             log.error("NETRA_MODEL is set, but: %s. The demo follows its script.", error)
         else:

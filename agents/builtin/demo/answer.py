@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from agents.builtin.demo.numbers import draw, shown
+from netra.agents.builtin.demo.numbers import draw, shown
 
 _SHOWN_COLUMNS = 8
 _SHOWN_OUTLIERS = 5

@@ -9,15 +9,15 @@ from typing import Any, Self, TypeVar
 
 import msgspec
 
-from agents.authoring.context import AgentContext
-from agents.authoring.facts import Decision, Rest
-from agents.builtin.demo.answer import Findings, markdown
-from agents.builtin.demo.numbers import describe, histogram, outliers
-from agents.builtin.demo.pace import Pace
-from agents.builtin.demo.request import Request
-from agents.builtin.demo.table import Column, Table, find_table
-from agents.builtin.demo.words import count_words, frequent_words, sentence_lengths
-from agents.errors import ToolDenied, ToolError
+from netra.agents.authoring.context import AgentContext
+from netra.agents.authoring.facts import Decision, Rest
+from netra.agents.builtin.demo.answer import Findings, markdown
+from netra.agents.builtin.demo.numbers import describe, histogram, outliers
+from netra.agents.builtin.demo.pace import Pace
+from netra.agents.builtin.demo.request import Request
+from netra.agents.builtin.demo.table import Column, Table, find_table
+from netra.agents.builtin.demo.words import count_words, frequent_words, sentence_lengths
+from netra.agents.errors import ToolDenied, ToolError
 
 T = TypeVar("T")
 

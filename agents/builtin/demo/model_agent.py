@@ -8,14 +8,14 @@ from typing import Any
 from pydantic_ai import Agent, RunContext
 from pydantic_ai.usage import UsageLimits
 
-from agents.adapters.pydantic_ai import register_agent
-from agents.authoring.context import AgentContext
-from agents.base import BaseAgent
-from agents.builtin.demo import numbers, words
-from agents.builtin.demo.course import NO_LINKS, NOTES_KEY
-from agents.builtin.demo.request import INPUT_SCHEMA, Request
-from agents.builtin.demo.table import Table, find_table
-from agents.errors import ToolError
+from netra.agents.adapters.pydantic_ai import register_agent
+from netra.agents.authoring.context import AgentContext
+from netra.agents.base import BaseAgent
+from netra.agents.builtin.demo import numbers, words
+from netra.agents.builtin.demo.course import NO_LINKS, NOTES_KEY
+from netra.agents.builtin.demo.request import INPUT_SCHEMA, Request
+from netra.agents.builtin.demo.table import Table, find_table
+from netra.agents.errors import ToolError
 
 PROMPT_CHARACTERS = 20_000  # the model reads so much itself; its tools see all of it
 MAX_REQUESTS = 20

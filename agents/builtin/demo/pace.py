@@ -6,9 +6,9 @@ import asyncio
 import re
 from typing import Any
 
-from agents.authoring.context import AgentContext
-from agents.authoring.steps import MessageStream
-from agents.conf import conf
+from netra.agents.authoring.context import AgentContext
+from netra.agents.authoring.steps import MessageStream
+from netra.agents.conf import conf
 
 _BITS = re.compile(r"\s*\S+\s*")
 MAX_PACE = 5.0

@@ -6,8 +6,8 @@ import re
 from dataclasses import dataclass
 from typing import Any, Self
 
-from agents.builtin.demo.sample import SAMPLE
-from agents.errors import AgentError
+from netra.agents.builtin.demo.sample import SAMPLE
+from netra.agents.errors import AgentError
 
 MAX_CHARACTERS = 200_000
 _LINK = re.compile(r"https?://[^\s<>\"')]{1,300}")

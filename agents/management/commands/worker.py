@@ -8,8 +8,8 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from agents.conf import conf
-from agents.registry import discovery
+from netra.agents.conf import conf
+from netra.agents.registry import discovery
 from websocket_core.database import db
 from websocket_core.process.heartbeat import this_process
 
@@ -52,7 +52,7 @@ class Command(BaseCommand):
             )
         if options["concurrency"] < 1:
             raise CommandError("--concurrency takes 1 or more")
-        from agents.workers.procrastinate import CannotStartError, work  # needs procrastinate, which is optional
+        from netra.agents.workers.procrastinate import CannotStartError, work  # needs procrastinate, which is optional
 
         this_process.kind = "worker"
         with contextlib.suppress(ImportError):

@@ -16,7 +16,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import DatabaseError, connection
 from django.db.migrations.executor import MigrationExecutor
 
-from agents.registry import discovery
+from netra.agents.registry import discovery
 from netra.request_bodies import body_limit
 from netra.server.asgi_server import NetraServer
 from netra.server.limits import Limits

@@ -9,7 +9,7 @@ import os
 from pathlib import Path
 from typing import Any
 
-from agents import AgentContext, AgentError, ToolError, agent
+from netra.agents import AgentContext, AgentError, ToolError, agent
 
 ANSWER = """## What the table says
 

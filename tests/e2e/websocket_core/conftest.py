@@ -24,7 +24,7 @@ def staging(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Staging]:
     process = deployments.local_staging(
         folder,
         {
-            "NETRA_AGENT_MODULES": "tests.integration.faults.fault_agents,agents.builtin.pulse",
+            "NETRA_AGENT_MODULES": "tests.integration.faults.fault_agents,netra.agents.pulse",
             "NETRA_OIDC_ISSUERS": json.dumps({"corp": issuer.setting()}),
             "NETRA_LEASE_SECONDS": "6",
             "NETRA_HEARTBEAT_SECONDS": "1",

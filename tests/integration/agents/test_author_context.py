@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from agents import AgentError, ToolDenied
+from netra.agents import AgentError, ToolDenied
 from test_framework.gateway import kinds, outcome
 from test_framework.ssot.factories import GOOGLE
 from websocket_core.errors import RunOverError

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from agents import AgentError, ModelUnavailable, ToolError
+from netra.agents import AgentError, ModelUnavailable, ToolError
 from test_framework.gateway import SECRET, outcome
 
 pytestmark = pytest.mark.django_db(transaction=True)

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from asgiref.sync import sync_to_async
 
-from agents import AgentError, BaseAgent, ToolError
-from agents.blocking.pool import blocking_threads
+from netra.agents import AgentError, BaseAgent, ToolError
+from netra.agents.blocking.pool import blocking_threads
 from test_framework.gateway import kinds, outcome
 from websocket_core.errors import RunOverError
 
@@ -124,7 +124,7 @@ async def test_stopped_while_it_asks__the_thread_is_free_again(join, make) -> No
 
 async def test_lease_lost_while_it_asks__the_thread_is_free_again(join, make) -> None:
     """Then nobody here hears of the answer any more, if there ever is one."""
-    from agents.running.runner import get_runner
+    from netra.agents.running.runner import get_runner
 
     gone = threading.Event()
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from agents import AgentError, ToolError
+from netra.agents import AgentError, ToolError
 from test_framework.gateway import outcome
 from websocket_core.testing.sockets import texts_of
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from agents import AgentError, AgentRegistry
+from netra.agents import AgentError, AgentRegistry
 from test_framework.gateway import kinds
 from test_framework.ssot.factories import GOOGLE, create_test_context, create_test_manager
 from websocket_core.errors import RunOverError

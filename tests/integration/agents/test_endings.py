@@ -6,11 +6,11 @@ from typing import Any
 import pytest
 from django.db.models.functions import Now
 
-from agents import AgentError, BaseAgent, ModelRefused, ModelUnavailable, Rest, UsageLimitReached
-from agents.executors.inline import InlineExecutor
-from agents.ledger.endings import ReapRun
-from agents.models import Run
-from agents.running.runner import get_runner
+from netra.agents import AgentError, BaseAgent, ModelRefused, ModelUnavailable, Rest, UsageLimitReached
+from netra.agents.executors.inline import InlineExecutor
+from netra.agents.ledger.endings import ReapRun
+from netra.agents.models import Run
+from netra.agents.running.runner import get_runner
 from test_framework.gateway import kinds, outcome
 from websocket_core.database import db
 from websocket_core.journal.group_commit import get_journal

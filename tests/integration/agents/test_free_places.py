@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
-from agents import BaseAgent, Rest
-from agents.models import Approval, Run
-from agents.service.runtime import RunRuntime, request_stop
-from agents.service.sweeper import Sweeper
 from integration.agents.adapters.runs import Runs
+from netra.agents import BaseAgent, Rest
+from netra.agents.models import Approval, Run
+from netra.agents.service.runtime import RunRuntime, request_stop
+from netra.agents.service.sweeper import Sweeper
 from websocket_core.database import db
 from websocket_core.process.serving import serving
 

@@ -4,10 +4,10 @@ from typing import Any
 
 import pytest
 
-from agents import AgentRegistry
-from agents.models import Run
-from agents.service.runtime import RunRuntime
 from integration.api_caller import Caller, problem
+from netra.agents import AgentRegistry
+from netra.agents.models import Run
+from netra.agents.service.runtime import RunRuntime
 from test_framework.ssot.factories import create_test_manager
 from websocket_core.errors import InvalidAction
 from websocket_core.models import Event, Thread

@@ -7,15 +7,15 @@ from typing import Any
 import pytest
 from django.db.models.functions import Now
 
-from agents.executors.inline import InlineExecutor
-from agents.ledger import statements as ledger_sql
-from agents.ledger.endings import ReapRun
-from agents.ledger.leases import FinishRun, Remember, RestRun
-from agents.ledger.moves import Event, Lease
-from agents.ledger.neglected import stale_runs
-from agents.ledger.starts import Started, StartRun
-from agents.models import Run
-from agents.running.runner import _renew, get_runner
+from netra.agents.executors.inline import InlineExecutor
+from netra.agents.ledger import statements as ledger_sql
+from netra.agents.ledger.endings import ReapRun
+from netra.agents.ledger.leases import FinishRun, Remember, RestRun
+from netra.agents.ledger.moves import Event, Lease
+from netra.agents.ledger.neglected import stale_runs
+from netra.agents.ledger.starts import Started, StartRun
+from netra.agents.models import Run
+from netra.agents.running.runner import _renew, get_runner
 from test_framework.journal_operations import state
 from websocket_core.database import db
 from websocket_core.errors import LeaseLostError

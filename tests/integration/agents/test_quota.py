@@ -9,11 +9,11 @@ import pytest
 from django.db import connection, transaction
 from django.db.models import F
 
-from agents import AgentError, AgentRegistry
-from agents.executors import get_executor
-from agents.ledger.starts import START_BYTES, StartRun
-from agents.models import Run
 from integration.api_caller import Caller, problem
+from netra.agents import AgentError, AgentRegistry
+from netra.agents.executors import get_executor
+from netra.agents.ledger.starts import START_BYTES, StartRun
+from netra.agents.models import Run
 from test_framework.gateway import kinds
 from test_framework.journal_operations import state
 from test_framework.ssot.factories import GITHUB, GOOGLE, create_test_manager

@@ -7,7 +7,7 @@ import pytest
 from asgiref.sync import async_to_sync
 from django.test import TestCase
 
-from agents.service.runtime import RunRuntime
+from netra.agents.service.runtime import RunRuntime
 from websocket_core import UserExecutionContext, create_websocket_manager
 
 SAYS = "TransactionTestCase"

@@ -7,7 +7,7 @@ from typing import Any
 
 from django.db import connection, transaction
 
-from agents.models import Run, RunStatus
+from netra.agents.models import Run, RunStatus
 from test_framework.gateway import Join
 from test_framework.ssot.factories import GOOGLE
 from websocket_core.models import Thread

@@ -4,9 +4,9 @@ from typing import Any
 
 import pytest
 
-from agents.ledger.leases import ClaimRun
-from agents.running.runner import get_runner
-from agents.service import runtime
+from netra.agents.ledger.leases import ClaimRun
+from netra.agents.running.runner import get_runner
+from netra.agents.service import runtime
 from test_framework.gateway import kinds
 from test_framework.ssot.factories import GOOGLE
 from websocket_core.journal.group_commit import get_journal

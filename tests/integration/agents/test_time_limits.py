@@ -5,8 +5,8 @@ import threading
 
 import pytest
 
-from agents.ledger import reading as run_reads
-from agents.models import Run
+from netra.agents.ledger import reading as run_reads
+from netra.agents.models import Run
 from test_framework.gateway import kinds
 from websocket_core.database import db
 from websocket_core.errors import RunOverError

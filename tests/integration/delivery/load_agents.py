@@ -4,7 +4,7 @@ import asyncio
 import time
 from typing import Any
 
-from agents import AgentContext, agent
+from netra.agents import AgentContext, agent
 
 
 @agent("flood")

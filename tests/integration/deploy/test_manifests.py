@@ -179,7 +179,7 @@ def env_names() -> list[tuple[str, str]]:
 def test_variables__are_read_by_somebody() -> None:
     """A variable with a slip in its name would be ignored in silence."""
     sources = "".join(path.read_text() for path in ROOT.glob("netra/**/*.py"))
-    from agents.conf import Defaults as RunDefaults
+    from netra.agents.conf import Defaults as RunDefaults
     from websocket_core.conf import Defaults as DeliveryDefaults
 
     bounds = {f"NETRA_{name}" for defaults in (RunDefaults, DeliveryDefaults) for name in vars(defaults)}

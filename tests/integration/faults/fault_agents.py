@@ -3,7 +3,7 @@
 import asyncio
 from typing import Any
 
-from agents import AgentContext, agent
+from netra.agents import AgentContext, agent
 
 
 @agent("ticker")

@@ -10,7 +10,7 @@ from asgiref.sync import async_to_sync, sync_to_async
 from django.contrib.auth.models import User
 from django.db import connection, transaction
 
-from agents import AgentContext, SyncAgentContext, agent
+from netra.agents import AgentContext, SyncAgentContext, agent
 
 
 def count() -> int:

@@ -51,7 +51,7 @@ class Site:
 
     def statuses(self, run_ids: Sequence[str]) -> dict[str, str]:
         """How these runs stand, by the agent's and the run's name."""
-        query = "SELECT agent_type || ' ' || run_id, status FROM agents_run WHERE run_id = ANY(%s)"
+        query = "SELECT agent_type || ' ' || run_id, status FROM netra_agents_run WHERE run_id = ANY(%s)"
         return dict(self.rows(query, list(run_ids)))
 
     def wait(self, run_ids: Sequence[str], status: str) -> None:
@@ -137,7 +137,10 @@ def test_agents_wait_for_a_person__they_hold_no_connection(site: Site) -> None:
     site.wait(others, "completed")
     assert site.login_page()[0] == 200
     for run_id in asking:
-        query = "SELECT approval_id FROM agents_approval a JOIN agents_run r ON r.id = a.run_id WHERE r.run_id = %s"
+        query = (
+            "SELECT approval_id FROM netra_agents_approval a JOIN netra_agents_run r ON r.id = a.run_id "
+            "WHERE r.run_id = %s"
+        )
         ((approval_id,),) = site.rows(query, run_id)
         site.call("POST", f"/runs/{run_id}/approvals/{approval_id}", {"approved": True})
     site.wait(asking, "completed")

@@ -16,13 +16,13 @@ import pytest
 from django.db.models import F
 from django.test import override_settings
 
-from agents.executors.inline import InlineExecutor
-from agents.ledger.endings import ReapRun
-from agents.ledger.starts import Started, StartRun
-from agents.models import Run
-from agents.observing import metrics as run_metrics
-from agents.service.runtime import RunRuntime
-from agents.service.sweeper import Sweeper
+from netra.agents.executors.inline import InlineExecutor
+from netra.agents.ledger.endings import ReapRun
+from netra.agents.ledger.starts import Started, StartRun
+from netra.agents.models import Run
+from netra.agents.observing import metrics as run_metrics
+from netra.agents.service.runtime import RunRuntime
+from netra.agents.service.sweeper import Sweeper
 from test_framework.gateway import Join, MakeAgent
 from websocket_core.bell.announcer import announcer
 from websocket_core.connections.hub import get_hub
@@ -114,17 +114,17 @@ STEPS = [
     "websocket_core.bell.doorbell.get_channel_layer",
     "websocket_core.bell.doorbell.Doorbell._send_some",
     # runner and its bell
-    "agents.running.runner.Runner._look_after_runs",
-    "agents.running.runner.Runner._renew_leases",
-    "agents.running.runner.Runner._pass_wishes_on",
-    "agents.ledger.reading.wishes",
-    "agents.running.bell.get_channel_layer",
+    "netra.agents.running.runner.Runner._look_after_runs",
+    "netra.agents.running.runner.Runner._renew_leases",
+    "netra.agents.running.runner.Runner._pass_wishes_on",
+    "netra.agents.ledger.reading.wishes",
+    "netra.agents.running.bell.get_channel_layer",
     # sweeper
-    "agents.service.sweeper.Sweeper._run",
-    "agents.service.sweeper.look_after_processes",
-    "agents.ledger.neglected.stale_runs",
-    "agents.ledger.neglected.expired_approvals",
-    "agents.ledger.neglected.orphaned_threads",
+    "netra.agents.service.sweeper.Sweeper._run",
+    "netra.agents.service.sweeper.look_after_processes",
+    "netra.agents.ledger.neglected.stale_runs",
+    "netra.agents.ledger.neglected.expired_approvals",
+    "netra.agents.ledger.neglected.orphaned_threads",
     # beside the journal
     "websocket_core.journal.sqlite_checkpoints._checkpoint",
 ]
@@ -150,7 +150,9 @@ async def test_a_step_that_raises__its_loop_goes_on(
         async def speak() -> None:
             await client.finish(await client.start("made"))
 
-        enough = 2 if target.startswith("agents.running.bell") else 3  # the bell opens its channel once, then it stays
+        enough = (
+            2 if target.startswith("netra.agents.running.bell") else 3
+        )  # the bell opens its channel once, then it stays
         await until(lambda: step.calls >= enough, speak)
         await speak()
         waiting.set()
@@ -204,7 +206,7 @@ async def test_sharing_of_limits__redis_that_answers_rubbish__is_asked_again(
 async def test_numbers_of_runs__a_question_that_raises__are_asked_for_again(
     first_call_fails: Callable[[str], FirstCallFails],
 ) -> None:
-    question = first_call_fails("agents.observing.metrics._open_runs")
+    question = first_call_fails("netra.agents.observing.metrics._open_runs")
     await run_metrics.refresh()
     await run_metrics.refresh()
     assert question.calls == 2
@@ -349,7 +351,7 @@ async def test_runners_bell__after_the_layer_failed_once__a_busy_process_hears_s
 
     make(waits)
     with override_settings(NETRA_LOOK_SECONDS=60.0):  # so that only the bell can tell
-        receive = first_call_fails("agents.running.bell._hear")
+        receive = first_call_fails("netra.agents.running.bell._hear")
         client = await join()
         run = await client.start("made")
         await until(lambda: receive.calls >= 2)
@@ -360,7 +362,7 @@ async def test_runners_bell__after_the_layer_failed_once__a_busy_process_hears_s
 def _stop_as_the_admin_does() -> None:
     from django.db import connections
 
-    from agents.service.runtime import request_stop
+    from netra.agents.service.runtime import request_stop
 
     try:
         assert request_stop(Run.objects.select_related("thread").get(), "from the admin")
@@ -398,7 +400,7 @@ async def test_retries__end_after_so_many_lost_workers() -> None:
             _lose("a")
             reap = ReapRun(UserID("ada"), ThreadID("a"), run.pk, retry=True, executor=InlineExecutor())
             assert commit_now(reap)
-            from agents.ledger.leases import ClaimRun
+            from netra.agents.ledger.leases import ClaimRun
 
             commit_now(ClaimRun(UserID("ada"), ThreadID("a"), this_process.process_id))
         return list(Run.objects.order_by("pk").values_list("attempt", "code", "status"))

@@ -6,7 +6,7 @@ from typing import Any
 
 from opentelemetry import trace
 
-from agents import AgentContext, agent
+from netra.agents import AgentContext, agent
 
 log = logging.getLogger("observed")
 

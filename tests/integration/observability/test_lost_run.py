@@ -8,12 +8,12 @@ from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
-from agents.models import Run
-from agents.observing import metrics
-from agents.observing.opentelemetry_tracer import OpenTelemetryTracer
-from agents.service import sweeper
-from agents.service.runtime import RunRuntime
-from agents.service.sweeper import Sweeper
+from netra.agents.models import Run
+from netra.agents.observing import metrics
+from netra.agents.observing.opentelemetry_tracer import OpenTelemetryTracer
+from netra.agents.service import sweeper
+from netra.agents.service.runtime import RunRuntime
+from netra.agents.service.sweeper import Sweeper
 from seeds.history import make_run, make_thread
 from websocket_core.database import db
 from websocket_core.models import Thread

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from agents.observing import metrics
+from netra.agents.observing import metrics
 from seeds.history import make_run, make_thread
 from websocket_core.database import db
 

@@ -7,18 +7,18 @@ import time
 
 import pytest
 
-from agents.observing.tracing import get_tracer, is_wanted
+from netra.agents.observing.tracing import get_tracer, is_wanted
 from servers.fixtures import MakeInstallation, StartServer
 
 IMPORTS = """
 import sys
 import netra.asgi
-from agents.registry.registered import discover
-from agents.observing.tracing import get_tracer
+from netra.agents.registry.registered import discover
+from netra.agents.observing.tracing import get_tracer
 discover()
 get_tracer()
 # Not what redis takes of it.
-ours = ("agents.observing.opentelemetry_tracer", "opentelemetry.exporter", "opentelemetry.sdk.trace")
+ours = ("netra.agents.observing.opentelemetry_tracer", "opentelemetry.exporter", "opentelemetry.sdk.trace")
 print(sorted(name for name in sys.modules if name.startswith(ours)))
 """
 

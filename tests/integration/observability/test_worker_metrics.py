@@ -10,7 +10,7 @@ from wsgiref.simple_server import WSGIServer
 
 import pytest
 
-from agents.observing import worker_metrics
+from netra.agents.observing import worker_metrics
 from servers.process import free_port
 
 Serve = Callable[[str, int], None]

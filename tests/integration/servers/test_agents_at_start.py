@@ -20,7 +20,7 @@ import asyncio
 import sys
 import time
 
-from agents import agent
+from netra.agents import agent
 
 LOOP = asyncio.get_running_loop()  # as LangGraph's async savers want one
 time.sleep(0.5)

@@ -40,7 +40,7 @@ async_to_sync(manager.emit_critical_event)({USER!r}, "agent_started", {{}})
 
 START = f"""
 from asgiref.sync import async_to_sync
-from agents.service.runtime import RunRuntime
+from netra.agents.service.runtime import RunRuntime
 outcome = async_to_sync(RunRuntime().start)(
     user_id={USER!r}, agent_type="test", thread_id=None, run_id="RUN_ID", input={{"message": "hi"}}, if_busy="enqueue",
     request_id=None,
@@ -48,7 +48,7 @@ outcome = async_to_sync(RunRuntime().start)(
 """
 
 STATE = """
-from agents.models import Run
+from netra.agents.models import Run
 for run in Run.objects.order_by("pk"):
     took = (run.started_at - run.created_at).total_seconds() if run.started_at else None
     print(run.run_id, run.status, took)

@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from agents.errors import UnknownAgentError
-from agents.registry.registered import AgentRegistry
+from netra.agents.errors import UnknownAgentError
+from netra.agents.registry.registered import AgentRegistry
 from netra.asgi import application
 from test_framework.gateway import issue_token, settle
 from test_framework.ssot.base_test_case import SSotAsyncTestCase

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from agents.errors import AgentError, ToolError
+from netra.agents.errors import AgentError, ToolError
 from test_framework.gateway import kinds
 from test_framework.ssot.factories import USER_ID_EXAMPLES
 from websocket_core.testing.sockets import check_run

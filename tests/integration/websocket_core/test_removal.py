@@ -7,8 +7,8 @@ import pytest
 from django.db import connection
 from django.utils import timezone
 
-from agents.models import Memory, Run
 from integration.api_caller import Caller, problem
+from netra.agents.models import Memory, Run
 from netra.api import reads
 from test_framework.journal_operations import state
 from test_framework.ssot.factories import GITHUB, GOOGLE

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from agents import AgentError, BaseAgent, ToolDenied, ToolError
+from netra.agents import AgentError, BaseAgent, ToolDenied, ToolError
 from test_framework.gateway import SECRET, kinds, outcome
 from websocket_core.errors import RunOverError
 from websocket_core.testing.sockets import texts_of

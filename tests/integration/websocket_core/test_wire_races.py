@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 from django.utils import timezone
 
-from agents.ledger import statements as ledger_sql
-from agents.ledger.approvals import DecideApproval, RequestApproval
-from agents.ledger.endings import StopRun
-from agents.models import Run
-from agents.service.runtime import RunRuntime
+from netra.agents.ledger import statements as ledger_sql
+from netra.agents.ledger.approvals import DecideApproval, RequestApproval
+from netra.agents.ledger.endings import StopRun
+from netra.agents.models import Run
+from netra.agents.service.runtime import RunRuntime
 from test_framework.faults import DatabaseFaults
 from test_framework.gateway import Join, MakeAgent, kinds, outcome
 from test_framework.ssot.factories import GOOGLE, create_test_manager
@@ -141,9 +141,10 @@ async def test_run_id_taken_by_another_process__in_this_moment(join, monkeypatch
     run = await client.finish(await client.start("test", thread_id="t1", run_id="r1"))
     real = ledger_sql.run_and_open_runs
     monkeypatch.setattr(
-        "agents.ledger.statements.run_and_open_runs", lambda *args: [row for row in real(*args) if row.run_id != "r1"]
+        "netra.agents.ledger.statements.run_and_open_runs",
+        lambda *args: [row for row in real(*args) if row.run_id != "r1"],
     )
-    monkeypatch.setattr("agents.ledger.reading.find_run", lambda *args: None)
+    monkeypatch.setattr("netra.agents.ledger.reading.find_run", lambda *args: None)
     await client.send("start_agent", agent_type="test", thread_id=given, run_id="r1", request_id="q")
     answer = await client.receive_json()
     assert answer["request_id"] == "q"

@@ -115,7 +115,7 @@ class Farm:
     def runs_of(self, worker: ServerProcess) -> dict[str, str]:
         """The runs that a worker holds: thread id -> run id."""
         found = self.rows(
-            "SELECT t.thread_id, r.run_id FROM agents_run r JOIN websocket_core_thread t ON t.id = r.thread_id "
+            "SELECT t.thread_id, r.run_id FROM netra_agents_run r JOIN websocket_core_thread t ON t.id = r.thread_id "
             "JOIN websocket_core_process p ON p.process_id = r.worker_id "
             "WHERE p.pid = %s AND r.status IN ('running', 'waiting') ORDER BY r.id",
             [worker.pid],

@@ -7,7 +7,7 @@ import psycopg
 import pytest
 from procrastinate import PsycopgConnector
 
-from agents.workers.job_connections import JobConnections
+from netra.agents.workers.job_connections import JobConnections
 from servers.process import wait_for
 
 SIZE = 6

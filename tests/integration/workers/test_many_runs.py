@@ -47,8 +47,9 @@ async def test_a_backlog_drains__each_run_once_in_order_one_at_a_time(farm: Farm
         started = [e["run_id"] for e in client.oracle.transcript(thread_id) if e["event_type"] == "agent_started"]
         assert started == runs[thread_id]
     pauses = farm.rows(
-        "SELECT extract(epoch FROM next.started_at - run.finished_at) FROM agents_run run JOIN agents_run next "
-        "ON next.thread_id = run.thread_id AND next.id = (SELECT min(id) FROM agents_run later "
+        "SELECT extract(epoch FROM next.started_at - run.finished_at) "
+        "FROM netra_agents_run run JOIN netra_agents_run next "
+        "ON next.thread_id = run.thread_id AND next.id = (SELECT min(id) FROM netra_agents_run later "
         "WHERE later.thread_id = run.thread_id AND later.id > run.id) "
         "JOIN websocket_core_thread thread ON thread.id = run.thread_id WHERE thread.thread_id = ANY(%s)",
         [threads],
@@ -141,7 +142,7 @@ async def test_twenty_starts_at_once__cancel(farm: Farm, sockets: list[Client]) 
     transcript = await whole(sockets, thread_id, SOCKETS)
     (last,) = of_type(transcript, "agent_completed")
     assert sorted(of_type(transcript, "agent_cancelled")) == sorted(run_id for run_id in run_ids if run_id != last)
-    newest = farm.rows("SELECT run_id FROM agents_run WHERE run_id = ANY(%s) ORDER BY id DESC LIMIT 1", [run_ids])
+    newest = farm.rows("SELECT run_id FROM netra_agents_run WHERE run_id = ANY(%s) ORDER BY id DESC LIMIT 1", [run_ids])
     assert newest == [(last,)]
     assert {e["data"]["reason"] for e in transcript if e["event_type"] == "agent_cancelled"} == {"replaced"}
 
@@ -194,7 +195,7 @@ async def test_ten_tabs_decide_at_once__one_counts_and_the_tool_runs_once_or_nev
     assert events[-1]["data"]["result"] is resolved["approved"]
     assert farm.traces(run["run_id"]) == ["sold"] * resolved["approved"]
     decided = farm.rows(
-        "SELECT d.approved, d.by FROM agents_decision d JOIN agents_approval a ON a.id = d.approval_id "
+        "SELECT d.approved, d.by FROM netra_agents_decision d JOIN netra_agents_approval a ON a.id = d.approval_id "
         "WHERE a.approval_id = %s",
         [asked[0]["approval_id"]],
     )
@@ -208,7 +209,7 @@ async def test_everything_is_killed_while_people_are_asked__the_questions_stay_a
             runs[agent] = await client.start(agent, input={"message": "Sell the boat"})
             asked[agent] = (await client.until("approval_requested"))["data"]
         run_ids = [run["run_id"] for run in runs.values()]
-        resting = "SELECT count(*) FROM agents_run WHERE resting AND run_id = ANY(%s)"
+        resting = "SELECT count(*) FROM netra_agents_run WHERE resting AND run_id = ANY(%s)"
         # A run rests right after its request, in a commit of its own.
         await asyncio.to_thread(wait_for, lambda: farm.rows(resting, [run_ids]) == [(2,)], SECONDS, "resting")
     farm.kill()

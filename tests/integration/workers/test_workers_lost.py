@@ -99,7 +99,7 @@ async def test_paused_for_longer_than_its_leases__wakes_up_and_writes_nothing(fa
     zombie.signal(signal.SIGCONT)
     await asyncio.to_thread(wait_for, lambda: _noticed(zombie, said) == len(victims), SECONDS, "the zombie's surprise")
     assert farm.events() == before
-    ended = farm.rows("SELECT status, code FROM agents_run WHERE run_id = ANY(%s)", [list(victims.values())])
+    ended = farm.rows("SELECT status, code FROM netra_agents_run WHERE run_id = ANY(%s)", [list(victims.values())])
     assert ended == [("failed", "worker_lost")] * len(victims)
     assert {tuple(farm.traces(run_id)) for run_id in victims.values()} <= {("began",), ("began", "ended")}
     # The threads go on, and the one that was away is a worker like any other.

@@ -9,7 +9,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from agents import AgentContext, SyncAgentContext, ToolDenied, agent
+from netra.agents import AgentContext, SyncAgentContext, ToolDenied, agent
 
 FOLDER = Path(os.environ["TRACES"])
 

@@ -7,13 +7,13 @@ import time
 import msgspec
 import pytest
 
-from agents.builtin.demo.answer import Findings, markdown
-from agents.builtin.demo.numbers import describe, draw, histogram, outliers, shown, tidy
-from agents.builtin.demo.request import MAX_CHARACTERS, Request
-from agents.builtin.demo.sample import SAMPLE
-from agents.builtin.demo.table import find_table, parse_number
-from agents.builtin.demo.words import count_words, frequent_words, sentence_lengths
-from agents.errors import AgentError
+from netra.agents.builtin.demo.answer import Findings, markdown
+from netra.agents.builtin.demo.numbers import describe, draw, histogram, outliers, shown, tidy
+from netra.agents.builtin.demo.request import MAX_CHARACTERS, Request
+from netra.agents.builtin.demo.sample import SAMPLE
+from netra.agents.builtin.demo.table import find_table, parse_number
+from netra.agents.builtin.demo.words import count_words, frequent_words, sentence_lengths
+from netra.agents.errors import AgentError
 
 HOSTILE = ["a,", "x", "1,2\n", '"', '"\n', '","', "- ", "'a", ". ", "\n", "\t", "|", "1;", "😀,", "$€%,", "http://"]
 

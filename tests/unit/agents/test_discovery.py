@@ -6,14 +6,14 @@ import sys
 import pytest
 from django.core.checks import run_checks
 
-from agents.registry import discovery
-from agents.registry import names as agent_names
-from agents.registry.registered import discover
+from netra.agents.registry import discovery
+from netra.agents.registry import names as agent_names
+from netra.agents.registry.registered import discover
 from servers.netra import ROOT, clean_environment
 
 
 def found():
-    return [message.msg for message in run_checks() if message.id == "agents.E004"]
+    return [message.msg for message in run_checks() if message.id == "netra_agents.E004"]
 
 
 @pytest.fixture
@@ -47,13 +47,13 @@ def module(tmp_path, monkeypatch):
             "class Mute(Exception):\n    def __str__(self):\n        raise KeyError\n\nraise Mute\n",
             "Mute: (its text cannot be had: KeyError) (at {file}, line 5)",
         ),
-        ("from agents import nothing_like_it\n", "ImportError: cannot import name 'nothing_like_it'"),
-        ("from agents import agent\n\n@agent\nasync def f(ctx, input): ...\n", "TypeError: an agent has a name"),
+        ("from netra.agents import nothing_like_it\n", "ImportError: cannot import name 'nothing_like_it'"),
+        ("from netra.agents import agent\n\n@agent\nasync def f(ctx, input): ...\n", "TypeError: an agent has a name"),
     ],
 )
 def test_check__names_module_fault_file_and_line(module, settings, tmp_path, text, told):
     name = module("broken_agents_1", text)
-    settings.NETRA_AGENT_MODULES = [name, "agents.builtin.pulse"]
+    settings.NETRA_AGENT_MODULES = [name, "netra.agents.pulse"]
     (message,) = found()
     assert message.startswith("The agents of broken_agents_1 cannot be imported: ")
     assert told.format(file=tmp_path / "broken_agents_1.py") in message
@@ -62,7 +62,7 @@ def test_check__names_module_fault_file_and_line(module, settings, tmp_path, tex
 @pytest.mark.parametrize(
     ("name", "told"),
     [
-        ("agents.puls", "there is no module agents.puls. Did you mean agents.builtin.pulse?"),
+        ("netra.agents.puls", "there is no module netra.agents.puls. Did you mean netra.agents.pulse?"),
         ("my_agent", "there is no module my_agent. Did you mean my_agents?"),
         ("nowhere.agents", "there is no module nowhere."),
         ("", "not the name of a module"),
@@ -92,16 +92,19 @@ def test_check__imports_nothing_where_it_is_left_to_the_serving_loop(module, set
 
 def test_check__warns_of_modules_without_agents(module, settings):
     """A wrong module used to mean nothing."""
-    good = "from agents import agent\n\n@agent('of_good_agents_9')\nasync def f(ctx, input): ...\n"
+    good = "from netra.agents import agent\n\n@agent('of_good_agents_9')\nasync def f(ctx, input): ...\n"
     settings.NETRA_AGENT_MODULES = [module("empty_agents_9", "x = 1\n"), module("good_agents_9", good)]
-    found = [message.msg for message in run_checks() if message.id == "agents.W001"]
+    found = [message.msg for message in run_checks() if message.id == "netra_agents.W001"]
     assert found == ["empty_agents_9 is named in NETRA_AGENT_MODULES and registers no agent."]
 
 
 def test_discover__others_stay_available(module, settings, caplog):
-    settings.NETRA_AGENT_MODULES = [module("broken_agents_3", "raise RuntimeError('x')\n"), "agents.builtin.pulse"]
+    settings.NETRA_AGENT_MODULES = [
+        module("broken_agents_3", "raise RuntimeError('x')\n"),
+        "netra.agents.builtin.pulse",
+    ]
     discover()
-    assert "agents.builtin.pulse" in sys.modules
+    assert "netra.agents.builtin.pulse" in sys.modules
     assert list(discovery.causes()) == ["broken_agents_3"]
 
 
@@ -109,13 +112,13 @@ def test_command__ends_with_1_and_without_a_traceback():
     done = subprocess.run(
         [sys.executable, "manage.py", "check"],
         cwd=ROOT,
-        env=clean_environment({"NETRA_AGENT_MODULES": "agents.dem"}),
+        env=clean_environment({"NETRA_AGENT_MODULES": "netra.agents.dem"}),
         capture_output=True,
         text=True,
         timeout=120,
         check=False,
     )
     assert done.returncode == 1
-    assert "(agents.E004) The agents of agents.dem cannot be imported" in done.stderr
-    assert "Did you mean agents.builtin.demo.agent?" in done.stderr
+    assert "(netra_agents.E004) The agents of netra.agents.dem cannot be imported" in done.stderr
+    assert "Did you mean netra.agents.builtin.demo.agent?" in done.stderr
     assert "Traceback" not in done.stderr

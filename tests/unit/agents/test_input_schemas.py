@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from agents.authoring.input_schemas import InputSchema, closed
-from agents.base import make_agent
-from agents.registry import names as agent_names
+from netra.agents.authoring.input_schemas import InputSchema, closed
+from netra.agents.base import make_agent
+from netra.agents.registry import names as agent_names
 from websocket_core.errors import InvalidAction
 
 SCHEMA: dict[str, Any] = {

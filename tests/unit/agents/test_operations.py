@@ -11,13 +11,13 @@ from typing import Any
 
 import pytest
 
-from agents.executors.inline import InlineExecutor
-from agents.ledger.approvals import DecideApproval, RequestApproval
-from agents.ledger.endings import ReapRun, StopRun
-from agents.ledger.leases import ClaimRun, FinishRun, Remember, RestRun
-from agents.ledger.moves import Event, Lease, RunOperation
-from agents.ledger.starts import Started, StartRun
-from agents.models import Approval, Memory, Run
+from netra.agents.executors.inline import InlineExecutor
+from netra.agents.ledger.approvals import DecideApproval, RequestApproval
+from netra.agents.ledger.endings import ReapRun, StopRun
+from netra.agents.ledger.leases import ClaimRun, FinishRun, Remember, RestRun
+from netra.agents.ledger.moves import Event, Lease, RunOperation
+from netra.agents.ledger.starts import Started, StartRun
+from netra.agents.models import Approval, Memory, Run
 from test_framework.journal_operations import Violating, blocked, state, states
 from test_framework.ssot.factories import GITHUB, GOOGLE
 from websocket_core.connections import log as connection_log
@@ -105,7 +105,7 @@ BAD = {"NUL": "a\0b", "half a character": "a\ud83db", "too long": "x" * 100_000,
 def operations(of: type[Operation] = Operation) -> Iterator[type[Operation]]:
     for kind in of.__subclasses__():
         yield from operations(kind)
-        if kind is not RunOperation and kind.__module__.split(".")[0] in ("agents", "websocket_core"):
+        if kind is not RunOperation and kind.__module__.split(".")[0] in ("netra", "websocket_core"):
             yield kind
 
 

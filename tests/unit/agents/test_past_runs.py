@@ -5,10 +5,10 @@ from typing import Any
 
 import pytest
 
-from agents.adapters.langgraph import LangGraphAgent
-from agents.adapters.pydantic_ai import PydanticAIAgent
-from agents.base import BaseAgent, make_agent
-from agents.execution.past_runs import names_history
+from netra.agents.adapters.langgraph import LangGraphAgent
+from netra.agents.adapters.pydantic_ai import PydanticAIAgent
+from netra.agents.base import BaseAgent, make_agent
+from netra.agents.execution.past_runs import names_history
 
 
 def earlier(ctx: Any) -> list[str]:

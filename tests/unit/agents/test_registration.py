@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from agents import BaseAgent, agent, register
-from agents.base import make_agent
+from netra.agents import BaseAgent, agent, register
+from netra.agents.base import make_agent
 
 
 async def good(ctx: Any, input: Any) -> Any:

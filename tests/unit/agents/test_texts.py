@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import msgspec
 import pytest
 
-from agents.texts import bounded, expressible, storable, whole
+from netra.agents.texts import bounded, expressible, storable, whole
 from websocket_core.wire import events
 
 HALF = "\ud83d"

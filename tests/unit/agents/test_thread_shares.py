@@ -4,7 +4,7 @@ from functools import partial
 
 import pytest
 
-from agents.blocking.shares import ThreadShares
+from netra.agents.blocking.shares import ThreadShares
 
 
 class Begun:

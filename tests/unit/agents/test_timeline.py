@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agents.timeline import Kind, Outcome, Step, Timeline, draw, duration, read_step, timeline
-from agents.timeline.scale import FOLD_WIDTH, scale
+from netra.agents.timeline import Kind, Outcome, Step, Timeline, draw, duration, read_step, timeline
+from netra.agents.timeline.scale import FOLD_WIDTH, scale
 
 BEGIN = datetime(2026, 1, 31, 12, tzinfo=UTC)
 SVG = "{http://www.w3.org/2000/svg}"

@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-import agents
+import netra.agents
 import websocket_core
-from agents.authoring.context import AgentContext
-from agents.registry.registered import agent
+from netra.agents.authoring.context import AgentContext
+from netra.agents.registry.registered import agent
 from websocket_core.protocols import PROTOCOL_METHODS
 from websocket_core.testing import sockets as testing
 
@@ -23,7 +23,7 @@ def named(name: str) -> bool:
     return any(re.search(rf"(?<![A-Za-z_]){name}(?![A-Za-z_])", code) for code in CODE)
 
 
-@pytest.mark.parametrize("module", [agents, websocket_core, testing], ids=lambda module: module.__name__)
+@pytest.mark.parametrize("module", [netra.agents, websocket_core, testing], ids=lambda module: module.__name__)
 def test_public_names__are_all_there(module: ModuleType) -> None:
     assert [name for name in module.__all__ if not named(name)] == []
 

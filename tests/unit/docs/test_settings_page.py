@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from agents.conf import Defaults as RunDefaults
+from netra.agents.conf import Defaults as RunDefaults
 from websocket_core.conf import Defaults as DeliveryDefaults
 
 ROOT = Path(__file__).resolve().parents[3]

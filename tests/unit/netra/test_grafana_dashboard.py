@@ -9,7 +9,7 @@ from prometheus_client import CollectorRegistry
 from prometheus_client.metrics import MetricWrapperBase
 from prometheus_client.process_collector import ProcessCollector
 
-from agents.observing import metrics as run_metrics
+from netra.agents.observing import metrics as run_metrics
 from servers.netra import ROOT
 from websocket_core.process import metrics as delivery_metrics
 

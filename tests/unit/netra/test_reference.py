@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from agents.conf import Defaults as RunDefaults
+from netra.agents.conf import Defaults as RunDefaults
 from netra.api import api
 from websocket_core.conf import Defaults as DeliveryDefaults
 

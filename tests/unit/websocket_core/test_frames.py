@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from agents.errors import AgentError, UnknownAgentError
+from netra.agents.errors import AgentError, UnknownAgentError
 from websocket_core import errors
 from websocket_core.errors import AlreadyDecided, ClientError, CursorExpired, InvalidAction, WebSocketCoreError
 from websocket_core.process import metrics

@@ -142,15 +142,15 @@ def test_values__good_ones_are_silent(name, value):
 @pytest.mark.parametrize("name", ["celery", "Inline", "procrastinat", "", None, 5])
 def test_executor__any_other_word_is_an_error(name):
     """It used to mean inline, so that whoever misspelt `procrastinate` had workers that never worked."""
-    from agents.executors import get_executor
+    from netra.agents.executors import get_executor
 
     with override_settings(NETRA_EXECUTOR=name):
-        (message,) = found("agents.E003")
+        (message,) = found("netra_agents.E003")
         assert "must be one of inline, procrastinate" in message
         assert ("Did you mean procrastinate?" in message) is (name == "procrastinat")
         with pytest.raises(ImproperlyConfigured, match="NETRA_EXECUTOR"):
             get_executor()
-        with pytest.raises(ImproperlyConfigured, match=r"agents\.E003"):
+        with pytest.raises(ImproperlyConfigured, match=r"netra_agents\.E003"):
             refuse_unsafe_configuration()
 
 
@@ -193,6 +193,6 @@ def test_names__those_of_netra_are_known():
 @pytest.mark.parametrize("bound", ["NETRA_LEASE_SECONDS", "NETRA_PROCESS_TIMEOUT"])
 def test_heartbeats__that_come_after_the_end_of_what_they_renew__are_refused(bound):
     with override_settings(**{bound: 5.0, "NETRA_HEARTBEAT_SECONDS": 5.0}):
-        (message,) = found("agents.E005")
+        (message,) = found("netra_agents.E005")
     assert message.startswith(f"NETRA_HEARTBEAT_SECONDS (5) must be less than {bound} (5).")
-    assert found("agents.E005") == []
+    assert found("netra_agents.E005") == []

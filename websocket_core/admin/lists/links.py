@@ -23,8 +23,8 @@ TAIL = 8  # characters of another id
 USER_LISTS = (
     ("connections", "websocket_core_connection"),
     ("threads", "websocket_core_thread"),
-    ("runs", "agents_run"),
-    ("approvals", "agents_approval"),
+    ("runs", "netra_agents_run"),
+    ("approvals", "netra_agents_approval"),
     ("access tokens", "websocket_core_accesstoken"),
 )
 
@@ -94,7 +94,7 @@ def run(user_id: str, run_id: str | None, text: str | None = None) -> SafeString
     """A link to a run by the ids that clients know."""
     if not run_id:
         return "-"
-    target = url("agents_run_by_id", user=user_id, id=run_id)
+    target = url("netra_agents_run_by_id", user=user_id, id=run_id)
     return link(target, tail(run_id) if text is None else short(text), title=run_id)
 
 

@@ -14,9 +14,9 @@ from pydantic_ai import Agent
 from pydantic_ai.messages import ModelMessage
 from pydantic_ai.models.function import AgentInfo, DeltaToolCall, FunctionModel
 
-from agents.adapters.langgraph import register_graph
-from agents.adapters.pydantic_ai import register_agent
 from integration.agents.adapters import langgraph_models, pydantic_ai_models
+from netra.agents.adapters.langgraph import register_graph
+from netra.agents.adapters.pydantic_ai import register_agent
 
 
 async def _stream(messages: list[ModelMessage], info: AgentInfo) -> AsyncIterator[Any]:

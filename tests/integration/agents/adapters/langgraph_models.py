@@ -11,7 +11,7 @@ from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResu
 from langgraph.graph import END, START, MessagesState, StateGraph
 from langgraph.prebuilt import ToolNode, tools_condition
 
-from agents.adapters.langgraph import register_graph
+from netra.agents.adapters.langgraph import register_graph
 
 _numbers = itertools.count(1)
 Chunk = str | AIMessageChunk

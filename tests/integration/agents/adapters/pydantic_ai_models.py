@@ -8,7 +8,7 @@ from pydantic_ai.agent import AbstractAgent
 from pydantic_ai.messages import ModelMessage, ModelRequest, ModelResponse, TextPart, ToolReturnPart, UserPromptPart
 from pydantic_ai.models.function import AgentInfo, DeltaThinkingPart, DeltaToolCall, FunctionModel
 
-from agents.adapters.pydantic_ai import register_agent
+from netra.agents.adapters.pydantic_ai import register_agent
 
 _numbers = itertools.count(1)
 Chunk = str | dict[int, Any]

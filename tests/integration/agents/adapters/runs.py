@@ -7,8 +7,8 @@ from typing import Any
 
 import msgspec
 
-from agents.models import Approval, Run
-from agents.service.runtime import RunRuntime
+from netra.agents.models import Approval, Run
+from netra.agents.service.runtime import RunRuntime
 from websocket_core.database import db
 from websocket_core.ids import new_id
 from websocket_core.journal.group_commit import get_journal

@@ -25,7 +25,7 @@ def resting(installation: Installation) -> int:
     """How many runs rest in the database."""
     database = sqlite3.connect(f"file:{installation.folder / 'db.sqlite3'}?mode=ro", uri=True)
     try:
-        count: int = database.execute("select count(*) from agents_run where resting").fetchone()[0]
+        count: int = database.execute("select count(*) from netra_agents_run where resting").fetchone()[0]
         return count
     finally:
         database.close()

@@ -6,15 +6,15 @@ from typing import Any
 
 import pytest
 
-from agents.builtin.demo import agent as demo
-from agents.builtin.demo import model_agent
-from agents.builtin.demo.course import NO_LINKS
-from agents.builtin.demo.request import MAX_CHARACTERS
-from agents.builtin.demo.sample import SAMPLE
-from agents.registry import names as agent_names
-from agents.registry import registered as registry
 from integration.agents.adapters.fake_openai import Delta, fake_openai, tool_call
 from integration.agents.adapters.runs import Runs, new_thread
+from netra.agents.builtin.demo import agent as demo
+from netra.agents.builtin.demo import model_agent
+from netra.agents.builtin.demo.course import NO_LINKS
+from netra.agents.builtin.demo.request import MAX_CHARACTERS
+from netra.agents.builtin.demo.sample import SAMPLE
+from netra.agents.registry import names as agent_names
+from netra.agents.registry import registered as registry
 
 
 @pytest.fixture

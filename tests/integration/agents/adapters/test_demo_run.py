@@ -4,9 +4,9 @@ from itertools import accumulate
 
 import pytest
 
-from agents.builtin.demo.course import NO_LINKS
-from agents.builtin.demo.sample import SAMPLE
 from integration.agents.adapters.runs import Runs, new_thread
+from netra.agents.builtin.demo.course import NO_LINKS
+from netra.agents.builtin.demo.sample import SAMPLE
 from websocket_core.errors import InvalidAction
 
 TEXT = (

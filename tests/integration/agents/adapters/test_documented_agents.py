@@ -10,13 +10,13 @@ from typing import Any
 
 import pytest
 
-from agents import agent
-from agents.models import Approval
-from agents.registry import names as agent_names
-from agents.registry import registered as registry
 from integration.agents.adapters.fake_openai import Delta, fake_openai, tool_call
 from integration.agents.adapters.langgraph_models import chat_graph, script
 from integration.agents.adapters.runs import Runs, new_thread
+from netra.agents import agent
+from netra.agents.models import Approval
+from netra.agents.registry import names as agent_names
+from netra.agents.registry import registered as registry
 from websocket_core.database import db
 
 DOCS = Path(__file__).resolve().parents[4] / "docs"

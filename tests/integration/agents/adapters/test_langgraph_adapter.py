@@ -14,11 +14,11 @@ from langgraph.config import get_stream_writer
 from langgraph.func import entrypoint
 from langgraph.graph import END, START, MessagesState, StateGraph
 
-from agents.errors import AgentError, ToolError
-from agents.models import Run
 from integration.agents.adapters.langgraph_models import call, chat_graph, heard, registered, script
 from integration.agents.adapters.runs import Runs, hold_commits, new_thread
 from integration.api_caller import Caller, problem
+from netra.agents.errors import AgentError, ToolError
+from netra.agents.models import Run
 from websocket_core.errors import InvalidAction
 
 

@@ -12,10 +12,10 @@ from langgraph.graph import START, MessagesState, StateGraph
 from langgraph.types import interrupt
 from pydantic import BaseModel
 
-from agents.models import Decision
 from integration.agents.adapters.langgraph_models import call, chat_graph, heard, registered, script
 from integration.agents.adapters.runs import Runs
 from integration.api_caller import Caller, problem
+from netra.agents.models import Decision
 from test_framework.ssot.factories import GOOGLE
 from websocket_core.errors import InvalidAction
 

@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 
-from agents.base import make_agent
-from agents.registry import names as agent_names
-from agents.registry import registered as registry
 from integration.agents.adapters.fake_openai import Delta, fake_openai, tool_call
 from integration.agents.adapters.runs import Runs, new_thread
+from netra.agents.base import make_agent
+from netra.agents.registry import names as agent_names
+from netra.agents.registry import registered as registry
 from websocket_core.errors import InvalidAction
 
 PAGE = Path(__file__).resolve().parents[4] / "docs" / "howto" / "plain-openai-loop.md"

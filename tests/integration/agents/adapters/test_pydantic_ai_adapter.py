@@ -15,10 +15,10 @@ from pydantic_ai.exceptions import ToolFailed
 from pydantic_ai.messages import ModelMessage, NativeToolCallPart, NativeToolReturnPart
 from pydantic_ai.models.test import TestModel
 
-from agents.adapters.shown import shown
-from agents.errors import AgentError, ToolError
 from integration.agents.adapters.pydantic_ai_models import call, heard, registered, script, thought
 from integration.agents.adapters.runs import Runs, hold_commits, new_thread
+from netra.agents.adapters.shown import shown
+from netra.agents.errors import AgentError, ToolError
 
 
 @dataclass(kw_only=True)

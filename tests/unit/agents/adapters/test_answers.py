@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from agents.adapters.answers import is_plain_yes
+from netra.agents.adapters.answers import is_plain_yes
 
 ARGUMENTS = {"to": "bob", "text": "hi"}
 

@@ -1,6 +1,6 @@
 """What tool calls are called in events."""
 
-from agents.adapters.call_ids import CallIds
+from netra.agents.adapters.call_ids import CallIds
 
 
 def test_open__an_id_that_comes_again_gets_a_number():

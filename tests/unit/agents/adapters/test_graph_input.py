@@ -12,7 +12,7 @@ from langgraph.graph import START, MessagesState, StateGraph
 from langgraph.graph.message import add_messages
 from langgraph.managed import RemainingSteps
 
-from agents.adapters.langgraph.graph_input import GraphInput
+from netra.agents.adapters.langgraph.graph_input import GraphInput
 from websocket_core.errors import InvalidAction
 
 

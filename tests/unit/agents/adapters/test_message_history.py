@@ -11,7 +11,7 @@ from pydantic_ai.messages import (
     UserPromptPart,
 )
 
-from agents.adapters.pydantic_ai import message_history
+from netra.agents.adapters.pydantic_ai import message_history
 
 
 def turn(number: int, size: int = 100) -> list[ModelMessage]:

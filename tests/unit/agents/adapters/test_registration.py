@@ -15,10 +15,10 @@ from langgraph.graph import START, StateGraph
 from pydantic_ai import Agent, DeferredToolRequests
 from pydantic_ai.agent import WrapperAgent
 
-from agents.adapters.langgraph import register_graph
-from agents.adapters.pydantic_ai import register_agent
-from agents.registry import names as agent_names
-from agents.registry import registered as registry
+from netra.agents.adapters.langgraph import register_graph
+from netra.agents.adapters.pydantic_ai import register_agent
+from netra.agents.registry import names as agent_names
+from netra.agents.registry import registered as registry
 
 
 @pytest.fixture(autouse=True)

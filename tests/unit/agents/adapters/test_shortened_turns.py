@@ -19,8 +19,8 @@ from pydantic_ai.messages import (
     UserPromptPart,
 )
 
-from agents.adapters.pydantic_ai import message_history
-from agents.adapters.pydantic_ai.shortened_turns import shortened, size_of
+from netra.agents.adapters.pydantic_ai import message_history
+from netra.agents.adapters.pydantic_ai.shortened_turns import shortened, size_of
 
 LIMIT = 20_000
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import pytest
 from pydantic import BaseModel
 
-from agents.adapters.shown import clean, shown
+from netra.agents.adapters.shown import clean, shown
 from websocket_core.wire import events
 
 

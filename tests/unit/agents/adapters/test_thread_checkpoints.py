@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from langgraph.checkpoint.base import empty_checkpoint
 
-from agents.adapters.langgraph.thread_checkpoints import ThreadCheckpoints
+from netra.agents.adapters.langgraph.thread_checkpoints import ThreadCheckpoints
 
 
 def at(namespace: str = "", checkpoint_id: str | None = None) -> Any:
