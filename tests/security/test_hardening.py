@@ -13,7 +13,7 @@ from django.contrib.auth.models import User
 from django.core.exceptions import ImproperlyConfigured
 from django.test import AsyncClient, RequestFactory
 
-from integration.api_caller import Caller
+from integration.netra.api.api_caller import Caller
 from netra.configuration.secret_key import require_strong
 from netra.health import prometheus
 from security.fixtures import log_in

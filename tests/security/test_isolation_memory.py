@@ -9,7 +9,7 @@ import os
 
 import pytest
 
-from integration.api_caller import Caller
+from integration.netra.api.api_caller import Caller
 from netra.asgi import application
 from test_framework.gateway import issue_token, settle
 from websocket_core.limits.limiters import action_limiter, start_limiter

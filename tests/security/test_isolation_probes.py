@@ -11,7 +11,7 @@ import pytest
 from django.contrib.auth.models import User
 from django.test import AsyncClient
 
-from integration.api_caller import Caller
+from integration.netra.api.api_caller import Caller
 from security.fixtures import log_in
 from security.probe_agents import asking, marked
 from test_framework.ssot.factories import AUTH0, GITHUB

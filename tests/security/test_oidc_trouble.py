@@ -11,7 +11,7 @@ from contextlib import suppress
 
 import pytest
 
-from integration.api_caller import Caller, problem
+from integration.netra.api.api_caller import Caller, problem
 from netra.asgi import application
 from security.issuer import Issuer, http, jwk_of
 from websocket_core.auth import Unauthenticated, identify_token

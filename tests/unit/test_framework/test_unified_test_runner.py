@@ -27,7 +27,7 @@ def test_category__chooses_its_tests(category):
 
 
 def test_real_services__adds_those_that_need_a_server():
-    path = "tests/unit/websocket_core/test_journal_fence.py"
+    path = "tests/unit/websocket_core/journal/test_fence.py"
     done = run(
         "--category", "websocket", "--real-services", "--collect-only", "-q", "-p", "no:cacheprovider", "-k", "fence"
     )

@@ -16,7 +16,7 @@ from langgraph.graph import END, START, MessagesState, StateGraph
 
 from integration.agents.adapters.langgraph_models import call, chat_graph, heard, registered, script
 from integration.agents.adapters.runs import Runs, hold_commits, new_thread
-from integration.api_caller import Caller, problem
+from integration.netra.api.api_caller import Caller, problem
 from netra.agents.errors import AgentError, ToolError
 from netra.agents.models import Run
 from websocket_core.errors import InvalidAction

@@ -14,7 +14,7 @@ from pydantic import BaseModel
 
 from integration.agents.adapters.langgraph_models import call, chat_graph, heard, registered, script
 from integration.agents.adapters.runs import Runs
-from integration.api_caller import Caller, problem
+from integration.netra.api.api_caller import Caller, problem
 from netra.agents.models import Decision
 from test_framework.ssot.factories import GOOGLE
 from websocket_core.errors import InvalidAction
