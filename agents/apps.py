@@ -15,6 +15,7 @@ class AgentsConfig(AppConfig):
 
     def ready(self) -> None:
         """Register the checks, what retention does, the workers' task, and what every serving process does."""
+        from netra.agents import checks  # noqa: F401 - registering is the import's effect; models must be loaded
         from netra.agents.conf import EXECUTORS, conf
         from netra.agents.executors import get_executor
         from netra.agents.ledger import retention
