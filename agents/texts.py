@@ -11,7 +11,7 @@ import msgspec
 
 from netra.agents.conf import conf
 from websocket_core.database.stored_text import REPLACEMENT, storable, whole
-from websocket_core.wire import events
+from websocket_core.wire import encoding
 
 __all__ = ["REPLACEMENT", "bounded", "expressible", "storable", "whole"]
 
@@ -30,18 +30,18 @@ def expressible(value: Any) -> Any:
         UnserialisableError: it still has none.
     """
     try:
-        events.encode(value)
-    except events.UnserialisableError as problem:
+        encoding.encode(value)
+    except encoding.UnserialisableError as problem:
         return _mended(value, problem)
     return value
 
 
-def _mended(value: Any, problem: events.UnserialisableError) -> Any:
+def _mended(value: Any, problem: encoding.UnserialisableError) -> Any:
     try:
         mended = _with_whole_texts(value)
     except Exception:  # noqa: BLE001 - a structure without end, or an object whose own code fails
         raise problem from None
-    events.encode(mended)
+    encoding.encode(mended)
     return mended
 
 

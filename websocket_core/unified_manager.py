@@ -28,7 +28,7 @@ from websocket_core.journal.group_commit import get_journal
 from websocket_core.journal.quota import RoomOfRun
 from websocket_core.journal.transaction import Append
 from websocket_core.models import Connection
-from websocket_core.wire import events, frames
+from websocket_core.wire import encoding, events, frames
 
 log = logging.getLogger(__name__)
 
@@ -190,7 +190,7 @@ class UnifiedWebSocketManager:
         self._check_user(user_id)
         if not isinstance(message.get("event_type"), str):
             raise ValueError("a control frame needs a string `event_type`")
-        text = events.encode(dict(message))
+        text = encoding.encode(dict(message))
         return await get_journal().doorbell.sent(user_group(user_id), {"type": CONTROL_MESSAGE, "text": text})
 
     async def send_to_thread(self, thread_id: str, message: Mapping[str, Any]) -> bool:
@@ -253,14 +253,14 @@ class UnifiedWebSocketManager:
         ):
             delta, stream = data["delta"], data[field]
             if len(delta) * 6 < conf.MAX_EVENT_BYTES // 2:
-                events.encode([delta, stream])  # a lone surrogate must be the author's error, not the journal's
+                encoding.encode([delta, stream])  # a lone surrogate must be the author's error, not the journal's
                 return Append(
                     *(context.user_id, context.thread_id, context.run_id, context.fence, event_type, ""),
                     stream,
                     delta,
                     self.room,
                 )
-        text = events.encode(data if type(data) is dict else dict(data))
+        text = encoding.encode(data if type(data) is dict else dict(data))
         events.check_size(text, context.thread_id, context.run_id)
         return Append(
             *(context.user_id, context.thread_id, context.run_id, context.fence, event_type, text), room=self.room

@@ -15,7 +15,7 @@ from pydantic_core import PydanticSerializationError, to_json
 from netra.agents.texts import expressible
 from netra.agents.texts import storable as clean
 from websocket_core.conf import conf
-from websocket_core.wire import events
+from websocket_core.wire import encoding
 
 __all__ = ["clean", "plain", "shown"]
 
@@ -33,7 +33,7 @@ def shown(value: Any) -> Any:
     if value is None or value is True or value is False or type(value) is int:
         return value
     value = plain(value)
-    text = events.encode(value)
+    text = encoding.encode(value)
     limit: int = conf.MAX_EVENT_BYTES - _ROOM
     if len(text) * 4 <= limit:  # no character takes more than four bytes
         return value
@@ -48,7 +48,7 @@ def plain(value: Any) -> Any:
     """The value as JSON can express it, by the same rules, however large: for what a run ends with."""
     try:
         return expressible(value)
-    except events.UnserialisableError:
+    except encoding.UnserialisableError:
         return expressible(_jsonable(value))
 
 

@@ -21,7 +21,7 @@ from netra.agents.blocking.pool import in_blocking_thread
 from netra.agents.conf import conf
 from netra.agents.texts import expressible, storable
 from websocket_core.ids import RunID, ThreadID, UserID, new_id
-from websocket_core.wire import events
+from websocket_core.wire import encoding
 
 T = TypeVar("T")
 
@@ -220,7 +220,7 @@ class AgentContext:
         Raises:
             ValueError: it has no JSON form, or is larger than 8 KiB.
         """
-        text = events.encode(expressible(dict(usage)))
+        text = encoding.encode(expressible(dict(usage)))
         if len(text) > USAGE_CHARS:
             raise ValueError(f"usage is a few numbers, at most {USAGE_CHARS:,} characters as JSON; not {len(text):,}")
         self.usage = msgspec.json.decode(text)

@@ -15,7 +15,7 @@ import jsonschema_rs
 import msgspec
 
 from websocket_core.errors import InvalidAction
-from websocket_core.wire import events
+from websocket_core.wire import encoding
 
 _BACKTRACKING_STEPS = 100_000  # some milliseconds
 _MASK = "the value"  # stands for it in messages: it may be large, and is the client's own anyway
@@ -69,7 +69,7 @@ class InputSchema:
 
     def _check_json_form(self, input: Any, root: str) -> None:
         try:
-            self._validator.validate(msgspec.json.decode(events.encode(input)))
+            self._validator.validate(msgspec.json.decode(encoding.encode(input)))
         except jsonschema_rs.ValidationError as fault:
             raise _refusal(fault, root) from None
         except (TypeError, ValueError, RecursionError) as error:

@@ -21,8 +21,8 @@ from websocket_core.journal.quota import RoomOfRun
 from websocket_core.journal.transaction import Operation
 from websocket_core.protocols import WebSocketManagerProtocol
 from websocket_core.unified_manager import UnifiedWebSocketManager
-from websocket_core.wire import events
-from websocket_core.wire.events import RunGrammar
+from websocket_core.wire import encoding, events
+from websocket_core.wire.grammar import RunGrammar
 
 Closer = tuple[str, dict[str, Any]]
 
@@ -93,7 +93,7 @@ class RunEvents:
         async with self._order:
             await self._flush_delta()
             self._check()
-            events.encode(data)  # raises before anything moved
+            encoding.encode(data)  # raises before anything moved
             journal = self._find_journal()
             if journal.full:
                 await journal.room()
@@ -303,7 +303,7 @@ class RunEvents:
         assert self._core is not None
         try:
             operation = self._core.operation(event_type, data)  # raises before the grammar moves
-        except events.UnserialisableError:
+        except encoding.UnserialisableError:
             data = expressible(data)
             operation = self._core.operation(event_type, data)
         self.grammar.feed(event_type, data)
@@ -361,7 +361,7 @@ def _mended(data: Mapping[str, Any]) -> Mapping[str, Any]:
     """The data as Netra's own manager would take it; another one may take more."""
     try:
         return expressible(data)  # type: ignore[no-any-return]
-    except events.UnserialisableError:
+    except encoding.UnserialisableError:
         return data
 
 

@@ -34,7 +34,7 @@ from websocket_core.errors import JournalUnavailable, LeaseLostError, QuotaExcee
 from websocket_core.ids import new_id
 from websocket_core.protocols import WebSocketManagerProtocol
 from websocket_core.unified_manager import UnifiedWebSocketManager
-from websocket_core.wire import events
+from websocket_core.wire import encoding, events
 
 log = logging.getLogger(__name__)
 
@@ -165,14 +165,14 @@ class Execution:
         context = self.context
         try:
             value = expressible(value)
-            result = events.encode(value)
+            result = encoding.encode(value)
             if self._is_empty_refusal(value):
                 return self._ending_of(ModelRefused())
             data = self._with_usage({"result": value, "duration_ms": self._duration()})
             if context.finish_reason is not None:
                 data["finish_reason"] = context.finish_reason
-            events.check_size(events.encode(data), context.thread_id, context.run_id)
-        except events.UnserialisableError as problem:
+            events.check_size(encoding.encode(data), context.thread_id, context.run_id)
+        except encoding.UnserialisableError as problem:
             return self._incident("result_unserialisable", "The agent's result cannot be expressed as JSON.", problem)
         except events.EventTooLargeError as problem:
             return self._incident("result_too_large", "The agent's result is too large to be shown.", problem)

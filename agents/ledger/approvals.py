@@ -20,7 +20,7 @@ from websocket_core.errors import (
 from websocket_core.ids import NAME_LENGTH
 from websocket_core.journal.quota import RoomOfRun, size_of
 from websocket_core.journal.transaction import ThreadRow, Transaction
-from websocket_core.wire import events
+from websocket_core.wire import encoding, events
 
 TOOL_NAME_LENGTH = 255
 BY_LENGTH = 16
@@ -47,11 +47,11 @@ class RequestApproval(RunOperation):
             if not isinstance(data[name], str):
                 raise TypeError(f"{name} is text, not {type(data[name]).__name__}")
         self.lifetime = _lifetime(seconds)
-        self.text, self.arguments = events.encode(data), events.encode(data["arguments"])
+        self.text, self.arguments = encoding.encode(data), encoding.encode(data["arguments"])
         events.check_size(self._with_expiry(datetime.now(UTC)), lease.thread_id, lease.run_id)
         super().__init__(lease.user_id, lease.thread_id, size=len(self.text) + len(self.arguments) + 512)
         self.lease, self.data, self.room = lease, data, room or RoomOfRun()
-        self.answer_schema = "" if answer_schema is None else storable(events.encode(answer_schema))
+        self.answer_schema = "" if answer_schema is None else storable(encoding.encode(answer_schema))
 
     def _with_expiry(self, expires: datetime) -> str:
         return f'{self.text[:-1]},"expires_at":"{events.timestamp(expires)}"}}'
@@ -122,7 +122,7 @@ class DecideApproval(RunOperation):
         )
         if not isinstance(approved, bool):
             raise TypeError(f"approved is true or false, not {type(approved).__name__}")
-        size = len(events.encode(value))
+        size = len(encoding.encode(value))
         super().__init__(user_id, thread_id, size=2 * size + 512)
         self.approved, self.value, self.by = approved, value, exact(by, "by", BY_LENGTH)
 

@@ -23,7 +23,7 @@ from websocket_core.errors import NotFound
 from websocket_core.ids import NAME_LENGTH, USER_LENGTH
 from websocket_core.journal.quota import size_of
 from websocket_core.journal.transaction import Operation, ThreadRow, Transaction
-from websocket_core.wire import events
+from websocket_core.wire import encoding
 
 REASON_LENGTH = 1024  # characters of a stop's reason
 
@@ -47,7 +47,7 @@ class Event(NamedTuple):
         Raises:
             UnserialisableError: the data has no JSON form.
         """
-        return self._replace(text=events.encode(self.data))
+        return self._replace(text=encoding.encode(self.data))
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +90,7 @@ class RunOperation(Operation):
 def append(transaction: Transaction, row: ThreadRow, run_id: str, event: Event) -> int:
     """Append one event of a run; returns its seq."""
     row.dirty = True
-    return transaction.append(row, run_id, event.event_type, event.text or events.encode(event.data))
+    return transaction.append(row, run_id, event.event_type, event.text or encoding.encode(event.data))
 
 
 def claim(transaction: Transaction, row: ThreadRow, run: RunRow, worker_id: str) -> Lease:
@@ -182,7 +182,7 @@ def decide_row(transaction: Transaction, user_id: str, data: dict[str, Any]) -> 
         approval=approval,
         defaults={
             "approved": data["approved"],
-            "value": events.encode(data["value"]),
+            "value": encoding.encode(data["value"]),
             "by": data["by"],
             "decided_at": transaction.now,
         },

@@ -21,7 +21,7 @@ from netra.agents.models import Decision as DecisionRow
 from websocket_core.conf import conf as delivery_conf
 from websocket_core.models import Event, Process
 from websocket_core.protocols import RunState
-from websocket_core.wire.events import RunGrammar
+from websocket_core.wire.grammar import RunGrammar
 
 log = logging.getLogger(__name__)
 

@@ -45,8 +45,8 @@ from websocket_core.process.lifecycle import is_draining, lifecycle
 from websocket_core.process.serving import serving
 from websocket_core.process.tasks import process_task
 from websocket_core.websocket_manager import create_websocket_manager
-from websocket_core.wire import events
-from websocket_core.wire.events import RunGrammar
+from websocket_core.wire import encoding
+from websocket_core.wire.grammar import RunGrammar
 
 log = logging.getLogger(__name__)
 
@@ -308,7 +308,7 @@ def _write_usage(usage: dict[int, str], worker_id: str) -> None:
 
 def _usage_of(execution: Execution) -> str:
     usage = execution.context.usage
-    return "" if usage is None else events.encode(usage)
+    return "" if usage is None else encoding.encode(usage)
 
 
 _runners: WeakKeyDictionary[asyncio.AbstractEventLoop, Runner] = WeakKeyDictionary()

@@ -48,7 +48,7 @@ from websocket_core.process.heartbeat import this_process
 from websocket_core.process.lifecycle import is_draining
 from websocket_core.process.serving import serving
 from websocket_core.protocols import RunState, StartOutcome
-from websocket_core.wire import events
+from websocket_core.wire import encoding, events
 
 log = logging.getLogger(__name__)
 
@@ -182,8 +182,8 @@ class RunRuntime:
         if found is None:
             raise NotFound("There is no such approval.", run_id=run_id)
         try:
-            events.check_size(events.encode({"value": value}), found.thread_id, run_id)
-        except events.UnserialisableError as error:
+            events.check_size(encoding.encode({"value": value}), found.thread_id, run_id)
+        except encoding.UnserialisableError as error:
             raise InvalidAction(str(error), field="value") from None
         except events.EventTooLargeError as error:
             raise TooLarge(str(error), field="value") from None
@@ -259,13 +259,13 @@ def _checked_input(input: Any, kind: type[BaseAgent], request_id: str | None, th
         TooLarge: `agent_started` would be larger than an event may be.
     """
     try:
-        text = events.encode(input)
+        text = encoding.encode(input)
         events.check_size(
-            events.encode({"agent_type": kind.name, "input": msgspec.Raw(text.encode()), "request_id": request_id}),
+            encoding.encode({"agent_type": kind.name, "input": msgspec.Raw(text.encode()), "request_id": request_id}),
             thread_id,
             run_id,
         )
-    except events.UnserialisableError as error:
+    except encoding.UnserialisableError as error:
         raise InvalidAction(str(error), field="input") from None
     except events.EventTooLargeError as error:
         raise TooLarge(str(error), field="input") from None

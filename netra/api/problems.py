@@ -15,7 +15,7 @@ from ninja.errors import HttpError, ValidationError
 
 from websocket_core.errors import ClientError, JournalUnavailable, Unauthenticated, WebSocketCoreError
 from websocket_core.ids import new_id
-from websocket_core.wire import events
+from websocket_core.wire import encoding
 
 log = logging.getLogger(__name__)
 
@@ -54,7 +54,7 @@ def respond(status: int, code: str, message: str, **fields: Any) -> HttpResponse
     title = HTTPStatus(status).phrase
     body = {"type": "about:blank", "title": title, "status": status, "detail": message, "code": code}
     body |= {name: value for name, value in fields.items() if value is not None}
-    response = HttpResponse(events.encode(body), status=status, content_type="application/problem+json")
+    response = HttpResponse(encoding.encode(body), status=status, content_type="application/problem+json")
     if isinstance(retry := fields.get("retry_after_ms"), int):
         response["Retry-After"] = str(max(1, -(-retry // 1000)))
     if status == 401:

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 from ninja import Field, Schema
 from pydantic import Strict, field_validator
 
-from websocket_core.wire import events
+from websocket_core.wire import encoding
 
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9_.:\-]{1,128}$")]
 Text = Annotated[str, Field(pattern=r"^[^\x00]*$")]
@@ -138,7 +138,7 @@ class StartIn(Schema):
     def _can_be_kept(cls, value: Any) -> Any:
         """PostgreSQL cannot keep U+0000."""
         try:
-            found = events.has_nul(value)
+            found = encoding.has_nul(value)
         except RecursionError:
             raise ValueError("The input is nested too deeply.") from None
         if found:

@@ -14,7 +14,7 @@ from websocket_core.journal.epoch import with_epoch
 from websocket_core.journal.reading import Bounds
 from websocket_core.process.turn import Turn
 from websocket_core.protocols import RunService, RunState
-from websocket_core.wire import actions, events, frames
+from websocket_core.wire import actions, encoding, events, frames
 
 if TYPE_CHECKING:
     from websocket_core.consumer.consumer import NetraConsumer
@@ -240,7 +240,7 @@ async def ping(consumer: NetraConsumer, connection: WebSocketConnection, action:
     """Is anybody there?"""
     try:
         connection.control(frames.control("pong", payload=action.payload, request_id=action.request_id))
-    except events.UnserialisableError as error:
+    except encoding.UnserialisableError as error:
         raise InvalidAction("The payload is nested too deeply.", field="payload") from error
 
 

@@ -23,7 +23,7 @@ from websocket_core.journal import quota
 from websocket_core.journal.quota import RoomOfRun, size_of
 from websocket_core.journal.statements import EventRow, HeadRow, Position, has_ended, statements
 from websocket_core.models import Thread
-from websocket_core.wire import events
+from websocket_core.wire import encoding, events
 
 log = logging.getLogger(__name__)
 
@@ -412,4 +412,4 @@ class _Before:
 
 
 def _delta_data(event_type: str, stream: str, delta: str) -> str:
-    return f'{{"delta":{events.encode(delta)},"{events.STREAM_FIELD[event_type]}":{events.encode(stream)}}}'
+    return f'{{"delta":{encoding.encode(delta)},"{events.STREAM_FIELD[event_type]}":{encoding.encode(stream)}}}'

@@ -15,7 +15,7 @@ import msgspec
 from msgspec import Meta, Struct
 
 from websocket_core.errors import ClientError, InvalidAction, InvalidJSON, UnknownAction
-from websocket_core.wire import events
+from websocket_core.wire import encoding
 
 _NAME = r"^[A-Za-z0-9_.:\-]{1,128}\Z"
 Name = Annotated[str, Meta(pattern=_NAME)]
@@ -179,7 +179,7 @@ def _convert(message: dict[str, Any], text: str) -> Action:
     kind = ACTIONS.get(name)
     if kind is None:
         raise UnknownAction(f"There is no such action. Known ones: {', '.join(ACTIONS)}.", field="action")
-    if events.is_nul_written(text):
+    if encoding.is_nul_written(text):
         _refuse_nul(message)
     try:
         return msgspec.convert(message, kind)
@@ -216,7 +216,7 @@ def _explain(error: msgspec.ValidationError) -> NoReturn:
 def _refuse_nul(message: dict[str, Any]) -> None:
     for field in _NO_NUL:
         try:
-            found = field in message and events.has_nul(message[field])
+            found = field in message and encoding.has_nul(message[field])
         except RecursionError:
             raise InvalidAction("This is nested too deeply.", field=field) from None
         if found:

@@ -12,7 +12,7 @@ from typing import Any
 from websocket_core.errors import WebSocketCoreError
 from websocket_core.ids import new_id
 from websocket_core.process import metrics
-from websocket_core.wire import events
+from websocket_core.wire import encoding, events
 
 log = logging.getLogger(__name__)
 
@@ -22,13 +22,13 @@ def control(event_type: str, *, request_id: str | None = None, **fields: Any) ->
     message: dict[str, Any] = {"event_type": event_type, **fields}
     if request_id is not None:
         message["request_id"] = request_id
-    return events.encode(message)
+    return encoding.encode(message)
 
 
 def error(code: str, message: str, **fields: Any) -> str:
     """The text of an `error` frame; fields that are `None` are left out."""
     metrics.errors_sent.labels(code).inc()
-    return events.encode(
+    return encoding.encode(
         {"event_type": "error", "code": code, "message": message, **{k: v for k, v in fields.items() if v is not None}}
     )
 

@@ -12,7 +12,7 @@ from langgraph.pregel import Pregel
 from netra.agents.adapters.langgraph.public_state import names_output, public_channels
 from netra.agents.adapters.shown import clean, plain
 from websocket_core.conf import conf
-from websocket_core.wire import events
+from websocket_core.wire import encoding
 
 STRUCTURED = "structured_response"  # the answer of LangChain's agents that are given a `response_format`
 _ROOM = 8 * 1024  # of the last event for everything besides the result
@@ -85,7 +85,7 @@ def last_answer(messages: Any) -> AIMessage | None:
 def _fitting(channels: Mapping[str, Any]) -> dict[str, Any]:
     """The channels, without the largest if they are too large together: the run has done its work all the same."""
     shown = {key: plain(value) for key, value in channels.items()}
-    sizes = {key: len(events.encode(value).encode()) for key, value in shown.items()}
+    sizes = {key: len(encoding.encode(value).encode()) for key, value in shown.items()}
     room = conf.MAX_EVENT_BYTES - _ROOM - sum(len(key) + 32 for key in shown)
     for key in sorted(sizes, key=lambda key: sizes[key], reverse=True):
         if sum(sizes.values()) <= room:

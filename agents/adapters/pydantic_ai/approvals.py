@@ -21,7 +21,7 @@ from netra.agents.authoring.facts import Decision, Rest
 from netra.agents.conf import conf
 from netra.agents.errors import AgentError
 from netra.agents.errors import ToolDenied as Denied
-from websocket_core.wire import events
+from websocket_core.wire import encoding
 
 _usage = TypeAdapter(RunUsage)
 
@@ -136,7 +136,7 @@ async def results(ctx: AgentContext, resting: Resting, decisions: dict[str, Deci
             told = ctx.tool(one.tool_name, one.arguments, approval=decision)
             await told.begin(wait=False)
             await told.finish("denied", error=CHANGED)
-            found.approvals[one.model_id] = ToolDenied(f"{NOT_AS_ASKED} {events.encode(decision.value)}")
+            found.approvals[one.model_id] = ToolDenied(f"{NOT_AS_ASKED} {encoding.encode(decision.value)}")
             continue
         try:
             async with ctx.tool(one.tool_name, one.arguments, approval=decision) as told:

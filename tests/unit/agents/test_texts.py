@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 from netra.agents.texts import bounded, expressible, storable, whole
-from websocket_core.wire import events
+from websocket_core.wire import encoding
 
 HALF = "\ud83d"
 
@@ -58,12 +58,12 @@ def test_expressible__what_is_fine_is_the_same_object():
 
 @pytest.mark.parametrize("value", [object(), float("nan"), {1: HALF}, {HALF: {1}}, [HALF, b"x"]])
 def test_expressible__refuses_what_has_no_json_form(value):
-    with pytest.raises(events.UnserialisableError):
+    with pytest.raises(encoding.UnserialisableError):
         expressible(value)
 
 
 def test_expressible__a_structure_without_end():
     endless: list[object] = [HALF]
     endless.append(endless)
-    with pytest.raises(events.UnserialisableError):
+    with pytest.raises(encoding.UnserialisableError):
         expressible(endless)

@@ -13,7 +13,7 @@ from websocket_core.database import db
 from websocket_core.ids import new_id
 from websocket_core.journal.group_commit import get_journal
 from websocket_core.models import Event
-from websocket_core.wire.events import RunGrammar
+from websocket_core.wire.grammar import RunGrammar
 
 OVER = ("completed", "failed", "cancelled")
 WAIT_SECONDS = 30.0

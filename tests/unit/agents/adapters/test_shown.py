@@ -6,7 +6,7 @@ import pytest
 from pydantic import BaseModel
 
 from netra.agents.adapters.shown import clean, shown
-from websocket_core.wire import events
+from websocket_core.wire import encoding, events
 
 
 class Weather(BaseModel):
@@ -42,7 +42,7 @@ class Secret:
 )
 def test_shown__has_a_json_form(value, expected):
     found = shown(value)
-    events.encode(found)
+    encoding.encode(found)
     assert found == expected
 
 
@@ -58,7 +58,7 @@ def test_shown__what_is_too_large_says_so_and_fits(character, settings):
     found = shown(character * 20_000)
     assert found["too_large"] == len((character * 20_000).encode()) + 2
     assert found["beginning"] == character * 2000
-    events.check_size(events.encode({"result": found}), "t", "r")
+    events.check_size(encoding.encode({"result": found}), "t", "r")
 
 
 def test_shown__what_just_fits_is_whole(settings):

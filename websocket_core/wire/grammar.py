@@ -1,0 +1,73 @@
+"""The grammar of a run, as a state machine that events are fed to."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from websocket_core.errors import GrammarError
+from websocket_core.wire.events import TERMINAL
+
+
+class RunGrammar:
+    """Legal order of one run's events (wire protocol, "Grammar of every run").
+
+    `run_queued? agent_started (thinking | message | state | tool pair | approval pair)* terminal`; a run stopped while
+    queued has `run_queued agent_cancelled`. It knows the open tool calls and approvals, which is what must be closed
+    before the end.
+    """
+
+    __slots__ = ("approvals", "asked", "over", "queued", "started", "tools", "used")
+
+    def __init__(self) -> None:
+        self.queued = self.started = self.over = False
+        self.tools: dict[str, str] = {}  # open tool calls: id -> name
+        self.approvals: dict[str, str] = {}  # open approvals: id -> tool call id
+        self.used: set[str] = set()  # ids of all tool calls so far
+        self.asked: set[str] = set()  # ids of all tool calls that were asked about so far
+
+    def feed(self, event_type: str, data: Mapping[str, Any]) -> None:
+        """Take the next event of the run.
+
+        Raises:
+            GrammarError: it may not come here; the state is unchanged.
+        """
+        if self.over:
+            raise GrammarError(f"{event_type} after the end of the run")
+        if event_type == "run_queued":
+            if self.queued or self.started:
+                raise GrammarError("run_queued must be the first event of a run")
+            self.queued = True
+        elif event_type == "agent_started":
+            if self.started:
+                raise GrammarError("a run starts once")
+            self.started = True
+        elif event_type == "agent_cancelled" and self.queued and not self.started:
+            self.over = True
+        elif not self.started:
+            raise GrammarError(f"{event_type} before agent_started")
+        elif event_type in TERMINAL:
+            if self.tools or self.approvals:
+                raise GrammarError(
+                    f"{event_type} while tool calls or approvals are open: {[*self.tools, *self.approvals]}"
+                )
+            self.over = True
+        else:
+            self._feed_pair(event_type, data)
+
+    def _feed_pair(self, event_type: str, data: Mapping[str, Any]) -> None:
+        if event_type == "tool_executing":
+            if data.get("tool_call_id") in self.tools:
+                raise GrammarError(f"tool call {data.get('tool_call_id')} is open already")
+            self.tools[data["tool_call_id"]] = data.get("tool_name", "")
+            self.used.add(data["tool_call_id"])
+        elif event_type == "tool_completed":
+            if self.tools.pop(data.get("tool_call_id", ""), None) is None:
+                raise GrammarError(f"tool call {data.get('tool_call_id')} is not open")
+        elif event_type == "approval_requested":
+            if data.get("approval_id") in self.approvals:
+                raise GrammarError(f"approval {data.get('approval_id')} is open already")
+            self.approvals[data["approval_id"]] = data.get("tool_call_id", "")
+            self.asked.add(data.get("tool_call_id", ""))
+        elif event_type == "approval_resolved" and self.approvals.pop(data.get("approval_id", ""), None) is None:
+            raise GrammarError(f"approval {data.get('approval_id')} is not open")
