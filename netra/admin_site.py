@@ -43,7 +43,7 @@ class NetraAdminSite(AdminSite):
         context: dict[str, Any] = {"now": now}
         if may_view("websocket_core.connection"):
             context["sockets"] = numbers.sockets()
-        if may_view("agents.run"):
+        if may_view("netra_agents.run"):
             runs = context["runs"] = numbers.runs(now)
             context["histogram"] = pictures.duration_histogram(runs.durations)
         if may_view("websocket_core.event"):
