@@ -10,7 +10,7 @@ import os
 import re
 import time
 import unicodedata
-from typing import Self
+from typing import Self, TypeAlias
 from uuid import UUID
 
 NAME_LENGTH = 128  # characters of a thread, run, approval or connection id
@@ -66,8 +66,19 @@ class UserID(Identifier):
         return f"1 to {USER_LENGTH} characters without control characters"
 
 
+OwnerID: TypeAlias = UserID
+"""Whose threads, runs and approvals these are; an owner's names mean nothing in another owner's hands.
+
+The *owner* is what names are looked up by, who is told of news, and whose storage is counted. The *actor* is the user
+who does something: opens a socket, starts or stops a run, answers an approval; limits and credentials are the actor's.
+Today every owner is one user, who is the only one to act on what is theirs, so both have the same values and the same
+type (fast paths compare it with `is`). Code that asks for an owner says `owner_id`; code that asks for the one who acts
+says `user_id` or `actor_id`.
+"""
+
+
 class ThreadID(Identifier):
-    """A conversation of one user."""
+    """A conversation of one owner."""
 
     __slots__ = ()
 
@@ -88,6 +99,10 @@ class ConnectionID(Identifier):
     """One open socket."""
 
     __slots__ = ()
+
+
+ThreadKey: TypeAlias = tuple[str, str]
+"""`(owner_id, thread_id)`: names one thread among those of all owners."""
 
 
 def new_id() -> str:

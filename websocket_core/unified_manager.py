@@ -310,7 +310,7 @@ class UnifiedWebSocketManager:
             connection = self._connections.get(connection_id)
             if connection is None:
                 continue  # removed while another one took its event
-            connection.moved(self.user_context.thread_id, seq)
+            connection.moved((self.user_context.user_id, self.user_context.thread_id), seq)
             try:
                 async with asyncio.timeout(1):
                     await connection.drained()

@@ -19,7 +19,7 @@ from websocket_core.conf import conf
 from websocket_core.connections.transports import Transport
 from websocket_core.database import db
 from websocket_core.delivery.machine import Delivery, Locate, Read
-from websocket_core.ids import ConnectionID, UserID, new_id
+from websocket_core.ids import ConnectionID, ThreadKey, UserID, new_id
 from websocket_core.journal import reading as journal_read
 from websocket_core.process import metrics
 from websocket_core.wire import frames
@@ -66,10 +66,10 @@ class WebSocketConnection:
         self.earlier = 0  # connections the user had already when this one came
         self.expiry_announced = False
         self.epoch: str | None = None  # of the journal whose heads it began at
-        self.delivery: Delivery | None = None
+        self.delivery: Delivery[ThreadKey] | None = None
         self._held = held
         self._transport = transport
-        self._early: dict[str, int] = {}  # heads heard of before the delivery was there
+        self._early: dict[ThreadKey, int] = {}  # heads heard of before the delivery was there
         self._oldest: datetime | None = None
         self._writer: asyncio.Task[None] | None = None
         self._reader: asyncio.Task[None] | None = None
@@ -80,7 +80,7 @@ class WebSocketConnection:
 
     # --- life
 
-    def begin(self, heads: Mapping[str, int], *, complete: bool, oldest: datetime | None) -> None:
+    def begin(self, heads: Mapping[ThreadKey, int], *, complete: bool, oldest: datetime | None) -> None:
         """Delivery starts at these heads. `oldest`: threads that are not among them were last updated before."""
         self._oldest = oldest
         self.delivery = Delivery(
@@ -91,12 +91,12 @@ class WebSocketConnection:
             held=self._held,
             max_threads_bytes=conf.THREADS_BYTES,
         )
-        for thread_id, last_seq in self._early.items():
-            self.delivery.moved(thread_id, last_seq)
+        for thread, last_seq in self._early.items():
+            self.delivery.moved(thread, last_seq)
         self._early.clear()
         self.wake()
 
-    def release(self, awaited: str | None = None) -> None:
+    def release(self, awaited: ThreadKey | None = None) -> None:
         """The first action came, or its time is over: speak.
 
         Args:
@@ -134,37 +134,45 @@ class WebSocketConnection:
 
     # --- what happens
 
-    def hint(self, hints: Sequence[Any], at: float = 0.0) -> None:
-        """The doorbell rang: `[thread_id, first_seq, last_seq, frames]` each."""
+    def thread(self, thread_id: str) -> ThreadKey:
+        """The thread that the client means by a name: one of its own."""
+        return self.user_id, thread_id
+
+    def hint(self, owner_id: str, hints: Sequence[Any], at: float = 0.0) -> None:
+        """The doorbell rang for threads of an owner: `[thread_id, first_seq, last_seq, frames]` each."""
         delivery = self.delivery
         if delivery is None:
             for thread_id, _, last_seq, _ in hints:
-                self._early[thread_id] = max(last_seq, self._early.get(thread_id, 0))
+                self._note_early((owner_id, thread_id), last_seq)
             return
         if at and not self._hinted_at:
             self._hinted_at = at
         waits = False
         for thread_id, first_seq, last_seq, texts in hints:
+            thread = owner_id, thread_id
             if not texts:
-                delivery.moved(thread_id, last_seq)
-            elif self._writer is None and not self.closed and delivery.pass_on(thread_id, first_seq, texts):
+                delivery.moved(thread, last_seq)
+            elif self._writer is None and not self.closed and delivery.pass_on(thread, first_seq, texts):
                 self._send_or_wait(texts)
                 continue
             else:
-                delivery.hint(thread_id, first_seq, texts)
+                delivery.hint(thread, first_seq, texts)
             waits = True
         if waits:
             self.wake()
         elif self._writer is None:
             self._note_delivery()
 
-    def moved(self, thread_id: str, last_seq: int) -> None:
+    def moved(self, thread: ThreadKey, last_seq: int) -> None:
         """The watchdog saw this head."""
         if self.delivery is None:
-            self._early[thread_id] = max(last_seq, self._early.get(thread_id, 0))
+            self._note_early(thread, last_seq)
         else:
-            self.delivery.moved(thread_id, last_seq, missed=True)
+            self.delivery.moved(thread, last_seq, missed=True)
             self.wake()
+
+    def _note_early(self, thread: ThreadKey, last_seq: int) -> None:
+        self._early[thread] = max(last_seq, self._early.get(thread, 0))
 
     def control(self, text: str) -> None:
         """Send a control frame; it overtakes the events that wait."""
@@ -254,7 +262,7 @@ class WebSocketConnection:
         self._writer = asyncio.get_running_loop().create_task(self._write(texts))
         return False
 
-    def _order_reads(self, delivery: Delivery) -> None:
+    def _order_reads(self, delivery: Delivery[ThreadKey]) -> None:
         if self._reader is None and (orders := delivery.reads()):
             self._reader = asyncio.get_running_loop().create_task(self._read(orders))
 
@@ -290,7 +298,7 @@ class WebSocketConnection:
         finally:
             self._writer = None
 
-    async def _read(self, orders: Sequence[Read | Locate]) -> None:
+    async def _read(self, orders: Sequence[Read[ThreadKey] | Locate[ThreadKey]]) -> None:
         delivery = self.delivery
         assert delivery is not None
         try:
@@ -306,19 +314,18 @@ class WebSocketConnection:
             self._reader = None
             self.wake()
 
-    async def _obey(self, delivery: Delivery, order: Read | Locate) -> None:
+    async def _obey(self, delivery: Delivery[ThreadKey], order: Read[ThreadKey] | Locate[ThreadKey]) -> None:
+        owner_id, thread_id = order.thread
         if isinstance(order, Locate):
             before = self._oldest or self.connected_at
-            delivery.located(
-                order.thread_id, await db.read(journal_read.head_before, self.user_id, order.thread_id, before)
-            )
+            delivery.located(order.thread, await db.read(journal_read.head_before, owner_id, thread_id, before))
             return
-        page = await db.read(journal_read.read_after, self.user_id, order.thread_id, order.after, conf.PAGE_CHARS)
+        page = await db.read(journal_read.read_after, owner_id, thread_id, order.after, conf.PAGE_CHARS)
         if delivery.page(order, page.frames, page.first_seq):
             text = frames.error(
                 "cursor_expired",
                 "Events before first_seq are older than the retention; going on from there.",
-                thread_id=order.thread_id,
+                thread_id=thread_id,
                 first_seq=page.first_seq,
             )
             delivery.control(text)
@@ -335,7 +342,7 @@ class WebSocketConnection:
             self._healed = delivery.healed
         self._note_stall(delivery)
 
-    def _note_stall(self, delivery: Delivery) -> None:
+    def _note_stall(self, delivery: Delivery[ThreadKey]) -> None:
         stalled = delivery.stalled
         if stalled and not self._stalled:
             metrics.window_stalls.inc()

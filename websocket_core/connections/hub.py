@@ -21,6 +21,7 @@ from websocket_core.bell.doorbell import EVENTS_MESSAGE
 from websocket_core.conf import conf
 from websocket_core.connections.connection import WebSocketConnection
 from websocket_core.connections.log import ConnectionLog
+from websocket_core.ids import OwnerID
 from websocket_core.process import metrics
 from websocket_core.process.background import Outage, repeat
 from websocket_core.process.lifecycle import lifecycle
@@ -38,11 +39,12 @@ CLOSE_MESSAGE = "netra.close"  # look which connections an operator wants closed
 
 
 class _Member:
-    """The connections of one user, and whether this process's channel is in the user's group."""
+    """The connections that hear of one owner's threads, and whether this process's channel is in the owner's group."""
 
-    __slots__ = ("connections", "joined", "lock")
+    __slots__ = ("connections", "joined", "lock", "owner_id")
 
-    def __init__(self) -> None:
+    def __init__(self, owner_id: OwnerID) -> None:
+        self.owner_id = owner_id
         self.connections: set[WebSocketConnection] = set()
         self.joined = False
         self.lock = asyncio.Lock()
@@ -88,7 +90,7 @@ class Hub:
         """
         if not self._tasks:
             self._start()
-        member = self._members.setdefault(connection.group, _Member())
+        member = self._members.setdefault(connection.group, _Member(connection.user_id))
         member.connections.add(connection)
         groups.arrived(connection.user_id)
         metrics.connections.inc()
@@ -206,7 +208,7 @@ class Hub:
             hints, at = message["hints"], message.get("at", 0.0)
             for connection in member.connections:
                 try:
-                    connection.hint(hints, at)
+                    connection.hint(member.owner_id, hints, at)
                 except Exception:  # one connection's trouble is not that of the user's others
                     log.exception("connection %s could not take a hint", connection.connection_id)
         elif kind == CONTROL_MESSAGE:

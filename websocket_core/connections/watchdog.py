@@ -133,11 +133,11 @@ class Watchdog:
         self._heads, self._since = heads, started
 
     def _tell(self, news: News) -> None:
-        for user_id, threads in news.items():
-            for connection in self._hub.of_group(user_group(user_id)):
+        for owner_id, threads in news.items():
+            for connection in self._hub.of_group(user_group(owner_id)):
                 try:
                     for thread_id, last_seq in threads:
-                        connection.moved(thread_id, last_seq)
+                        connection.moved((owner_id, thread_id), last_seq)
                 except Exception:  # one connection's trouble is not that of the others
                     log.exception("connection %s could not be told what moved", connection.connection_id)
 

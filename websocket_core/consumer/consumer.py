@@ -21,7 +21,7 @@ from websocket_core.connections.connection import WebSocketConnection
 from websocket_core.consumer.handlers import ACTION_TABLE
 from websocket_core.context import UserExecutionContext
 from websocket_core.errors import ClientError, ConnectionClosedError, JournalUnavailable, Unauthenticated
-from websocket_core.ids import new_id
+from websocket_core.ids import ThreadKey, new_id
 from websocket_core.limits.limiters import action_limiter, cost_of, cost_of_threads
 from websocket_core.process import log_context
 from websocket_core.process.lifecycle import is_draining
@@ -111,7 +111,7 @@ class NetraConsumer(AsyncConsumer):
         self.run_service = run_service or self.run_service
         self.connection: WebSocketConnection | None = None
         self.manager: UnifiedWebSocketManager | None = None
-        self.awaited: str | None = None  # the thread in which an event answers the action under way
+        self.awaited: ThreadKey | None = None  # the thread in which an event answers the action under way
         self._first_action: asyncio.TimerHandle | None = None
         self._first_answer: asyncio.TimerHandle | None = None
         self._closing: asyncio.Task[None] | None = None

@@ -47,8 +47,8 @@ async def start_agent(consumer: NetraConsumer, connection: WebSocketConnection, 
         cursor = (outcome.first_seq or 1) - 1
         await _resume(consumer, connection, {outcome.thread_id: cursor}, action.request_id, forwards=False)
     elif connection.delivery is not None:
-        connection.delivery.follow(outcome.thread_id)
-        consumer.awaited = outcome.thread_id
+        consumer.awaited = connection.thread(outcome.thread_id)
+        connection.delivery.follow(consumer.awaited)
         connection.wake()
 
 
@@ -124,7 +124,11 @@ async def _resume(
                 )
                 connection.control(frames.error_of(begins))
                 continue
-            here = None if forwards or connection.delivery is None else connection.delivery.cursor(thread_id)
+            here = (
+                None
+                if forwards or connection.delivery is None
+                else connection.delivery.cursor(connection.thread(thread_id))
+            )
             _resume_thread(
                 connection,
                 thread_id,
@@ -169,7 +173,9 @@ def _resume_thread(
 
     assert connection.delivery is not None
     settled = connection.settled(bounds)
-    connection.delivery.resume(thread_id, cursor, bounds.last_seq, replaying, resumed, settled=settled)
+    connection.delivery.resume(
+        connection.thread(thread_id), cursor, bounds.last_seq, replaying, resumed, settled=settled
+    )
 
 
 async def sync(consumer: NetraConsumer, connection: WebSocketConnection, action: actions.Sync) -> None:
@@ -194,18 +200,18 @@ async def sync(consumer: NetraConsumer, connection: WebSocketConnection, action:
 async def watch(consumer: NetraConsumer, connection: WebSocketConnection, action: actions.Watch) -> None:
     """Limit live events to some threads."""
     assert connection.delivery is not None
-    connection.delivery.watch(None if action.threads == "*" else action.threads)
+    connection.delivery.watch(None if action.threads == "*" else map(connection.thread, action.threads))
     watching = connection.delivery.watching
-    connection.control(
-        frames.control("watching", threads="*" if watching is None else watching, request_id=action.request_id)
-    )
+    named = "*" if watching is None else [thread_id for _, thread_id in watching]
+    connection.control(frames.control("watching", threads=named, request_id=action.request_id))
 
 
 async def ack(consumer: NetraConsumer, connection: WebSocketConnection, action: actions.Ack) -> None:
     """What the client has processed."""
     assert connection.delivery is not None
     turn = Turn()
-    for thread_id, last_seq in connection.delivery.ack(action.cursors).items():
+    cursors = {connection.thread(thread_id): seq for thread_id, seq in action.cursors.items()}
+    for (_, thread_id), last_seq in connection.delivery.ack(cursors).items():
         await turn.share()
         with turn:
             error = InvalidCursor(

@@ -1,9 +1,13 @@
 """One thread's place in the delivery of one connection: its positions and the frames waiting for it."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Sequence
+from typing import Generic, TypeVar
+
+Key = TypeVar("Key", bound=Hashable)
+"""What tells one thread from another on a connection. The driver chooses it; nothing here looks into it."""
 
 
-class Lane:
+class Lane(Generic[Key]):
     """Positions of one thread on one connection, and its queued frames, `sent + 1` to `queued` without a gap.
 
     `sent <= queued <= head` always; the lane is behind while `queued < head`.
@@ -24,12 +28,12 @@ class Lane:
         "resumed",
         "sent",
         "start",
-        "thread_id",
+        "thread",
         "watched",
     )
 
-    def __init__(self, thread_id: str, cursor: int, *, located: bool, watched: bool) -> None:
-        self.thread_id = thread_id
+    def __init__(self, thread: Key, cursor: int, *, located: bool, watched: bool) -> None:
+        self.thread = thread
         self.sent = cursor  # last seq given out
         self.queued = cursor  # last seq in the queue
         self.head = cursor  # last seq known to be committed
@@ -130,7 +134,7 @@ class Lane:
         """Make the frame that answers the resume under way, where it stands."""
         resumed = self.resumed
         if resumed is None:
-            raise RuntimeError(f"No replay of {self.thread_id!r} is under way.")
+            raise RuntimeError(f"No replay of {self.thread!r} is under way.")
         self.resumed = None
         return resumed(self.sent)
 

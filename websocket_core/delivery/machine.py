@@ -12,8 +12,9 @@ reading actions while `control_chars` is large bounds them.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Generic
 
-from websocket_core.delivery.lane import Lane
+from websocket_core.delivery.lane import Key, Lane
 from websocket_core.delivery.orders import Locate, Orders, Read
 from websocket_core.delivery.outbox import Outbox
 from websocket_core.delivery.positions import Position, Positions
@@ -26,7 +27,7 @@ POSITION_BYTES = 320  # about what it costs at rest
 SETTLE_AT = 64  # with this many lanes, those at rest are looked for and reduced to positions
 
 
-class Delivery:
+class Delivery(Generic[Key]):
     """The delivery of one connection.
 
     Args:
@@ -56,7 +57,7 @@ class Delivery:
 
     def __init__(
         self,
-        heads: Mapping[str, int],
+        heads: Mapping[Key, int],
         *,
         complete: bool = True,
         max_buffer: int,
@@ -69,18 +70,18 @@ class Delivery:
         self._max_threads_bytes = max_threads_bytes + len(heads) * POSITION_BYTES
         self._settle_at = SETTLE_AT
         self._held = held
-        self._awaited: str | None = None
-        self._lanes: dict[str, Lane] = {}
-        self._watch: dict[str, None] | None = None  # a set that keeps the client's order
-        self._window = AckWindow(window)
+        self._awaited: Key | None = None
+        self._lanes: dict[Key, Lane[Key]] = {}
+        self._watch: dict[Key, None] | None = None  # a set that keeps the client's order
+        self._window: AckWindow[Key] = AckWindow(window)
         self._outbox = Outbox(max_buffer, self._window)
-        self._orders = Orders(max_buffer)
+        self._orders: Orders[Key] = Orders(max_buffer)
         self.hints_missed = 0
         """Gaps seen: hints that did not arrive, or not in time."""
         self.healed = 0
         """Gaps closed from the journal."""
 
-    def release(self, awaited: str | None = None) -> None:
+    def release(self, awaited: Key | None = None) -> None:
         """The client has spoken, or has had its time to: begin to give out. A `resume` that came first goes first.
 
         Args:
@@ -90,13 +91,13 @@ class Delivery:
         self._held = False
         self._awaited = awaited
 
-    def hint(self, thread_id: str, first_seq: int, frames: Sequence[str]) -> None:
+    def hint(self, thread: Key, first_seq: int, frames: Sequence[str]) -> None:
         """Events `first_seq` and following of a thread are committed, and here they are, encoded.
 
         Args:
             frames: never changed here, and not kept; connections may share it.
         """
-        lane = self._lanes.get(thread_id) or self._meet(thread_id)
+        lane = self._lanes.get(thread) or self._meet(thread)
         known = lane.head
         last = first_seq + len(frames) - 1
         if last > known:
@@ -112,7 +113,7 @@ class Delivery:
         if not was_live or lane.queued != lane.head:
             self._orders.look_up(lane)
 
-    def pass_on(self, thread_id: str, first_seq: int, frames: Sequence[str]) -> bool:
+    def pass_on(self, thread: Key, first_seq: int, frames: Sequence[str]) -> bool:
         """Events as for `hint`, for a client that is up to date and has nothing waiting: they are given out with this.
 
         It is `hint` and `take` in one step, for what nearly always is.
@@ -120,22 +121,22 @@ class Delivery:
         Returns:
             Whether they are given out: the driver sends them next. If not, nothing has happened; `hint` takes them.
         """
-        lane = self._lanes.get(thread_id)
+        lane = self._lanes.get(thread)
         if lane is None or not lane.open or lane.sent != first_seq - 1 or lane.head != lane.sent:
             return False
         return not self._held and self._awaited is None and self._outbox.pass_on(lane, frames)
 
-    def moved(self, thread_id: str, last_seq: int, *, missed: bool = False) -> None:
+    def moved(self, thread: Key, last_seq: int, *, missed: bool = False) -> None:
         """The head of a thread is at least `last_seq`.
 
         Args:
             missed: whoever says so believes that a hint was lost (the watchdog); counted when it is news here.
         """
-        lane = self._lanes.get(thread_id)
+        lane = self._lanes.get(thread)
         if lane is None:
-            if last_seq <= self._positions.head(thread_id):
+            if last_seq <= self._positions.head(thread):
                 return
-            lane = self._meet(thread_id)
+            lane = self._meet(thread)
         if last_seq > lane.head:
             if missed and lane.open and lane.queued == lane.head:
                 self.hints_missed += 1
@@ -143,9 +144,9 @@ class Delivery:
             lane.head = last_seq
             self._orders.look_up(lane)
 
-    def located(self, thread_id: str, head: int) -> None:
+    def located(self, thread: Key, head: int) -> None:
         """The answer to a `Locate`; ignored when the thread has got a cursor meanwhile."""
-        lane = self._lanes.get(thread_id)
+        lane = self._lanes.get(thread)
         if lane is not None and not lane.located:
             lane.located = True
             lane.jump(head)
@@ -154,7 +155,7 @@ class Delivery:
 
     def resume(
         self,
-        thread_id: str,
+        thread: Key,
         cursor: int,
         last_seq: int,
         replaying: Callable[[int, int], str],
@@ -174,19 +175,19 @@ class Delivery:
         self._awaited = None
         outbox = self._outbox
         outbox.settle_late()
-        known = self._lanes.get(thread_id)
-        if known is None and cursor == last_seq and self._stands_at(thread_id, cursor, settled):
+        known = self._lanes.get(thread)
+        if known is None and cursor == last_seq and self._stands_at(thread, cursor, settled):
             # It begins there anyway, so that there is nothing to remember: clients may name what threads they like.
-            self._window.forget(thread_id)
+            self._window.forget(thread)
             outbox.control(resumed(cursor))
-            self.follow(thread_id)
+            self.follow(thread)
             return
-        lane = known or self._meet(thread_id)
+        lane = known or self._meet(thread)
         if lane.resumed is not None:
             outbox.control(lane.end_replay())
         self._take_back(lane)
         # What was sent before no longer counts: a client that went back would never acknowledge it.
-        self._window.forget(thread_id)
+        self._window.forget(thread)
         to_seq = max(last_seq, lane.head, lane.high)
         lane.jump(cursor)
         lane.head = to_seq
@@ -198,9 +199,9 @@ class Delivery:
         else:
             outbox.control(resumed(cursor))
         self._orders.look_up(lane)
-        self.follow(thread_id)
+        self.follow(thread)
 
-    def watch(self, threads: Iterable[str] | None) -> None:
+    def watch(self, threads: Iterable[Key] | None) -> None:
         """Let only these threads flow (None: all); the others are paused and go on from their cursors later."""
         self._awaited = None
         before, self._watch = self._watch, None if threads is None else dict.fromkeys(threads)
@@ -208,45 +209,45 @@ class Delivery:
             if before is not None:
                 for lane in self._lanes.values():
                     self._set_watched(lane, watched=True)
-                self._let_flow(thread_id for thread_id in self._positions.paused() if thread_id not in before)
+                self._let_flow(thread for thread in self._positions.paused() if thread not in before)
         elif before is None:
             for lane in self._lanes.values():
-                self._set_watched(lane, lane.thread_id in self._watch)
+                self._set_watched(lane, lane.thread in self._watch)
         else:
-            for thread_id in before.keys() - self._watch.keys():
-                left_out = self._lanes.get(thread_id)
+            for thread in before.keys() - self._watch.keys():
+                left_out = self._lanes.get(thread)
                 if left_out is not None:
                     self._set_watched(left_out, watched=False)
             self._let_flow(self._watch.keys() - before.keys())
 
-    def follow(self, thread_id: str) -> None:
+    def follow(self, thread: Key) -> None:
         """Add a thread to those watched."""
-        if self._watch is not None and thread_id not in self._watch:
-            self._watch[thread_id] = None
-            self._let_flow((thread_id,))
+        if self._watch is not None and thread not in self._watch:
+            self._watch[thread] = None
+            self._let_flow((thread,))
 
-    def ack(self, cursors: Mapping[str, int]) -> dict[str, int]:
+    def ack(self, cursors: Mapping[Key, int]) -> dict[Key, int]:
         """The client has everything that it was sent of these threads up to these numbers.
 
         Returns:
             those ahead of what was sent, each with the last seq sent; they change nothing.
         """
-        invalid: dict[str, int] = {}
-        for thread_id, seq in cursors.items():
-            lane = self._lanes.get(thread_id)
-            high = self._positions.high(thread_id) if lane is None else lane.high
+        invalid: dict[Key, int] = {}
+        for thread, seq in cursors.items():
+            lane = self._lanes.get(thread)
+            high = self._positions.high(thread) if lane is None else lane.high
             if seq > high:
-                invalid[thread_id] = high
+                invalid[thread] = high
             else:
                 self._window.engage()
-                self._window.ack(thread_id, seq)
+                self._window.ack(thread, seq)
         return invalid
 
     def control(self, text: str) -> None:
         """Send a control frame: after the control frames that wait, before every event that waits."""
         self._outbox.control(text)
 
-    def page(self, read: Read, frames: Sequence[str], first_seq: int | None = None) -> bool:
+    def page(self, read: Read[Key], frames: Sequence[str], first_seq: int | None = None) -> bool:
         """The answer to a `Read`: the events `read.after + 1` and following, or none when there are none.
 
         Args:
@@ -272,9 +273,9 @@ class Delivery:
             self._orders.starve(lane, len(fresh[0]))
         return skipped
 
-    def read_failed(self, order: Read | Locate) -> None:
+    def read_failed(self, order: Read[Key] | Locate[Key]) -> None:
         """An order could not be carried out; the next `reads` gives it again, if it is still wanted."""
-        lane = self._orders.answered(order) if isinstance(order, Read) else self._lanes.get(order.thread_id)
+        lane = self._orders.answered(order) if isinstance(order, Read) else self._lanes.get(order.thread)
         if lane is not None:
             lane.locating = False
             self._orders.look_up(lane)
@@ -291,7 +292,7 @@ class Delivery:
         self._orders.look_up_drained()
         return frames
 
-    def reads(self) -> list[Read | Locate]:
+    def reads(self) -> list[Read[Key] | Locate[Key]]:
         """The orders not given out yet; at most one `Read` is in flight at any time."""
         return [] if self._held else self._orders.give(self._outbox.used)
 
@@ -326,7 +327,7 @@ class Delivery:
         return self._threads_bytes > self._max_threads_bytes
 
     @property
-    def watching(self) -> list[str] | None:
+    def watching(self) -> list[Key] | None:
         """The threads watched, in the order in which they were named; None for all."""
         return None if self._watch is None else list(self._watch)
 
@@ -340,61 +341,61 @@ class Delivery:
         """Characters of control frames that wait to be taken."""
         return self._outbox.control_chars
 
-    def cursor(self, thread_id: str) -> int | None:
+    def cursor(self, thread: Key) -> int | None:
         """The client's position in a thread: the last seq given out, or the one it starts after. None: not known."""
-        lane = self._lanes.get(thread_id)
+        lane = self._lanes.get(thread)
         if lane is not None:
             return lane.sent if lane.located else None
-        return self._positions.cursor(thread_id, 0 if self._complete else None)
+        return self._positions.cursor(thread, 0 if self._complete else None)
 
     def settle(self) -> None:
         """Keep no more than their positions of the threads in which nothing waits."""
         involved = self._orders.involves
         for lane in [lane for lane in self._lanes.values() if lane.resting and not involved(lane)]:
-            del self._lanes[lane.thread_id]
-            self._positions.keep(lane.thread_id, Position(lane.sent, lane.head, lane.high))
+            del self._lanes[lane.thread]
+            self._positions.keep(lane.thread, Position(lane.sent, lane.head, lane.high))
         self._settle_at = max(SETTLE_AT, 2 * len(self._lanes))
 
     @property
     def _threads_bytes(self) -> int:
         return len(self._lanes) * LANE_BYTES + (len(self._positions) + len(self._watch or ())) * POSITION_BYTES
 
-    def _stands_at(self, thread_id: str, cursor: int, settled: bool) -> bool:
+    def _stands_at(self, thread: Key, cursor: int, settled: bool) -> bool:
         """Whether a thread without a lane goes on after `cursor`, whatever happens to it next."""
-        known = self._positions.get(thread_id)
+        known = self._positions.get(thread)
         if known is None:
             return settled or (self._complete and not cursor)
         return known == Position(cursor, cursor, cursor)
 
-    def _meet(self, thread_id: str) -> Lane:
+    def _meet(self, thread: Key) -> Lane[Key]:
         """The lane of a thread that something happens to, for the first time or after a rest."""
         if len(self._lanes) >= self._settle_at:
             self.settle()
-        known = self._positions.pop(thread_id)
+        known = self._positions.pop(thread)
         lane = Lane(
-            thread_id,
+            thread,
             known.sent if known else 0,
             located=self._complete or known is not None,
-            watched=self._watches(thread_id),
+            watched=self._watches(thread),
         )
         if known:
             lane.head, lane.high_before = known.head, known.high
-        self._lanes[thread_id] = lane
+        self._lanes[thread] = lane
         return lane
 
-    def _let_flow(self, threads: Iterable[str]) -> None:
+    def _let_flow(self, threads: Iterable[Key]) -> None:
         """These are watched from now on."""
-        for thread_id in threads:
-            lane = self._lanes.get(thread_id)
+        for thread in threads:
+            lane = self._lanes.get(thread)
             if lane is not None:
                 self._set_watched(lane, watched=True)
-            elif self._positions.is_behind(thread_id):
-                self._orders.look_up(self._meet(thread_id))
+            elif self._positions.is_behind(thread):
+                self._orders.look_up(self._meet(thread))
 
-    def _watches(self, thread_id: str) -> bool:
-        return self._watch is None or thread_id in self._watch
+    def _watches(self, thread: Key) -> bool:
+        return self._watch is None or thread in self._watch
 
-    def _set_watched(self, lane: Lane, watched: bool) -> None:
+    def _set_watched(self, lane: Lane[Key], watched: bool) -> None:
         if watched != lane.watched:
             lane.watched = watched
             lane.open = watched and lane.located
@@ -402,12 +403,12 @@ class Delivery:
                 self._take_back(lane)
             self._orders.look_up(lane)
 
-    def _take_back(self, lane: Lane) -> None:
+    def _take_back(self, lane: Lane[Key]) -> None:
         """Forget what was queued and not given out, and what a read in flight would bring."""
         self._outbox.take_back(lane)
         self._orders.outdate(lane)
 
-    def _find_nothing(self, lane: Lane, first_seq: int | None) -> bool:
+    def _find_nothing(self, lane: Lane[Key], first_seq: int | None) -> bool:
         """The journal has nothing after the queue; True when that is because events are pruned, which are skipped."""
         skipped = first_seq is not None and first_seq > lane.queued + 1
         if first_seq is not None and skipped:

@@ -2,12 +2,13 @@
 
 from collections import OrderedDict
 from collections.abc import Sequence
+from typing import Generic
 
-from websocket_core.delivery.lane import Lane
+from websocket_core.delivery.lane import Key, Lane
 from websocket_core.delivery.window import AckWindow
 
 
-class Outbox:
+class Outbox(Generic[Key]):
     """Control frames in their order, and events of several lanes, taken in turns.
 
     Args:
@@ -17,10 +18,10 @@ class Outbox:
 
     __slots__ = ("_controls", "_late", "_max_buffer", "_ready", "_window", "control_chars", "used")
 
-    def __init__(self, max_buffer: int, window: AckWindow) -> None:
+    def __init__(self, max_buffer: int, window: AckWindow[Key]) -> None:
         self._max_buffer = max_buffer
         self._window = window
-        self._ready: OrderedDict[str, Lane] = OrderedDict()  # lanes with events; the first is next
+        self._ready: OrderedDict[Key, Lane[Key]] = OrderedDict()  # lanes with events; the first is next
         self._controls: list[str] = []
         self._late: list[str] = []
         self.used = 0
@@ -44,7 +45,7 @@ class Outbox:
             self._controls += self._late
             self._late.clear()
 
-    def put(self, lane: Lane, frames: Sequence[str], keep_free: int = 0) -> bool:
+    def put(self, lane: Lane[Key], frames: Sequence[str], keep_free: int = 0) -> bool:
         """Queue as many of the frames that follow `lane.queued` as there is room for; False when not even one.
 
         Args:
@@ -66,10 +67,10 @@ class Outbox:
             frames = frames[:count]
         lane.push(frames, chars)
         self.used += chars
-        self._ready[lane.thread_id] = lane
+        self._ready[lane.thread] = lane
         return True
 
-    def pass_on(self, lane: Lane, frames: Sequence[str]) -> bool:
+    def pass_on(self, lane: Lane[Key], frames: Sequence[str]) -> bool:
         """Give out the frames that follow `lane.queued`, past the queue; False when something waits in it.
 
         Of whatever thread: small events that pass would keep a large one waiting for ever.
@@ -79,21 +80,21 @@ class Outbox:
         chars = len(frames[0]) if len(frames) == 1 else sum(map(len, frames))
         if chars > self._max_buffer or not self._window.allows(chars):
             return False
-        self._window.sent(lane.thread_id, lane.sent + 1, frames, chars)
+        self._window.sent(lane.thread, lane.sent + 1, frames, chars)
         lane.skip(len(frames))
         return True
 
-    def take_back(self, lane: Lane) -> None:
+    def take_back(self, lane: Lane[Key]) -> None:
         """Forget what waits of a lane."""
         self.used -= lane.chars
         lane.purge()
-        self._ready.pop(lane.thread_id, None)
+        self._ready.pop(lane.thread, None)
 
-    def prefer(self, thread_id: str) -> bool:
+    def prefer(self, thread: Key) -> bool:
         """Let the events of a thread go next; False when none wait."""
-        if thread_id not in self._ready:
+        if thread not in self._ready:
             return False
-        self._ready.move_to_end(thread_id, last=False)
+        self._ready.move_to_end(thread, last=False)
         return True
 
     def take_controls(self, max_chars: int) -> list[str]:
@@ -112,7 +113,7 @@ class Outbox:
                 return out
         ready = self._ready
         window = self._window
-        served: Lane | None = None
+        served: Lane[Key] | None = None
         while ready:
             lane = next(iter(ready.values()))
             first_seq = lane.sent + 1
@@ -125,16 +126,16 @@ class Outbox:
                     # Who was served goes to the end of the queue. Who was not keeps its turn, or a stream of small
                     # events of other threads would keep a large one waiting for ever.
                     if lane is served:
-                        ready.move_to_end(lane.thread_id)
+                        ready.move_to_end(lane.thread)
                     break
                 frames, chars = lane.pop(window.room(left))
             out += frames
             left -= chars
             served = lane
             self.used -= chars
-            window.sent(lane.thread_id, first_seq, frames, chars)
+            window.sent(lane.thread, first_seq, frames, chars)
             if not lane.frames:
-                del ready[lane.thread_id]
+                del ready[lane.thread]
             if lane.replayed:
                 text = lane.end_replay()
                 if len(text) > left:

@@ -3,6 +3,9 @@
 from array import array
 from collections.abc import Sequence
 from itertools import islice
+from typing import Generic
+
+from websocket_core.delivery.lane import Key
 
 # A run of this many frames is closed and a new one begun, so that dropping acknowledged frames never moves much memory.
 _RUN_FRAMES = 1024
@@ -41,7 +44,7 @@ class _Run:
         return chars
 
 
-class AckWindow:
+class AckWindow(Generic[Key]):
     """Counts the characters a client was sent and has not acknowledged.
 
     Until `engage` nothing is limited and only about the last `size` characters are remembered, so that a client which
@@ -54,7 +57,7 @@ class AckWindow:
         self._size = size
         self._keep = size + size // 4  # forgetting in strides is cheaper than frame by frame
         self._engaged = False
-        self._runs: dict[str, list[_Run]] = {}
+        self._runs: dict[Key, list[_Run]] = {}
         self.outstanding = 0
         """Characters sent and neither acknowledged nor forgotten."""
 
@@ -74,14 +77,14 @@ class AckWindow:
         """How many of `most` characters may go now."""
         return min(most, max(0, self._size - self.outstanding)) if self._engaged else most
 
-    def sent(self, thread_id: str, first_seq: int, frames: Sequence[str], chars: int) -> None:
+    def sent(self, thread: Key, first_seq: int, frames: Sequence[str], chars: int) -> None:
         """Frames of a thread, numbered from `first_seq`, of `chars` characters together, were given out.
 
         Numbers of a thread only grow between two calls of `forget` for it.
         """
-        runs = self._runs.get(thread_id)
+        runs = self._runs.get(thread)
         if runs is None:
-            self._runs[thread_id] = [_Run(first_seq, frames)]
+            self._runs[thread] = [_Run(first_seq, frames)]
         else:
             run = runs[-1]
             if run.next_seq == first_seq and len(run.lengths) < _RUN_FRAMES:
@@ -92,9 +95,9 @@ class AckWindow:
         if not self._engaged and self.outstanding > self._keep:
             self._forget_oldest()
 
-    def ack(self, thread_id: str, seq: int) -> None:
+    def ack(self, thread: Key, seq: int) -> None:
         """Everything sent of the thread up to and including `seq` has arrived."""
-        runs = self._runs.get(thread_id)
+        runs = self._runs.get(thread)
         if runs is None:
             return
         while runs and runs[0].first <= seq:
@@ -103,17 +106,17 @@ class AckWindow:
             if run.start == len(run.lengths):
                 del runs[0]
         if not runs:
-            del self._runs[thread_id]
+            del self._runs[thread]
 
-    def forget(self, thread_id: str) -> None:
+    def forget(self, thread: Key) -> None:
         """What was sent of the thread no longer counts: its client has named another position."""
-        for run in self._runs.pop(thread_id, ()):
+        for run in self._runs.pop(thread, ()):
             self.outstanding -= run.drop(len(run.lengths) - run.start)
 
     def _forget_oldest(self) -> None:
         """Forget the oldest frames, thread by thread, as long as a whole window stays remembered."""
-        for thread_id in list(self._runs):
-            runs = self._runs[thread_id]
+        for thread in list(self._runs):
+            runs = self._runs[thread]
             while runs:
                 run = runs[0]
                 count = run.fitting(self.outstanding - self._size)
@@ -121,4 +124,4 @@ class AckWindow:
                 if run.start < len(run.lengths):
                     return
                 del runs[0]
-            del self._runs[thread_id]
+            del self._runs[thread]

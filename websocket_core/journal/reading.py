@@ -10,6 +10,7 @@ import msgspec
 from django.db import connection
 
 from websocket_core.conf import conf
+from websocket_core.ids import ThreadKey
 from websocket_core.models import Thread
 
 
@@ -31,7 +32,7 @@ class Bounds(NamedTuple):
 class Welcome(NamedTuple):
     """What a new connection has to know."""
 
-    heads: dict[str, int]
+    heads: dict[ThreadKey, int]
     complete: bool  # False: the user has more threads than `heads`; the others were last updated before `oldest`
     oldest: datetime | None
 
@@ -79,7 +80,7 @@ def welcome(user_id: str) -> Welcome:
             [user_id, limit],
         )
         rows = cursor.fetchall()
-    heads = {row[0]: row[1] for row in rows}
+    heads = {(user_id, row[0]): row[1] for row in rows}
     # Of the same look: a second one would find a thread that has moved meanwhile, and a time after that of others.
     return Welcome(heads, len(rows) < limit, _aware(rows[-1][2]) if rows else None)
 

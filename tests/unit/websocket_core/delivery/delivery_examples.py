@@ -30,6 +30,6 @@ def resume(machine, thread_id, cursor, last_seq, name="r"):
 def answer(machine, thread_id, last_seq, limit=100, chars=0):
     """Obey the one Read that is due, from a journal with events 1 to last_seq."""
     (read,) = machine.reads()
-    assert read.thread_id == thread_id
+    assert read.thread == thread_id
     machine.page(read, events(thread_id, read.after + 1, min(last_seq, read.after + limit), chars))
     return read

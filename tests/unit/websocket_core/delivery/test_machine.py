@@ -92,7 +92,7 @@ class DeliveryMachine(RuleBasedStateMachine):
         self.hints = []  # under way, or to be rung again
         self.controls: deque[str] = deque()  # sent to the machine, not yet given out
         self.control_number = 0
-        self.read: Read | None = None  # in flight
+        self.read: Read[str] | None = None  # in flight
         self.snapshot: Page | None = None  # what the journal said, when it was read before it is handed over
         self.answered = []
         self.locates = []
@@ -327,7 +327,7 @@ class DeliveryMachine(RuleBasedStateMachine):
                 self.locates.append(order)
             else:
                 assert self.read is None, "two reads in flight"
-                assert self.watched is None or order.thread_id in self.watched
+                assert self.watched is None or order.thread in self.watched
                 self.read = order
 
     @precondition(lambda self: self.read is not None and self.snapshot is None)
@@ -336,8 +336,8 @@ class DeliveryMachine(RuleBasedStateMachine):
         assert self.read is not None
         self.snapshot = self.journal_after(self.read, limit)
 
-    def journal_after(self, read: Read, limit: int) -> Page:
-        thread = self.threads[read.thread_id]
+    def journal_after(self, read: Read[str], limit: int) -> Page:
+        thread = self.threads[read.thread]
         if thread.first_seq > read.after + 1:
             return [], thread.first_seq
         return thread.slice(read.after + 1, read.after + limit), None
@@ -352,7 +352,7 @@ class DeliveryMachine(RuleBasedStateMachine):
         self.answered.append((read, snapshot))
         frames, first_seq = snapshot
         if self.delivery.page(read, frames, first_seq):
-            thread = self.threads[read.thread_id]
+            thread = self.threads[read.thread]
             assert first_seq is not None
             assert thread.position == read.after
             thread.position = first_seq - 1
@@ -383,8 +383,8 @@ class DeliveryMachine(RuleBasedStateMachine):
         if fail:
             self.delivery.read_failed(order)
             return
-        thread = self.threads[order.thread_id]
-        self.delivery.located(order.thread_id, thread.handshake_head)
+        thread = self.threads[order.thread]
+        self.delivery.located(order.thread, thread.handshake_head)
         if thread.position is None:
             thread.position = thread.handshake_head
             thread.high = max(thread.high, thread.position)

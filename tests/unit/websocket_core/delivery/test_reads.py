@@ -201,7 +201,7 @@ def test_busy_threads_do_not_keep_one_behind_for_ever(chars, waiting, while_read
         orders = machine.reads()
         hints(while_reading)
         for read in orders:
-            if read.thread_id == "behind":
+            if read.thread == "behind":
                 machine.page(read, [event("behind", 1, chars)])
             else:
                 machine.page(read, events("busy", read.after + 1, min(seq, read.after + 20), 5))

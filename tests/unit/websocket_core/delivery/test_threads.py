@@ -125,7 +125,7 @@ def test_paused_threads__many_of_them_are_all_found_again():
     found = set()
     while reads := machine.reads():
         for read in reads:
-            machine.page(read, [f"{read.thread_id}/2"])
+            machine.page(read, [f"{read.thread}/2"])
         found |= set(machine.take(1 << 20))
     assert found == {f"t{number}/2" for number in range(300)}
 
@@ -230,7 +230,25 @@ def test_watch__touches_what_changes_and_nothing_else(monkeypatch):
     machine.watch(["t1", "t2"])
     touched.clear()
     machine.watch(["t2", "t3"])
-    assert {lane.thread_id for _, lane, *_ in touched} == {"t1", "t3"}
+    assert {lane.thread for _, lane, *_ in touched} == {"t1", "t3"}
     touched.clear()
     machine.watch(["t3", "t2"])
     assert not touched
+
+
+# Keys
+
+
+def test_threads_of_one_name_of_two_owners__have_a_place_each():
+    """A key is whatever the driver chooses, and comes back in its orders as it was."""
+    mine, theirs = ("ann", "t"), ("bob", "t")
+    machine = delivery({mine: 1, theirs: 4})
+    machine.hint(mine, 2, ["mine/2"])
+    machine.hint(theirs, 6, ["theirs/6"])
+    assert machine.take(BIG) == ["mine/2"]
+    (read,) = machine.reads()
+    assert (read.thread, read.after) == (theirs, 4)
+    machine.page(read, ["theirs/5", "theirs/6"])
+    assert machine.take(BIG) == ["theirs/5", "theirs/6"]
+    assert machine.ack({mine: 3, theirs: 6}) == {mine: 2}
+    assert (machine.cursor(mine), machine.cursor(theirs)) == (2, 6)

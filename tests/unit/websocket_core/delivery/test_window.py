@@ -4,7 +4,7 @@ from websocket_core.delivery.window import AckWindow
 
 
 def window_with(size, *sent):
-    window = AckWindow(size)
+    window: AckWindow[str] = AckWindow(size)
     for thread_id, first_seq, lengths in sent:
         frames = ["x" * length for length in lengths]
         window.sent(thread_id, first_seq, frames, sum(lengths))
@@ -66,7 +66,7 @@ def test_an_ack_reaches_over_seqs_that_were_skipped():
 
 
 def test_an_ack_of_many_runs_is_exact():
-    window = AckWindow(10**9)
+    window: AckWindow[str] = AckWindow(10**9)
     for seq in range(1, 5_001):
         window.sent("a", seq, ["x" * (seq % 7)], seq % 7)
     window.ack("a", 4_000)
@@ -88,7 +88,7 @@ def test_a_forgotten_thread_no_longer_counts():
 
 
 def test_a_client_that_never_acknowledges_costs_no_more_than_a_window():
-    window = AckWindow(1_000)
+    window: AckWindow[str] = AckWindow(1_000)
     for seq in range(1, 10_001):
         window.sent("ab"[seq % 2], seq // 2 + 1, ["x" * 10], 10)
         assert min(10 * seq, 1_000) <= window.outstanding <= 1_000 + 250
@@ -96,7 +96,7 @@ def test_a_client_that_never_acknowledges_costs_no_more_than_a_window():
 
 
 def test_the_first_ack_finds_the_window_where_it_belongs():
-    window = AckWindow(100)
+    window: AckWindow[str] = AckWindow(100)
     for seq in range(1, 1_001):
         window.sent("a", seq, ["x" * 10], 10)
     window.engage()

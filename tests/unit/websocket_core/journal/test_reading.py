@@ -27,7 +27,7 @@ async def test_welcome__oldest_is_that_of_the_heads_it_read(settings, microsecon
         moment = BEGAN + timedelta(seconds=number, microseconds=microsecond)
         await db.writer.call(lambda: Thread.objects.filter(thread_id=f"t{number}").update(updated_at=moment))  # noqa: B023
     found = await db.read(_welcome_then_moved)
-    assert found.heads == {"t2": 1, "t1": 1}
+    assert found.heads == {(GOOGLE, "t2"): 1, (GOOGLE, "t1"): 1}
     assert not found.complete
     assert found.oldest == BEGAN + timedelta(seconds=1, microseconds=microsecond)
 
