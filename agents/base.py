@@ -7,6 +7,8 @@ from collections.abc import Awaitable, Callable
 from typing import Any, ClassVar, Literal, get_args
 
 from netra.agents.authoring.input_schemas import schema_of
+from netra.agents.execution.bare import execute_bare
+from netra.agents.execution.runnable import is_async
 from websocket_core.protocols import WebSocketManagerProtocol
 
 OnLoss = Literal["fail", "retry"]
@@ -77,8 +79,6 @@ class BaseAgent:
             InvalidAction: the agent does not take this input; nothing was emitted.
             Exception: what the agent raised; `agent_failed` was emitted before.
         """
-        from netra.agents.execution.execute import execute_bare  # it runs agents, and so knows this class
-
         if self.manager is None:
             raise RuntimeError(
                 "this agent has no manager: call AgentRegistry.set_websocket_manager(manager) before create_agent"
@@ -157,11 +157,6 @@ def check_class(agent_class: type[BaseAgent]) -> None:
         raise ValueError(f"on_loss of agent {name} is 'fail' or 'retry', not {on_loss!r}")
     if timeout is not None and not (isinstance(timeout, int | float) and timeout > 0):
         raise ValueError(f"timeout of agent {name} is a number of seconds above 0, or None; not {timeout!r}")
-
-
-def is_async(function: Any) -> bool:
-    """Whether calling it gives a coroutine: an `async def`, or an object with an `async def __call__`."""
-    return inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(getattr(function, "__call__", None))  # noqa: B004
 
 
 def _check_body(name: str, function: Any) -> None:

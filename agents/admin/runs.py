@@ -13,8 +13,10 @@ from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
 from netra.agents.admin import run_timeline
+from netra.agents.admin.approvals import verdict
 from netra.agents.ledger.open_runs import is_open
 from netra.agents.models import OPEN, Run, RunStatus
+from netra.agents.service.runtime import request_stop
 from netra.agents.timeline import duration
 from websocket_core.admin import confirm, json_text
 from websocket_core.admin.events import ThreadFilter
@@ -201,8 +203,6 @@ class RunAdmin(ReadOnlyAdmin):
         found = list(row.approvals.select_related("decision", "run").order_by("pk")[:RECENT])
         if not found:
             return "None were needed."
-        from netra.agents.admin.approvals import verdict
-
         return format_html(
             '<ul class="netra-approvals">{}</ul>',
             format_html_join(
@@ -235,8 +235,6 @@ class RunAdmin(ReadOnlyAdmin):
     @admin.action(description="Stop selected runs", permissions=["act"])
     def stop(self, request: HttpRequest, rows: QuerySet[Any]) -> HttpResponse | None:
         """After a question, end these runs with `agent_cancelled`."""
-        from netra.agents.service.runtime import request_stop
-
         going = list(rows.filter(status__in=OPEN).select_related("thread")[: confirm.MOST_ROWS])
         if going and not confirm.is_confirmed(request):
             return confirm.ask(

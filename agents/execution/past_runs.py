@@ -15,7 +15,7 @@ from typing import Any
 from weakref import WeakKeyDictionary
 
 from netra.agents.authoring.facts import PastRun
-from netra.agents.base import BaseAgent, is_async
+from netra.agents.execution.runnable import Runnable, is_async
 from netra.agents.ledger import reading as run_reads
 from websocket_core.database import db
 
@@ -23,11 +23,11 @@ Load = Callable[[], list[PastRun]]
 
 NAME = "history"
 MOST_FUNCTIONS = 500  # looked at of one agent
-_known: WeakKeyDictionary[type[BaseAgent], bool] = WeakKeyDictionary()
+_known: WeakKeyDictionary[type[Runnable], bool] = WeakKeyDictionary()
 
 
 async def loaded_or_loader(
-    agent: BaseAgent, user_id: str, thread_id: str, before: int | None = None
+    agent: Runnable, user_id: str, thread_id: str, before: int | None = None
 ) -> tuple[list[PastRun], Load | None]:
     """The thread's earlier runs; or nothing, and what loads them when they are asked for after all."""
     if is_async(agent.run) and names_history(type(agent)):
@@ -35,7 +35,7 @@ async def loaded_or_loader(
     return [], partial(db.read_now, run_reads.history, user_id, thread_id, before)
 
 
-def names_history(kind: type[BaseAgent]) -> bool:
+def names_history(kind: type[Runnable]) -> bool:
     """Whether the code of an agent names `history`: its own, and that of functions of the same module it leads to."""
     found = _known.get(kind)
     if found is None:
@@ -43,9 +43,8 @@ def names_history(kind: type[BaseAgent]) -> bool:
     return found
 
 
-def _codes(kind: type[BaseAgent]) -> Iterator[CodeType]:
-    classes = kind.__mro__[: kind.__mro__.index(BaseAgent)]
-    left: list[Any] = [member for one in classes for member in vars(one).values()]
+def _codes(kind: type[Runnable]) -> Iterator[CodeType]:
+    left: list[Any] = [member for one in kind.__mro__ for member in vars(one).values()]
     seen: set[int] = set()
     while left and len(seen) < MOST_FUNCTIONS:
         function = _function_of(left.pop())

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from datetime import UTC, datetime
 from importlib.metadata import entry_points
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from opentelemetry import context as otel_context
 from opentelemetry import trace
@@ -21,13 +21,11 @@ from opentelemetry.sdk.trace.export import BatchSpanProcessor
 from opentelemetry.trace import SpanKind, Status, StatusCode
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
+from netra.agents.ledger.moves import Lease
+from netra.agents.observing.tracing import Span, Tracer
 from websocket_core.process.heartbeat import this_process
 from websocket_core.process.lifecycle import lifecycle
 from websocket_core.process.log_context import user_mark
-
-if TYPE_CHECKING:
-    from netra.agents.ledger.moves import Lease
-    from netra.agents.observing.tracing import Span, Tracer
 
 FLUSH_SECONDS = 3.0  # what is left at the end of the process has so long to be sent
 _FIELD = "traceparent"

@@ -13,13 +13,16 @@ import os
 from collections.abc import Mapping
 from contextlib import AbstractContextManager, nullcontext
 from functools import cache
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
-if TYPE_CHECKING:
-    from netra.agents.ledger.moves import Lease
+from django.utils.module_loading import import_string
+
+from netra.agents.ledger.moves import Lease
 
 log = logging.getLogger(__name__)
 
+# Named, not imported: its libraries are optional, and take their time.
+OPENTELEMETRY = "netra.agents.observing.opentelemetry_tracer.make_tracer"
 ENDPOINTS = ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT")
 
 
@@ -97,9 +100,8 @@ def get_tracer() -> Tracer:
     if not is_wanted(os.environ):
         return _NoTracer()
     try:
-        from netra.agents.observing.opentelemetry_tracer import make_tracer  # an optional dependency
-
-        return make_tracer(os.environ)
+        tracer: Tracer = import_string(OPENTELEMETRY)(os.environ)
+        return tracer
     except ImportError as error:
         log.warning(
             "OTEL_* variables ask for traces, but %s. Install opentelemetry-sdk and "

@@ -23,7 +23,8 @@ from netra.agents.blocking.pool import prepare_loop, use_own_thread
 from netra.agents.conf import conf
 from netra.agents.errors import UnknownAgentError
 from netra.agents.execution import past_runs
-from netra.agents.execution.execute import SERVER_STOPPED, Ending, Execution, body_of
+from netra.agents.execution.endings import SERVER_STOPPED, Ending
+from netra.agents.execution.execution import Execution, body_of
 from netra.agents.ledger import reading as run_reads
 from netra.agents.ledger.leases import ClaimRun, FinishRun, RestRun, rest_key
 from netra.agents.ledger.moves import Event, Lease, with_usage

@@ -62,7 +62,7 @@ async def test_result_that_cannot_be_written(join, make, value):
 @pytest.mark.parametrize("error", [GeneratorExit(SECRET), StopAsyncIteration(SECRET), Mute(), AgentError("\ud800")])
 async def test_raises_something_odd(join, make, caplog, error, where):
     caplog.set_level(
-        logging.CRITICAL, "netra.agents.execution.execute"
+        logging.CRITICAL, "netra.agents.execution.endings"
     )  # half a character in its log is too much for test reports
 
     async def body(ctx, input):

@@ -53,7 +53,7 @@ def test_illegal_name(name: str) -> None:
 
 
 def test_name_that_is_taken() -> None:
-    with pytest.raises(ValueError, match=r"taken by agents\.builtin"):
+    with pytest.raises(ValueError, match=r"taken by netra\.agents\.builtin"):
         agent("test_agent")(good)
 
 

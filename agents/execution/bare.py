@@ -1,0 +1,64 @@
+"""An agent that runs outside the runtime, as `BaseAgent.execute_with_websocket_events` lets it."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+from netra.agents.authoring.context import AgentContext, RunInfo
+from netra.agents.authoring.run_events import RunEvents
+from netra.agents.errors import AgentError
+from netra.agents.execution import past_runs
+from netra.agents.execution.execution import Execution, body_of
+from netra.agents.execution.runnable import Runnable
+from websocket_core.errors import RunOverError
+from websocket_core.protocols import WebSocketManagerProtocol
+from websocket_core.unified_manager import UnifiedWebSocketManager
+
+
+async def execute_bare(agent: Runnable, manager: WebSocketManagerProtocol, input: Any) -> Any:
+    """Run an agent outside the runtime, with the whole golden path. See `BaseAgent.execute_with_websocket_events`.
+
+    Nobody renews a lease here and nobody sweeps up: who is cancelled ends the run before it goes.
+    """
+    agent.check_input(input)
+    whose = manager.user_context
+    info = RunInfo(whose.user_id, whose.thread_id, whose.run_id)
+    if isinstance(manager, UnifiedWebSocketManager):
+        info.history, info.load_history = await past_runs.loaded_or_loader(agent, whose.user_id, whose.thread_id)
+    execution = Execution(agent, AgentContext(info, RunEvents(manager)))
+    work = asyncio.create_task(_execute_bare(execution, manager, input), name=f"netra-bare {whose.run_id}")
+    try:
+        return await asyncio.shield(work)
+    except asyncio.CancelledError:
+        execution.stop("stopped")
+        try:
+            await asyncio.wait({work})
+        finally:
+            work.cancel()
+            work.add_done_callback(lambda done: done.cancelled() or done.exception())  # nobody asks any more
+        raise
+
+
+async def _execute_bare(execution: Execution, manager: WebSocketManagerProtocol, input: Any) -> Any:
+    whose, context = manager.user_context, execution.context
+    run_events, agent = context.events, execution.agent
+    started: dict[str, Any] = {"agent_type": agent.name, "input": input}
+    if whose.request_id is not None:
+        started["request_id"] = whose.request_id
+    await run_events.emit("agent_started", started, wait=True)
+    ending = await execution.run(body_of(agent, context, input))
+    if ending.lost:
+        raise RunOverError()
+    if ending.terminal is None:
+        raise RuntimeError("this agent rests; it needs to be started through Netra (start_agent)")
+    run_events.let_closers_in()
+    terminal = (ending.terminal.event_type, ending.terminal.data)
+    for event_type, data in (*run_events.closers(ending.open_status, ending.open_error), terminal):
+        if not await manager.emit_critical_event(whose.user_id, event_type, data):
+            raise RunOverError()
+    if ending.error is not None:
+        raise ending.error
+    if ending.terminal.event_type != "agent_completed":
+        raise AgentError(ending.terminal.data.get("message", "The run was stopped."))
+    return ending.value
