@@ -112,13 +112,13 @@ def test_command__ends_with_1_and_without_a_traceback():
     done = subprocess.run(
         [sys.executable, "manage.py", "check"],
         cwd=ROOT,
-        env=clean_environment({"NETRA_AGENT_MODULES": "netra.agents.dem"}),
+        env=clean_environment({"NETRA_AGENT_MODULES": "netra.agents.builtin.dem"}),
         capture_output=True,
         text=True,
         timeout=120,
         check=False,
     )
     assert done.returncode == 1
-    assert "(netra_agents.E004) The agents of netra.agents.dem cannot be imported" in done.stderr
-    assert "Did you mean netra.agents.builtin.demo.agent?" in done.stderr
+    assert "(netra_agents.E004) The agents of netra.agents.builtin.dem cannot be imported" in done.stderr
+    assert "Did you mean netra.agents.builtin.demo?" in done.stderr
     assert "Traceback" not in done.stderr
