@@ -9,10 +9,8 @@ import signal
 import time
 from collections.abc import Awaitable, Callable
 from types import FrameType
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from netra.server.asgi_server import NetraServer
+from netra.server.ports import Stoppable
 
 log = logging.getLogger(__name__)
 
@@ -29,7 +27,7 @@ class Shutdown:
     """
 
     def __init__(
-        self, server: NetraServer, begin_drain: Callable[[], None], drain: Callable[[], Awaitable[None]]
+        self, server: Stoppable, begin_drain: Callable[[], None], drain: Callable[[], Awaitable[None]]
     ) -> None:
         self._server = server
         self._begin_drain = begin_drain

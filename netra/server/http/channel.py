@@ -6,14 +6,12 @@ import json
 import logging
 import time
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from twisted.web import http
 
 from netra.logs.seldom_log import SeldomLog
-
-if TYPE_CHECKING:
-    from netra.server.asgi_server import NetraServer
+from netra.server.ports import ServerSide
 
 log = SeldomLog(logging.getLogger(__name__))
 
@@ -28,7 +26,7 @@ PRIVATE_OF_INSTANCES = ["_dataBuffer", "_handlingRequest"]
 class HTTPChannel(http.HTTPChannel):
     """A connection that has not become a WebSocket (yet)."""
 
-    server: NetraServer
+    server: ServerSide
     transport: Any
 
     _head_since: float | None = None  # a request has begun, or none ever has: its head is awaited

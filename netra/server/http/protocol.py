@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from daphne.http_protocol import HTTPFactory as DaphneHTTPFactory
 from daphne.http_protocol import WebRequest as DaphneWebRequest
@@ -13,9 +13,7 @@ from daphne.http_protocol import WebRequest as DaphneWebRequest
 from netra.logs.seldom_log import SeldomLog
 from netra.server.http.channel import HTTPChannel
 from netra.server.http.forwarded_headers import drop_unreadable
-
-if TYPE_CHECKING:
-    from netra.server.asgi_server import NetraServer
+from netra.server.ports import ServerSide
 
 log = logging.getLogger(__name__)
 log_seldom = SeldomLog(log)
@@ -27,7 +25,7 @@ PRIVATE = ["basic_error", "gotLength", "handleContentChunk", "handle_reply", "pr
 class WebRequest(DaphneWebRequest):
     """One HTTP request, or the beginning of a WebSocket."""
 
-    server: NetraServer
+    server: ServerSide
     _body = _limit = 0
     _hint = ""
     _refused = False
@@ -100,7 +98,7 @@ class HTTPFactory(DaphneHTTPFactory):
 
     protocol = HTTPChannel  # Twisted's own chooses between HTTP/1 and 2, which TLS would negotiate
 
-    def __init__(self, server: NetraServer) -> None:
+    def __init__(self, server: ServerSide) -> None:
         super().__init__(server)
         self.sockets: dict[Any, HTTPChannel | None] = {}
         """The open connections by their transports, in the order of their coming; `None`: it is a WebSocket."""

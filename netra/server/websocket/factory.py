@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from daphne.ws_protocol import WebSocketFactory
 from daphne.ws_protocol import WebSocketProtocol as DaphneWebSocketProtocol
 
+from netra.server.ports import ServerSide
 from netra.server.websocket.protocol import WebSocketProtocol
-
-if TYPE_CHECKING:
-    from netra.server.asgi_server import NetraServer
 
 
 def protocol_class(factory: WebSocketFactory) -> type[WebSocketProtocol]:
@@ -23,7 +19,7 @@ def protocol_class(factory: WebSocketFactory) -> type[WebSocketProtocol]:
     return type("WebSocketProtocol", (WebSocketProtocol,), options)
 
 
-def make_factory(server: NetraServer) -> WebSocketFactory:
+def make_factory(server: ServerSide) -> WebSocketFactory:
     """Return the factory of a server's WebSockets."""
     limits = server.limits
     factory = WebSocketFactory(server, server=server.server_name)

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from daphne.ws_protocol import WebSocketProtocol as DaphneWebSocketProtocol
 
+from netra.server.ports import ServerSide
 from netra.server.websocket.inbox import Inbox
-
-if TYPE_CHECKING:
-    from netra.server.asgi_server import NetraServer
 
 WHOLE_MESSAGE = (1, 2, 8)  # opcodes; with the final bit. A close frame is the last one anyway
 EARLY = 64 * 1024  # bytes that may wait for the application to accept
@@ -19,7 +17,7 @@ EARLY = 64 * 1024  # bytes that may wait for the application to accept
 class IncomingMessages(DaphneWebSocketProtocol):
     """The half of a WebSocket that is from the client to the application's inbox."""
 
-    server: NetraServer
+    server: ServerSide
     transport: Any
     application_queue: Inbox | None = None
 

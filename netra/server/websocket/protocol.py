@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import time
 from collections.abc import Sequence
@@ -15,22 +14,11 @@ from autobahn.websocket.types import ConnectionDeny
 from netra.server.websocket.framing import EXTENSION, server_binary_frame, server_frame, server_frames
 from netra.server.websocket.handshake_headers import plain_headers
 from netra.server.websocket.incoming import IncomingMessages
+from netra.server.websocket.last_words import FLOODING, SENDABLE, TOO_SLOW, close_reason
 
 log = logging.getLogger(__name__)
 
 PING = b"\x89\x00"
-SENDABLE = {1000, 1001, 1003, *range(1007, 1015), *range(3000, 5000)}  # close codes that may be on the wire
-
-
-def _last_words(code: str, message: str, **fields: int) -> bytes:
-    return server_frame(json.dumps({"event_type": "error", "code": code, "message": message, **fields}))
-
-
-TOO_SLOW = _last_words("too_slow", "This client took nothing for too long. Connect again, and resume.")
-FLOODING = _last_words(
-    "flooding", "Too many pings, pongs or fragments of messages. Come back later.", retry_after_ms=5000
-)
-
 # Private or undocumented names of Daphne and Autobahn that this module and its base use; a test fails when one is gone.
 PRIVATE = [
     *(
@@ -133,7 +121,7 @@ class WebSocketProtocol(IncomingMessages):
             self.refuse(503 if code == 1012 else 403)
             self._tell_disconnect(code)
         else:
-            self.sendCloseFrame(code, _cut(reason) or None)
+            self.sendCloseFrame(code, close_reason(reason) or None)
 
     def sendCloseFrame(  # noqa: N802
         self,
@@ -302,8 +290,3 @@ class WebSocketProtocol(IncomingMessages):
 
 def _deny(status: int) -> ConnectionDeny:
     return ConnectionDeny(status, HTTPStatus(status).phrase)  # type: ignore[no-untyped-call]
-
-
-def _cut(reason: str) -> bytes:
-    """Return a close reason of at most 123 bytes."""
-    return reason.encode()[:123].decode(errors="ignore").encode()

@@ -2,30 +2,56 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, cast
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any, ClassVar, Protocol, cast
 
 from django.contrib.admin.exceptions import DisallowedModelAdminLookup
 from django.contrib.admin.options import IncorrectLookupParameters
 from django.contrib.admin.views.main import ChangeList
 from django.core.paginator import Paginator
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 from django.http import HttpRequest
 
 from websocket_core.admin.lists.calendar import Period, choices
 from websocket_core.admin.lists.filters import Filter
-from websocket_core.admin.lists.keyset import Cursor, KeysetList, Page
-
-if TYPE_CHECKING:
-    from websocket_core.admin.lists.read_only import ReadOnlyAdmin
+from websocket_core.admin.lists.keyset import Cursor, KeysetList, Page, Stretch
 
 OLDER, NEWER, PERIOD, EVERYTHING = "older", "newer", "on", "everything"
 
 
-class KeysetChangeList(ChangeList):
-    """A change list whose pages are found by key.
+class ListedAdmin(Protocol):
+    """What the list needs of its model admin: how it is ordered, and which searches an index answers.
 
-    Its model admin is a `ReadOnlyAdmin`, which says how the list is ordered and which searches an index answers.
+    Attributes:
+        search_bound: rows a search or an unindexed filter looks at for one page.
+        may_search_everything: a search may be repeated without the bound.
     """
+
+    search_bound: ClassVar[int]
+    may_search_everything: ClassVar[bool]
+
+    def get_stretches(self, changelist: KeysetChangeList) -> Sequence[Stretch]:
+        """The order of the list."""
+
+    def exact_matches(self, request: HttpRequest, term: str) -> QuerySet[Any] | None:
+        """Rows that an index finds by the term alone, however old they are; `None` when there are none."""
+
+    def period_condition(self, period: Period, params: Mapping[str, str]) -> Q:
+        """The rows of a year, month, day or hour; `params` is the list's query string."""
+
+    def time_span(self, rows: QuerySet[Any]) -> tuple[datetime, datetime] | None:
+        """The dates of the first and the last row; `None` when there are no rows or no dates to drill down by."""
+
+    def about_total(self) -> int | None:
+        """About how many rows there are, if that can be known without counting."""
+
+    def prepare_rows(self, rows: list[Any]) -> None:
+        """Look up for a whole page what its cells need."""
+
+
+class KeysetChangeList(ChangeList):
+    """A change list whose pages are found by key. Its model admin is a `ListedAdmin`."""
 
     page: Page
     period: Period | None = None
@@ -159,5 +185,5 @@ class KeysetChangeList(ChangeList):
         return {"show": True, "back": back, "choices": found}
 
     @property
-    def _admin(self) -> ReadOnlyAdmin:
-        return cast("ReadOnlyAdmin", self.model_admin)
+    def _admin(self) -> ListedAdmin:
+        return cast("ListedAdmin", self.model_admin)

@@ -19,7 +19,7 @@ from django.utils.safestring import SafeString
 
 from websocket_core.admin.lists import links
 from websocket_core.admin.lists.calendar import Period
-from websocket_core.admin.lists.change_list import KeysetChangeList
+from websocket_core.admin.lists.change_list import KeysetChangeList, ListedAdmin
 from websocket_core.admin.lists.filters import Filter
 from websocket_core.admin.lists.honest_text import undeceive_page
 from websocket_core.admin.lists.keyset import Stretch
@@ -216,6 +216,10 @@ class ReadOnlyAdmin(_ModelAdmin):
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> Any:
         """A list, on which no text looks like what it is not."""
         return undeceive_page(super().changelist_view(request, extra_context))
+
+
+if TYPE_CHECKING:
+    _IS_WHAT_A_LIST_NEEDS: type[ListedAdmin] = ReadOnlyAdmin  # two metaclasses: it cannot inherit from the protocol
 
 
 def log_action(model_admin: _ModelAdmin, request: HttpRequest, rows: Iterable[Model], message: str) -> None:
