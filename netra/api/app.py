@@ -11,7 +11,7 @@ from ninja import Path, Query, Status
 from netra.agents.base import normalise_input
 from netra.agents.registry.registered import catalogue
 from netra.agents.service.runtime import RunRuntime
-from netra.api import problems, reads, schemas
+from netra.api import problems, reads, schemas, writes
 from netra.api.document import NetraAPI, StrictParser
 from netra.api.identity import ApiRequest, authenticate
 from websocket_core.auth import issue_ticket
@@ -73,13 +73,13 @@ async def create_token(request: ApiRequest, body: schemas.TokenIn) -> Status[dic
     if request.auth.kind != "session":
         raise problems.Problem(403, "session_required", "Log in: tokens are made in a session, not with another token.")
     ttl = None if body.ttl is None else timedelta(seconds=body.ttl)
-    return Status(201, await db.write(reads.make_token, request.auth.user_id, ttl, body.label))
+    return Status(201, await db.write(writes.make_token, request.auth.user_id, ttl, body.label))
 
 
 @api.delete("/tokens/{token_id}", response={204: None})
 async def delete_token(request: ApiRequest, token_id: Annotated[int, Path(ge=1, le=2**63 - 1)]) -> HttpResponse:
     """Revoke a token; its sockets are closed."""
-    await db.write(reads.revoke_token, request.auth.user_id, token_id)
+    await db.write(writes.revoke_token, request.auth.user_id, token_id)
     return HttpResponse(status=204)
 
 
@@ -115,14 +115,14 @@ async def read_thread(request: ApiRequest, thread_id: ThreadName) -> dict[str, A
 @api.patch("/threads/{thread_id}", response=schemas.Thread)
 async def rename_thread(request: ApiRequest, thread_id: ThreadName, body: schemas.Rename) -> dict[str, Any]:
     """Rename a thread."""
-    await db.write(reads.rename_thread, request.auth.user_id, thread_id, body.title)
+    await db.write(writes.rename_thread, request.auth.user_id, thread_id, body.title)
     return await db.read(reads.thread, request.auth.user_id, thread_id)
 
 
 @api.delete("/threads/{thread_id}", response={204: None})
 async def delete_thread(request: ApiRequest, thread_id: ThreadName) -> HttpResponse:
     """Delete a thread, its runs and its events; refused while a run of it is not over."""
-    await db.write(reads.delete_thread, request.auth.user_id, thread_id)
+    await db.write(writes.delete_thread, request.auth.user_id, thread_id)
     await remove_deleted(REMOVAL_SECONDS)
     return HttpResponse(status=204)
 

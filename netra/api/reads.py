@@ -2,21 +2,15 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 import msgspec
-from django.db import transaction
 from django.db.models import Q
 
-from netra.agents.ledger.open_runs import is_open
 from netra.agents.ledger.reading import thread_states
 from netra.agents.models import OPEN, Run
-from netra.api.problems import Problem
-from websocket_core.auth import tokens
-from websocket_core.conf import conf
-from websocket_core.errors import InvalidAction, NotFound, ThreadBusy
-from websocket_core.journal.removal import take_away
+from websocket_core.errors import InvalidAction, NotFound
 from websocket_core.models import AccessToken, Thread
 from websocket_core.protocols import RunState
 from websocket_core.wire import events
@@ -58,35 +52,6 @@ def thread(user_id: str, thread_id: str) -> dict[str, Any]:
     return _described(user_id, [_thread(user_id, thread_id)])[0]
 
 
-def rename_thread(user_id: str, thread_id: str, title: str) -> None:
-    """Give a thread a title.
-
-    Raises:
-        NotFound: the user has none of this name.
-    """
-    if not Thread.objects.filter(user_id=user_id, thread_id=thread_id, deleted_at=None).update(title=title):
-        raise NotFound("There is no such thread.", thread_id=thread_id)
-
-
-def delete_thread(user_id: str, thread_id: str) -> None:
-    """Delete a thread: from now on the user has none of this name. What it leaves is removed by `removal`, however
-    much it is. A later run of the name goes on counting, since `(thread_id, seq)` names an event for ever.
-
-    Raises:
-        NotFound: the user has none of this name.
-        ThreadBusy: a run of it is queued or active.
-    """
-    with transaction.atomic():
-        row = Thread.objects.select_for_update().filter(user_id=user_id, thread_id=thread_id, deleted_at=None).first()
-        if row is None:
-            raise NotFound("There is no such thread.", thread_id=thread_id)
-        # By the user's open runs, which are few, and not by the thread's runs, which may be many.
-        active = Run.objects.filter(is_open(), user_id=user_id, thread=row).order_by("pk").first()
-        if active is not None:
-            raise ThreadBusy("A run of this thread is not over. Stop it first.", active_run_id=active.run_id)
-        take_away(row)
-
-
 def runs(user_id: str, thread_id: str, limit: int, before: str | None) -> list[dict[str, Any]]:
     """Runs of a thread, newest first, from before a run."""
     row = _thread(user_id, thread_id)
@@ -108,28 +73,6 @@ def own_tokens(user_id: str, limit: int, before: int | None) -> list[dict[str, A
     if before is not None:
         rows = rows.filter(pk__lt=before)
     return [token_fields(token) for token in rows.order_by("-pk")[:limit]]
-
-
-def make_token(user_id: str, ttl: timedelta | None, label: str) -> dict[str, Any]:
-    """A new token, this once with its text.
-
-    Raises:
-        Problem: the user has as many as one may have.
-    """
-    if 0 < conf.TOKENS_PER_USER <= tokens.count_valid(user_id):
-        message = f"You have {conf.TOKENS_PER_USER} valid tokens. Revoke one that you do not need any more."
-        raise Problem(429, "token_limit", message)
-    tokens.forget_ended(user_id)
-    text, token = tokens.issue(user_id, ttl, label)
-    return {**token_fields(token), "token": text}
-
-
-def revoke_token(user_id: str, token_pk: int) -> None:
-    """End one of the user's tokens."""
-    token = AccessToken.objects.filter(user_id=user_id, pk=token_pk).first()
-    if token is None:
-        raise NotFound("There is no such token.")
-    tokens.revoke(token)
 
 
 def token_fields(token: AccessToken) -> dict[str, Any]:

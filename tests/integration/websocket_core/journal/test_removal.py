@@ -9,7 +9,7 @@ from django.utils import timezone
 
 from integration.netra.api.api_caller import Caller, problem
 from netra.agents.models import Memory, Run
-from netra.api import reads
+from netra.api import writes
 from test_framework.journal_operations import state
 from test_framework.ssot.factories import GITHUB, GOOGLE
 from websocket_core.database import db
@@ -72,7 +72,7 @@ async def test_of_a_thread_that_is_being_removed__nothing_is_left_to_be_seen(eac
             thread=Thread.objects.get(user_id=GOOGLE), key="k", data=b"secret", updated_at=timezone.now()
         )
     )
-    await db.write(reads.delete_thread, GOOGLE, "t")
+    await db.write(writes.delete_thread, GOOGLE, "t")
     assert await db.read(Event.objects.exists)
     assert await db.read(Run.objects.exists)
 
