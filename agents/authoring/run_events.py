@@ -1,8 +1,8 @@
 """The events of one run: in order, in grammar, and not more of them than needed.
 
 The grammar holds whatever the agent's body does: an event that may not come raises in the body, and what is open at the
-end is closed by `closers`. Deltas are paced: the first goes out at once, then a stream is written at most every
-`DELTA_SECONDS`, and always before any other event of the run.
+end is closed by `RunGrammar.closers`. Deltas are paced: the first goes out at once, then a stream is written at most
+every `DELTA_SECONDS`, and always before any other event of the run.
 """
 
 from __future__ import annotations
@@ -23,8 +23,6 @@ from websocket_core.protocols import WebSocketManagerProtocol
 from websocket_core.unified_manager import UnifiedWebSocketManager
 from websocket_core.wire import encoding, events
 from websocket_core.wire.grammar import RunGrammar
-
-Closer = tuple[str, dict[str, Any]]
 
 
 class RunEvents:
@@ -201,21 +199,6 @@ class RunEvents:
         """What closes the run, and is emitted by its manager, finds room whatever is stored already."""
         if isinstance(self.manager, UnifiedWebSocketManager):
             self.manager.room = RoomOfRun(closing=True)
-
-    def closers(self, status: str, error: str) -> list[Closer]:
-        """The events that close what is open, before the terminal event."""
-        found: list[Closer] = [
-            ("approval_resolved", {"approval_id": approval_id, "approved": False, "value": None, "by": "cancelled"})
-            for approval_id in self.grammar.approvals
-        ]
-        found += [
-            (
-                "tool_completed",
-                {"tool_call_id": call_id, "tool_name": name, "status": status, "error": error, "duration_ms": 0},
-            )
-            for call_id, name in self.grammar.tools.items()
-        ]
-        return found
 
     def _joined(self, key: tuple[str, str], text: str) -> str:
         """The text with the half character that waited for it, and without the one that it ends with."""

@@ -54,7 +54,7 @@ async def _execute_bare(execution: Execution, manager: WebSocketManagerProtocol,
         raise RuntimeError("this agent rests; it needs to be started through Netra (start_agent)")
     run_events.let_closers_in()
     terminal = (ending.terminal.event_type, ending.terminal.data)
-    for event_type, data in (*run_events.closers(ending.open_status, ending.open_error), terminal):
+    for event_type, data in (*run_events.grammar.closers(ending.open_status, ending.open_error), terminal):
         if not await manager.emit_critical_event(whose.user_id, event_type, data):
             raise RunOverError()
     if ending.error is not None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-import msgspec
 from django.db.models.functions import Now
 
 from netra.agents.conf import conf
@@ -15,7 +14,7 @@ from netra.agents.models import OPEN, Run, RunStatus
 from websocket_core.database.stored_text import exact, fitting
 from websocket_core.errors import RunFinished
 from websocket_core.ids import NAME_LENGTH, new_id
-from websocket_core.journal.statements import pairs_of
+from websocket_core.journal.reading import grammar_of
 from websocket_core.journal.transaction import ThreadRow, Transaction
 
 
@@ -140,29 +139,5 @@ def open_ends(
 ) -> list[Event]:
     """Closing events for what the journal has open of a run whose process cannot tell any more."""
     transaction.flush_events()
-    tools: dict[str, str] = {}
-    approvals: dict[str, None] = {}
-    for event_type, frame in pairs_of(row.pk, run.run_id, run.first_seq or 0):
-        try:
-            data = msgspec.json.decode(frame)["data"]
-        except msgspec.DecodeError:
-            continue  # a row that was damaged must not keep the run open for ever
-        if event_type == "tool_executing":
-            tools[data["tool_call_id"]] = data.get("tool_name", "")
-        elif event_type == "tool_completed":
-            tools.pop(data.get("tool_call_id"), None)
-        elif event_type == "approval_requested":
-            approvals[data["approval_id"]] = None
-        else:
-            approvals.pop(data.get("approval_id"), None)
-    closers = [
-        Event("approval_resolved", {"approval_id": approval_id, "approved": False, "value": None, "by": "cancelled"})
-        for approval_id in approvals
-    ]
-    return closers + [
-        Event(
-            "tool_completed",
-            {"tool_call_id": call_id, "tool_name": name, "status": status, "error": error, "duration_ms": 0},
-        )
-        for call_id, name in tools.items()
-    ]
+    grammar = grammar_of(row.pk, run.run_id, run.first_seq or 0)
+    return [Event(*closer) for closer in grammar.closers(status, error)]

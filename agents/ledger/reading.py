@@ -19,7 +19,8 @@ from netra.agents.conf import conf
 from netra.agents.models import ACTIVE, OPEN, Memory, Run
 from netra.agents.models import Decision as DecisionRow
 from websocket_core.conf import conf as delivery_conf
-from websocket_core.models import Event, Process
+from websocket_core.journal.reading import grammar_of
+from websocket_core.models import Process, Thread
 from websocket_core.protocols import RunState
 from websocket_core.wire.grammar import RunGrammar
 
@@ -106,20 +107,13 @@ class Whose(Protocol):
 
 
 def grammar_so_far(lease: Whose) -> RunGrammar:
-    """The grammar's state after everything the journal has of a run."""
-    grammar = RunGrammar()
-    # A thread's events are found by their numbers: without the first one this would read the thread's whole history.
+    """The grammar's state after everything the journal has of a run that has begun."""
+    thread_pk = Thread.objects.filter(user_id=lease.user_id, thread_id=lease.thread_id).values_list("pk").first()
+    if thread_pk is None:
+        return RunGrammar()
     runs = Run.objects.filter(user_id=lease.user_id, run_id=lease.run_id)
     first_seq = runs.values_list("first_seq", flat=True).first() or 0  # a run outside the runtime has no row
-    rows = Event.objects.filter(
-        thread__user_id=lease.user_id,
-        thread__thread_id=lease.thread_id,
-        run_id=lease.run_id,
-        seq__gte=first_seq,
-    ).order_by("seq")
-    for event_type, frame in rows.values_list("event_type", "frame"):
-        grammar.feed(event_type, msgspec.json.decode(frame)["data"])
-    return grammar
+    return grammar_of(*thread_pk, lease.run_id, first_seq)
 
 
 def memory(user_id: str, thread_id: str, key: str) -> bytes | None:

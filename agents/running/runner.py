@@ -214,7 +214,7 @@ class Runner:
             return None
         assert ending.terminal is not None
         run_events = execution.context.events
-        closers = [Event(*closer) for closer in run_events.closers(ending.open_status, ending.open_error)]
+        closers = [Event(*closer) for closer in run_events.grammar.closers(ending.open_status, ending.open_error)]
         finish = FinishRun(
             lease, closers, ending.terminal, result=ending.result, incident=ending.incident, take_next=not is_draining()
         )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
@@ -10,8 +11,18 @@ import msgspec
 from django.db import connection
 
 from websocket_core.conf import conf
+from websocket_core.errors import GrammarError
 from websocket_core.ids import ThreadKey
+from websocket_core.journal.statements import pairs_of
 from websocket_core.models import Thread
+from websocket_core.wire.grammar import RunGrammar
+
+
+class _Frame(msgspec.Struct):
+    data: dict[str, Any]
+
+
+_frames = msgspec.json.Decoder(_Frame)
 
 
 class Page(NamedTuple):
@@ -97,6 +108,23 @@ def head_before(user_id: str, thread_id: str, moment: datetime) -> int:
         return 0
     newest = thread.events.filter(created_at__lte=moment).order_by("-seq").values_list("seq", flat=True).first()
     return newest if newest is not None else thread.first_seq - 1
+
+
+def grammar_of(thread_pk: int, run_id: str, first_seq: int) -> RunGrammar:
+    """The tool calls and approvals of a run that has begun, those that are open and the ids of all, as the journal has
+    them.
+
+    A row that was damaged is left out: it must not keep its run open for ever.
+
+    Args:
+        first_seq: number of the run's first event; without it the thread's whole history would be read.
+    """
+    grammar = RunGrammar()
+    grammar.feed("agent_started", {})
+    for event_type, frame in pairs_of(thread_pk, run_id, first_seq):
+        with suppress(msgspec.DecodeError, GrammarError, LookupError, TypeError):
+            grammar.feed(event_type, _frames.decode(frame).data)
+    return grammar
 
 
 def moved_since(moment: datetime, user_ids: Collection[str] | None = None) -> list[tuple[str, str, int]]:

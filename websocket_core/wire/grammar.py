@@ -71,3 +71,23 @@ class RunGrammar:
             self.asked.add(data.get("tool_call_id", ""))
         elif event_type == "approval_resolved" and self.approvals.pop(data.get("approval_id", ""), None) is None:
             raise GrammarError(f"approval {data.get('approval_id')} is not open")
+
+    def closers(self, status: str, error: str) -> list[tuple[str, dict[str, Any]]]:
+        """The events, type and data, that close what is open. They come before the terminal event.
+
+        Args:
+            status: of the tool calls: `error` or `cancelled`.
+            error: of the tool calls, for people.
+        """
+        approvals = [
+            ("approval_resolved", {"approval_id": approval_id, "approved": False, "value": None, "by": "cancelled"})
+            for approval_id in self.approvals
+        ]
+        tools = [
+            (
+                "tool_completed",
+                {"tool_call_id": call_id, "tool_name": name, "status": status, "error": error, "duration_ms": 0},
+            )
+            for call_id, name in self.tools.items()
+        ]
+        return approvals + tools

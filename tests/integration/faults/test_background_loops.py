@@ -271,7 +271,8 @@ async def test_sweeper__a_lost_run_that_cannot_be_ended__the_others_are(
     assert (await Run.objects.aget(run_id="run-a")).status == "failed"
 
 
-async def test_lost_run__whose_events_are_damaged__ends_all_the_same() -> None:
+@pytest.mark.parametrize("damaged", ["{", "[]", '{"data":[]}', '{"data":{}}', '{"data":{"tool_call_id":[]}}'])
+async def test_lost_run__whose_events_are_damaged__ends_all_the_same__and_closes_the_others(damaged: str) -> None:
     from asgiref.sync import sync_to_async
 
     from websocket_core.models import Event
@@ -279,19 +280,23 @@ async def test_lost_run__whose_events_are_damaged__ends_all_the_same() -> None:
     await sync_to_async(_start)("a")
     await sync_to_async(_lose)("a")
     run = await Run.objects.aget()
-    await Event.objects.acreate(
-        thread_id=run.thread_id,
-        seq=2,
-        run_id=run.run_id,
-        event_type="tool_executing",
-        frame="{",
-        created_at=run.created_at,
-    )
+    whole = '{"data":{"tool_call_id":"c","tool_name":"search"}}'
+    for seq, frame in ((2, damaged), (3, whole)):
+        await Event.objects.acreate(
+            thread_id=run.thread_id,
+            seq=seq,
+            run_id=run.run_id,
+            event_type="tool_executing",
+            frame=frame,
+            created_at=run.created_at,
+        )
     from websocket_core.models import Thread
 
-    await Thread.objects.aupdate(last_seq=2)
+    await Thread.objects.aupdate(last_seq=3)
     await Sweeper(RunRuntime()).sweep()
     assert (await Run.objects.aget()).status == "failed"
+    closed = await Event.objects.aget(event_type="tool_completed")
+    assert '"tool_call_id":"c"' in closed.frame
 
 
 async def test_for_each__an_item_that_fails__comes_last_and_is_logged_once(caplog: pytest.LogCaptureFixture) -> None:

@@ -94,3 +94,25 @@ def test_grammar__illegal__and_the_state_stays(run):
     with pytest.raises(GrammarError):
         grammar.feed(*run[-1])
     assert (grammar.queued, grammar.started, grammar.over, grammar.tools, grammar.approvals) == before
+
+
+@pytest.mark.parametrize("run", LEGAL.values(), ids=LEGAL)
+def test_closers__let_a_run_end_wherever_it_is_left(run):
+    """After every event but the last one."""
+    for length in range(1, len(run)):
+        grammar = RunGrammar()
+        for event in [*STARTED, *[event for event in run[:length] if event[0] not in ("agent_started", "run_queued")]]:
+            grammar.feed(*event)
+        for event in grammar.closers("cancelled", "Stopped."):
+            grammar.feed(*event)
+        grammar.feed("agent_cancelled", {})
+
+
+def test_closers__answer_approvals_with_no__and_name_the_tools():
+    grammar = RunGrammar()
+    for event in [*STARTED, ("tool_executing", TOOL), ("approval_requested", ASK)]:
+        grammar.feed(*event)
+    assert grammar.closers("error", "The run failed.") == [
+        ("approval_resolved", {"approval_id": "a1", "approved": False, "value": None, "by": "cancelled"}),
+        ("tool_completed", {**TOOL, "status": "error", "error": "The run failed.", "duration_ms": 0}),
+    ]
