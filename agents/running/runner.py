@@ -259,7 +259,7 @@ class Runner:
             if usage and self._kept_usage.get(run_pk) != usage:
                 news[run_pk] = usage
         if news:
-            await db.writer.call(_write_usage, news, this_process.process_id)
+            await db.write(_write_usage, news, this_process.process_id)
             self._kept_usage.update(news)
         for run_pk in self._kept_usage.keys() - self._executions.keys():
             del self._kept_usage[run_pk]

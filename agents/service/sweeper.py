@@ -135,7 +135,7 @@ def _note_end(agent_type: str, operation: ReapRun) -> None:
 
 async def _retire() -> None:
     await get_journal().flush()
-    await db.writer.call(this_process.retire)
+    await db.write(this_process.retire)
 
 
 def _retries(agent_type: str) -> bool:

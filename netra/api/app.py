@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from datetime import timedelta
 from typing import Annotated, Any
 
@@ -22,6 +23,7 @@ from websocket_core.journal import reading as journal_read
 from websocket_core.journal.epoch import with_epoch
 from websocket_core.journal.reading import Bounds
 from websocket_core.journal.removal import remove_deleted
+from websocket_core.process.background import AWAY
 from websocket_core.wire.frames import moment
 
 NAME = r"^[A-Za-z0-9_.:\-]{1,128}$"
@@ -123,7 +125,8 @@ async def rename_thread(request: ApiRequest, thread_id: ThreadName, body: schema
 async def delete_thread(request: ApiRequest, thread_id: ThreadName) -> HttpResponse:
     """Delete a thread, its runs and its events; refused while a run of it is not over."""
     await db.write(writes.delete_thread, request.auth.user_id, thread_id)
-    await remove_deleted(REMOVAL_SECONDS)
+    with suppress(*AWAY):  # it is deleted; a sweeper removes the rest
+        await remove_deleted(REMOVAL_SECONDS)
     return HttpResponse(status=204)
 
 

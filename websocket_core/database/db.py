@@ -121,15 +121,22 @@ def read_now(function: Callable[..., T], *args: Any, seconds: float = 5.0) -> T:
 def write(function: Callable[..., T], *args: Any) -> asyncio.Future[T]:
     """Run a writing function that is not the journal's, in a thread of its own: nobody's events wait behind it.
 
-    SQLite has one writer at a time, and who does not get the lock asks again after pauses of up to 100 ms. There the
-    journal's own thread is the shorter wait. Hence such a function must be short on every database: what grows with
-    the data is done in pages, each a call of its own.
+    SQLite has one writer at a time, and a connection that does not get the lock asks again after pauses of up to
+    100 ms. There the journal's own thread is the shorter wait. It gets one such function at a time, so that a batch of
+    events waits for one of them at most, however many are queued. Hence a function must be short on every database:
+    what grows with the data is done in pages, each a call of its own.
     """
-    return (writer if connection.vendor == "sqlite" else _beside).call(function, *args)
+    if connection.vendor == "sqlite":
+        return _beside.call(_in_the_writer_s_turn, function, args)
+    return _beside.call(function, *args)
+
+
+def _in_the_writer_s_turn(function: Callable[..., T], args: tuple[Any, ...]) -> T:
+    return writer.submit(function, *args).result()
 
 
 def close_all() -> None:
     """End all database threads and close their connections (tests, end of a process)."""
     readers.close()
+    _beside.close()  # before the writer: it may wait for it
     writer.close()
-    _beside.close()

@@ -16,12 +16,15 @@ from django.utils import timezone
 
 from websocket_core.database import db
 from websocket_core.models import NOBODY, Thread
-from websocket_core.process.background import Outage, repeat
+from websocket_core.process.background import ForEach, Outage, repeat
 
 log = logging.getLogger(__name__)
 
 PAGE = 500  # rows that one transaction deletes
+AT_ONCE = 1000  # deleted threads that one question finds
 PAUSE = 0.01  # seconds between two pages, so that those who wait for the database have their turn
+
+_each = ForEach(log, "removing the deleted thread")
 
 
 def take_away(thread: Thread) -> None:
@@ -35,12 +38,22 @@ def take_away(thread: Thread) -> None:
     thread.save(force_insert=True)
 
 
-def remove_page() -> bool:
-    """Delete a page of what deleted threads have left; returns whether there may be more."""
+def deleted_threads(after: int = 0) -> list[int]:
+    """Primary keys of deleted threads that still have rows, in order, `AT_ONCE` of them at most.
+
+    Args:
+        after: only those with a greater key.
+    """
+    rows = Thread.objects.filter(user_id=NOBODY, pk__gt=after)
+    return list(rows.order_by("pk").values_list("pk", flat=True)[:AT_ONCE])
+
+
+def remove_page(thread_pk: int) -> bool:
+    """Delete a page of what a deleted thread has left; returns whether there may be more."""
     with transaction.atomic():
         # Locked: processes that do this at the same time take a thread each.
         threads = Thread.objects.select_for_update(skip_locked=connection.features.has_select_for_update_skip_locked)
-        thread = threads.filter(user_id=NOBODY).order_by("thread_id").first()
+        thread = threads.filter(pk=thread_pk, user_id=NOBODY).first()
         if thread is None:
             return False
         for relation in Thread._meta.related_objects:  # events, and whatever other applications keep of a thread
@@ -49,14 +62,27 @@ def remove_page() -> bool:
                 rows.filter(pk__in=page).only("pk").delete()
                 return True
         thread.delete()
-    return True
+    return False
 
 
 async def remove_deleted(seconds: float = float("inf")) -> None:
-    """Empty deleted threads, page by page, for about so long at most."""
+    """Empty deleted threads, page by page, for about so long at most.
+
+    A thread that cannot be removed (another application protects something of it) is logged once and passed over.
+
+    Raises:
+        OperationalError, InterfaceError: the database is away.
+    """
     end = time.monotonic() + seconds
-    while await db.write(remove_page) and time.monotonic() < end:  # noqa: ASYNC110 - a pause, not a question
-        await asyncio.sleep(PAUSE)
+
+    async def remove(thread_pk: int) -> None:
+        while time.monotonic() < end and await db.write(remove_page, thread_pk):  # noqa: ASYNC110 - a pause
+            await asyncio.sleep(PAUSE)
+
+    last = 0
+    while time.monotonic() < end and (found := await db.read(deleted_threads, last)):
+        await _each.take(found, remove)
+        last = found[-1]
 
 
 async def keep_removing(seconds: float) -> None:

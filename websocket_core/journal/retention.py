@@ -6,6 +6,7 @@ no longer either; the kinds are taken in the order of their registration, so tha
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -17,6 +18,7 @@ from django.db.models import BigIntegerField, F, Func, Q, QuerySet, Sum
 from django.db.models.functions import Greatest
 from django.utils import timezone
 
+from websocket_core.database.db import OUTAGE
 from websocket_core.journal.removal import PAGE, PAUSE
 from websocket_core.models import (
     AccessToken,
@@ -28,6 +30,8 @@ from websocket_core.models import (
     Ticket,
     UserDay,
 )
+
+log = logging.getLogger(__name__)
 
 SCAN = 5000  # events looked at with one query
 JOURNAL_IDLE = timedelta(days=1)  # longer than any commit takes that is answered at all
@@ -143,19 +147,35 @@ def _prune_page(thread_pk: int, last_seq: int) -> int:
 
 
 def prune_kind(kind: Kind, before: datetime) -> Iterator[int]:
-    """Delete what of a kind is due, page by page; yields how many rows each page had."""
-    last: list[Any] = []
-    while page := list(kind.rows(before, False).order_by("pk").values_list("pk", flat=True)[:PAGE]):
-        if page == last:
-            return  # nothing of it could go; the next run looks again
+    """Delete what of a kind is due, page by page; yields how many rows of each page could be deleted.
+
+    A row that cannot be deleted (another application protects something of it) costs only itself: it is logged.
+    """
+    due = kind.rows(before, False).order_by("pk")
+    page = list(due.values_list("pk", flat=True)[:PAGE])
+    while page:
+        yield _drop(kind, page, before)
+        time.sleep(PAUSE)
+        page = list(due.filter(pk__gt=page[-1]).values_list("pk", flat=True)[:PAGE])
+
+
+def _drop(kind: Kind, pks: Sequence[Any], before: datetime) -> int:
+    """Delete rows of a kind in one transaction; when one of them makes it fail, each half in one of its own."""
+    try:
         with transaction.atomic():
             if kind.drop is None:
-                kind.rows(before, False).model._base_manager.filter(pk__in=page).delete()
+                kind.rows(before, False).model._base_manager.filter(pk__in=pks).delete()
             else:
-                kind.drop(page, before)
-        yield len(page)
-        last = page
-        time.sleep(PAUSE)
+                kind.drop(pks, before)
+    except OUTAGE:
+        raise
+    except Exception:
+        if len(pks) > 1:
+            middle = len(pks) // 2
+            return _drop(kind, pks[:middle], before) + _drop(kind, pks[middle:], before)
+        log.exception("%s: row %s cannot be deleted; the others go on", kind.name, pks[0])
+        return 0
+    return len(pks)
 
 
 def _commits(before: datetime, ahead: bool) -> QuerySet[Any]:

@@ -424,7 +424,8 @@ def test_the_documents__list_every_loop() -> None:
     for path in [*(ROOT / "websocket_core").rglob("*.py"), *(ROOT / "agents").rglob("*.py")]:
         for node in ast.walk(ast.parse(path.read_text())):
             if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "repeat":
-                named.add(path.relative_to(ROOT).with_suffix("").as_posix().replace("/", "."))
+                module = path.relative_to(ROOT).with_suffix("").as_posix().replace("/", ".")
+                named.add(f"netra.{module}" if module.startswith("agents.") else module)
     text = (ROOT / "docs/reference/background-loops.md").read_text()
     assert named
     assert {module for module in named if f"`{module}`" not in text} == set()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import sys
 import time
 from datetime import datetime, timedelta
@@ -12,7 +13,7 @@ from django.utils import timezone
 
 from websocket_core.conf import conf
 from websocket_core.journal import retention
-from websocket_core.journal.removal import PAUSE, remove_page
+from websocket_core.journal.removal import remove_deleted
 
 ALMOST_EVERYTHING = 1.0  # days; keeping less is never done without a yes
 PROGRESS_SECONDS = 5.0
@@ -74,8 +75,7 @@ class Command(BaseCommand):
             if time.monotonic() - told >= PROGRESS_SECONDS:
                 told = time.monotonic()
                 self.stdout.write(f"{events:,} of {old.count:,} events")
-        while remove_page():
-            time.sleep(PAUSE)
+        asyncio.run(remove_deleted())
         rest = {kind.name: sum(retention.prune_kind(kind, before)) for kind in retention.kinds()}
         others = "".join(f", {count:,} {name}" for name, count in rest.items() if count)
         self.stdout.write(f"Deleted {events:,} events of {len(old.last_seq):,} threads{others}.")

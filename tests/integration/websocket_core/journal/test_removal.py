@@ -1,10 +1,13 @@
 """A thread is gone at once for its user, and its rows go page by page: nobody else's events wait for them."""
 
 import asyncio
+import threading
 import time
+from collections.abc import Callable, Iterator
 
 import pytest
-from django.db import connection
+from django.core.management import call_command
+from django.db import connection, transaction
 from django.utils import timezone
 
 from integration.netra.api.api_caller import Caller, problem
@@ -17,6 +20,7 @@ from websocket_core.journal import reading as journal_read
 from websocket_core.journal import removal
 from websocket_core.journal.group_commit import get_journal
 from websocket_core.models import NOBODY, Event, Thread
+from websocket_core.process import background
 
 MANY = 150_000
 
@@ -114,3 +118,89 @@ async def test_every_serving_process__goes_on_where_another_one_died(join):
     async with asyncio.timeout(30):
         while await db.read(Event.objects.exists):  # noqa: ASYNC110 - a database tells nobody
             await asyncio.sleep(0.02)
+
+
+@pytest.fixture
+def protected(each_database) -> Iterator[Callable[[int], None]]:
+    """Function that protects a thread's row, as another application's foreign key does."""
+    with connection.cursor() as cursor:
+        cursor.execute("CREATE TABLE protected (thread_id bigint NOT NULL REFERENCES websocket_core_thread (id))")
+
+    def protect(thread_pk: int) -> None:
+        with connection.cursor() as cursor:
+            cursor.execute("INSERT INTO protected VALUES (%s)", [thread_pk])
+
+    yield protect
+    with connection.cursor() as cursor:
+        cursor.execute("DROP TABLE protected")
+
+
+@pytest.mark.parametrize("by", ["sweeper", "command"])
+async def test_a_thread_that_cannot_be_removed__keeps_no_other_one_waiting(protected, monkeypatch, caplog, by):
+    monkeypatch.setattr(removal, "_each", background.ForEach(removal.log, "removing the deleted thread"))
+
+    def prepare() -> int:
+        for number in range(3):
+            fill(10, thread_id=f"t{number}")
+            removal.take_away(Thread.objects.get(user_id=GOOGLE, thread_id=f"t{number}"))
+        first = Thread.objects.filter(user_id=NOBODY).earliest("pk").pk
+        protected(first)
+        return first
+
+    first = await db.read(prepare)
+    for _ in range(2):
+        if by == "sweeper":
+            await removal.remove_deleted()
+        else:
+            await db.read(call_command, "prune_events")
+    assert await db.read(lambda: list(Thread.objects.filter(user_id=NOBODY).values_list("pk", flat=True))) == [first]
+    assert [record.message for record in caplog.records if record.levelname == "ERROR"] == [
+        f"removing the deleted thread {first} failed; the others go on"
+    ]
+
+
+async def test_many_renames_of_one_user__let_another_user_s_event_in_between(each_database):
+    await db.read(fill, 1)
+    await get_journal().submit(state(user=GITHUB))
+    renames = [db.write(writes.rename_thread, GOOGLE, "t", f"title {number}") for number in range(200)]
+    await get_journal().submit(state(user=GITHUB))
+    done = sum(rename.done() for rename in renames)
+    await asyncio.gather(*renames)
+    assert done < 100, f"the event waited for {done} of {len(renames)} renames"
+
+
+@pytest.mark.parametrize("each_database", [pytest.param("postgresql", marks=pytest.mark.postgres)], indirect=True)
+@pytest.mark.parametrize(("method", "status"), [("PATCH", 200), ("DELETE", 204)])
+async def test_a_write_that_waits_for_a_lock__delays_nobody_s_events(each_database, method, status):
+    """On SQLite the lock would be everybody's."""
+    await db.read(fill, 1)
+    ann = await Caller.of(GOOGLE)
+    await get_journal().submit(state(user=GITHUB))
+    held, release = threading.Event(), threading.Event()
+
+    def hold() -> None:
+        with transaction.atomic():
+            list(Thread.objects.select_for_update().filter(user_id=GOOGLE))
+            held.set()
+            assert release.wait(60)
+
+    holder = db.readers.call(hold)
+    await asyncio.to_thread(held.wait, 30)
+    try:
+        body = {"title": "new"} if method == "PATCH" else None
+        slow = asyncio.create_task(ann.send(method, "/threads/t", body))
+        while not await db.read(waits_for_a_lock):  # noqa: ASYNC110 - a database tells nobody
+            await asyncio.sleep(0.02)
+        async with asyncio.timeout(20):
+            await get_journal().submit(state(user=GITHUB))
+        assert not slow.done()
+    finally:
+        release.set()
+    await holder
+    assert (await slow).status_code == status
+
+
+def waits_for_a_lock() -> bool:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'")
+        return cursor.fetchone() is not None

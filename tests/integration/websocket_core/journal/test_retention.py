@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from django.contrib.sessions.models import Session
 from django.core.management import CommandError, call_command
+from django.db import connection
 from django.db.models import F
 from django.utils import timezone
 
@@ -158,6 +159,37 @@ async def test_rows_of_what_has_ended__go_and_those_of_what_lives_stay(join):
     assert not await db.read(Thread.objects.filter(thread_id="never used").exists)
     assert not await db.read(Thread.objects.filter(user_id=NOBODY).exists)
     assert await client.ask("ping")
+
+
+async def test_a_row_that_cannot_be_deleted__keeps_no_other_one(each_database, caplog):
+    def seed() -> None:
+        past = timezone.now() - OLD
+        for number in range(5):
+            Process.objects.create(
+                process_id=f"p{number}", kind="server", host="h", pid=1, started_at=past, heartbeat_at=past,
+                stopped_at=past,
+            )  # fmt: skip
+        UserDay.objects.create(user_id="old", day=past.toordinal(), bytes=1)
+        with connection.cursor() as cursor:
+            cursor.execute("CREATE TABLE protected (name varchar(128) REFERENCES websocket_core_process (process_id))")
+            cursor.execute("INSERT INTO protected VALUES ('p1')")
+
+    def drop() -> None:
+        with connection.cursor() as cursor:
+            cursor.execute("DROP TABLE protected")
+
+    def left() -> list[str]:
+        return list(Process.objects.filter(host="h").values_list("pk", flat=True))
+
+    await db.read(seed)
+    try:
+        assert "4 processes" in await db.read(prune)
+        assert await db.read(left) == ["p1"]
+    finally:
+        await db.read(drop)
+    assert not await db.read(UserDay.objects.filter(pk="old").exists)
+    (error,) = [record.message for record in caplog.records if record.levelname == "ERROR"]
+    assert error == "processes: row p1 cannot be deleted; the others go on"
 
 
 class Terminal(io.StringIO):
