@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-from websocket_core.conf.reader import SettingsReader
+from websocket_core.conf.reader import Positive, live
 
 
 class Defaults:
@@ -13,25 +11,25 @@ class Defaults:
     EXECUTOR: str = "inline"  # or "procrastinate"
     AGENT_MODULES: tuple[str, ...] = ()  # besides every installed app's `agents.py`
     METRICS_TOKEN: str = ""  # opens the numbers of servers and workers to whoever sends it
-    AGENT_TIMEOUT: float = 3600.0  # seconds a run may take, unless its agent says otherwise
-    RUNS_PER_USER: int = 100  # queued and running
-    LEASE_SECONDS: float = 15.0
-    HEARTBEAT_SECONDS: float = 5.0  # how often a lease is renewed
-    LOOK_SECONDS: float = 1.0  # how often a process looks for wishes (stop, decisions) it was not told of
-    SWEEP_SECONDS: float = 5.0  # how often a process looks for runs that nobody has any more
+    AGENT_TIMEOUT: Positive[float] = 3600.0  # seconds a run may take, unless its agent says otherwise
+    RUNS_PER_USER: Positive[int] = 100  # queued and running
+    LEASE_SECONDS: Positive[float] = 15.0
+    HEARTBEAT_SECONDS: Positive[float] = 5.0  # how often a lease is renewed
+    LOOK_SECONDS: Positive[float] = 1.0  # how often a process looks for wishes (stop, decisions) it was not told of
+    SWEEP_SECONDS: Positive[float] = 5.0  # how often a process looks for runs that nobody has any more
     RETRIES: int = 3  # new runs in place of one whose worker died, for agents with `on_loss="retry"`
-    JOB_STALL_SECONDS: float = 30.0  # jobs of a worker that gave no sign for so long are cleared away
+    JOB_STALL_SECONDS: Positive[float] = 30.0  # jobs of a worker that gave no sign for so long are cleared away
     STOP_GRACE_SECONDS: float = 3.0  # an agent that swallows its cancellation is abandoned after this
-    MAX_ERROR_CHARS: int = 4096  # of an error's text that a person is shown
-    APPROVAL_HOURS: float = 24.0
+    MAX_ERROR_CHARS: Positive[int] = 4096  # of an error's text that a person is shown
+    APPROVAL_HOURS: Positive[float] = 24.0
     DELTA_SECONDS: float = 0.05  # deltas of one stream are written no more often than this
-    DELTA_CHARS: int = 16 * 1024  # or when so many characters wait
-    IN_FLIGHT: int = 64  # events of one run that may wait for their commit
+    DELTA_CHARS: Positive[int] = 16 * 1024  # or when so many characters wait
+    IN_FLIGHT: Positive[int] = 64  # events of one run that may wait for their commit
     HISTORY_RUNS: int = 100  # earlier runs that `ctx.history` holds
     HISTORY_BYTES: int = 1024 * 1024  # and so much of their inputs and results; older ones are left out
     MEMORY_BYTES: int = 1024 * 1024  # of messages or checkpoints that an adapted agent keeps of a thread
     REST_BYTES: int = 4 * 1024 * 1024  # of what a run that rests needs to go on
-    SYNC_THREADS: int = 32  # threads in which sync agents and blocking tools work at a time
+    SYNC_THREADS: Positive[int] = 32  # threads in which sync agents and blocking tools work at a time
     SYNC_THREADS_PER_USER: int = 8  # of them for one user; agents that wait for a person do not count
     DRAIN_SECONDS: float = 10.0
     BLOCKING_SECONDS: float = 0.25  # an event loop that does not turn for so long is held up by somebody
@@ -40,12 +38,5 @@ class Defaults:
 
 
 EXECUTORS = ("inline", "procrastinate")
-# Settings that must be above 0: with 0 nothing would be left, or a loop would never pause.
-POSITIVE = frozenset(
-    {
-        *("AGENT_TIMEOUT", "RUNS_PER_USER", "LEASE_SECONDS", "HEARTBEAT_SECONDS", "LOOK_SECONDS", "SWEEP_SECONDS"),
-        *("JOB_STALL_SECONDS", "MAX_ERROR_CHARS", "APPROVAL_HOURS", "DELTA_CHARS", "IN_FLIGHT", "SYNC_THREADS"),
-    }
-)
 
-conf: Any = SettingsReader(Defaults, positive=POSITIVE)
+conf = live(Defaults)

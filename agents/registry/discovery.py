@@ -12,7 +12,7 @@ import pkgutil
 import sys
 import threading
 import traceback
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager, suppress
 from importlib import import_module
 
@@ -47,8 +47,10 @@ def modules() -> list[str]:
         for config in apps.get_app_configs()
         if config.name != "netra" and config.module and module_has_submodule(config.module, "agents")
     ]
-    named = conf.AGENT_MODULES
-    return found + ([] if isinstance(named, str) else [name for name in named if isinstance(name, str)])
+    named: object = conf.AGENT_MODULES  # of any type, until the checks tell
+    if isinstance(named, Collection) and not isinstance(named, str):
+        found += [name for name in named if isinstance(name, str)]
+    return found
 
 
 def import_all() -> None:

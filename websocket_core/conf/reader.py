@@ -5,8 +5,8 @@ On access, so that `override_settings` just works; remembered, since hot paths a
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
-from typing import Any
+from collections.abc import Iterator
+from typing import Annotated, Any, TypeVar, cast, get_type_hints
 
 from django.conf import settings
 from django.core.signals import setting_changed
@@ -17,24 +17,38 @@ PREFIX = "NETRA_"
 READERS: list[SettingsReader] = []
 _others: set[str] = set()
 
+ABOVE_ZERO = "above 0"
+Number = TypeVar("Number", int, float)
+Positive = Annotated[Number, ABOVE_ZERO]
+"""A number that cannot be 0: nothing would be left, or a loop would never pause."""
 
-class SettingsReader:
-    """`reader.NAME` is `settings.NETRA_NAME`, else the default's value.
+Defaults = TypeVar("Defaults")
+
+
+def live(defaults: type[Defaults]) -> Defaults:
+    """Return an object with the attributes of `defaults` whose values are those of Django's settings at each access.
+
+    `NAME` is `settings.NETRA_NAME`; where that is not set, the attribute's own value.
 
     Args:
-        defaults: a class whose attributes are the settings' names and defaults.
-        positive: the numbers that cannot be 0: nothing would be left, or nothing would ever pause.
+        defaults: a class whose annotated attributes in capitals are the settings: names, types and defaults.
+    """
+    return cast("Defaults", SettingsReader(defaults))
+
+
+class SettingsReader:
+    """What `live` returns: `reader.NAME` is `settings.NETRA_NAME`, else the default.
 
     Raises (on access):
         AttributeError: there is no such setting.
     """
 
-    def __init__(self, defaults: type, *, positive: Collection[str] = ()) -> None:
-        self._defaults, self._positive = defaults, positive
+    def __init__(self, defaults: type) -> None:
+        self._defaults = defaults
         setting_changed.connect(self._forget, weak=False)
         READERS.append(self)
 
-    def __getattr__(self, name: str) -> Any:
+    def __getattr__(self, name: str) -> object:
         value = getattr(settings, PREFIX + name, getattr(self._defaults, name))
         self.__dict__[name] = value  # the next access does not come here
         return value
@@ -50,9 +64,10 @@ class SettingsReader:
 
     def faults(self) -> Iterator[tuple[str, str]]:
         """Names whose values cannot be used, and why."""
+        types = get_type_hints(self._defaults, include_extras=True)
         for name in self:
-            value, default = getattr(self, name), getattr(self._defaults, name)
-            fault = setting_values.typed(value, default, positive=name in self._positive)
+            positive = ABOVE_ZERO in getattr(types[name], "__metadata__", ())
+            fault = setting_values.typed(getattr(self, name), getattr(self._defaults, name), positive=positive)
             if fault:
                 yield name, fault
 

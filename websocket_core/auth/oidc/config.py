@@ -50,7 +50,7 @@ def issuers() -> tuple[Issuer, ...]:
     Raises:
         ImproperlyConfigured: a setting is wrong; the text names it and says what to write.
     """
-    entries: Any = conf.OIDC_ISSUERS
+    entries: object = conf.OIDC_ISSUERS
     if not isinstance(entries, Mapping):
         raise ImproperlyConfigured('NETRA_OIDC_ISSUERS must be a mapping: {"ALIAS": {"issuer": …, "audience": …}}.')
     return tuple(_issuer(alias, entry) for alias, entry in entries.items())
