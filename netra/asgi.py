@@ -1,37 +1,47 @@
-"""The composition root.
+"""Netra around a site's own ASGI application: the one line in `asgi.py`.
 
-HTTP goes to Django, WebSockets to the consumer with the run service, and housekeeping begins with the first call.
+    application = netra_application(get_asgi_application())
+
+`netra.asgi.application` is the embedded project's, under the name that `daphne netra.asgi:application` gives.
 """
 
 from __future__ import annotations
 
-import os
 from collections.abc import Awaitable, Callable
+from importlib import import_module
 from typing import Any
 
-from django.core.asgi import get_asgi_application
-
-os.environ.setdefault("DJANGO_SETTINGS_MODULE", "netra.settings")
-django_application = get_asgi_application()  # loads the models that the imports below need
-
-from channels.routing import ProtocolTypeRouter, URLRouter  # noqa: E402
-
-from netra.agents.service.runtime import RunRuntime  # noqa: E402
-from netra.request_bodies import BodyLimit  # noqa: E402
-from websocket_core.checks.installation import refuse_unsafe_configuration  # noqa: E402
-from websocket_core.consumer.routing import websocket_urlpatterns  # noqa: E402
-from websocket_core.process.serving import serving  # noqa: E402
-
-refuse_unsafe_configuration()  # `daphne netra.asgi:application` runs no system checks by itself
-run_service = RunRuntime()
-_router = ProtocolTypeRouter(
-    {"http": BodyLimit(django_application), "websocket": URLRouter(websocket_urlpatterns(run_service))}
-)
+Scope = dict[str, Any]
+Receive = Callable[[], Awaitable[dict[str, Any]]]
+Send = Callable[[dict[str, Any]], Awaitable[None]]
+Application = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 
-async def application(
-    scope: dict[str, Any], receive: Callable[[], Awaitable[Any]], send: Callable[[dict[str, Any]], Awaitable[None]]
-) -> None:
-    """The ASGI application. Daphne has no lifespan, so what every serving process does begins with its first call."""
-    serving.begin()
-    await _router(scope, receive, send)
+def netra_application(inner: Application) -> Application:
+    """An ASGI application that answers WebSockets and hands everything else on.
+
+    What every serving process does (housekeeping of runs, among others) begins with the first call.
+
+    Args:
+        inner: the site's own ASGI 3 application, `get_asgi_application()` for one.
+    """
+    # These need Django's models, which the caller has loaded by making `inner`.
+    from channels.routing import URLRouter
+
+    from netra.agents.service.runtime import RunRuntime
+    from websocket_core.consumer.routing import websocket_urlpatterns
+    from websocket_core.process.serving import serving
+
+    sockets = URLRouter(websocket_urlpatterns(RunRuntime()))
+
+    async def application(scope: Scope, receive: Receive, send: Send) -> None:
+        serving.begin()
+        await (sockets if scope["type"] == "websocket" else inner)(scope, receive, send)
+
+    return application
+
+
+def __getattr__(name: str) -> Any:
+    if name == "application":  # by name and on first use: nothing here knows the embedded project or sets it up
+        return import_module("netra.project.asgi").application
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -10,12 +10,12 @@ from pathlib import Path
 
 from netra.agents.conf import EXECUTORS
 from netra.agents.conf import Defaults as RunDefaults
-from netra.configuration import secret_key
-from netra.configuration.channel_layer import channel_layers
-from netra.configuration.database import database
-from netra.configuration.environment import Environment
-from netra.configuration.login_providers import login_origins, provider_apps
-from netra.logs.config import log_config
+from netra.project.configuration import secret_key
+from netra.project.configuration.channel_layer import channel_layers
+from netra.project.configuration.database import database
+from netra.project.configuration.environment import Environment
+from netra.project.configuration.login_providers import login_origins, provider_apps
+from netra.project.log_config import log_config
 from websocket_core.conf import Defaults as DeliveryDefaults
 from websocket_core.conf.reader import PREFIX
 
@@ -50,12 +50,13 @@ NETRA_REDIS_PREFIX = env.text("NETRA_REDIS_PREFIX", "netra")
 # Applications
 
 INSTALLED_APPS = [
+    "netra.project.apps.ProjectConfig",
     "netra.apps.NetraConfig",
     "netra.agents.apps.AgentsConfig",
     "websocket_core.apps.WebsocketCoreConfig",
     "channels",
     "ninja",  # its API page comes from its own static files, not from elsewhere
-    "netra.apps.NetraAdminConfig",  # django.contrib.admin with a front page of our own
+    "netra.project.apps.NetraAdminConfig",  # django.contrib.admin with a front page of our own
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.sessions",
@@ -77,7 +78,7 @@ MIDDLEWARE = [
     "django.middleware.gzip.GZipMiddleware",
     "django.middleware.http.ConditionalGetMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
-    "netra.accounts.private_pages.private_pages",
+    "netra.project.accounts.private_pages.private_pages",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
@@ -85,11 +86,11 @@ MIDDLEWARE = [
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "allauth.account.middleware.AccountMiddleware",
-    "netra.accounts.login_trouble.LoginTrouble",
+    "netra.project.accounts.login_trouble.LoginTrouble",
 ]
 
-ROOT_URLCONF = "netra.urls"
-ASGI_APPLICATION = "netra.asgi.application"
+ROOT_URLCONF = "netra.project.urls"
+ASGI_APPLICATION = "netra.project.asgi.application"
 
 TEMPLATES = [
     {
@@ -157,12 +158,12 @@ AUTHENTICATION_BACKENDS = [
 
 # Log-in of people (django-allauth): local accounts, and the providers that the environment names.
 
-SOCIALACCOUNT_PROVIDERS = env.mapping("SOCIALACCOUNT_PROVIDERS")  # see netra/configuration/login_providers.py
+SOCIALACCOUNT_PROVIDERS = env.mapping("SOCIALACCOUNT_PROVIDERS")  # see netra/project/configuration/login_providers.py
 INSTALLED_APPS += provider_apps(SOCIALACCOUNT_PROVIDERS)
 # Who gets an account: nobody, whom a configured provider vouches for, or everybody.
 NETRA_SIGN_UP = env.choice("NETRA_SIGN_UP", "providers", ("closed", "providers", "open"))
-ACCOUNT_ADAPTER = "netra.accounts.login_adapters.AccountAdapter"
-SOCIALACCOUNT_ADAPTER = "netra.accounts.login_adapters.SocialAccountAdapter"
+ACCOUNT_ADAPTER = "netra.project.accounts.login_adapters.AccountAdapter"
+SOCIALACCOUNT_ADAPTER = "netra.project.accounts.login_adapters.SocialAccountAdapter"
 ACCOUNT_LOGIN_METHODS = {"username"}
 ACCOUNT_SIGNUP_FIELDS = ["username*", "email", "password1*", "password2*"]
 ACCOUNT_EMAIL_VERIFICATION = "none"  # Netra sends no mail; an address never decides who somebody is

@@ -1,24 +1,15 @@
-"""HTTP routes of the project. WebSocket routes are in `websocket_core.consumer.routing`."""
+"""What a site includes: `path("netra/", include("netra.urls"))`. The admin and accounts stay the site's own."""
 
-from allauth.account.decorators import secure_admin_login
-from django.contrib import admin
-from django.urls import URLPattern, URLResolver, include, path, re_path
+from django.urls import URLPattern, URLResolver, path
 
-from netra import views
-from netra.accounts.login_pages import not_here
+from netra import health, views
 from netra.api import api
-from netra.upgrade_page import upgrade_required
-
-# The admin's own log-in form does not count attempts; the project's does.
-admin.site.login = secure_admin_login(admin.site.login)  # type: ignore[method-assign]
 
 urlpatterns: list[URLPattern | URLResolver] = [
-    path("", views.console, name="console"),
-    path("console/bootstrap.json", views.bootstrap, name="console-bootstrap"),
-    path("admin/", admin.site.urls),
+    path("console/", views.console, name="netra-console"),
+    path("console/bootstrap.json", views.bootstrap, name="netra-bootstrap"),
     path("api/", api.urls),
-    re_path(r"^ws/?\Z", upgrade_required),
-    # Pages of django-allauth that send mail, which Netra does not.
-    re_path(r"^accounts/(?:email|confirm-email|password/reset|login/code)/", not_here),
-    path("accounts/", include("allauth.urls")),
+    path("healthz", health.healthz, name="netra-healthz"),
+    path("readyz", health.readyz, name="netra-readyz"),
+    path("metrics", health.prometheus, name="netra-metrics"),
 ]

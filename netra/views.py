@@ -67,7 +67,7 @@ def _bootstrap(request: HttpRequest) -> dict[str, object]:
         "user": {"id": str(user.pk), "name": _name(user)},
         "agents": [_agent(kind) for kind in catalogue()],
         "urls": {
-            "bootstrap": reverse("console-bootstrap"),
+            "bootstrap": reverse("netra-bootstrap"),
             "login": resolve_url(settings.LOGIN_URL),
             "logout": reverse("account_logout"),
         },

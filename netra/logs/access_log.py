@@ -8,8 +8,8 @@ from typing import Any
 
 from daphne.access import AccessLogGenerator
 
-from netra.logs.config import shortened
 from netra.logs.redaction import redact
+from netra.logs.shortened import shortened
 
 _write_entry = AccessLogGenerator.write_entry
 

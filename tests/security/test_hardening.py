@@ -14,8 +14,8 @@ from django.core.exceptions import ImproperlyConfigured
 from django.test import AsyncClient, RequestFactory
 
 from integration.netra.api.api_caller import Caller
-from netra.configuration.secret_key import require_strong
 from netra.health import prometheus
+from netra.project.configuration.secret_key import require_strong
 from security.fixtures import log_in
 from servers.netra import ROOT, clean_environment
 from websocket_core.database import db

@@ -10,7 +10,7 @@ import os
 import pytest
 
 from integration.netra.api.api_caller import Caller
-from netra.asgi import application
+from netra.project.asgi import application
 from test_framework.gateway import issue_token, settle
 from websocket_core.limits.limiters import action_limiter, start_limiter
 from websocket_core.testing.sockets import connect

@@ -12,7 +12,7 @@ from contextlib import suppress
 import pytest
 
 from integration.netra.api.api_caller import Caller, problem
-from netra.asgi import application
+from netra.project.asgi import application
 from security.issuer import Issuer, http, jwk_of
 from websocket_core.auth import Unauthenticated, identify_token
 from websocket_core.auth.oidc import access as oidc

@@ -13,7 +13,7 @@ from django.contrib.auth.models import User
 from django.contrib.sessions.models import Session
 from django.test import AsyncClient
 
-from netra.asgi import application
+from netra.project.asgi import application
 from security.fixtures import log_in
 from websocket_core import auth
 from websocket_core.auth import Identity

@@ -13,7 +13,7 @@ from django.apps import apps
 from django.core.management import call_command
 from django.db import connection, connections
 
-from netra.configuration.database import database
+from netra.project.configuration.database import database
 from websocket_core.database import db
 
 NOT_OURS = ("contenttypes", "auth.permission", "auth.group")

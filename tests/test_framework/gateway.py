@@ -49,7 +49,7 @@ class Join(Protocol):
 @pytest.fixture
 async def join(quiet_loop: None) -> AsyncIterator[Join]:
     """Function that connects a client of a user; all of them go away after the test."""
-    from netra.asgi import application
+    from netra.project.asgi import application
 
     async with AsyncExitStack() as stack:
 

@@ -14,7 +14,7 @@ import yaml
 from django.core.management import get_commands, load_command_class
 
 from integration.deploy.programs import DEPLOY, approve, program
-from netra.configuration.environment import Environment
+from netra.project.configuration.environment import Environment
 from servers.netra import ROOT
 from servers.process import ServerProcess, accepts_connections, free_port
 from servers.valkey import binary

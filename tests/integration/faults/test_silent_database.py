@@ -8,7 +8,7 @@ import pytest
 
 from chaos.proxy import Proxy
 from integration.faults.patient_client import PatientClient, journal_of
-from netra.configuration.guarded_connection import GuardedConnection, SessionEnded, SilentDatabase
+from netra.project.configuration.guarded_connection import GuardedConnection, SessionEnded, SilentDatabase
 from servers.fixtures import MakeInstallation, StartServer
 from servers.postgres import PostgresServer
 from websocket_core.process.heartbeat import this_process

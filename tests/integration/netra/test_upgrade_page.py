@@ -5,14 +5,16 @@ import logging
 import pytest
 from django.test import Client
 
-from netra import upgrade_page
 from netra.logs.seldom_log import SeldomLog
+from netra.project import upgrade_page
 
 
 @pytest.mark.parametrize("path", ["/ws", "/ws/"])
 @pytest.mark.parametrize("method", ["GET", "HEAD", "POST", "OPTIONS"])
 def test_request_without_upgrade__is_told_what_is_missing(path: str, method: str, caplog, monkeypatch) -> None:
-    monkeypatch.setattr(upgrade_page, "log", SeldomLog(logging.getLogger("netra.upgrade_page")))  # none written yet
+    monkeypatch.setattr(
+        upgrade_page, "log", SeldomLog(logging.getLogger("netra.project.upgrade_page"))
+    )  # none written yet
     caplog.set_level(logging.WARNING)
     for _ in range(3):
         answer = Client(enforce_csrf_checks=True).generic(method, path, headers={"host": "localhost"})

@@ -12,7 +12,7 @@ from servers.fixtures import MakeInstallation, StartServer
 
 IMPORTS = """
 import sys
-import netra.asgi
+import netra.project.asgi
 from netra.agents.registry.registered import discover
 from netra.agents.observing.tracing import get_tracer
 discover()

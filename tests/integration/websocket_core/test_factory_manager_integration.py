@@ -6,7 +6,7 @@ import pytest
 
 from netra.agents.errors import UnknownAgentError
 from netra.agents.registry.registered import AgentRegistry
-from netra.asgi import application
+from netra.project.asgi import application
 from test_framework.gateway import issue_token, settle
 from test_framework.ssot.base_test_case import SSotAsyncTestCase
 from test_framework.ssot.factories import GITHUB, GOOGLE, USER_ID_EXAMPLES, create_test_context, create_test_manager

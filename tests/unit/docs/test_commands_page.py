@@ -7,7 +7,8 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[3]
 PAGE = (ROOT / "docs/reference/commands.md").read_text()
-COMMANDS = {path.stem: path for path in ROOT.glob("*/management/commands/[a-z]*.py")}
+ROOMS = ("agents", "netra", "netra/project", "websocket_core")
+COMMANDS = {path.stem: path for room in ROOMS for path in (ROOT / room).glob("management/commands/[a-z]*.py")}
 OPTION = re.compile(r"""add_argument\(\s*"(--[a-z-]+)""")  # not by importing: `serve` chooses the process's event loop
 
 

@@ -9,7 +9,7 @@ from pydantic_ai import Agent
 from integration.agents.adapters.fake_openai import Delta, fake_openai, tool_call
 from integration.agents.adapters.pydantic_ai_models import registered
 from integration.agents.adapters.runs import Runs, new_thread
-from netra.asgi import application
+from netra.project.asgi import application
 from websocket_core.auth.tokens import issue
 from websocket_core.database import db
 from websocket_core.testing.sockets import connect

@@ -17,7 +17,7 @@ from django.db import transaction
 from django.test import Client
 from django.utils import timezone
 
-from netra.configuration.channel_layer import channel_layers
+from netra.project.configuration.channel_layer import channel_layers
 from security.fixtures import log_in, no_threads_left  # noqa: F401 - an autouse fixture
 from websocket_core.auth import tokens
 from websocket_core.bell.announcer import Announcer, announcer

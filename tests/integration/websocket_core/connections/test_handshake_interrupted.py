@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from channels.layers import get_channel_layer
 
-from netra.asgi import application
+from netra.project.asgi import application
 from test_framework.gateway import issue_token, settle
 from test_framework.ssot.factories import GOOGLE
 from websocket_core.connections.connection import WebSocketConnection

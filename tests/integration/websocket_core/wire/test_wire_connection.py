@@ -292,7 +292,7 @@ async def test_bad_token__4401(join, token):
 
 
 async def test_no_credentials__4401():
-    from netra.asgi import application
+    from netra.project.asgi import application
 
     socket = await InProcessSocket.open(application, headers=[(b"host", b"localhost")])
     assert json.loads(await socket.recv())["code"] == "unauthenticated"

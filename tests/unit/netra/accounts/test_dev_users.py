@@ -8,7 +8,7 @@ from django.contrib.auth import authenticate
 from django.contrib.auth.models import User
 from django.core.management import CommandError, call_command
 
-from netra.accounts import dev_users
+from netra.project.accounts import dev_users
 
 pytestmark = pytest.mark.django_db
 

@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 from django.core.exceptions import ImproperlyConfigured
 
-from netra.configuration.channel_layer import channel_layers
-from netra.configuration.database import database
+from netra.project.configuration.channel_layer import channel_layers
+from netra.project.configuration.database import database
 
 
 def read(url, tmp_path):

@@ -3,7 +3,7 @@
 import pytest
 from django.core.exceptions import ImproperlyConfigured
 
-from netra.configuration.environment import Environment
+from netra.project.configuration.environment import Environment
 
 
 class Defaults:

@@ -1,8 +1,8 @@
 import pytest
 from django.core.exceptions import ImproperlyConfigured
 
-from netra.configuration.environment import Environment
-from netra.configuration.login_providers import login_origins, provider_apps
+from netra.project.configuration.environment import Environment
+from netra.project.configuration.login_providers import login_origins, provider_apps
 
 PACKAGE = "allauth.socialaccount.providers"
 CORP = {"provider_id": "corp", "client_id": "c", "settings": {"server_url": "https://id.example.com:8443/realms/corp"}}

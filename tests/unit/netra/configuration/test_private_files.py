@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from netra.configuration.private_files import make_folder, make_private, make_sqlite_private
+from netra.project.configuration.private_files import make_folder, make_private, make_sqlite_private
 from servers.fixtures import TEST_KEY
 from servers.netra import Installation
 

@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from django.core.exceptions import ImproperlyConfigured
 
-from netra.configuration.secret_key import KEY_BYTES, load_or_create
+from netra.project.configuration.secret_key import KEY_BYTES, load_or_create
 
 
 def test_first_time__makes_a_long_key_only_its_owner_can_read(tmp_path):

@@ -13,7 +13,7 @@ from django.http import HttpRequest
 from django.test import Client, override_settings
 from django.urls import path
 
-from netra.logs.config import ClientMistakes, log_config
+from netra.project.log_config import ClientMistakes, log_config
 
 
 @pytest.fixture
@@ -49,7 +49,7 @@ def lines(written: io.StringIO) -> list[dict[str, Any]]:
     ids=["unknown host", "bad request"],
 )
 def test_clients_mistake__is_one_line_without_a_traceback(written, url: str, host: str) -> None:
-    with override_settings(ROOT_URLCONF="netra.urls" if "login" in url else __name__):
+    with override_settings(ROOT_URLCONF="netra.project.urls" if "login" in url else __name__):
         response = Client(raise_request_exception=False).get(url, headers={"host": host})
     assert response.status_code == 400
     (line,) = lines(written)

@@ -5,8 +5,8 @@ import logging.config
 
 import pytest
 
-from netra.logs.config import log_config
 from netra.logs.redaction import redact
+from netra.project.log_config import log_config
 
 TOKEN = "netra_" + "aB3-_" * 8 + "xyz"
 JWT = "eyJhbGciOiJSUzI1NiJ9.eyJzdWIiOiJhbGljZSJ9.c2lnbmF0dXJl"

@@ -9,7 +9,7 @@ from django.conf import settings
 from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError
 
-from netra.accounts import dev_users
+from netra.project.accounts import dev_users
 from netra.server.listening import CannotListenError, tcp
 
 

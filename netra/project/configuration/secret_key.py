@@ -11,7 +11,7 @@ from pathlib import Path
 
 from django.core.exceptions import ImproperlyConfigured
 
-from netra.configuration.private_files import make_folder, make_private
+from netra.project.configuration.private_files import make_folder, make_private
 
 KEY_BYTES = 50
 DIFFERENT = 5

@@ -6,7 +6,7 @@ from typing import Any
 import dj_database_url
 from django.core.exceptions import ImproperlyConfigured
 
-from netra.configuration.private_files import make_folder, make_sqlite_private
+from netra.project.configuration.private_files import make_folder, make_sqlite_private
 
 # WAL: readers never wait for the writer. FULL: a committed event survives a power cut, as delivery promises.
 # The log is moved into the file by `websocket_core.journal.sqlite_checkpoints`, beside the commits; 32 MiB are for
@@ -60,7 +60,7 @@ def _sqlite(settings: dict[str, Any], test_file: Path) -> dict[str, Any]:
 
 
 def _postgresql(settings: dict[str, Any], pool_size: int) -> dict[str, Any]:
-    from netra.configuration.guarded_connection import GuardedConnection
+    from netra.project.configuration.guarded_connection import GuardedConnection
 
     defaults: dict[str, Any] = {
         "pool": {

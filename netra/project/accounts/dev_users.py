@@ -12,7 +12,7 @@ from pathlib import Path
 
 from django.contrib.auth.models import User
 
-from netra.configuration.private_files import make_folder, make_private
+from netra.project.configuration.private_files import make_folder, make_private
 
 PASSWORD_BYTES = 9
 ROLES = {"dev": False, "admin": True}  # user name → may everything

@@ -9,6 +9,7 @@ from typing import Any
 import structlog
 
 from netra.logs.redaction import redact, redact_line
+from netra.logs.shortened import LONGEST, shortened
 
 _SHARED: list[structlog.typing.Processor] = [
     structlog.contextvars.merge_contextvars,
@@ -19,13 +20,7 @@ _SHARED: list[structlog.typing.Processor] = [
 ]
 
 
-LONGEST = 1000  # characters of one value in a line
 MISTAKES_PER_SECOND, MISTAKES_AT_ONCE = 10.0, 100.0
-
-
-def shortened(text: str, longest: int = LONGEST) -> str:
-    """The beginning of a text, and how long it was."""
-    return text if len(text) <= longest else f"{text[:longest]}… ({len(text):,} characters)"
 
 
 def shorten(logger: Any, method: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:
