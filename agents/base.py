@@ -10,6 +10,7 @@ from netra.agents.authoring.input_schemas import schema_of
 from netra.agents.execution.bare import execute_bare
 from netra.agents.execution.runnable import is_async
 from websocket_core.protocols import WebSocketManagerProtocol
+from websocket_core.run_service import normal_input
 
 OnLoss = Literal["fail", "retry"]
 
@@ -83,12 +84,7 @@ class BaseAgent:
             raise RuntimeError(
                 "this agent has no manager: call AgentRegistry.set_websocket_manager(manager) before create_agent"
             )
-        return await execute_bare(self, self.manager, normalise_input(input))
-
-
-def normalise_input(input: Any) -> Any:
-    """The wire's shorthands: absent or null is `{}`, a string is `{"message": string}`."""
-    return {} if input is None else {"message": input} if isinstance(input, str) else input
+        return await execute_bare(self, self.manager, normal_input(input))
 
 
 _YIELDS = "agent {} yields; an agent says things with ctx (ctx.say, ctx.message) and returns its result"

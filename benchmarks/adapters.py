@@ -54,6 +54,7 @@ from netra.agents.service.runtime import RunRuntime
 from websocket_core.database import db
 from websocket_core.ids import new_id
 from websocket_core.process.serving import serving
+from websocket_core.run_service import StartRequest
 
 TARGET = 0.8
 TEXT = "x" * 10  # about a token
@@ -93,15 +94,7 @@ async def through_netra(agent: str, given: Any) -> None:
     """A run, until its last event is committed."""
     run_id = new_id()
     serving.begin()  # this loop lasts until the run is over
-    await RunRuntime().start(
-        user_id="bench",
-        agent_type=agent,
-        thread_id=None,
-        run_id=run_id,
-        input=given,
-        if_busy="enqueue",
-        request_id=None,
-    )
+    await RunRuntime().start(StartRequest(user_id="bench", agent_type=agent, run_id=run_id, input=given))
     while get_runner()._tasks:
         await asyncio.wait(set(get_runner()._tasks))
     status = await db.read(lambda: Run.objects.values_list("status", flat=True).get(run_id=run_id))

@@ -1,12 +1,9 @@
-"""The contracts between the rooms.
-
-What a manager must offer, how that is checked, and the ports the core calls upward through.
-"""
+"""What a manager must offer, and how that is checked."""
 
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import Any, Final, NamedTuple, Protocol, runtime_checkable
 
 from websocket_core.context import UserExecutionContext
@@ -198,52 +195,3 @@ def _of_class(manager: Any, name: str, own: dict[str, Any]) -> bool:
 def _async_call(function: Any) -> bool:
     """Objects with an async `__call__`: mocks, wrappers."""
     return inspect.iscoroutinefunction(getattr(type(function), "__call__", None))  # noqa: B004
-
-
-# --- ports: the core calls the agents' room only through these -------------------------------------------------------
-
-
-class StartOutcome(NamedTuple):
-    """What became of a `start_agent`."""
-
-    thread_id: str
-    run_id: str
-    existing: bool  # the run was there already: answer with a replay from before `first_seq`
-    first_seq: int | None  # then: seq of the run's first event or, before there is one, of the thread's next event
-
-
-class RunState(NamedTuple):
-    """The run a `resumed` frame tells about: the active, else the latest of the thread."""
-
-    run_id: str | None = None
-    status: str | None = None
-
-
-class RunService(Protocol):
-    """What clients may do with runs. Everything is looked up as `(user_id, name)`.
-
-    Every method raises `websocket_core.errors.ClientError` with the wire's code for what a client can cause.
-    """
-
-    async def start(
-        self,
-        *,
-        user_id: str,
-        agent_type: str,
-        thread_id: str | None,
-        run_id: str | None,
-        input: Any,
-        if_busy: str,
-        request_id: str | None,
-        connection_id: str | None,
-    ) -> StartOutcome:
-        """Create the run, or find the one that has this id. Returns when it is recorded, not when it ends."""
-
-    async def stop(self, *, user_id: str, run_id: str, reason: str | None) -> None:
-        """Ask a run to stop; returns when the wish is recorded."""
-
-    async def respond(self, *, user_id: str, run_id: str, approval_id: str, approved: bool, value: Any) -> None:
-        """Decide an approval, once."""
-
-    async def thread_states(self, user_id: str, thread_ids: Sequence[str]) -> Mapping[str, RunState]:
-        """The run to tell of for each of these threads; threads without runs may be absent."""

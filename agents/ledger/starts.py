@@ -16,11 +16,11 @@ from netra.agents.ledger.statements import RunRow
 from netra.agents.models import Run, RunStatus
 from websocket_core.database.stored_text import exact, storable
 from websocket_core.errors import InvalidAction, RunLimit, ThreadBusy
-from websocket_core.ids import NAME_LENGTH
+from websocket_core.ids import NAME_LENGTH, new_id
 from websocket_core.journal.quota import size_of
 from websocket_core.journal.transaction import ThreadRow, Transaction
 from websocket_core.models import Thread
-from websocket_core.protocols import StartOutcome
+from websocket_core.run_service import StartOutcome, StartRequest
 
 TITLE_LENGTH = 80
 TRACE_LENGTH = 64
@@ -39,6 +39,12 @@ class Started(NamedTuple):
 class StartRun(RunOperation):
     """Create a run, or find the one that has its id; apply the thread's busy policy.
 
+    Args:
+        request: with the agent's own name; a thread or a run that it does not name gets a new id.
+        input: the request's, as JSON.
+        worker_id: the process that executes it at once, if it can; empty: nobody here can.
+        executor: where it is executed else.
+
     Raises (from `apply`): InvalidAction, ThreadBusy, RunLimit, QuotaExceeded.
     """
 
@@ -46,26 +52,14 @@ class StartRun(RunOperation):
         *("_trace", "agent_type", "executor", "if_busy", "input", "request_id", "run_id", "thread_given", "worker_id"),
     )
 
-    def __init__(
-        self,
-        user_id: str,
-        thread_id: str,
-        run_id: str,
-        *,
-        thread_given: bool,
-        agent_type: str,
-        input: str,
-        if_busy: str,
-        request_id: str | None,
-        worker_id: str,
-        executor: Executor,
-    ) -> None:
-        self.run_id, self.input = exact(run_id, "run_id", NAME_LENGTH), exact(input, "input")
-        self.agent_type = exact(agent_type, "agent_type", NAME_LENGTH)
-        self.request_id = None if request_id is None else exact(request_id, "request_id", NAME_LENGTH)
+    def __init__(self, request: StartRequest, input: str, *, worker_id: str, executor: Executor) -> None:
+        self.run_id = exact(request.run_id or new_id(), "run_id", NAME_LENGTH)
+        self.input = exact(input, "input")
+        self.agent_type = exact(request.agent_type, "agent_type", NAME_LENGTH)
+        self.request_id = None if request.request_id is None else exact(request.request_id, "request_id", NAME_LENGTH)
         self.worker_id = exact(worker_id, "worker_id", NAME_LENGTH)
-        super().__init__(user_id, thread_id, creates=True, size=len(input) + 1024)
-        self.thread_given, self.if_busy, self.executor = thread_given, if_busy, executor
+        super().__init__(request.user_id, request.thread_id or new_id(), creates=True, size=len(input) + 1024)
+        self.thread_given, self.if_busy, self.executor = request.thread_id is not None, request.if_busy, executor
         self._trace = ""
 
     @property

@@ -1,4 +1,4 @@
-"""The run service: what clients may do with runs (`websocket_core.protocols.RunService`).
+"""The run service: what clients may do with runs (`websocket_core.run_service.RunService`).
 
 Work is recorded first and told afterwards; a client that goes away in the middle changes nothing, since what was
 begun is finished by tasks the runner owns.
@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import msgspec
@@ -40,14 +41,14 @@ from websocket_core.errors import (
     RunFinished,
     TooLarge,
 )
-from websocket_core.ids import RunID, ThreadID, new_id
+from websocket_core.ids import new_id
 from websocket_core.journal.group_commit import get_journal
 from websocket_core.limits.limiters import start_limiter
 from websocket_core.process import log_context
 from websocket_core.process.heartbeat import this_process
 from websocket_core.process.lifecycle import is_draining
 from websocket_core.process.serving import serving
-from websocket_core.protocols import RunState, StartOutcome
+from websocket_core.run_service import RunState, StartOutcome, StartRequest
 from websocket_core.wire import encoding, events
 
 log = logging.getLogger(__name__)
@@ -56,82 +57,51 @@ log = logging.getLogger(__name__)
 class RunRuntime:
     """Records runs, and what people want of them."""
 
-    async def start(
-        self,
-        *,
-        user_id: str,
-        agent_type: str,
-        thread_id: str | None,
-        run_id: str | None,
-        input: Any,
-        if_busy: str,
-        request_id: str | None,
-        connection_id: str | None = None,
-    ) -> StartOutcome:
+    async def start(self, request: StartRequest) -> StartOutcome:
         """Create a run, or find the one that has this id.
 
         Raises:
             UnknownAgentError, InvalidAction, TooLarge, ThreadBusy, RunLimit, QuotaExceeded, RateLimited, Draining,
             JournalUnavailable: see the wire's error codes.
         """
-        with get_tracer().starting(user_id, connection_id, request_id) as span:
+        with get_tracer().starting(request.user_id, request.connection_id, request.request_id) as span:
             try:
-                outcome = await self._begin(
-                    span, user_id, agent_type, thread_id, run_id, input, if_busy, request_id, connection_id
-                )
+                outcome = await self._begin(span, request)
             except ClientError as error:
                 _note_start(span, error.code, refused=True)
                 raise
             _note_start(span, "existing" if outcome.existing else "started")
             return outcome
 
-    async def _begin(
-        self,
-        span: Span,
-        user_id: str,
-        agent_type: str,
-        thread_id: str | None,
-        run_id: str | None,
-        input: Any,
-        if_busy: str,
-        request_id: str | None,
-        connection_id: str | None,
-    ) -> StartOutcome:
+    async def _begin(self, span: Span, request: StartRequest) -> StartOutcome:
         await get_journal().own_transaction.refuse()
-        if run_id is not None:
-            found = await db.read(run_reads.find_run, user_id, run_id)
+        if request.run_id is not None:
+            found = await db.read(run_reads.find_run, request.user_id, request.run_id)
             if found is not None:
-                if thread_id not in (None, found.thread_id):
-                    raise InvalidAction("This run_id belongs to another thread.", field="thread_id", run_id=run_id)
-                span.about(found.agent_type, found.thread_id, run_id)
-                return StartOutcome(found.thread_id, run_id, existing=True, first_seq=found.first_seq)
+                if request.thread_id not in (None, found.thread_id):
+                    raise InvalidAction(
+                        "This run_id belongs to another thread.", field="thread_id", run_id=request.run_id
+                    )
+                span.about(found.agent_type, found.thread_id, request.run_id)
+                return StartOutcome(found.thread_id, request.run_id, existing=True, first_seq=found.first_seq)
         if is_draining():
             raise Draining(retry_after_ms=500)
-        kind = find(agent_type)
-        name = kind.name
-        retry_after_ms = start_limiter.take(user_id)
+        kind = find(request.agent_type)
+        retry_after_ms = start_limiter.take(request.user_id)
         if retry_after_ms is not None:
             raise RateLimited(
                 "Too many runs started. Wait as long as retry_after_ms says.", retry_after_ms=retry_after_ms
             )
-        thread, run = ThreadID(thread_id or new_id()), RunID(run_id or new_id())
-        span.about(name, thread, run)
         operation = StartRun(
-            user_id,
-            thread,
-            run,
-            thread_given=thread_id is not None,
-            agent_type=name,
-            input=_checked_input(input, kind, request_id, thread, run),
-            if_busy=if_busy,
-            request_id=request_id,
+            replace(request, agent_type=kind.name),
+            _checked_input(request, kind),
             worker_id=this_process.process_id if serving.here() else "",
             executor=get_executor(),
         )
+        span.about(kind.name, operation.key[1], operation.run_id)
         with get_tracer().recording() as operation.trace:
-            return await asyncio.shield(
-                get_runner().spawn(self._start(operation, span.trace_id, connection_id), f"netra-start {run}")
-            )
+            work = self._start(operation, span.trace_id, request.connection_id)
+            return await asyncio.shield(get_runner().spawn(work, f"netra-start {operation.run_id}"))
 
     async def _start(self, operation: StartRun, trace_id: str, connection_id: str | None) -> StartOutcome:
         started: Started = await get_journal().submit(operation)
@@ -251,7 +221,7 @@ def _note_start(span: Span, outcome: str, *, refused: bool = False) -> None:
     metrics.run_starts.labels(outcome=outcome).inc()
 
 
-def _checked_input(input: Any, kind: type[BaseAgent], request_id: str | None, thread_id: str, run_id: str) -> str:
+def _checked_input(request: StartRequest, kind: type[BaseAgent]) -> str:
     """The input as JSON.
 
     Raises:
@@ -259,17 +229,14 @@ def _checked_input(input: Any, kind: type[BaseAgent], request_id: str | None, th
         TooLarge: `agent_started` would be larger than an event may be.
     """
     try:
-        text = encoding.encode(input)
-        events.check_size(
-            encoding.encode({"agent_type": kind.name, "input": msgspec.Raw(text.encode()), "request_id": request_id}),
-            thread_id,
-            run_id,
-        )
+        text = encoding.encode(request.input)
+        data = {"agent_type": kind.name, "input": msgspec.Raw(text.encode()), "request_id": request.request_id}
+        events.check_size(encoding.encode(data), request.thread_id or new_id(), request.run_id or new_id())
     except encoding.UnserialisableError as error:
         raise InvalidAction(str(error), field="input") from None
     except events.EventTooLargeError as error:
         raise TooLarge(str(error), field="input") from None
-    kind.check_input(input)
+    kind.check_input(request.input)
     return text
 
 

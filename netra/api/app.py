@@ -9,7 +9,6 @@ from typing import Annotated, Any
 from django.http import HttpRequest, HttpResponse
 from ninja import Path, Query, Status
 
-from netra.agents.base import normalise_input
 from netra.agents.registry.registered import catalogue
 from netra.agents.service.runtime import RunRuntime
 from netra.api import problems, reads, schemas, writes
@@ -24,6 +23,7 @@ from websocket_core.journal.epoch import with_epoch
 from websocket_core.journal.reading import Bounds
 from websocket_core.journal.removal import remove_deleted
 from websocket_core.process.background import AWAY
+from websocket_core.run_service import StartRequest
 from websocket_core.wire.frames import moment
 
 NAME = r"^[A-Za-z0-9_.:\-]{1,128}$"
@@ -174,15 +174,16 @@ async def list_runs(
 @api.post("/runs", response={201: schemas.StartOut, 200: schemas.StartOut})
 async def start_run(request: ApiRequest, body: schemas.StartIn) -> Status[dict[str, Any]]:
     """Start a run, as `start_agent` does. A `run_id` that was used before starts nothing: 200 instead of 201."""
-    outcome = await service.start(
+    asked = StartRequest(
         user_id=request.auth.user_id,
         agent_type=body.agent_type,
         thread_id=body.thread_id,
         run_id=body.run_id,
-        input=normalise_input(body.input),
+        input=body.input,
         if_busy=body.if_busy or "enqueue",
         request_id=body.request_id,
     )
+    outcome = await service.start(asked)
     answer = {"run_id": outcome.run_id, "thread_id": outcome.thread_id, "existing": outcome.existing}
     return Status(200 if outcome.existing else 201, answer)
 

@@ -12,7 +12,7 @@ from netra.agents.ledger.reading import thread_states
 from netra.agents.models import OPEN, Run
 from websocket_core.errors import InvalidAction, NotFound
 from websocket_core.models import AccessToken, Thread
-from websocket_core.protocols import RunState
+from websocket_core.run_service import RunState
 from websocket_core.wire import events
 from websocket_core.wire.frames import moment
 

@@ -27,7 +27,7 @@ from websocket_core.process import log_context
 from websocket_core.process.lifecycle import is_draining
 from websocket_core.process.serving import serving
 from websocket_core.process.turn import Turn
-from websocket_core.protocols import RunService
+from websocket_core.run_service import RunService
 from websocket_core.unified_manager import UnifiedWebSocketManager
 from websocket_core.websocket_manager import create_websocket_manager
 from websocket_core.wire import actions, frames

@@ -13,7 +13,7 @@ from websocket_core.journal import reading as journal_read
 from websocket_core.journal.epoch import with_epoch
 from websocket_core.journal.reading import Bounds
 from websocket_core.process.turn import Turn
-from websocket_core.protocols import RunService, RunState
+from websocket_core.run_service import RunService, RunState, StartRequest
 from websocket_core.wire import actions, encoding, events, frames
 
 if TYPE_CHECKING:
@@ -30,17 +30,17 @@ def _service(consumer: NetraConsumer) -> RunService:
 
 async def start_agent(consumer: NetraConsumer, connection: WebSocketConnection, action: actions.StartAgent) -> None:
     """Start a run; one that is there already is answered with a replay from before its first event."""
-    given = action.input
-    outcome = await _service(consumer).start(
+    request = StartRequest(
         user_id=connection.user_id,
         agent_type=action.agent_type,
         thread_id=action.thread_id,
         run_id=action.run_id,
-        input={} if given is None else {"message": given} if isinstance(given, str) else given,
+        input=action.input,
         if_busy=action.if_busy or "enqueue",
         request_id=action.request_id,
         connection_id=connection.connection_id,
     )
+    outcome = await _service(consumer).start(request)
     assert consumer.manager is not None
     consumer.manager.update_connection_thread(connection.connection_id, outcome.thread_id)
     if outcome.existing:

@@ -9,6 +9,7 @@ from django.test import TestCase
 
 from netra.agents.service.runtime import RunRuntime
 from websocket_core import UserExecutionContext, create_websocket_manager
+from websocket_core.run_service import StartRequest
 
 SAYS = "TransactionTestCase"
 AT_ONCE = 5.0
@@ -16,15 +17,7 @@ AT_ONCE = 5.0
 
 async def start(run_id: str | None = None) -> None:
     async with asyncio.timeout(30):
-        await RunRuntime().start(
-            user_id="ann",
-            agent_type="test",
-            thread_id=None,
-            run_id=run_id,
-            input={},
-            if_busy="enqueue",
-            request_id=None,
-        )
+        await RunRuntime().start(StartRequest(user_id="ann", agent_type="test", run_id=run_id))
 
 
 @pytest.mark.django_db

@@ -32,6 +32,7 @@ from websocket_core.limits.limiters import action_limiter
 from websocket_core.process import background
 from websocket_core.process.background import ForEach, Outage, repeat
 from websocket_core.process.heartbeat import this_process
+from websocket_core.run_service import StartRequest
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -218,14 +219,13 @@ async def test_numbers_of_runs__a_question_that_raises__are_asked_for_again(
 def _start(thread_id: str, **options: Any) -> Started:
     started: Started = commit_now(
         StartRun(
-            UserID("ada"),
-            ThreadID(thread_id),
-            f"run-{thread_id}",
-            thread_given=True,
-            agent_type=options.pop("agent_type", "test"),
-            input="{}",
-            if_busy="enqueue",
-            request_id=None,
+            StartRequest(
+                user_id="ada",
+                agent_type=options.pop("agent_type", "test"),
+                thread_id=thread_id,
+                run_id=f"run-{thread_id}",
+            ),
+            "{}",
             worker_id="somebody-who-died",
             executor=InlineExecutor(),
         )

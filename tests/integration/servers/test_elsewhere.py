@@ -41,9 +41,9 @@ async_to_sync(manager.emit_critical_event)({USER!r}, "agent_started", {{}})
 START = f"""
 from asgiref.sync import async_to_sync
 from netra.agents.service.runtime import RunRuntime
+from websocket_core.run_service import StartRequest
 outcome = async_to_sync(RunRuntime().start)(
-    user_id={USER!r}, agent_type="test", thread_id=None, run_id="RUN_ID", input={{"message": "hi"}}, if_busy="enqueue",
-    request_id=None,
+    StartRequest(user_id={USER!r}, agent_type="test", run_id="RUN_ID", input="hi")
 )
 """
 

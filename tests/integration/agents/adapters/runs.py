@@ -13,6 +13,7 @@ from websocket_core.database import db
 from websocket_core.ids import new_id
 from websocket_core.journal.group_commit import get_journal
 from websocket_core.models import Event
+from websocket_core.run_service import StartRequest
 from websocket_core.wire.grammar import RunGrammar
 
 OVER = ("completed", "failed", "cancelled")
@@ -76,13 +77,7 @@ class Runs:
     async def start(self, agent_type: str, input: Any, thread_id: str | None = None, **options: Any) -> str:
         """Start a run; returns its id."""
         outcome = await self.service.start(
-            user_id=self.user_id,
-            agent_type=agent_type,
-            thread_id=thread_id,
-            run_id=None,
-            input={"message": input} if isinstance(input, str) else input,
-            if_busy=options.get("if_busy", "enqueue"),
-            request_id=None,
+            StartRequest(user_id=self.user_id, agent_type=agent_type, thread_id=thread_id, input=input, **options)
         )
         return str(outcome.run_id)
 

@@ -11,6 +11,7 @@ from netra.agents.service.runtime import RunRuntime
 from test_framework.ssot.factories import create_test_manager
 from websocket_core.errors import InvalidAction
 from websocket_core.models import Event, Thread
+from websocket_core.run_service import StartRequest
 from websocket_core.testing.sockets import RecordingWebSocket
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -68,13 +69,7 @@ async def test_over_http(strict, input, field) -> None:
 async def test_in_the_run_service(strict, input, field) -> None:
     with pytest.raises(InvalidAction) as caught:
         await RunRuntime().start(
-            user_id="ann",
-            agent_type="strict",
-            thread_id="t",
-            run_id="r",
-            input={} if input is None else input,
-            if_busy="enqueue",
-            request_id=None,
+            StartRequest(user_id="ann", agent_type="strict", thread_id="t", run_id="r", input=input)
         )
     assert caught.value.fields["field"] == field
     assert await nothing_was_begun()

@@ -26,23 +26,18 @@ from websocket_core.models import Connection, Process
 from websocket_core.models import Event as EventRow
 from websocket_core.process import heartbeat as process
 from websocket_core.process.heartbeat import this_process
+from websocket_core.run_service import StartRequest
 
 KEY = (UserID("ada"), ThreadID("t"))
 
 
+def request(run_id: str) -> StartRequest:
+    return StartRequest(user_id=KEY[0], agent_type="test", thread_id=KEY[1], run_id=run_id)
+
+
 def start() -> Lease:
     started: Started = commit_now(
-        StartRun(
-            *KEY,
-            "r",
-            thread_given=True,
-            agent_type="test",
-            input="{}",
-            if_busy="enqueue",
-            request_id=None,
-            worker_id=this_process.process_id,
-            executor=InlineExecutor(),
-        )
+        StartRun(request("r"), "{}", worker_id=this_process.process_id, executor=InlineExecutor())
     )
     assert started.lease is not None
     return started.lease
@@ -96,17 +91,7 @@ async def test_ended_run__whoever_still_holds_its_lease_writes_nothing(followed)
     """Not by the token alone: the thread's place is empty, or another run's, and this one never gets it again."""
 
     def start(run_id: str) -> StartRun:
-        return StartRun(
-            *KEY,
-            run_id,
-            thread_given=True,
-            agent_type="test",
-            input="{}",
-            if_busy="enqueue",
-            request_id=None,
-            worker_id="w",
-            executor=InlineExecutor(),
-        )
+        return StartRun(request(run_id), "{}", worker_id="w", executor=InlineExecutor())
 
     journal = get_journal()
     lease = (await journal.submit(start("r"))).lease

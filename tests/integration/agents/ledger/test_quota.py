@@ -22,6 +22,7 @@ from websocket_core.errors import QuotaExceeded, RunLimit
 from websocket_core.journal.group_commit import get_journal
 from websocket_core.journal.transaction import Transaction
 from websocket_core.models import Event, Thread, UserDay
+from websocket_core.run_service import StartRequest
 
 KILO = "x" * 1000
 
@@ -177,18 +178,8 @@ async def test_zero__is_no_limit(settings):
 
 
 def start(run_id: str, user_id: str = GOOGLE) -> StartRun:
-    return StartRun(
-        user_id,
-        f"thread-{run_id}",
-        run_id,
-        thread_given=True,
-        agent_type="test",
-        input='{"message":"hello"}',
-        if_busy="enqueue",
-        request_id=None,
-        worker_id="w",
-        executor=get_executor(),
-    )
+    request = StartRequest(user_id=user_id, agent_type="test", thread_id=f"thread-{run_id}", run_id=run_id)
+    return StartRun(request, '{"message":"hello"}', worker_id="w", executor=get_executor())
 
 
 @pytest.mark.parametrize("each_database", [pytest.param("postgresql", marks=pytest.mark.postgres)], indirect=True)

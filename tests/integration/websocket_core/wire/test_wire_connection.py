@@ -20,7 +20,7 @@ from websocket_core.errors import UserIsolationError
 from websocket_core.ids import UserID
 from websocket_core.limits.limiters import action_limiter
 from websocket_core.models import Connection
-from websocket_core.protocols import StartOutcome
+from websocket_core.run_service import StartOutcome
 from websocket_core.testing.sockets import Client, InProcessSocket, RecordingWebSocket, SocketClosed
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -84,7 +84,7 @@ async def test_first_action_is_start_agent__is_answered_before_what_other_runs_h
 async def test_first_action_is_start_agent__whose_run_does_not_begin__holds_nothing_up(join, monkeypatch):
     """As with a worker that has no time: the others' events come all the same."""
 
-    async def start(self, **fields):
+    async def start(self, request):
         return StartOutcome("mine", "slow", existing=False, first_seq=None)
 
     monkeypatch.setattr(RunRuntime, "start", start)

@@ -28,6 +28,7 @@ from websocket_core.database import db
 from websocket_core.ids import UserID
 from websocket_core.journal.group_commit import get_journal
 from websocket_core.journal.transaction import Append, Operation, Transaction
+from websocket_core.run_service import StartRequest
 from websocket_core.testing.sockets import RecordingWebSocket
 
 pytestmark = pytest.mark.usefixtures("each_database")
@@ -38,7 +39,8 @@ Fields = dict[str, Any]
 def _start(fields: Fields) -> StartRun:
     fields = dict(fields)
     trace = fields.pop("trace")
-    made = StartRun(**fields, thread_given=True, executor=InlineExecutor())
+    input, worker_id = fields.pop("input"), fields.pop("worker_id")
+    made = StartRun(StartRequest(**fields), input, worker_id=worker_id, executor=InlineExecutor())
     made.trace = trace
     return made
 
