@@ -10,6 +10,7 @@ from django.db import models
 from django.db.models import Q
 
 from websocket_core.models import Thread
+from websocket_core.vocabulary import OPEN_STATUSES
 
 
 class RunStatus(models.TextChoices):
@@ -23,8 +24,8 @@ class RunStatus(models.TextChoices):
     CANCELLED = "cancelled"
 
 
-OPEN = (RunStatus.QUEUED, RunStatus.RUNNING, RunStatus.WAITING)
-ACTIVE = (RunStatus.RUNNING, RunStatus.WAITING)
+OPEN = tuple(RunStatus(status) for status in OPEN_STATUSES)
+ACTIVE = tuple(status for status in OPEN if status != RunStatus.QUEUED)  # they have the thread's one place
 
 
 class Run(models.Model):

@@ -16,8 +16,11 @@ from uuid import UUID
 NAME_LENGTH = 128  # characters of a thread, run, approval or connection id
 USER_LENGTH = 255  # characters of a user id
 
+NAME_PATTERN = rf"[A-Za-z0-9_.:\-]{{1,{NAME_LENGTH}}}"  # a regular expression without anchors
+NAME_RULE = f"1 to {NAME_LENGTH} characters of A-Z a-z 0-9 _ . : -"
+
 # \Z and not $: a trailing newline must not pass.
-_NAME = re.compile(rf"[A-Za-z0-9_.:\-]{{1,{NAME_LENGTH}}}\Z")
+is_name = re.compile(rf"{NAME_PATTERN}\Z").match
 
 
 class Identifier(str):
@@ -40,12 +43,12 @@ class Identifier(str):
     @classmethod
     def is_valid(cls, value: str) -> bool:
         """Whether `value` follows the rule of this kind."""
-        return _NAME.match(value) is not None
+        return is_name(value) is not None
 
     @classmethod
     def rule(cls) -> str:
         """The rule in words, for error messages."""
-        return f"1 to {NAME_LENGTH} characters of A-Z a-z 0-9 _ . : -"
+        return NAME_RULE
 
 
 class UserID(Identifier):

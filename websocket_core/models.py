@@ -10,8 +10,8 @@ from __future__ import annotations
 from django.db import models
 from django.db.models import Q
 
-TERMINAL_TYPES = ("agent_completed", "agent_failed", "agent_cancelled")
-PAIR_TYPES = ("tool_executing", "tool_completed", "approval_requested", "approval_resolved")  # what opens and closes
+from websocket_core.vocabulary import PAIR_TYPES, TERMINAL_TYPES
+
 NOBODY = ""  # whose threads those are that were deleted and still have rows: no user has this id
 
 

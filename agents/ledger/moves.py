@@ -23,15 +23,12 @@ from websocket_core.errors import NotFound
 from websocket_core.ids import NAME_LENGTH, USER_LENGTH
 from websocket_core.journal.quota import size_of
 from websocket_core.journal.transaction import Operation, ThreadRow, Transaction
+from websocket_core.vocabulary import STATUS_AFTER
 from websocket_core.wire import encoding
 
 REASON_LENGTH = 1024  # characters of a stop's reason
 
-TERMINAL_STATUS = {
-    "agent_completed": RunStatus.COMPLETED,
-    "agent_failed": RunStatus.FAILED,
-    "agent_cancelled": RunStatus.CANCELLED,
-}
+TERMINAL_STATUS = {event_type: RunStatus(status) for event_type, status in STATUS_AFTER.items()}
 
 
 class Event(NamedTuple):

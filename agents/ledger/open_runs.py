@@ -9,12 +9,12 @@ from __future__ import annotations
 from django.db.models import BooleanField, Q
 from django.db.models.expressions import RawSQL
 
-from netra.agents.models import OPEN, Run
+from netra.agents.models import Run
+from websocket_core.vocabulary import OPEN_STATUSES, sql_words
 
 
 def is_open(status: str | None = None) -> Q:
     """The condition for open runs, or for those of one open status, in queries that begin at `Run`."""
-    words = ", ".join(f"'{one.value}'" for one in OPEN)
     column = f'"{Run._meta.db_table}"."status"'
-    condition = Q(RawSQL(f"{column} IN ({words})", [], output_field=BooleanField()))  # noqa: S611 - constants
+    condition = Q(RawSQL(f"{column} IN ({sql_words(OPEN_STATUSES)})", [], output_field=BooleanField()))  # noqa: S611 - constants
     return condition if status is None else condition & Q(status=status)

@@ -11,6 +11,7 @@ from django.db.models.functions import Now
 
 from netra.agents.conf import conf
 from netra.agents.models import OPEN, RunStatus
+from websocket_core.vocabulary import OPEN_STATUSES, sql_words
 
 
 class RunRow(NamedTuple):
@@ -36,7 +37,7 @@ class RunRow(NamedTuple):
 
 
 _COLUMNS = "id, run_id, thread_id, status, first_seq, resting, agent_type, input, request_id, trace, usage"
-_IS_OPEN = "status IN ('queued', 'running', 'waiting')"
+_IS_OPEN = f"status IN ({sql_words(OPEN_STATUSES)})"
 
 
 def _moment(value: datetime | None) -> Any:

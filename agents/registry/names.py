@@ -5,13 +5,12 @@ Below the registry, which finds agents by name, and the discovery, which asks wh
 
 from __future__ import annotations
 
-import re
 import threading
 
 from netra.agents.base import BaseAgent
+from websocket_core.ids import NAME_RULE, is_name
 
 classes: dict[str, type[BaseAgent]] = {}  # by canonical names and aliases
-_LEGAL = re.compile(r"[A-Za-z0-9_.:\-]{1,128}\Z")
 _lock = threading.RLock()
 
 
@@ -23,8 +22,8 @@ def take_names(agent_class: type[BaseAgent]) -> None:
     """
     with _lock:
         for name in (agent_class.name, *agent_class.aliases):
-            if not _LEGAL.match(name):
-                raise ValueError(f"{name!r} is not a name for an agent: 1 to 128 characters of A-Z a-z 0-9 _ . : -")
+            if not is_name(name):
+                raise ValueError(f"{name!r} is not a name for an agent: {NAME_RULE}")
             known = classes.get(name)
             if known is not None and (known.__module__, known.__qualname__) != (
                 agent_class.__module__,

@@ -10,6 +10,8 @@ from typing import NamedTuple
 
 import msgspec
 
+from websocket_core.vocabulary import PAIR_TYPES, STATUS_AFTER
+
 
 class Kind(StrEnum):
     """What a span shows."""
@@ -108,16 +110,15 @@ class _BareFrame(msgspec.Struct):
 _with_data = msgspec.json.Decoder(_Frame).decode
 _without_data = msgspec.json.Decoder(_BareFrame).decode
 _TEXT = {"agent_thinking": Kind.THOUGHT, "agent_message": Kind.ANSWER}
-_ENDS = {"agent_completed": "completed", "agent_failed": "failed", "agent_cancelled": "cancelled"}
 _TOOL_OUTCOMES = {"ok": Outcome.OK, "denied": Outcome.DENIED, "cancelled": Outcome.CANCELLED}
-_PAIRS = {"tool_executing", "tool_completed", "approval_requested", "approval_resolved", *_TEXT}
+_WITH_DATA = {*PAIR_TYPES, *_TEXT}
 
 
 def read_step(frame: str) -> Step | None:
     """What the picture needs of an encoded event; `None` when this is none."""
     try:
         found = _without_data(frame)
-        if found.event_type not in _PAIRS:
+        if found.event_type not in _WITH_DATA:
             return Step(found.seq, found.event_type, found.timestamp)
         data = _with_data(frame).data
     except (msgspec.DecodeError, UnicodeEncodeError):
@@ -160,8 +161,8 @@ def timeline(
             begin = step.at
         at = max(0.0, (step.at - begin).total_seconds())
         end = max(end, at)
-        if step.event_type in _ENDS:
-            ended = _ENDS[step.event_type]
+        if step.event_type in STATUS_AFTER:
+            ended = STATUS_AFTER[step.event_type]
         else:
             _take(step, at, open_spans, spans)
     if not ended and not over:

@@ -18,6 +18,7 @@ from websocket_core.auth import issue_ticket
 from websocket_core.conf import conf
 from websocket_core.database import db
 from websocket_core.errors import CursorExpired, InvalidCursor
+from websocket_core.ids import NAME_LENGTH, NAME_PATTERN
 from websocket_core.journal import reading as journal_read
 from websocket_core.journal.epoch import with_epoch
 from websocket_core.journal.reading import Bounds
@@ -26,7 +27,7 @@ from websocket_core.process.background import AWAY
 from websocket_core.run_service import StartRequest
 from websocket_core.wire.frames import moment
 
-NAME = r"^[A-Za-z0-9_.:\-]{1,128}$"
+NAME = f"^{NAME_PATTERN}$"
 ThreadName = Annotated[str, Path(pattern=NAME)]
 RunName = Annotated[str, Path(pattern=NAME)]
 Limit = Annotated[int, Query(ge=1, le=200)]
@@ -135,7 +136,7 @@ async def list_events(
     request: ApiRequest,
     thread_id: ThreadName,
     after: Annotated[int, Query(ge=0, le=2**63 - 1)] = 0,
-    epoch: Annotated[str | None, Query(max_length=128)] = None,
+    epoch: Annotated[str | None, Query(max_length=NAME_LENGTH)] = None,
 ) -> HttpResponse:
     """A thread's events after a cursor, byte for byte as on the socket; with another `epoch` than the answer's, the
     cursor is one of a history that is no more.

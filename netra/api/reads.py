@@ -11,13 +11,14 @@ from django.db.models import Q
 from netra.agents.ledger.reading import thread_states
 from netra.agents.models import OPEN, Run
 from websocket_core.errors import InvalidAction, NotFound
+from websocket_core.ids import NAME_PATTERN
 from websocket_core.models import AccessToken, Thread
 from websocket_core.run_service import RunState
 from websocket_core.wire import events
 from websocket_core.wire.frames import moment
 
 # Where a page of threads ends. The time alone is not enough: threads that moved in one commit share it.
-THREAD_CURSOR = r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z(~[A-Za-z0-9_.:\-]{1,128})?$"
+THREAD_CURSOR = r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z" + f"(~{NAME_PATTERN})?$"
 
 
 def threads(user_id: str, limit: int, before: str | None) -> list[dict[str, Any]]:

@@ -7,9 +7,10 @@ from typing import Annotated, Any, Literal
 from ninja import Field, Schema
 from pydantic import Strict, field_validator
 
+from websocket_core.ids import NAME_LENGTH, NAME_PATTERN
 from websocket_core.wire import encoding
 
-Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9_.:\-]{1,128}$")]
+Name = Annotated[str, Field(pattern=f"^{NAME_PATTERN}$")]
 Text = Annotated[str, Field(pattern=r"^[^\x00]*$")]
 
 
@@ -126,12 +127,12 @@ class Runs(Schema):
 class StartIn(Schema):
     """What `start_agent` takes."""
 
-    agent_type: Annotated[Text, Field(min_length=1, max_length=128)]
+    agent_type: Annotated[Text, Field(min_length=1, max_length=NAME_LENGTH)]
     thread_id: Name | None = None
     run_id: Name | None = None
     input: Any = None
     if_busy: Literal["enqueue", "reject", "cancel"] | None = None
-    request_id: Annotated[Text, Field(max_length=128)] | None = None
+    request_id: Annotated[Text, Field(max_length=NAME_LENGTH)] | None = None
 
     @field_validator("input")
     @classmethod

@@ -9,11 +9,13 @@ from typing import TYPE_CHECKING, Any, Final
 from websocket_core import auth
 from websocket_core.connections.connection import WebSocketConnection
 from websocket_core.errors import CursorExpired, InvalidAction, InvalidCursor, Unauthenticated, UnknownAction
+from websocket_core.ids import is_name
 from websocket_core.journal import reading as journal_read
 from websocket_core.journal.epoch import with_epoch
 from websocket_core.journal.reading import Bounds
 from websocket_core.process.turn import Turn
 from websocket_core.run_service import RunService, RunState, StartRequest
+from websocket_core.vocabulary import OPEN_STATUSES
 from websocket_core.wire import actions, encoding, events, frames
 
 if TYPE_CHECKING:
@@ -80,7 +82,7 @@ async def _refuse_cursors(connection: WebSocketConnection, action: actions.Resum
     for thread_id in action.refused:
         await turn.share()
         with turn:
-            named = actions.is_name(thread_id) is not None
+            named = is_name(thread_id) is not None
             error = InvalidAction(
                 "A cursor is a whole number from 0 on." if named else "This is not the name of a thread.",
                 field="cursors",
@@ -192,7 +194,7 @@ async def sync(consumer: NetraConsumer, connection: WebSocketConnection, action:
     )
     for thread in threads:
         state = states.get(thread["thread_id"], RunState())
-        thread["active_run_id"] = state.run_id if state.status in ("queued", "running", "waiting") else None
+        thread["active_run_id"] = state.run_id if state.status in OPEN_STATUSES else None
         thread["updated_at"] = events.timestamp(thread["updated_at"])
     connection.control(frames.control("synced", threads=threads, epoch=epoch, request_id=action.request_id))
 

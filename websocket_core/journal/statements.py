@@ -15,6 +15,8 @@ from typing import Any, NamedTuple, Protocol
 
 from django.db import connection
 
+from websocket_core.vocabulary import PAIR_TYPES, TERMINAL_TYPES, sql_words
+
 THREAD_COLUMNS = (
     "id, user_id, thread_id, title, last_seq, active_run_id, fence, deleted_at IS NOT NULL, bytes, uncounted_bytes, "
     "updated_at > {fresh}"
@@ -87,7 +89,7 @@ def has_ended(thread_pk: int, run_id: str) -> bool:
     with connection.cursor() as cursor:
         cursor.execute(
             "SELECT 1 FROM websocket_core_event WHERE thread_id = %s AND run_id = %s "
-            "AND event_type IN ('agent_completed', 'agent_failed', 'agent_cancelled') LIMIT 1",
+            f"AND event_type IN ({sql_words(TERMINAL_TYPES)}) LIMIT 1",
             [thread_pk, run_id],
         )
         return cursor.fetchone() is not None
@@ -98,7 +100,7 @@ def pairs_of(thread_pk: int, run_id: str, first_seq: int) -> list[tuple[str, str
     with connection.cursor() as cursor:
         cursor.execute(
             "SELECT event_type, frame FROM websocket_core_event WHERE thread_id = %s AND run_id = %s AND seq >= %s "
-            "AND event_type IN ('tool_executing', 'tool_completed', 'approval_requested', 'approval_resolved') "
+            f"AND event_type IN ({sql_words(PAIR_TYPES)}) "
             "ORDER BY seq",
             [thread_pk, run_id, first_seq],
         )

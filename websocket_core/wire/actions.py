@@ -15,22 +15,21 @@ import msgspec
 from msgspec import Meta, Struct
 
 from websocket_core.errors import ClientError, InvalidAction, InvalidJSON, UnknownAction
+from websocket_core.ids import NAME_LENGTH, NAME_PATTERN, is_name
 from websocket_core.wire import encoding
 
-_NAME = r"^[A-Za-z0-9_.:\-]{1,128}\Z"
-Name = Annotated[str, Meta(pattern=_NAME)]
+Name = Annotated[str, Meta(pattern=rf"^{NAME_PATTERN}\Z")]
 Cursor = Annotated[int, Meta(ge=0)]
 
 
 MAX_CURSORS: Final = 1000
-is_name = re.compile(_NAME).match
 
 
 class Action(Struct, kw_only=True):
     """Base of the actions; `request_id` is echoed in every answer."""
 
     action: ClassVar[str]
-    request_id: Annotated[str, Meta(max_length=128)] | None = None
+    request_id: Annotated[str, Meta(max_length=NAME_LENGTH)] | None = None
 
     @property
     def threads_named(self) -> int:
@@ -42,7 +41,7 @@ class StartAgent(Action):
     """Start a run, or find the one that already has this `run_id`."""
 
     action = "start_agent"
-    agent_type: Annotated[str, Meta(min_length=1, max_length=128)]
+    agent_type: Annotated[str, Meta(min_length=1, max_length=NAME_LENGTH)]
     thread_id: Name | None = None
     run_id: Name | None = None
     input: Any = None
@@ -74,7 +73,7 @@ class Resume(Action, dict=True):
 
     action = "resume"
     cursors: Annotated[dict[Name, Cursor], Meta(min_length=1, max_length=MAX_CURSORS)]
-    epoch: Annotated[str, Meta(max_length=128)] | None = None
+    epoch: Annotated[str, Meta(max_length=NAME_LENGTH)] | None = None
 
     @property
     def threads_named(self) -> int:

@@ -3,28 +3,10 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from enum import StrEnum
 from typing import Final
 
 from websocket_core.conf import conf
-
-
-class EventType(StrEnum):
-    """Every journalled event type of the wire protocol, version 1."""
-
-    RUN_QUEUED = "run_queued"
-    AGENT_STARTED = "agent_started"
-    AGENT_THINKING = "agent_thinking"
-    AGENT_MESSAGE = "agent_message"
-    AGENT_STATE = "agent_state"
-    TOOL_EXECUTING = "tool_executing"
-    TOOL_COMPLETED = "tool_completed"
-    APPROVAL_REQUESTED = "approval_requested"
-    APPROVAL_RESOLVED = "approval_resolved"
-    AGENT_COMPLETED = "agent_completed"
-    AGENT_FAILED = "agent_failed"
-    AGENT_CANCELLED = "agent_cancelled"
-
+from websocket_core.vocabulary import TERMINAL_TYPES, EventType
 
 CRITICAL: Final = frozenset(
     {
@@ -35,7 +17,7 @@ CRITICAL: Final = frozenset(
         EventType.AGENT_COMPLETED,
     }
 )
-TERMINAL: Final = frozenset({EventType.AGENT_COMPLETED, EventType.AGENT_FAILED, EventType.AGENT_CANCELLED})
+TERMINAL: Final = frozenset(TERMINAL_TYPES)
 TYPES: Final = frozenset(str(kind) for kind in EventType)
 # Deltas: which field names the stream. Consecutive deltas of one stream may be joined; joining never changes the text.
 STREAM_FIELD: Final = {"agent_thinking": "stream", "agent_message": "message_id"}

@@ -1,0 +1,43 @@
+"""The words of the wire protocol that the database's constraints and indexes are made of, too.
+
+A leaf: the models need these words, and the rest of the wire (`websocket_core.wire`) needs more than models may know.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Final
+
+
+class EventType(StrEnum):
+    """Every journalled event type of the wire protocol, version 1."""
+
+    RUN_QUEUED = "run_queued"
+    AGENT_STARTED = "agent_started"
+    AGENT_THINKING = "agent_thinking"
+    AGENT_MESSAGE = "agent_message"
+    AGENT_STATE = "agent_state"
+    TOOL_EXECUTING = "tool_executing"
+    TOOL_COMPLETED = "tool_completed"
+    APPROVAL_REQUESTED = "approval_requested"
+    APPROVAL_RESOLVED = "approval_resolved"
+    AGENT_COMPLETED = "agent_completed"
+    AGENT_FAILED = "agent_failed"
+    AGENT_CANCELLED = "agent_cancelled"
+
+
+# The events that end a run, and its `run_status` from then on.
+STATUS_AFTER: Final = {"agent_completed": "completed", "agent_failed": "failed", "agent_cancelled": "cancelled"}
+TERMINAL_TYPES: Final = tuple(STATUS_AFTER)
+# The events that open and close tool calls and approvals.
+PAIR_TYPES: Final = ("tool_executing", "tool_completed", "approval_requested", "approval_resolved")
+# Each `run_status` of a run that is not over.
+OPEN_STATUSES: Final = ("queued", "running", "waiting")
+
+
+def sql_words(words: tuple[str, ...]) -> str:
+    """Words as SQL literals, for `IN (…)`.
+
+    A partial index answers a query that has the index's condition word for word, and no placeholder is a word.
+    """
+    return ", ".join(f"'{word}'" for word in words)
