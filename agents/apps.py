@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from django.apps import AppConfig
 
+from netra.agents.conf import EXECUTORS, conf
+
 
 class AgentsConfig(AppConfig):
     """Agents are found when the registry is first asked, not here: importing them may be slow."""
@@ -15,8 +17,8 @@ class AgentsConfig(AppConfig):
 
     def ready(self) -> None:
         """Register the checks, what retention does, the workers' task, and what every serving process does."""
-        from netra.agents import checks  # noqa: F401 - registering is the import's effect; models must be loaded
-        from netra.agents.conf import EXECUTORS, conf
+        # Models can be imported from now on, not before.
+        from netra.agents import checks  # noqa: F401 - registering is the import's effect
         from netra.agents.executors import get_executor
         from netra.agents.ledger import retention
         from websocket_core.process.serving import serving

@@ -11,6 +11,8 @@ from collections.abc import Awaitable, Callable
 from importlib import import_module
 from typing import Any
 
+from channels.routing import URLRouter
+
 Scope = dict[str, Any]
 Receive = Callable[[], Awaitable[dict[str, Any]]]
 Send = Callable[[dict[str, Any]], Awaitable[None]]
@@ -26,8 +28,6 @@ def netra_application(inner: Application) -> Application:
         inner: the site's own ASGI 3 application, `get_asgi_application()` for one.
     """
     # These need Django's models, which the caller has loaded by making `inner`.
-    from channels.routing import URLRouter
-
     from netra.agents.service.runtime import RunRuntime
     from websocket_core.consumer.routing import websocket_urlpatterns
     from websocket_core.process.serving import serving

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from django.apps import AppConfig
+from django.db.backends.signals import connection_created
 
 
 class WebsocketCoreConfig(AppConfig):
@@ -14,8 +15,7 @@ class WebsocketCoreConfig(AppConfig):
 
     def ready(self) -> None:
         """Register the checks, and see to connections of threads that end."""
-        from django.db.backends.signals import connection_created
-
+        # Models can be imported from now on, not before.
         from websocket_core.auth import receivers
         from websocket_core.checks import installation  # noqa: F401 - registering is the import's effect
         from websocket_core.database import lost_connections

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from functools import cache
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
 from django.core.exceptions import ImproperlyConfigured
 
 from netra.agents.conf import EXECUTORS, conf
+from netra.agents.executors.inline import InlineExecutor
+from netra.agents.models import Run
 from websocket_core.conf.values import one_of
-
-if TYPE_CHECKING:
-    from netra.agents.models import Run
 
 
 class Executor(Protocol):
@@ -36,8 +35,6 @@ def _executor(name: str) -> Executor:
         from netra.agents.executors.procrastinate import ProcrastinateExecutor  # an optional dependency
 
         return ProcrastinateExecutor()
-    from netra.agents.executors.inline import InlineExecutor
-
     return InlineExecutor()
 
 

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from netra.agents.models import Run
+from netra.agents.models import Run
 
 
 class InlineExecutor:

@@ -8,14 +8,12 @@ from __future__ import annotations
 
 import logging
 from contextlib import nullcontext
-from typing import TYPE_CHECKING
 
 from django.db import OperationalError, transaction
 from procrastinate import exceptions
 from procrastinate.contrib.django import app
 
-if TYPE_CHECKING:
-    from netra.agents.models import Run
+from netra.agents.models import Run
 
 log = logging.getLogger(__name__)
 

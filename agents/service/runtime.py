@@ -42,7 +42,7 @@ from websocket_core.errors import (
     TooLarge,
 )
 from websocket_core.ids import new_id
-from websocket_core.journal.group_commit import get_journal
+from websocket_core.journal.group_commit import commit_now, get_journal
 from websocket_core.limits.limiters import start_limiter
 from websocket_core.process import log_context
 from websocket_core.process.heartbeat import this_process
@@ -256,8 +256,6 @@ def request_stop(run: Run, reason: str) -> bool:
     Returns:
         `False` when it was over already.
     """
-    from websocket_core.journal.group_commit import commit_now
-
     if run.status not in OPEN:
         return False
     thread_id = run.thread.thread_id

@@ -18,6 +18,7 @@ class ProjectConfig(AppConfig):
         """Import the checks, which register themselves, keep credentials out of the access log, and old sessions out of
         the database.
         """
+        # Models can be imported from now on, not before.
         from django.contrib.sessions.models import Session
 
         from netra.logs import access_log

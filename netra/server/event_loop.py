@@ -17,7 +17,7 @@ from twisted.internet import asyncioreactor
 def new_event_loop() -> asyncio.AbstractEventLoop:
     """Return a new event loop: uvloop's, or asyncio's where uvloop is not installed."""
     try:
-        import uvloop
+        import uvloop  # not on every platform
     except ImportError:
         loop = asyncio.new_event_loop()
     else:

@@ -18,6 +18,7 @@ from websocket_core.admin.lists.filters import ChoiceFilter, GivenFilter, UserFi
 from websocket_core.admin.lists.keyset import Stretch
 from websocket_core.admin.lists.read_only import ReadOnlyAdmin, log_action
 from websocket_core.admin.moments import column
+from websocket_core.connections.disconnect import request_disconnect
 from websocket_core.models import Connection, Process
 
 LIVE = Stretch("connected_at", Q(disconnected_at=None))
@@ -187,8 +188,6 @@ class ConnectionAdmin(ReadOnlyAdmin):
     @admin.action(description="Disconnect selected connections", permissions=["act"])
     def disconnect(self, request: HttpRequest, rows: QuerySet[Any]) -> HttpResponse | None:
         """Ask the processes that hold these sockets to close them."""
-        from websocket_core.connections.disconnect import request_disconnect
-
         live = list(rows.filter(disconnected_at=None)[: confirm.MOST_ROWS])
         asked = request_disconnect([row.connection_id for row in live])
         log_action(self, request, live, "Disconnected.")

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
+from importlib.metadata import version
 from typing import Any
 
 from django.apps import AppConfig
@@ -80,17 +81,15 @@ def channel_layer_keeps_sockets(app_configs: Sequence[AppConfig] | None, **kwarg
 
 
 def _redis_settings(backend: str, config: dict[str, Any]) -> list[CheckMessage]:
-    import redis
-
-    found = list[CheckMessage]()
+    found, installed = list[CheckMessage](), version("redis")
     hosts = config.get("hosts", [])
     unbounded = hosts and all(
         isinstance(host, dict) and "socket_timeout" in host and "max_connections" in host for host in hosts
     )
-    if int(redis.__version__.split(".")[0]) >= 8 and not unbounded:
+    if int(installed.split(".")[0]) >= 8 and not unbounded:
         found.append(
             Error(
-                f"redis-py {redis.__version__} closes idle sockets after 5 s and allows 100 connections.",
+                f"redis-py {installed} closes idle sockets after 5 s and allows 100 connections.",
                 hint="Install redis<8, or give every host of the layer socket_timeout=None and max_connections.",
                 id="websocket_core.E003",
             )

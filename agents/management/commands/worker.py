@@ -56,7 +56,7 @@ class Command(BaseCommand):
 
         this_process.kind = "worker"
         with contextlib.suppress(ImportError):
-            import uvloop
+            import uvloop  # not on every platform
 
             uvloop.install()
         try:

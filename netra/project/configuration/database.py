@@ -60,7 +60,7 @@ def _sqlite(settings: dict[str, Any], test_file: Path) -> dict[str, Any]:
 
 
 def _postgresql(settings: dict[str, Any], pool_size: int) -> dict[str, Any]:
-    from netra.project.configuration.guarded_connection import GuardedConnection
+    from netra.project.configuration.guarded_connection import GuardedConnection  # slow, and SQLite needs no psycopg
 
     defaults: dict[str, Any] = {
         "pool": {

@@ -1,0 +1,64 @@
+"""Imports inside functions: each is known here, and says beside itself why it does not stand at the top.
+
+An import at the top shows what a module needs, to readers and to whoever loads it. One inside a function hides it.
+"""
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[3]
+
+READY = "apps may import models from `ready` on"
+OPTIONAL = "the library may not be there"
+SLOW = "whoever does not need it should not wait for it"
+EARLY = "the module is loaded before there are models"
+# (file, what it imports late): why
+KNOWN = {
+    ("agents/apps.py", "netra.agents"): READY,
+    ("agents/apps.py", "netra.agents.executors"): READY,
+    ("agents/apps.py", "netra.agents.ledger"): READY,
+    ("agents/apps.py", "netra.agents.service"): READY,
+    ("agents/apps.py", "websocket_core.process.serving"): READY,
+    ("agents/executors/__init__.py", "netra.agents.executors.procrastinate"): OPTIONAL,
+    ("agents/management/commands/worker.py", "netra.agents.workers.procrastinate"): OPTIONAL,
+    ("agents/management/commands/worker.py", "uvloop"): OPTIONAL,
+    ("netra/admin_site.py", "netra.front_page"): EARLY,
+    ("netra/asgi.py", "netra.agents.service.runtime"): EARLY,
+    ("netra/asgi.py", "websocket_core.consumer.routing"): EARLY,
+    ("netra/asgi.py", "websocket_core.process.serving"): EARLY,
+    ("netra/project/apps.py", "django.contrib.sessions.models"): READY,
+    ("netra/project/apps.py", "netra.logs"): READY,
+    ("netra/project/apps.py", "netra.project"): READY,
+    ("netra/project/apps.py", "websocket_core.journal.retention"): READY,
+    ("netra/project/configuration/database.py", "netra.project.configuration.guarded_connection"): SLOW,
+    ("netra/project/configuration/guarded_connection.py", "websocket_core.process.heartbeat"): EARLY,
+    ("netra/server/event_loop.py", "uvloop"): OPTIONAL,
+    ("websocket_core/apps.py", "websocket_core.auth"): READY,
+    ("websocket_core/apps.py", "websocket_core.checks"): READY,
+    ("websocket_core/apps.py", "websocket_core.database"): READY,
+}
+# Goes with its circle, like the list in pyproject.toml.
+OPEN_CIRCLES = {("websocket_core/connections/hub.py", "websocket_core.connections.watchdog")}
+
+
+def late_imports() -> Iterator[tuple[str, str, str]]:
+    """The file, the module, and the lines from the function's beginning to the end of the import."""
+    for folder in ("agents", "netra", "websocket_core"):
+        for path in (ROOT / folder).rglob("*.py"):
+            name, text = path.relative_to(ROOT).as_posix(), path.read_text()
+            for function in ast.walk(ast.parse(text)):
+                if isinstance(function, ast.FunctionDef | ast.AsyncFunctionDef):
+                    for node in ast.walk(function):
+                        if isinstance(node, ast.Import | ast.ImportFrom) and not name.startswith("netra/agents/"):
+                            module = node.names[0].name if isinstance(node, ast.Import) else node.module or ""
+                            if (name, module) not in OPEN_CIRCLES:
+                                yield name, module, "\n".join(text.splitlines()[function.lineno : node.end_lineno])
+
+
+def test_imports_inside_functions__are_the_known_ones() -> None:
+    assert {(name, module) for name, module, _ in late_imports()} == set(KNOWN)
+
+
+def test_imports_inside_functions__say_why() -> None:
+    assert [(name, module) for name, module, lines in late_imports() if "# " not in lines] == []
