@@ -12,7 +12,7 @@ from django.core.checks import Warning as CheckWarning
 
 from netra.agents.conf import EXECUTORS, conf
 from netra.agents.registry import discovery
-from websocket_core.conf import conf as core
+from websocket_core.conf import conf as delivery_conf
 from websocket_core.conf.values import one_of
 
 PROCESS_LOCAL_LAYERS = (
@@ -55,8 +55,8 @@ def executor_fits(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> lis
 @register("netra")
 def heartbeats_fit(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[CheckMessage]:
     """E005: a lease, or a process, that ends before its next heartbeat takes every run from its worker."""
-    heartbeat = conf.HEARTBEAT_SECONDS
-    bounds = {"NETRA_LEASE_SECONDS": conf.LEASE_SECONDS, "NETRA_PROCESS_TIMEOUT": core.PROCESS_TIMEOUT}
+    heartbeat = delivery_conf.HEARTBEAT_SECONDS
+    bounds = {"NETRA_LEASE_SECONDS": conf.LEASE_SECONDS, "NETRA_PROCESS_TIMEOUT": delivery_conf.PROCESS_TIMEOUT}
     return [
         Error(
             f"NETRA_HEARTBEAT_SECONDS ({heartbeat:g}) must be less than {name} ({bound:g}).",

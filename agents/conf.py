@@ -14,7 +14,6 @@ class Defaults:
     AGENT_TIMEOUT: Positive[float] = 3600.0  # seconds a run may take, unless its agent says otherwise
     RUNS_PER_USER: Positive[int] = 100  # queued and running
     LEASE_SECONDS: Positive[float] = 15.0
-    HEARTBEAT_SECONDS: Positive[float] = 5.0  # how often a lease is renewed
     LOOK_SECONDS: Positive[float] = 1.0  # how often a process looks for wishes (stop, decisions) it was not told of
     SWEEP_SECONDS: Positive[float] = 5.0  # how often a process looks for runs that nobody has any more
     RETRIES: int = 3  # new runs in place of one whose worker died, for agents with `on_loss="retry"`
@@ -31,7 +30,6 @@ class Defaults:
     REST_BYTES: int = 4 * 1024 * 1024  # of what a run that rests needs to go on
     SYNC_THREADS: Positive[int] = 32  # threads in which sync agents and blocking tools work at a time
     SYNC_THREADS_PER_USER: int = 8  # of them for one user; agents that wait for a person do not count
-    DRAIN_SECONDS: float = 10.0
     BLOCKING_SECONDS: float = 0.25  # an event loop that does not turn for so long is held up by somebody
     DEMO_PACE: float = 1.0  # how slowly the demo works, for people to watch: 2 is twice as slow, 0 as fast as it can
     MODEL: str = ""  # a model for the demo, as Pydantic AI names them; without one it follows a script

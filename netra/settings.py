@@ -41,11 +41,11 @@ ALLOWED_HOSTS = env.items("ALLOWED_HOSTS", ("localhost", "127.0.0.1", "[::1]"))
 
 # Every bound of delivery and of runs: NETRA_DRAIN_SECONDS, NETRA_MAX_CONNECTIONS_PER_USER, NETRA_AGENT_TIMEOUT, …
 globals().update(env.overrides(DeliveryDefaults) | env.overrides(RunDefaults))
-NETRA_EXECUTOR = env.choice("NETRA_EXECUTOR", "inline", EXECUTORS)
+NETRA_EXECUTOR = env.choice("NETRA_EXECUTOR", RunDefaults.EXECUTOR, EXECUTORS)
 NETRA_AGENT_MODULES = env.items("NETRA_AGENT_MODULES")
 NETRA_METRICS_TOKEN = env.text("NETRA_METRICS_TOKEN")
 NETRA_REDIS_URL = env.text("REDIS_URL")
-NETRA_REDIS_PREFIX = env.text("NETRA_REDIS_PREFIX", "netra")
+NETRA_REDIS_PREFIX = env.text("NETRA_REDIS_PREFIX", DeliveryDefaults.REDIS_PREFIX)
 
 # Applications
 

@@ -34,6 +34,7 @@ from netra.agents.observing.run_watch import RunWatch, watch
 from netra.agents.registry.registered import AgentRegistry
 from netra.agents.running.bell import listen
 from netra.agents.running.leased_run import LeasedRun
+from websocket_core.conf import conf as delivery_conf
 from websocket_core.context import UserExecutionContext
 from websocket_core.database import db
 from websocket_core.errors import LeaseLostError
@@ -112,7 +113,7 @@ class Runner:
 
     async def drain(self) -> None:
         """Give the runs their time, then end what is left as `server_stopped`."""
-        deadline = time.monotonic() + conf.DRAIN_SECONDS
+        deadline = time.monotonic() + delivery_conf.DRAIN_SECONDS
         while self._tasks and time.monotonic() < deadline:
             await asyncio.wait(set(self._tasks), timeout=deadline - time.monotonic())
         for execution in list(self._executions.values()):
@@ -246,7 +247,7 @@ class Runner:
 
     async def _renew_leases(self) -> None:
         asked = time.monotonic()
-        if asked - self._renewed >= conf.HEARTBEAT_SECONDS:
+        if asked - self._renewed >= delivery_conf.HEARTBEAT_SECONDS:
             await db.write(_renew, list(self._leases), this_process.process_id)
             self._renewed = asked  # only now: after an outage the leases are the first thing to mend
             await self._keep_usage()

@@ -27,6 +27,7 @@ from netra.agents.registry import discovery
 from netra.agents.running.runner import get_runner
 from netra.agents.workers.job_connections import JobConnections
 from netra.agents.workers.patient_queue import PatientJobManager
+from websocket_core.conf import conf as delivery_conf
 from websocket_core.journal.group_commit import get_journal
 from websocket_core.process import garbage
 from websocket_core.process.background import AWAY, ForEach, Outage, repeat
@@ -101,7 +102,7 @@ async def work(concurrency: int, metrics_host: str = "127.0.0.1", metrics_port: 
                 fetch_job_polling_interval=conf.LOOK_SECONDS,  # a notice gets lost with the connection that hears it
                 update_heartbeat_interval=conf.JOB_STALL_SECONDS / 3,
                 stalled_worker_timeout=conf.JOB_STALL_SECONDS,
-                shutdown_graceful_timeout=conf.DRAIN_SECONDS + conf.STOP_GRACE_SECONDS + 10,
+                shutdown_graceful_timeout=delivery_conf.DRAIN_SECONDS + conf.STOP_GRACE_SECONDS + 10,
             )
         )
         janitor = asyncio.create_task(_clear_stalled_jobs(worker_app))

@@ -50,10 +50,10 @@ class Defaults:
     DB_THREADS: Positive[int] = 4  # readers; the journal's writer has one of its own
     # --- watching
     WATCHDOG_SECONDS: Positive[float] = 1.0
-    HEARTBEAT_SECONDS: Positive[float] = 5.0  # of a process, and of a lease
+    HEARTBEAT_SECONDS: Positive[float] = 5.0  # of a process; as often a lease is renewed
     PROCESS_TIMEOUT: Positive[float] = 40.0  # a process without heartbeat is dead, its connections are gone
     CREDENTIAL_CHECK_SECONDS: float = 2.0
-    DRAIN_SECONDS: float = 10.0
+    DRAIN_SECONDS: float = 10.0  # runs may go on for so long once a server or worker is asked to end
     DRAIN_SPREAD_MS: int = 4000  # clients are told to come back within this range
     RETENTION_DAYS: float = 30.0
     # --- credentials

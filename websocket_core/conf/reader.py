@@ -39,12 +39,16 @@ def live(defaults: type[Defaults]) -> Defaults:
 class SettingsReader:
     """What `live` returns: `reader.NAME` is `settings.NETRA_NAME`, else the default.
 
-    Raises (on access):
-        AttributeError: there is no such setting.
+    Raises:
+        ValueError: one of the settings has a default elsewhere already; two could disagree.
+        AttributeError: on access: there is no such setting.
     """
 
     def __init__(self, defaults: type) -> None:
         self._defaults = defaults
+        read = {name for reader in READERS for name in reader}
+        if twice := sorted(read.intersection(self)):
+            raise ValueError(f"{', '.join(twice)}: another reader has a default for this already; read it there")
         setting_changed.connect(self._forget, weak=False)
         READERS.append(self)
 

@@ -61,3 +61,11 @@ def test_the_type_checker__knows_the_types() -> None:
     assert_type(conf.ALLOWED_ORIGINS, tuple[str, ...])
     assert_type(run_conf.EXECUTOR, str)
     assert_type(run_conf.AGENT_TIMEOUT, float)
+
+
+def test_a_default_that_another_reader_has__is_refused() -> None:
+    class Twice:
+        DRAIN_SECONDS: float = 20.0
+
+    with pytest.raises(ValueError, match="DRAIN_SECONDS"):
+        live(Twice)
