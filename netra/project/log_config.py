@@ -10,9 +10,17 @@ import structlog
 
 from netra.logs.redaction import redact, redact_line
 from netra.logs.shortened import LONGEST, shortened
+from websocket_core.process import log_context
+
+
+def add_log_ids(logger: Any, method: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:
+    """A structlog processor: the ids of what a line is about (`websocket_core.process.log_context`)."""
+    return {**log_context.current(), **event}
+
 
 _SHARED: list[structlog.typing.Processor] = [
     structlog.contextvars.merge_contextvars,
+    add_log_ids,
     structlog.stdlib.add_logger_name,
     structlog.stdlib.add_log_level,
     structlog.stdlib.ExtraAdder(),

@@ -1,12 +1,34 @@
-"""Which user, thread, run and connection a log line is about: bound once where work begins, in every line after it."""
+"""Which user, thread, run and connection a log line is about: bound once where work begins, in every line after it.
+
+The ids are in a context variable. `LogIds` puts them on log records, for any formatter; the embedded project's logging
+does so by itself.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from contextlib import AbstractContextManager
+import logging
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
 from hashlib import sha256
+from types import MappingProxyType
 
-from structlog.contextvars import bind_contextvars, bound_contextvars, unbind_contextvars
+_NONE: Mapping[str, str] = MappingProxyType({})
+_ids: ContextVar[Mapping[str, str]] = ContextVar("netra_log_ids", default=_NONE)
+
+
+class LogIds(logging.Filter):
+    """Adds the ids that are bound to each record, as `netra_user`, `netra_thread`, `netra_run` and so on.
+
+    For the `filters` of a handler in a site's `LOGGING`. It lets every record through. The attributes have a prefix
+    because a record's own `thread` is the number of the thread that wrote it.
+    """
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Add them."""
+        for name, value in _ids.get().items():
+            setattr(record, f"netra_{name}", value)
+        return True
 
 
 def user_mark(user_id: str) -> str:
@@ -14,19 +36,34 @@ def user_mark(user_id: str) -> str:
     return sha256(b"log:" + user_id.encode()).hexdigest()[:12]
 
 
+def current() -> Mapping[str, str]:
+    """The ids that are bound now, by name."""
+    return _ids.get()
+
+
+def rebind(ids: Mapping[str, str]) -> None:
+    """Bind exactly these ids, as `current` returned them elsewhere."""
+    _ids.set(ids)
+
+
 def bind(user_id: str, **ids: str | None) -> None:
     """Bind ids for the log lines of the current task and of what it starts.
 
     An id that is absent or empty is unbound: it would be that of the work before.
     """
-    bind_contextvars(user=user_mark(user_id), **_given(ids))
-    unbind_contextvars(*(name for name, value in ids.items() if not value))
+    _ids.set(_with(user_id, ids))
 
 
-def bound(user_id: str, **ids: str | None) -> AbstractContextManager[None]:
-    """The same for the log lines of a block."""
-    return bound_contextvars(user=user_mark(user_id), **_given(ids))
+@contextmanager
+def bound(user_id: str, **ids: str | None) -> Iterator[None]:
+    """The same for the log lines of a block; an empty id leaves what is bound."""
+    token = _ids.set(_with(user_id, {name: value for name, value in ids.items() if value}))
+    try:
+        yield
+    finally:
+        _ids.reset(token)
 
 
-def _given(ids: Mapping[str, str | None]) -> dict[str, str]:
-    return {name: value for name, value in ids.items() if value}
+def _with(user_id: str, ids: Mapping[str, str | None]) -> Mapping[str, str]:
+    merged = {**_ids.get(), "user": user_mark(user_id), **ids}
+    return {name: value for name, value in merged.items() if value}

@@ -12,7 +12,7 @@ from collections.abc import Coroutine
 from contextvars import Context
 from typing import Any, TypeVar
 
-from structlog.contextvars import bind_contextvars, get_contextvars
+from websocket_core.process import log_context
 
 T = TypeVar("T")
 
@@ -27,5 +27,5 @@ def process_task(coroutine: Coroutine[Any, Any, T], name: str, *, keeps_log_ids:
     """
     context = Context()
     if keeps_log_ids:
-        context.run(bind_contextvars, **get_contextvars())
+        context.run(log_context.rebind, log_context.current())
     return asyncio.get_running_loop().create_task(coroutine, name=name, context=context)

@@ -4,8 +4,6 @@ import ast
 from contextvars import ContextVar
 from pathlib import Path
 
-from structlog.contextvars import get_contextvars
-
 import websocket_core
 from websocket_core.process import log_context
 from websocket_core.process.tasks import process_task
@@ -32,7 +30,7 @@ async def test_process_task__inherits_nothing():
     log_context.bind("ann", run="r1")
 
     async def look() -> tuple[str, dict[str, str]]:
-        return OF_WHO_ASKED.get("nothing"), dict(get_contextvars())
+        return OF_WHO_ASKED.get("nothing"), dict(log_context.current())
 
     assert await process_task(look(), "looks") == ("nothing", {})
 
@@ -42,7 +40,7 @@ async def test_process_task__log_ids_on_wish():
     log_context.bind("ann", run="r1")
 
     async def look() -> tuple[str, dict[str, str]]:
-        return OF_WHO_ASKED.get("nothing"), dict(get_contextvars())
+        return OF_WHO_ASKED.get("nothing"), dict(log_context.current())
 
     found, ids = await process_task(look(), "looks", keeps_log_ids=True)
     assert (found, ids["run"]) == ("nothing", "r1")
