@@ -5,6 +5,7 @@ from __future__ import annotations
 from django.apps import AppConfig
 
 from netra.agents.conf import EXECUTORS, conf
+from websocket_core.process.lifecycle import lifecycle
 
 
 class AgentsConfig(AppConfig):
@@ -21,12 +22,11 @@ class AgentsConfig(AppConfig):
         from netra.agents import checks  # noqa: F401 - registering is the import's effect
         from netra.agents.executors import get_executor
         from netra.agents.ledger import retention
-        from websocket_core.process.serving import serving
 
         retention.install()
         if conf.EXECUTOR in EXECUTORS:  # else E003 tells, which needs the app to be ready
             get_executor()
-        serving.on_begin("runs", _begin_housekeeping)
+        lifecycle.on_serve(_begin_housekeeping)
 
 
 def _begin_housekeeping() -> None:

@@ -52,8 +52,8 @@ from netra.agents.registry.registered import agent as register_native
 from netra.agents.running.runner import get_runner
 from netra.agents.service.runtime import RunRuntime
 from websocket_core.database import db
+from websocket_core.gateway import get_gateway
 from websocket_core.ids import new_id
-from websocket_core.process.serving import serving
 from websocket_core.run_service import StartRequest
 
 TARGET = 0.8
@@ -93,7 +93,7 @@ def writing(item: Any) -> Any:
 async def through_netra(agent: str, given: Any) -> None:
     """A run, until its last event is committed."""
     run_id = new_id()
-    serving.begin()  # this loop lasts until the run is over
+    get_gateway().serve()  # this loop lasts until the run is over
     await RunRuntime().start(StartRequest(user_id="bench", agent_type=agent, run_id=run_id, input=given))
     while get_runner()._tasks:
         await asyncio.wait(set(get_runner()._tasks))

@@ -30,12 +30,12 @@ def netra_application(inner: Application) -> Application:
     # These need Django's models, which the caller has loaded by making `inner`.
     from netra.agents.service.runtime import RunRuntime
     from websocket_core.consumer.routing import websocket_urlpatterns
-    from websocket_core.process.serving import serving
+    from websocket_core.gateway import get_gateway
 
     sockets = URLRouter(websocket_urlpatterns(RunRuntime()))
 
     async def application(scope: Scope, receive: Receive, send: Send) -> None:
-        serving.begin()
+        get_gateway().serve()
         await (sockets if scope["type"] == "websocket" else inner)(scope, receive, send)
 
     return application

@@ -16,15 +16,15 @@ from typing import Any
 from websocket_core.bell.groups import user_group
 from websocket_core.conf import conf
 from websocket_core.connections.connection import WebSocketConnection
-from websocket_core.connections.hub import CONTROL_MESSAGE, get_hub
+from websocket_core.connections.hub import CONTROL_MESSAGE
 from websocket_core.connections.transports import BareTransport
 from websocket_core.context import UserExecutionContext
 from websocket_core.database import db
 from websocket_core.errors import LeaseLostError, RunOverError, UserIsolationError
+from websocket_core.gateway import get_gateway
 from websocket_core.ids import ConnectionID, ThreadID
 from websocket_core.journal import reading as journal_read
 from websocket_core.journal.epoch import with_epoch
-from websocket_core.journal.group_commit import get_journal
 from websocket_core.journal.quota import RoomOfRun
 from websocket_core.journal.transaction import Append
 from websocket_core.models import Connection
@@ -70,7 +70,7 @@ class UnifiedWebSocketManager:
             return known
         wrapped, bare = self._wrap(connection)
         self._check_user(wrapped.user_id)
-        hub = get_hub()
+        hub = get_gateway().hub
         self._connections[wrapped.connection_id] = wrapped
         if bare:
             self._bare[wrapped.connection_id] = connection
@@ -90,7 +90,7 @@ class UnifiedWebSocketManager:
         if connection is None:
             return
         await connection.stop()
-        hub = get_hub()
+        hub = get_gateway().hub
         hub.log.closed(connection.connection_id, connection.close_code)
         await hub.leave(connection)
 
@@ -150,7 +150,7 @@ class UnifiedWebSocketManager:
         except RuntimeError:
             Connection.objects.filter(pk=connection_id).update(thread_id=thread_id)  # no loop: nothing to hold up
         else:
-            get_hub().log.thread(connection.connection_id, thread_id)
+            get_gateway().hub.log.thread(connection.connection_id, thread_id)
         return True
 
     def get_connection_health(self, user_id: str) -> dict[str, Any]:
@@ -191,7 +191,7 @@ class UnifiedWebSocketManager:
         if not isinstance(message.get("event_type"), str):
             raise ValueError("a control frame needs a string `event_type`")
         text = encoding.encode(dict(message))
-        return await get_journal().doorbell.sent(user_group(user_id), {"type": CONTROL_MESSAGE, "text": text})
+        return await get_gateway().bell.sent(user_group(user_id), {"type": CONTROL_MESSAGE, "text": text})
 
     async def send_to_thread(self, thread_id: str, message: Mapping[str, Any]) -> bool:
         """A control frame about one thread of the user to all of the user's live connections; `thread_id` is put in.
@@ -223,7 +223,7 @@ class UnifiedWebSocketManager:
         self._check_user(user_id)
         operation = self.operation(event_type, data)
         try:
-            seq = await get_journal().submit(operation)
+            seq = await get_gateway().journal.submit(operation)
         except (RunOverError, LeaseLostError):
             return False
         if self._bare:
@@ -285,7 +285,7 @@ class UnifiedWebSocketManager:
 
     async def _welcome(self, connection: WebSocketConnection, bare: bool) -> None:
         """Start delivery at the heads of this moment. The group is joined already, so nothing falls between the two."""
-        hub = get_hub()
+        hub = get_gateway().hub
         if not bare:
             connection.earlier = await hub.log.opened(connection)
             connection.epoch, found = await with_epoch(journal_read.welcome, connection.user_id)

@@ -16,7 +16,8 @@ from typing import Any
 from netra.agents.conf import conf
 from netra.agents.texts import REPLACEMENT, expressible, whole
 from websocket_core.errors import JournalUnavailable, LeaseLostError, QuotaExceeded, RunOverError
-from websocket_core.journal.group_commit import Journal, get_journal
+from websocket_core.gateway import get_gateway
+from websocket_core.journal.group_commit import Journal
 from websocket_core.journal.quota import RoomOfRun
 from websocket_core.journal.transaction import Operation
 from websocket_core.protocols import WebSocketManagerProtocol
@@ -209,7 +210,7 @@ class RunEvents:
         return whole(text)
 
     def _find_journal(self) -> Journal:
-        self._journal = get_journal()
+        self._journal = get_gateway().journal
         return self._journal
 
     def _check(self) -> None:

@@ -15,7 +15,7 @@ from prometheus_client import Counter, Gauge, Histogram
 from netra.agents.ledger.open_runs import is_open
 from netra.agents.models import OPEN, Run, RunStatus
 from websocket_core.database import db
-from websocket_core.journal.group_commit import get_journal
+from websocket_core.gateway import get_gateway
 from websocket_core.process import metrics
 from websocket_core.process.background import Outage
 from websocket_core.process.tasks import process_task
@@ -55,7 +55,7 @@ async def refresh() -> None:
 
     Of this process, and, by the database, of the whole installation; while that is away, the latter stays as it was.
     """
-    journal = get_journal()
+    journal = get_gateway().journal
     metrics.journal_backlog.set(journal.backlog)
     metrics.waiting_rings.set(journal.doorbell.waiting)
     metrics.tasks.set(len(asyncio.all_tasks()))

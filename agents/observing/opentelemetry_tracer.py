@@ -149,7 +149,7 @@ def _provider(variables: Mapping[str, str]) -> TracerProvider:
         except TimeoutError:
             return
 
-    lifecycle.on_drain("traces", 95, flush)
+    lifecycle.on_drain(flush)
     return provider
 
 

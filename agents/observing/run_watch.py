@@ -13,7 +13,7 @@ from netra.agents.ledger.moves import TERMINAL_STATUS, Lease
 from netra.agents.observing import metrics
 from netra.agents.observing.tracing import Span, get_tracer
 from websocket_core.errors import LeaseLostError
-from websocket_core.journal.group_commit import get_journal
+from websocket_core.gateway import get_gateway
 from websocket_core.process import log_context
 
 log = logging.getLogger(__name__)
@@ -30,7 +30,7 @@ class RunWatch:
         """Commit the run's last event; returns the lease of the thread's next run, if this process takes it."""
         event_type = finish.terminal.event_type
         with get_tracer().ending(event_type):
-            following: Lease | None = await get_journal().submit(finish)
+            following: Lease | None = await get_gateway().journal.submit(finish)
         seconds = time.monotonic() - self._began
         status, code = str(TERMINAL_STATUS[event_type]), finish.terminal.data.get("code", "")
         metrics.run_seconds.labels(agent=self._lease.agent_type).observe(seconds)

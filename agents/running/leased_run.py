@@ -13,7 +13,7 @@ from netra.agents.ledger.approvals import RequestApproval
 from netra.agents.ledger.leases import Remember, memory_key
 from netra.agents.ledger.moves import Lease
 from websocket_core.database import db
-from websocket_core.journal.group_commit import get_journal
+from websocket_core.gateway import get_gateway
 
 WaitForDecision = Callable[[str, str], Awaitable[Decision]]
 
@@ -41,4 +41,4 @@ class LeasedRun:
 
     async def remember(self, key: str, data: bytes) -> None:
         """Remember it for the thread."""
-        await asyncio.shield(get_journal().submit(Remember(self._lease, key, data)))
+        await asyncio.shield(get_gateway().journal.submit(Remember(self._lease, key, data)))

@@ -38,13 +38,12 @@ from websocket_core.conf import conf as delivery_conf
 from websocket_core.context import UserExecutionContext
 from websocket_core.database import db
 from websocket_core.errors import LeaseLostError
+from websocket_core.gateway import get_gateway
 from websocket_core.ids import RunID, ThreadID, UserID, new_id
-from websocket_core.journal.group_commit import get_journal
 from websocket_core.process import log_context
 from websocket_core.process.background import Outage, repeat
 from websocket_core.process.heartbeat import this_process
-from websocket_core.process.lifecycle import is_draining, lifecycle
-from websocket_core.process.serving import serving
+from websocket_core.process.lifecycle import is_draining
 from websocket_core.process.tasks import process_task
 from websocket_core.websocket_manager import create_websocket_manager
 from websocket_core.wire import encoding
@@ -80,8 +79,6 @@ class Runner:
 
     def spawn(self, coroutine: Coroutine[Any, Any, Any], name: str) -> asyncio.Task[Any]:
         """A task that the runner owns: it is finished even when whoever asked for it goes away."""
-        if serving.here():  # a loop that ends by itself is not drained; the one that serves is
-            lifecycle.on_drain("runs", 20, self.drain)
         task = process_task(coroutine, name, keeps_log_ids=True)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
@@ -122,7 +119,7 @@ class Runner:
             await asyncio.wait(set(self._tasks), timeout=conf.STOP_GRACE_SECONDS + 5)
         for task in (*self._tasks, *self._abandoned):
             task.cancel()
-        await get_journal().flush()
+        await get_gateway().journal.flush()
 
     # --- one run after the other
 
@@ -202,7 +199,7 @@ class Runner:
         return grammar
 
     async def _finish(self, lease: Lease, execution: Execution, ending: Ending, watched: RunWatch) -> Lease | None:
-        journal = get_journal()
+        journal = get_gateway().journal
         if ending.lost:
             raise LeaseLostError()
         if ending.rest is not None:
@@ -322,4 +319,5 @@ def get_runner() -> Runner:
     runner = _runners.get(loop)
     if runner is None:
         runner = _runners[loop] = Runner()
+        get_gateway().own(runner)
     return runner

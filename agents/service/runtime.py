@@ -41,13 +41,13 @@ from websocket_core.errors import (
     RunFinished,
     TooLarge,
 )
+from websocket_core.gateway import get_gateway
 from websocket_core.ids import new_id
-from websocket_core.journal.group_commit import commit_now, get_journal
+from websocket_core.journal.group_commit import commit_now
 from websocket_core.limits.limiters import start_limiter
 from websocket_core.process import log_context
 from websocket_core.process.heartbeat import this_process
 from websocket_core.process.lifecycle import is_draining
-from websocket_core.process.serving import serving
 from websocket_core.run_service import RunState, StartOutcome, StartRequest
 from websocket_core.wire import encoding, events
 
@@ -74,7 +74,7 @@ class RunRuntime:
             return outcome
 
     async def _begin(self, span: Span, request: StartRequest) -> StartOutcome:
-        await get_journal().own_transaction.refuse()
+        await get_gateway().journal.own_transaction.refuse()
         if request.run_id is not None:
             found = await db.read(run_reads.find_run, request.user_id, request.run_id)
             if found is not None:
@@ -95,7 +95,7 @@ class RunRuntime:
         operation = StartRun(
             replace(request, agent_type=kind.name),
             _checked_input(request, kind),
-            worker_id=this_process.process_id if serving.here() else "",
+            worker_id=this_process.process_id if get_gateway().serves else "",
             executor=get_executor(),
         )
         span.about(kind.name, operation.key[1], operation.run_id)
@@ -104,7 +104,7 @@ class RunRuntime:
             return await asyncio.shield(get_runner().spawn(work, f"netra-start {operation.run_id}"))
 
     async def _start(self, operation: StartRun, trace_id: str, connection_id: str | None) -> StartOutcome:
-        started: Started = await get_journal().submit(operation)
+        started: Started = await get_gateway().journal.submit(operation)
         if not started.outcome.existing:
             user_id, thread = operation.key
             ids = {"thread": thread, "run": operation.run_id, "request": operation.request_id, "trace": trace_id}
@@ -133,7 +133,7 @@ class RunRuntime:
         await asyncio.shield(get_runner().spawn(self._stop(operation, found.agent_type), f"netra-stop {run_id}"))
 
     async def _stop(self, operation: StopRun, agent_type: str) -> None:
-        stopped: Stopped = await get_journal().submit(operation)
+        stopped: Stopped = await get_gateway().journal.submit(operation)
         if stopped.asked:
             await self._tell_runners()
             return
@@ -170,7 +170,7 @@ class RunRuntime:
 
     async def _decide(self, operation: DecideApproval) -> None:
         try:
-            decided: Decided = await get_journal().submit(operation)
+            decided: Decided = await get_gateway().journal.submit(operation)
         except AlreadyDecided:
             await self.proceed(*operation.key)  # by this answer, maybe: one that came too late voids the question
             raise
@@ -187,10 +187,10 @@ class RunRuntime:
         """Let whatever can go on in a thread go on: here, or where the executor sends it."""
         executor = get_executor()
         if executor.claims_at_start:
-            if is_draining() or not serving.here():
+            if is_draining() or not get_gateway().serves:
                 await self._tell_runners()  # a process that can execute it takes it
                 return
-            lease = await get_journal().submit(ClaimRun(user_id, thread_id, this_process.process_id))
+            lease = await get_gateway().journal.submit(ClaimRun(user_id, thread_id, this_process.process_id))
             if lease is not None:
                 get_runner().execute(lease)
             return
@@ -213,7 +213,7 @@ class RunRuntime:
 
     async def _tell_runners(self) -> None:
         get_runner().look()
-        get_journal().doorbell.send(RUNNERS_GROUP, {"type": LOOK_MESSAGE})
+        get_gateway().bell.send(RUNNERS_GROUP, {"type": LOOK_MESSAGE})
 
 
 def _note_start(span: Span, outcome: str, *, refused: bool = False) -> None:

@@ -26,11 +26,11 @@ from netra.agents.running.runner import get_runner
 from netra.agents.service.runtime import RunRuntime
 from websocket_core.database import db
 from websocket_core.errors import ClientError, JournalUnavailable
-from websocket_core.journal.group_commit import get_journal
+from websocket_core.gateway import get_gateway
 from websocket_core.journal.removal import keep_removing
 from websocket_core.process.background import AWAY, ForEach, Outage, repeat
-from websocket_core.process.heartbeat import look_after_processes, this_process
-from websocket_core.process.lifecycle import is_draining, lifecycle
+from websocket_core.process.heartbeat import look_after_processes
+from websocket_core.process.lifecycle import is_draining
 from websocket_core.process.tasks import process_task
 
 log = logging.getLogger(__name__)
@@ -64,11 +64,10 @@ class Sweeper:
         """Begin, once per event loop."""
         if self._task is None:
             self._task = process_task(repeat(Outage(log, "sweeper"), self._run), "netra-sweeper")
-            lifecycle.on_drain("sweeper", 15, self.stop)
+            get_gateway().own(self)
             self._remover = process_task(keep_removing(conf.SWEEP_SECONDS), "netra-remover")
-            lifecycle.on_drain("process", 90, _retire)
 
-    async def stop(self) -> None:
+    async def drain(self) -> None:
         """End the tasks."""
         for task in (self._task, self._remover):
             if task is not None:
@@ -100,7 +99,7 @@ class Sweeper:
         if get_runner().holds(run_pk):
             return  # it lives, here: its lease is about to be renewed
         operation = ReapRun(user_id, thread_id, run_pk, retry=_retries(agent_type), executor=get_executor())
-        if await get_journal().submit(operation):
+        if await get_gateway().journal.submit(operation):
             _note_end(agent_type, operation)
             log.warning("run %s: its worker was lost", run_pk)
             await self._runtime.proceed(user_id, thread_id)
@@ -131,11 +130,6 @@ def _note_end(agent_type: str, operation: ReapRun) -> None:
     ended(agent_type, str(TERMINAL_STATUS[event_type]), data.get("code", ""))
     with get_tracer().ending(event_type, operation.trace):
         pass  # it is over: the trace of the lost process's spans gets its end
-
-
-async def _retire() -> None:
-    await get_journal().flush()
-    await db.write(this_process.retire)
 
 
 def _retries(agent_type: str) -> bool:

@@ -18,9 +18,10 @@ from netra.agents.running.bell import listen
 from netra.agents.running.runner import get_runner
 from netra.agents.service import runtime
 from websocket_core.database import db
+from websocket_core.gateway import get_gateway
 from websocket_core.process.background import ForEach, Outage, repeat
 from websocket_core.process.garbage import return_memory
-from websocket_core.process.lifecycle import is_draining, lifecycle
+from websocket_core.process.lifecycle import is_draining
 from websocket_core.process.tasks import process_task
 
 log = logging.getLogger(__name__)
@@ -46,9 +47,9 @@ class RunTaker:
                 process_task(repeat(Outage(log, "taker of queued runs"), self._run), "netra-taker"),
                 process_task(listen(self._look_now.set), "netra-taker-listen"),
             ]
-            lifecycle.on_drain("taker", 15, self.stop)
+            get_gateway().own(self)
 
-    async def stop(self) -> None:
+    async def drain(self) -> None:
         """End the tasks."""
         for task in self._tasks:
             task.cancel()

@@ -28,13 +28,12 @@ from netra.agents.running.runner import get_runner
 from netra.agents.workers.job_connections import JobConnections
 from netra.agents.workers.patient_queue import PatientJobManager
 from websocket_core.conf import conf as delivery_conf
-from websocket_core.journal.group_commit import get_journal
+from websocket_core.gateway import get_gateway
 from websocket_core.process import garbage
 from websocket_core.process.background import AWAY, ForEach, Outage, repeat
 from websocket_core.process.exit import exit_in_spite_of_threads
 from websocket_core.process.heartbeat import this_process
 from websocket_core.process.lifecycle import begin_drain, is_draining, lifecycle
-from websocket_core.process.serving import serving
 
 log = logging.getLogger(__name__)
 
@@ -48,7 +47,7 @@ async def execute_run(user_id: str, thread_id: str, run_id: str) -> None:
         again = app.configure_task(TASK, queue=QUEUE)
         await again.defer_async(user_id=user_id, thread_id=thread_id, run_id=run_id)  # for another worker
         return
-    lease = await get_journal().submit(ClaimRun(user_id, thread_id, this_process.process_id))
+    lease = await get_gateway().journal.submit(ClaimRun(user_id, thread_id, this_process.process_id))
     if lease is not None:
         await get_runner().execute(lease)
 
@@ -81,7 +80,7 @@ async def work(concurrency: int, metrics_host: str = "127.0.0.1", metrics_port: 
             raise CannotStartError(
                 f"Cannot listen on {metrics_host} port {metrics_port}: {error}. Give another --metrics-port."
             ) from error
-    serving.begin()
+    get_gateway().serve()
     garbage.settle()
     # Django's own connector cannot listen. A short time for each attempt to connect: the pauses of the pool between
     # attempts grow, and with them the way back from an outage. A short time for who waits for a connection, too: a

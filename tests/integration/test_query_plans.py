@@ -22,11 +22,10 @@ from netra.agents.service.runtime import RunRuntime
 from netra.agents.service.sweeper import get_sweeper
 from test_framework.journal_operations import state
 from test_framework.ssot.factories import GITHUB, GOOGLE
-from websocket_core.connections.hub import get_hub
 from websocket_core.context import UserExecutionContext
 from websocket_core.database import db
+from websocket_core.gateway import get_gateway
 from websocket_core.journal import reading as journal_read
-from websocket_core.journal.group_commit import get_journal
 from websocket_core.journal.statements import pairs_of
 from websocket_core.journal.transaction import ThreadRow
 
@@ -90,12 +89,13 @@ async def test_serving__reads_no_table_from_end_to_end(join, statements):
     await client.finish(stopped)
     await client.ask("resume", cursors={"t": 1})
     await client.ask("sync")
-    await asyncio.gather(*(get_journal().post(state(thread=f"t{number}")) for number in range(3)))  # one transaction
+    journal = get_gateway().journal
+    await asyncio.gather(*(journal.post(state(thread=f"t{number}")) for number in range(3)))  # one transaction
     runtime = RunRuntime()
     await runtime.thread_states(user_id=GOOGLE, thread_ids=["t"])
     await get_sweeper(runtime).sweep()
     await db.read(journal_read.moved_since, datetime.now(UTC), [GOOGLE, GITHUB])
-    await get_hub().log.flush()
+    await get_gateway().hub.log.flush()
     await client.close()
 
     asked = [text for text in statements if re.match(r"\s*(SELECT|WITH|UPDATE|INSERT|DELETE)", text)]

@@ -18,8 +18,8 @@ from security.fixtures import log_in
 from websocket_core import auth
 from websocket_core.auth import Identity
 from websocket_core.bell.credential_news import announce
-from websocket_core.connections.hub import get_hub
 from websocket_core.database import db
+from websocket_core.gateway import get_gateway
 from websocket_core.testing.sockets import Client, InProcessSocket
 from websocket_core.wire.frames import moment
 
@@ -64,7 +64,7 @@ async def ends(seconds: float) -> datetime:
 
 def believed(seconds: float) -> None:
     """Make every socket of this loop believe that its credential ends so many seconds from now."""
-    for connection in get_hub().connections():
+    for connection in get_gateway().hub.connections():
         assert connection.identity is not None
         connection.identity = replace(connection.identity, expires_at=datetime.now(UTC) + timedelta(seconds=seconds))
 
@@ -72,7 +72,7 @@ def believed(seconds: float) -> None:
 async def known(end: datetime) -> None:
     """Wait until every socket of this loop knows this end."""
     async with asyncio.timeout(20):
-        while {c.identity and c.identity.expires_at for c in get_hub().connections()} != {end}:  # noqa: ASYNC110
+        while {c.identity and c.identity.expires_at for c in get_gateway().hub.connections()} != {end}:  # noqa: ASYNC110
             await asyncio.sleep(0.01)
 
 
@@ -80,7 +80,7 @@ async def only_when_rung(settings) -> None:
     """From now on nobody looks at everybody."""
     settings.NETRA_CREDENTIAL_CHECK_SECONDS = 600.0
     async with asyncio.timeout(20):
-        while get_hub()._watchdog._credentials._checked == float("-inf"):  # noqa: ASYNC110
+        while get_gateway().watchdog._credentials._checked == float("-inf"):  # noqa: ASYNC110
             await asyncio.sleep(0.01)
 
 
@@ -129,7 +129,7 @@ async def test_past_its_end__with_the_database_away__closes_all_the_same(visit: 
 
 async def test_ticket__of_a_session_slides_with_it(visit: Visit, settings):
     client = await visit("ann")
-    [connection] = get_hub().connections()
+    [connection] = get_gateway().hub.connections()
     assert connection.identity is not None
     connection.identity = connection.identity.by_ticket()
     row = await Session.objects.aget()
@@ -177,7 +177,7 @@ async def test_ring__is_answered_although_the_channel_layer_hangs(visit: Visit, 
             raise ConnectionError
 
     monkeypatch.setattr("websocket_core.connections.hub.get_channel_layer", Hanging)
-    for member in get_hub()._members.values():
+    for member in get_gateway().hub._members.values():
         member.joined = False
     await asyncio.wait_for(hangs.wait(), 20)
     await User.objects.aupdate(is_active=False)

@@ -13,6 +13,8 @@ from test_framework import quiet
 from test_framework.databases import each_database, migrated_postgres
 from test_framework.faults import faults
 from test_framework.gateway import join, make
+from websocket_core.gateway import get_gateway
+from websocket_core.process.lifecycle import lifecycle
 
 __all__ = [
     "agents_discovered",
@@ -56,7 +58,13 @@ def quiet_process() -> Iterator[None]:
 
 @pytest.fixture
 async def quiet_loop(quiet_process: None) -> AsyncIterator[None]:
-    """Ends what lives in the test's event loop, before the database is emptied and the loop closed."""
+    """Ends what lives in the test's event loop, before the database is emptied and the loop closed.
+
+    The loop serves; what every server does beside begins with the first socket or request, as it does there.
+    """
+    gateway = get_gateway()
+    gateway.serves = True
+    lifecycle.join(gateway)
     yield
     await quiet.end_loop()
 

@@ -16,9 +16,8 @@ from netra.agents.registry import names as agent_names
 from netra.agents.registry import registered as registry
 from test_framework.ssot.factories import GOOGLE
 from websocket_core.auth import tokens
-from websocket_core.connections.hub import get_hub
 from websocket_core.database import db
-from websocket_core.journal.group_commit import get_journal
+from websocket_core.gateway import get_gateway
 from websocket_core.testing.sockets import Client, OrderOracle, connect
 
 
@@ -30,11 +29,11 @@ async def issue_token(user_id: str, ttl: timedelta | None = None) -> str:
 
 async def settle() -> None:
     """Wait until everything that was emitted is committed, told, and handed to the sockets of this event loop."""
-    await get_hub().log.flush()
-    await get_journal().flush()
+    await get_gateway().hub.log.flush()
+    await get_gateway().journal.flush()
     for _ in range(20):
         await asyncio.sleep(0)  # the ring goes through the channel layer to the hub
-    for connection in get_hub().connections():
+    for connection in get_gateway().hub.connections():
         await connection.drained()
 
 

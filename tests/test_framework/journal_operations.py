@@ -10,7 +10,7 @@ import msgspec
 
 from test_framework.ssot.factories import GOOGLE
 from websocket_core.database import db
-from websocket_core.journal.group_commit import get_journal
+from websocket_core.gateway import get_gateway
 from websocket_core.journal.transaction import Append, Operation, Transaction
 from websocket_core.models import Event, Thread
 
@@ -80,7 +80,7 @@ class Violating(Operation):
 async def blocked() -> Blocker:
     """A journal with a transaction under way."""
     blocker = Blocker()
-    get_journal().post(blocker)
+    get_gateway().journal.post(blocker)
     await asyncio.to_thread(blocker.entered.wait, 30)
     return blocker
 

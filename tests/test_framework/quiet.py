@@ -11,9 +11,6 @@ import asyncio
 from channels.layers import channel_layers
 from django.test.utils import override_settings
 
-from websocket_core.bell.announcer import announcer
-from websocket_core.database import db
-from websocket_core.limits.limiters import action_limiter, start_limiter
 from websocket_core.process.lifecycle import lifecycle
 
 # Draining for real, but without patience: who still runs when its test is over has been forgotten there.
@@ -32,11 +29,6 @@ async def end_loop() -> None:
 
 
 def end_process_state() -> None:
-    """End what lives in the process: threads with their database connections, limits, the channel layer's groups."""
-    announcer.close()
-    db.close_all()
-    lifecycle.draining = False
-    lifecycle._steps.clear()
-    action_limiter.forget()
-    start_limiter.forget()
+    """End what lives in the process, and Channels' own objects of the process: its layers."""
+    lifecycle.end()
     channel_layers.backends.clear()

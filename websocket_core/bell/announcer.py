@@ -23,6 +23,7 @@ from channels.layers import get_channel_layer
 from django.db import transaction
 
 from websocket_core.process.background import Outage, repeat
+from websocket_core.process.lifecycle import lifecycle
 
 log = logging.getLogger(__name__)
 
@@ -186,6 +187,7 @@ def _settle(future: Future[bool], *, sent: bool) -> None:
 
 announcer = Announcer()
 atexit.register(announcer.close)
+lifecycle.on_end(announcer.close)
 
 
 def announce(group: str, message: dict[str, Any], *, after: float = 0.0) -> None:

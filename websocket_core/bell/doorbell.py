@@ -10,7 +10,7 @@ import asyncio
 import logging
 import time
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from channels.layers import get_channel_layer
@@ -20,7 +20,6 @@ from websocket_core.bell.groups import user_group
 from websocket_core.conf import conf
 from websocket_core.process import metrics
 from websocket_core.process.background import Outage
-from websocket_core.process.serving import serving
 from websocket_core.process.tasks import process_task
 
 if TYPE_CHECKING:
@@ -62,9 +61,14 @@ def hints_of(written: Sequence[Written]) -> Iterator[tuple[str, dict[str, Any]]]
 
 
 class Doorbell:
-    """Sends group messages in order, from a task of its own that lives while there is something to send."""
+    """Sends group messages in order, from a task of its own that lives while there is something to send.
 
-    def __init__(self) -> None:
+    Args:
+        serves: whether the event loop goes on until the process ends; one that ends before leaves messages to a thread.
+    """
+
+    def __init__(self, serves: Callable[[], bool]) -> None:
+        self._serves = serves
         self._waiting: deque[tuple[str, dict[str, Any], asyncio.Future[bool] | None]] = deque()
         self._task: asyncio.Task[None] | None = None
         self._outage = Outage(log, "channel layer", "connections read the journal instead")
@@ -79,14 +83,14 @@ class Doorbell:
 
         It carries the group's name, since one channel of a process listens to many groups.
         """
-        if serving.here():
+        if self._serves():
             self._queue(group, message, None)
         else:  # this loop may end before the message is sent
             announcer.send(group, message)
 
     async def sent(self, group: str, message: dict[str, Any]) -> bool:
         """Send a message to a group, after all that was queued before; returns whether the channel layer took it."""
-        if not serving.here():
+        if not self._serves():
             return await asyncio.wrap_future(announcer.send(group, message))
         future: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
         self._queue(group, message, future)

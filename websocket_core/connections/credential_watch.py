@@ -12,16 +12,14 @@ import time
 from collections.abc import Callable, Collection, Iterable
 from dataclasses import replace
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from websocket_core import auth
 from websocket_core.auth import Identity
 from websocket_core.conf import conf
+from websocket_core.connections.connection import WebSocketConnection
+from websocket_core.connections.watched import Connections
 from websocket_core.database import db
-
-if TYPE_CHECKING:
-    from websocket_core.connections.connection import WebSocketConnection
-    from websocket_core.connections.hub import Hub
 
 log = logging.getLogger(__name__)
 
@@ -34,12 +32,12 @@ class CredentialWatch:
     """Closes the sockets whose credentials have ended; warns those whose end is near.
 
     Args:
-        hub: whose connections.
+        watched: the connections.
         close: closes one with a code, an error code and a message, without waiting for it.
     """
 
-    def __init__(self, hub: Hub, close: Callable[[WebSocketConnection, int, str, str], None]) -> None:
-        self._hub, self._close = hub, close
+    def __init__(self, watched: Connections, close: Callable[[WebSocketConnection, int, str, str], None]) -> None:
+        self._watched, self._close = watched, close
         self._rung: set[str] = set()
         self._checked = float("-inf")  # when all were looked at, on the monotonic clock
 
@@ -55,7 +53,7 @@ class CredentialWatch:
         """
         rung, self._rung = self._rung, set()
         try:
-            await self._review(connection for group in rung for connection in self._hub.of_group(group))
+            await self._review(connection for group in rung for connection in self._watched.of_group(group))
         except Exception:
             self._rung |= rung
             raise
@@ -71,14 +69,14 @@ class CredentialWatch:
         if everybody:
             self._checked = time.monotonic()
         try:
-            await self._review(self._hub.connections() if everybody else self._ended())
+            await self._review(self._watched.connections() if everybody else self._ended())
         finally:
             self._expire()
 
     def _ended(self) -> Iterable[WebSocketConnection]:
         """Their time is over, unless their session was renewed since: that has to be asked."""
         now = datetime.now(UTC)
-        for connection in self._hub.connections():
+        for connection in self._watched.connections():
             if (end := _end(connection)) is not None and end <= now:
                 yield connection
 
@@ -100,7 +98,7 @@ class CredentialWatch:
 
     def _expire(self) -> None:
         now = datetime.now(UTC)
-        for connection in self._hub.connections():
+        for connection in self._watched.connections():
             if (end := _end(connection)) is None:
                 continue
             if end <= now:

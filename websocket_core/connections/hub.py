@@ -12,7 +12,6 @@ import logging
 import random
 from collections.abc import Iterator
 from typing import Any
-from weakref import WeakKeyDictionary
 
 from channels.layers import get_channel_layer
 
@@ -21,11 +20,10 @@ from websocket_core.bell.doorbell import EVENTS_MESSAGE
 from websocket_core.conf import conf
 from websocket_core.connections.connection import WebSocketConnection
 from websocket_core.connections.log import ConnectionLog
-from websocket_core.ids import OwnerID
+from websocket_core.connections.watched import Attendant
+from websocket_core.ids import OwnerID, UserID
 from websocket_core.process import metrics
 from websocket_core.process.background import Outage, repeat
-from websocket_core.process.lifecycle import lifecycle
-from websocket_core.process.serving import serving
 from websocket_core.process.tasks import process_task
 
 log = logging.getLogger(__name__)
@@ -51,12 +49,14 @@ class _Member:
 
 
 class Hub:
-    """The connections of this event loop, by group; hands on what the channel layer brings."""
+    """The connections of one event loop, by group; hands on what the channel layer brings.
 
-    def __init__(self) -> None:
-        from websocket_core.connections.watchdog import Watchdog
+    Args:
+        connection_log: writes their rows.
+    """
 
-        self.log = ConnectionLog()
+    def __init__(self, connection_log: ConnectionLog) -> None:
+        self.log = connection_log
         self._members: dict[str, _Member] = {}
         self._channel = ""
         self._open = asyncio.Event()  # there is a channel
@@ -64,17 +64,21 @@ class Hub:
         self._tasks: list[asyncio.Task[None]] = []
         self._hearing = Outage(log, "channel layer", "the watchdog delivers until it is back")
         self._joining = Outage(log, "groups of the channel layer", "the watchdog delivers until it is back")
-        self._watchdog = Watchdog(self)
+        self._attendants: list[Attendant] = []
 
     def __len__(self) -> int:
         return sum(len(member.connections) for member in self._members.values())
+
+    def attended_by(self, attendant: Attendant) -> None:
+        """Let it watch over the connections, while there are any, from the next first one on."""
+        self._attendants.append(attendant)
 
     def connections(self) -> Iterator[WebSocketConnection]:
         """Every open connection of this loop."""
         for member in list(self._members.values()):
             yield from list(member.connections)
 
-    def users(self) -> list[str]:
+    def users(self) -> list[UserID]:
         """Everybody who has a connection in this loop."""
         return [next(iter(member.connections)).user_id for member in self._members.values() if member.connections]
 
@@ -168,7 +172,7 @@ class Hub:
         self._open.clear()
         self._tasks = [
             process_task(repeat(self._hearing, self._listen), "netra-hub"),
-            process_task(self._watchdog.run(), "netra-watchdog"),
+            *(process_task(attendant.run(), "netra-watchdog") for attendant in self._attendants),
         ]
 
     async def _stop(self) -> None:
@@ -218,20 +222,8 @@ class Hub:
                 except Exception:
                     log.exception("connection %s could not take a control frame", connection.connection_id)
         elif kind == CREDENTIALS_MESSAGE:
-            self._watchdog.credentials_changed(message["group"])
+            for attendant in self._attendants:
+                attendant.credentials_changed(message["group"])
         elif kind == CLOSE_MESSAGE:
-            self._watchdog.close_asked()
-
-
-_hubs: WeakKeyDictionary[asyncio.AbstractEventLoop, Hub] = WeakKeyDictionary()
-
-
-def get_hub() -> Hub:
-    """The hub of the running event loop."""
-    loop = asyncio.get_running_loop()
-    hub = _hubs.get(loop)
-    if hub is None:
-        hub = _hubs[loop] = Hub()
-        if serving.here():  # else it would take the place of the one that is to be drained
-            lifecycle.on_drain("connections", 10, hub.drain)
-    return hub
+            for attendant in self._attendants:
+                attendant.close_asked()

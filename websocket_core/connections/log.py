@@ -14,7 +14,7 @@ from django.db import connection as database
 from websocket_core.connections.places import earlier_connections
 from websocket_core.database.stored_text import exact, fitting
 from websocket_core.ids import NAME_LENGTH, USER_LENGTH
-from websocket_core.journal.group_commit import get_journal
+from websocket_core.journal.group_commit import Journal
 from websocket_core.journal.transaction import Operation, Transaction
 from websocket_core.models import Connection
 from websocket_core.process.heartbeat import this_process
@@ -76,9 +76,13 @@ class ConnectionLog:
     """Gathers what happens to connections.
 
     One write is under way at a time, the next one takes what has gathered meanwhile.
+
+    Args:
+        journal: writes them.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, journal: Journal) -> None:
+        self._journal = journal
         self.batch = _Batch()  # being written
         self._next = _Batch()
         self._write: asyncio.Task[None] | None = None
@@ -136,7 +140,7 @@ class ConnectionLog:
                 waiters, self._waiters = self._waiters, []
                 error: Exception | None = None
                 try:
-                    await get_journal().submit(_WriteConnections(self))
+                    await self._journal.submit(_WriteConnections(self))
                 except Exception as problem:  # noqa: BLE001 - handed to those who wait
                     error = problem
                 for waiter in waiters:

@@ -13,25 +13,23 @@ import time
 from collections.abc import Collection
 from datetime import UTC, datetime, timedelta
 from itertools import islice
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from websocket_core.bell.groups import user_group
 from websocket_core.conf import conf
+from websocket_core.connections.connection import WebSocketConnection
 from websocket_core.connections.credential_watch import CredentialWatch
 from websocket_core.connections.delivery_lag import delivery_lag
+from websocket_core.connections.watched import Connections
 from websocket_core.database import db
 from websocket_core.journal import epoch
 from websocket_core.journal import reading as journal_read
-from websocket_core.journal.group_commit import get_journal
+from websocket_core.journal.group_commit import Journal
 from websocket_core.models import Connection
 from websocket_core.process import metrics
 from websocket_core.process.background import Outage, repeat
 from websocket_core.process.heartbeat import look_after_processes, this_process
 from websocket_core.process.tasks import process_task
-
-if TYPE_CHECKING:
-    from websocket_core.connections.connection import WebSocketConnection
-    from websocket_core.connections.hub import Hub
 
 log = logging.getLogger(__name__)
 
@@ -45,12 +43,17 @@ OVERLAP = timedelta(seconds=15)  # a commit may take that long after its timesta
 
 
 class Watchdog:
-    """Runs while its hub has connections."""
+    """Runs while an event loop has connections.
 
-    def __init__(self, hub: Hub) -> None:
-        self._hub = hub
+    Args:
+        watched: the connections.
+        journal: the loop's; its backlog is shown to Prometheus.
+    """
+
+    def __init__(self, watched: Connections, journal: Journal) -> None:
+        self._watched, self._journal = watched, journal
         self._hurry = asyncio.Event()
-        self._credentials = CredentialWatch(hub, self._close)
+        self._credentials = CredentialWatch(watched, self._close)
         self._since = datetime.now(UTC)
         self._heads: Heads = {}  # as the connections were told; who came later has read them
         self._looked = self._asked = self._beat = float("-inf")
@@ -105,7 +108,7 @@ class Watchdog:
             self._looked = now
             with self._credentials_outage.outlived():
                 await self._credentials.look()
-            metrics.journal_backlog.set(get_journal().backlog)
+            metrics.journal_backlog.set(self._journal.backlog)
             with self._moved_outage.outlived():
                 await self._look_for_moved()
 
@@ -119,12 +122,12 @@ class Watchdog:
                 await self._heartbeat()
             with self._epoch_outage.outlived():
                 await self._look_at_epoch()
-        await self._hub.rejoin()
+        await self._watched.rejoin()
 
     async def _look_for_moved(self) -> None:
         """Of this process's users alone: what moves elsewhere grows with the installation, not with what is here."""
         started, heads = datetime.now(UTC), Heads()
-        users = iter(self._hub.users())
+        users = iter(self._watched.users())
         while page := list(islice(users, USERS_PAGE)):
             news, found = await db.read(_moved_since, self._since - OVERLAP, self._heads, page)
             heads |= found
@@ -134,7 +137,7 @@ class Watchdog:
 
     def _tell(self, news: News) -> None:
         for owner_id, threads in news.items():
-            for connection in self._hub.of_group(user_group(owner_id)):
+            for connection in self._watched.of_group(user_group(owner_id)):
                 try:
                     for thread_id, last_seq in threads:
                         connection.moved((owner_id, thread_id), last_seq)
@@ -143,7 +146,7 @@ class Watchdog:
 
     async def _close_as_asked(self) -> None:
         wanted = set(await db.read(_close_requests))
-        for connection in self._hub.connections():
+        for connection in self._watched.connections():
             if connection.connection_id in wanted:
                 self._close(connection, 1012, "draining", "An operator closed this connection.", retry_after_ms=1000)
 
@@ -158,7 +161,7 @@ class Watchdog:
     async def _look_at_epoch(self) -> None:
         """Where a backup was restored, whoever is connected stands at numbers of a history that is no more."""
         now = await epoch.look()
-        for connection in self._hub.connections():
+        for connection in self._watched.connections():
             if connection.epoch is None:
                 connection.epoch = now
             elif connection.epoch != now:

@@ -21,11 +21,11 @@ from websocket_core.connections.connection import WebSocketConnection
 from websocket_core.consumer.handlers import ACTION_TABLE
 from websocket_core.context import UserExecutionContext
 from websocket_core.errors import ClientError, ConnectionClosedError, JournalUnavailable, Unauthenticated
+from websocket_core.gateway import get_gateway
 from websocket_core.ids import ThreadKey, new_id
 from websocket_core.limits.limiters import action_limiter, cost_of, cost_of_threads
 from websocket_core.process import log_context
 from websocket_core.process.lifecycle import is_draining
-from websocket_core.process.serving import serving
 from websocket_core.process.turn import Turn
 from websocket_core.run_service import RunService
 from websocket_core.unified_manager import UnifiedWebSocketManager
@@ -121,7 +121,7 @@ class NetraConsumer(AsyncConsumer):
     async def __call__(self, scope: dict[str, Any], receive: Receive, send: Send) -> None:
         """Serve one socket (ASGI)."""
         self.scope = scope
-        serving.begin()
+        get_gateway().serve()
         await receive()  # websocket.connect
         try:
             await self._open(scope, receive, send)

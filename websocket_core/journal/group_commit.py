@@ -15,7 +15,6 @@ from collections import deque
 from collections.abc import Hashable, Iterable, Sequence
 from itertools import chain
 from typing import Any, NamedTuple
-from weakref import WeakKeyDictionary
 
 from django.db import IntegrityError, transaction
 
@@ -58,10 +57,14 @@ class _Committed(NamedTuple):
 
 
 class Journal:
-    """Takes operations, commits them in batches, tells the doorbell."""
+    """Takes operations, commits them in batches, tells the doorbell.
 
-    def __init__(self) -> None:
-        self.doorbell = Doorbell()
+    Args:
+        doorbell: told of every batch.
+    """
+
+    def __init__(self, doorbell: Doorbell) -> None:
+        self.doorbell = doorbell
         self.own_transaction = OwnTransaction()
         self._checkpoints = Checkpoints()
         self._numbers, self._mark = itertools.count(1), CommitMark()  # of batches, and the row that has the newest
@@ -370,15 +373,3 @@ def commit_now(operation: Operation) -> Any:
     if isinstance(result, Exception):
         raise result
     return result
-
-
-_journals: WeakKeyDictionary[asyncio.AbstractEventLoop, Journal] = WeakKeyDictionary()
-
-
-def get_journal() -> Journal:
-    """The journal of the running event loop."""
-    loop = asyncio.get_running_loop()
-    journal = _journals.get(loop)
-    if journal is None:
-        journal = _journals[loop] = Journal()
-    return journal

@@ -25,13 +25,15 @@ class Checkpoints:
     """When the log is moved. One at a time, and never for a database without such a log."""
 
     def __init__(self) -> None:
-        self._wanted = connection.vendor == "sqlite"
+        self._wanted: bool | None = None  # not asked yet
         self._next = 0.0  # time.monotonic()
         self._under_way: asyncio.Future[None] | None = None
         self._outage = Outage(log, "checkpoint", "SQLite moves its log within a commit instead")
 
     def committed(self) -> None:
         """There was a commit: move the log if it is time. Does not wait."""
+        if self._wanted is None:
+            self._wanted = connection.vendor == "sqlite"
         if not self._wanted or self._under_way is not None or time.monotonic() < self._next:
             return
         self._next = time.monotonic() + EVERY_SECONDS

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from websocket_core.conf import conf
 from websocket_core.limits.buckets import Limiter, Pace
-from websocket_core.limits.sharing import share
+from websocket_core.process.lifecycle import lifecycle
 
 __all__ = ["Limiter", "Pace", "action_limiter", "cost_of", "cost_of_threads", "start_limiter"]
 
@@ -47,4 +47,5 @@ def cost_of_threads(count: int) -> int:
 
 action_limiter = Limiter("actions", _actions)
 start_limiter = Limiter("starts", _starts)
-action_limiter.on_take = start_limiter.on_take = share
+lifecycle.on_end(action_limiter.forget)
+lifecycle.on_end(start_limiter.forget)

@@ -13,7 +13,6 @@ import logging
 from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 from typing import Any, Final
-from weakref import WeakKeyDictionary
 
 from redis.asyncio import Redis
 from redis.asyncio.retry import Retry
@@ -23,7 +22,6 @@ from websocket_core.bell.groups import user_group
 from websocket_core.conf import conf
 from websocket_core.limits.buckets import Limiter
 from websocket_core.process.background import Outage, repeat
-from websocket_core.process.lifecycle import lifecycle
 from websocket_core.process.tasks import process_task
 
 log = logging.getLogger(__name__)
@@ -125,21 +123,3 @@ class LimitSharing:
 def _name(limiter: Limiter, user_id: str) -> str:
     # Braces: all buckets of an installation are on one node of a cluster, where one call can reach them.
     return f"{{{conf.REDIS_PREFIX}.limits}}.{limiter.name}.{user_group(user_id)}"
-
-
-_sharing: WeakKeyDictionary[asyncio.AbstractEventLoop, LimitSharing] = WeakKeyDictionary()
-
-
-def share(limiter: Limiter, user_id: str, cost: float = 1) -> None:
-    """Let the other processes know, where there are any."""
-    if not conf.REDIS_URL:
-        return
-    try:
-        loop = asyncio.get_running_loop()
-    except RuntimeError:
-        return
-    sharing = _sharing.get(loop)
-    if sharing is None:
-        sharing = _sharing[loop] = LimitSharing()
-        lifecycle.on_drain("limits", 90, sharing.stop)
-    sharing.note(limiter, user_id, cost)

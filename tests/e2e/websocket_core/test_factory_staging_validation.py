@@ -21,8 +21,8 @@ async def main():
     print(type(manager).__name__, await manager.emit_critical_event({user!r}, "agent_started", {{}}))
     print(await manager.emit_critical_event({user!r}, "agent_completed", {{"result": 1, "duration_ms": 0}}))
     print(await manager.emit_critical_event({user!r}, "agent_thinking", {{"delta": "late", "stream": "s"}}))
-    from websocket_core.journal.group_commit import get_journal
-    await get_journal().flush()
+    from websocket_core.gateway import get_gateway
+    await get_gateway().journal.flush()
 asyncio.run(main())
 """
 

@@ -25,7 +25,7 @@ from netra.agents.service.runtime import RunRuntime
 from netra.agents.service.sweeper import Sweeper
 from test_framework.gateway import Join, MakeAgent
 from websocket_core.bell.announcer import announcer
-from websocket_core.connections.hub import get_hub
+from websocket_core.gateway import get_gateway
 from websocket_core.ids import ThreadID, UserID
 from websocket_core.journal.group_commit import commit_now
 from websocket_core.limits.limiters import action_limiter
@@ -380,7 +380,7 @@ async def test_last_connection_that_leaves_during_an_outage__keeps_nobody_out(jo
     await first.start("test")
     faults.away = True
     leaving = asyncio.create_task(first.close())
-    await until(lambda: len(get_hub()) == 0)
+    await until(lambda: len(get_gateway().hub) == 0)
 
     class Bare:
         async def send(self, text: str) -> None:

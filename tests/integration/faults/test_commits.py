@@ -22,7 +22,8 @@ from test_framework.faults import DatabaseFaults
 from test_framework.journal_operations import state, states
 from websocket_core.database import db
 from websocket_core.errors import OutcomeUnknown
-from websocket_core.journal.group_commit import Journal, get_journal
+from websocket_core.gateway import get_gateway
+from websocket_core.journal.group_commit import Journal
 from websocket_core.journal.retention import Kind, kinds, prune_kind
 from websocket_core.models import JournalCommit
 from websocket_core.process import metrics
@@ -102,7 +103,7 @@ def replica(
 @pytest.fixture
 async def journal(replica: Replica) -> Journal:
     """One that has committed before."""
-    found = get_journal()
+    found = get_gateway().journal
     await found.submit(state("before"))
     return found
 
@@ -215,7 +216,7 @@ async def test_two_event_loops__the_others_commit_is_no_sign_that_ours_happened(
 
 async def _submit(value: str, times: int = 1) -> None:
     for _ in range(times):
-        await get_journal().submit(state(value))
+        await get_gateway().journal.submit(state(value))
 
 
 async def test_row_of_an_idle_journal__is_pruned_and_made_anew(journal: Journal, replica: Replica) -> None:

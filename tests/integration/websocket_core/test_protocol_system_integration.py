@@ -12,8 +12,8 @@ from netra.agents.registry.registered import AgentRegistry
 from test_framework.gateway import kinds, settle
 from test_framework.ssot.factories import GOOGLE, THREAD_ID_EXAMPLES, create_test_context, create_test_manager
 from websocket_core.checks.installation import refuse_unsafe_configuration
-from websocket_core.connections.hub import get_hub
 from websocket_core.errors import ProtocolComplianceError
+from websocket_core.gateway import get_gateway
 from websocket_core.models import Connection
 from websocket_core.protocols import WebSocketManagerProtocolValidator
 from websocket_core.testing.sockets import RecordingWebSocket
@@ -83,7 +83,7 @@ async def test_five_whys_methods__during_an_execution__know_the_socket_and_its_t
     assert await manager.emit_critical_event(manager.user_context.user_id, "agent_started", {})
     assert manager.get_connection_id_by_websocket(websocket) == connection_id
     assert manager.update_connection_thread(connection_id, THREAD_ID_EXAMPLES[1]) is True
-    await get_hub().log.flush()
+    await get_gateway().hub.log.flush()
     row = await Connection.objects.aget(pk=connection_id)
     assert row.thread_id == THREAD_ID_EXAMPLES[1]
     await manager.remove_connection(connection_id)

@@ -19,14 +19,13 @@ KNOWN = {
     ("agents/apps.py", "netra.agents.executors"): READY,
     ("agents/apps.py", "netra.agents.ledger"): READY,
     ("agents/apps.py", "netra.agents.service"): READY,
-    ("agents/apps.py", "websocket_core.process.serving"): READY,
     ("agents/executors/__init__.py", "netra.agents.executors.procrastinate"): OPTIONAL,
     ("agents/management/commands/worker.py", "netra.agents.workers.procrastinate"): OPTIONAL,
     ("agents/management/commands/worker.py", "uvloop"): OPTIONAL,
     ("netra/admin_site.py", "netra.front_page"): EARLY,
     ("netra/asgi.py", "netra.agents.service.runtime"): EARLY,
     ("netra/asgi.py", "websocket_core.consumer.routing"): EARLY,
-    ("netra/asgi.py", "websocket_core.process.serving"): EARLY,
+    ("netra/asgi.py", "websocket_core.gateway"): EARLY,
     ("netra/project/apps.py", "django.contrib.sessions.models"): READY,
     ("netra/project/apps.py", "netra.logs"): READY,
     ("netra/project/apps.py", "netra.project"): READY,
@@ -38,8 +37,6 @@ KNOWN = {
     ("websocket_core/apps.py", "websocket_core.checks"): READY,
     ("websocket_core/apps.py", "websocket_core.database"): READY,
 }
-# Goes with its circle, like the list in pyproject.toml.
-OPEN_CIRCLES = {("websocket_core/connections/hub.py", "websocket_core.connections.watchdog")}
 
 
 def late_imports() -> Iterator[tuple[str, str, str]]:
@@ -52,8 +49,7 @@ def late_imports() -> Iterator[tuple[str, str, str]]:
                     for node in ast.walk(function):
                         if isinstance(node, ast.Import | ast.ImportFrom) and not name.startswith("netra/agents/"):
                             module = node.names[0].name if isinstance(node, ast.Import) else node.module or ""
-                            if (name, module) not in OPEN_CIRCLES:
-                                yield name, module, "\n".join(text.splitlines()[function.lineno : node.end_lineno])
+                            yield name, module, "\n".join(text.splitlines()[function.lineno : node.end_lineno])
 
 
 def test_imports_inside_functions__are_the_known_ones() -> None:

@@ -11,7 +11,7 @@ import pytest
 
 from test_framework.ssot.base_test_case import SSotAsyncTestCase
 from test_framework.ssot.factories import GITHUB, GOOGLE, create_test_manager
-from websocket_core.connections.hub import get_hub
+from websocket_core.gateway import get_gateway
 from websocket_core.ids import ConnectionID
 from websocket_core.models import Connection
 from websocket_core.protocols import (
@@ -161,7 +161,7 @@ class TestFiveWhysMethods(SSotAsyncTestCase):
         manager = create_test_manager()
         connection_id = await manager.add_connection(RecordingWebSocket())
         assert manager.update_connection_thread(connection_id, "workflow_integration_456") is True
-        await get_hub().log.flush()
+        await get_gateway().hub.log.flush()
         row = await Connection.objects.aget(pk=connection_id)
         assert (row.user_id, row.thread_id, row.disconnected_at) == (GOOGLE, "workflow_integration_456", None)
 

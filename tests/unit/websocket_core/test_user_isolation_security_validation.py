@@ -19,9 +19,9 @@ from test_framework.ssot.factories import (
     create_test_context,
     create_test_manager,
 )
-from websocket_core.connections.hub import get_hub
 from websocket_core.context import UserExecutionContext
 from websocket_core.errors import UserIsolationError, WebSocketCoreError
+from websocket_core.gateway import get_gateway
 from websocket_core.models import Event, Thread
 from websocket_core.testing.sockets import RecordingWebSocket
 from websocket_core.unified_emitter import UnifiedWebSocketEmitter
@@ -112,7 +112,7 @@ class TestIsolatedConnections(SSotAsyncTestCase):
         with pytest.raises(UserIsolationError):
             await self.github.add_connection(connection)
         assert self.github.get_user_connections(GITHUB) == set()
-        assert len(get_hub()) == 1
+        assert len(get_gateway().hub) == 1
         await self.github.emit_critical_event(GITHUB, "agent_started", {})
         await settle()
         assert self.socket.texts == []
@@ -212,8 +212,8 @@ class TestMemory(SSotAsyncTestCase):
         gone: list[weakref.ref[Any]] = [weakref.ref(socket), weakref.ref(manager.get_connection(connection_id))]
         await manager.remove_connection(connection_id)
         await settle()
-        assert len(get_hub()) == 0
-        assert get_hub()._members == {}
+        assert len(get_gateway().hub) == 0
+        assert get_gateway().hub._members == {}
         del socket
         gc.collect()
         assert [reference() for reference in gone] == [None, None]
@@ -244,7 +244,7 @@ class TestMemory(SSotAsyncTestCase):
                 await manager.add_connection(wrong)
         assert manager._connections == {}
         assert manager._bare == {}
-        assert len(get_hub()) == 1
+        assert len(get_gateway().hub) == 1
 
     async def test_context_of_one_run__is_not_seen_by_the_next(self):
         """Nothing of a run travels by context variables or class attributes."""

@@ -10,8 +10,8 @@ import msgspec
 from netra.agents.models import Approval, Run
 from netra.agents.service.runtime import RunRuntime
 from websocket_core.database import db
+from websocket_core.gateway import get_gateway
 from websocket_core.ids import new_id
-from websocket_core.journal.group_commit import get_journal
 from websocket_core.models import Event
 from websocket_core.run_service import StartRequest
 from websocket_core.wire.grammar import RunGrammar
@@ -110,7 +110,7 @@ class Runs:
 
     async def journal(self, run_id: str) -> Journalled:
         """What the journal has of the run by now."""
-        await get_journal().flush()
+        await get_gateway().journal.flush()
         return await self.committed(run_id)
 
     async def committed(self, run_id: str) -> Journalled:

@@ -13,7 +13,7 @@ from netra.agents.models import Run
 from netra.agents.running.runner import get_runner
 from test_framework.gateway import kinds, outcome
 from websocket_core.database import db
-from websocket_core.journal.group_commit import get_journal
+from websocket_core.gateway import get_gateway
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -222,7 +222,7 @@ async def test_usage__of_a_run_whose_worker_was_lost(join, make, settings, wish)
         now |= {"stop_requested_at": Now(), "stop_reason": wish}
     await db.read(lambda: Run.objects.filter(pk=found.pk).update(**now))
     reap = ReapRun(found.user_id, "t", found.pk, retry=False, executor=InlineExecutor())
-    while not await get_journal().submit(reap):  # noqa: ASYNC110 - until its lease has run out
+    while not await get_gateway().journal.submit(reap):  # noqa: ASYNC110 - until its lease has run out
         await asyncio.sleep(0.01)
     events = await client.finish(run)
     assert kinds(events)[-1] == ("agent_cancelled" if wish else "agent_failed")

@@ -19,9 +19,10 @@ from netra.agents.running.runner import _renew, get_runner
 from test_framework.journal_operations import state
 from websocket_core.database import db
 from websocket_core.errors import LeaseLostError
+from websocket_core.gateway import get_gateway
 from websocket_core.ids import ThreadID, UserID
 from websocket_core.journal import transaction as journal_transaction
-from websocket_core.journal.group_commit import commit_now, get_journal
+from websocket_core.journal.group_commit import commit_now
 from websocket_core.models import Connection, Process
 from websocket_core.models import Event as EventRow
 from websocket_core.process import heartbeat as process
@@ -93,7 +94,7 @@ async def test_ended_run__whoever_still_holds_its_lease_writes_nothing(followed)
     def start(run_id: str) -> StartRun:
         return StartRun(request(run_id), "{}", worker_id="w", executor=InlineExecutor())
 
-    journal = get_journal()
+    journal = get_gateway().journal
     lease = (await journal.submit(start("r"))).lease
     if followed:
         await journal.submit(start("r2"))
@@ -172,6 +173,6 @@ async def test_lost_after_it_was_stopped__nothing_is_written_any_more(join, make
     execution.stop("lost")
     await asyncio.wait(set(runner._tasks), timeout=20)
     assert not runner._executions
-    await get_journal().flush()
+    await get_gateway().journal.flush()
     rows = EventRow.objects.filter(run_id=run["run_id"]).values_list("event_type", flat=True)
     assert await db.read(list, rows) == ["agent_started"]

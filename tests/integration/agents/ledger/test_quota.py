@@ -19,7 +19,7 @@ from test_framework.journal_operations import state
 from test_framework.ssot.factories import GITHUB, GOOGLE, create_test_manager
 from websocket_core.database import db
 from websocket_core.errors import QuotaExceeded, RunLimit
-from websocket_core.journal.group_commit import get_journal
+from websocket_core.gateway import get_gateway
 from websocket_core.journal.transaction import Transaction
 from websocket_core.models import Event, Thread, UserDay
 from websocket_core.run_service import StartRequest
@@ -173,7 +173,7 @@ async def test_outside_a_leased_run__its_end_finds_room(make, settings):
 async def test_zero__is_no_limit(settings):
     settings.NETRA_BYTES_PER_THREAD = settings.NETRA_BYTES_PER_USER_PER_DAY = 0
     for _ in range(3):
-        await get_journal().submit(state(KILO * 100))
+        await get_gateway().journal.submit(state(KILO * 100))
     assert await db.read(lambda: Thread.objects.get().bytes) > 300_000
 
 

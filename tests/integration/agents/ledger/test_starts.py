@@ -9,7 +9,7 @@ from netra.agents.running.runner import get_runner
 from netra.agents.service import runtime
 from test_framework.gateway import kinds
 from test_framework.ssot.factories import GOOGLE
-from websocket_core.journal.group_commit import get_journal
+from websocket_core.gateway import get_gateway
 from websocket_core.process.heartbeat import this_process
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -33,7 +33,7 @@ async def test_sent_again_before_its_first_event__begins_with_that_event(join, m
     real = runtime.RunRuntime.thread_states
 
     async def meanwhile(self: Any, *whose: Any) -> Any:
-        lease = await get_journal().submit(ClaimRun(GOOGLE, "t", this_process.process_id))
+        lease = await get_gateway().journal.submit(ClaimRun(GOOGLE, "t", this_process.process_id))
         if lease is not None:
             get_runner().execute(lease)
         return await real(self, *whose)
@@ -61,7 +61,7 @@ async def test_stopped_before_a_worker_came__what_waits_behind_it_is_next(join, 
         await client.send("start_agent", agent_type="test", thread_id="t", run_id=run_id)
     await client.send("stop_agent", run_id="r1")
     assert kinds(await client.finish({"thread_id": "t", "run_id": "r1"})) == ["run_queued", "agent_cancelled"]
-    lease = await get_journal().submit(ClaimRun(GOOGLE, "t", this_process.process_id))  # the first one's job
+    lease = await get_gateway().journal.submit(ClaimRun(GOOGLE, "t", this_process.process_id))  # the first one's job
     assert lease.run_id == "r2"
     get_runner().execute(lease)
     events = await client.finish({"thread_id": "t", "run_id": "r2"})

@@ -13,7 +13,7 @@ from netra.agents.models import Approval, Run
 from netra.agents.service.runtime import RunRuntime, request_stop
 from netra.agents.service.sweeper import Sweeper
 from websocket_core.database import db
-from websocket_core.process.serving import serving
+from websocket_core.gateway import get_gateway
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -57,7 +57,7 @@ async def test_stop__of_a_resting_run(runs):
 
 
 async def test_stop__by_the_admin(runs):
-    serving.begin()  # another thread than the loop's stops it: the loop's taker hears of it
+    get_gateway().serve()  # another thread than the loop's stops it: the loop's taker hears of it
     first, behind = await rest_with_one_behind(runs)
     assert await db.write(lambda: request_stop(Run.objects.get(run_id=first), ""))
     assert (await runs.over(behind)).types[-1] == "agent_completed"

@@ -10,8 +10,8 @@ from netra.project.asgi import application
 from test_framework.gateway import issue_token, settle
 from test_framework.ssot.factories import GOOGLE
 from websocket_core.connections.connection import WebSocketConnection
-from websocket_core.connections.hub import get_hub
 from websocket_core.connections.transports import BareTransport
+from websocket_core.gateway import get_gateway
 from websocket_core.ids import UserID
 from websocket_core.models import Connection
 from websocket_core.testing.sockets import RecordingWebSocket
@@ -36,13 +36,13 @@ async def test_server_takes_no_answer_any_more(credential: str, caplog: pytest.L
     assert [record for record in caplog.records if record.exc_info] == []
     assert "went away during the handshake" in caplog.text
     await settle()
-    assert len(get_hub()) == 0
+    assert len(get_gateway().hub) == 0
     assert not await Connection.objects.filter(disconnected_at=None).aexists()
 
 
 async def test_connection_that_leaves_while_it_still_joins__leaves_nobody_in_the_group(monkeypatch) -> None:
     """Its group is being left for another one meanwhile: nothing would ever take this process out of it again."""
-    hub, layer = get_hub(), get_channel_layer()
+    hub, layer = get_gateway().hub, get_channel_layer()
     before, behind = (
         WebSocketConnection(UserID(GOOGLE), BareTransport(RecordingWebSocket()), connection_id=name) for name in "ab"
     )

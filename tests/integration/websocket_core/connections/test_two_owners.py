@@ -4,7 +4,7 @@ import pytest
 
 from test_framework.gateway import settle
 from test_framework.ssot.factories import GITHUB, GOOGLE, create_test_manager
-from websocket_core.connections.hub import get_hub
+from websocket_core.gateway import get_gateway
 from websocket_core.testing.sockets import RecordingWebSocket
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -17,7 +17,7 @@ async def test_threads_of_one_name__of_two_owners__do_not_collide():
     for number in range(3):
         await theirs.emit_critical_event(GITHUB, "agent_state", {"state": f"theirs {number}"})
     await mine.emit_critical_event(GOOGLE, "agent_state", {"state": "mine"})
-    (connection,) = get_hub().connections()
+    (connection,) = get_gateway().hub.connections()
     connection.moved((GITHUB, "t"), 3)  # read from the other owner's journal
     await connection.drained()
     await mine.emit_critical_event(GOOGLE, "agent_state", {"state": "mine again"})

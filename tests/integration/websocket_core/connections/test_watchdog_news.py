@@ -8,9 +8,8 @@ import pytest
 from test_framework.journal_operations import state
 from test_framework.ssot.factories import GITHUB, GOOGLE
 from websocket_core.connections import watchdog
-from websocket_core.connections.hub import get_hub
+from websocket_core.gateway import get_gateway
 from websocket_core.journal import reading as journal_read
-from websocket_core.journal.group_commit import get_journal
 from websocket_core.journal.transaction import Append
 from websocket_core.process import metrics
 
@@ -31,9 +30,9 @@ async def test_look__asks_for_the_users_who_are_here__page_by_page(join, monkeyp
     for user in [*users, GOOGLE]:
         await join(user)
     for user in [*users, "elsewhere"]:
-        await get_journal().submit(state(user=user))
+        await get_gateway().journal.submit(state(user=user))
     asked.clear()
-    look = get_hub()._watchdog
+    look = get_gateway().watchdog
     await look._look_for_moved()
     assert sorted(len(page) for page in asked[:3]) == [1, 2, 2]
     assert sorted(user for page in asked[:3] for user in page) == sorted(users)
@@ -46,12 +45,12 @@ async def test_news__does_not_overtake_the_hint_that_is_on_its_way(join, monkeyp
     client = await join()
     await client.ask("ping")
     missed = metrics.hints_missed._value.get()
-    ring, journal = get_journal().doorbell.ring, get_journal()
+    ring, journal = get_gateway().bell.ring, get_gateway().journal
     late: list[object] = []
     monkeypatch.setattr(journal.doorbell, "ring", late.append)
     started = Append(GOOGLE, "t", "r", None, "agent_started", '{"agent_type":"test","input":{}}')
     await journal.submit(started)
-    await get_hub()._watchdog._look_for_moved()
+    await get_gateway().watchdog._look_for_moved()
     for written in late:
         ring(written)  # type: ignore[arg-type]
     began = time.monotonic()

@@ -16,9 +16,9 @@ from netra.api import writes
 from test_framework.journal_operations import state
 from test_framework.ssot.factories import GITHUB, GOOGLE
 from websocket_core.database import db
+from websocket_core.gateway import get_gateway
 from websocket_core.journal import reading as journal_read
 from websocket_core.journal import removal
-from websocket_core.journal.group_commit import get_journal
 from websocket_core.models import NOBODY, Event, Thread
 from websocket_core.process import background
 
@@ -43,7 +43,7 @@ def fill(count: int, user_id: str = GOOGLE, thread_id: str = "t") -> None:
 async def test_another_user_s_event__does_not_wait_for_150_000_others(each_database):
     await db.read(fill, MANY)
     ann = await Caller.of(GOOGLE)
-    await get_journal().submit(state(user=GITHUB))
+    await get_gateway().journal.submit(state(user=GITHUB))
     began = time.monotonic()
     deletion = asyncio.create_task(ann.send("DELETE", "/threads/t"))
     sweeper = asyncio.create_task(removal.keep_removing(0.01))
@@ -51,7 +51,7 @@ async def test_another_user_s_event__does_not_wait_for_150_000_others(each_datab
     left = True
     while left:
         since = time.monotonic()
-        await get_journal().submit(state(user=GITHUB))
+        await get_gateway().journal.submit(state(user=GITHUB))
         longest = max(longest, time.monotonic() - since)
         answered = answered or (deletion.done() and time.monotonic() - began) or 0.0
         await asyncio.sleep(0.02)
@@ -161,9 +161,9 @@ async def test_a_thread_that_cannot_be_removed__keeps_no_other_one_waiting(prote
 
 async def test_many_renames_of_one_user__let_another_user_s_event_in_between(each_database):
     await db.read(fill, 1)
-    await get_journal().submit(state(user=GITHUB))
+    await get_gateway().journal.submit(state(user=GITHUB))
     renames = [db.write(writes.rename_thread, GOOGLE, "t", f"title {number}") for number in range(200)]
-    await get_journal().submit(state(user=GITHUB))
+    await get_gateway().journal.submit(state(user=GITHUB))
     done = sum(rename.done() for rename in renames)
     await asyncio.gather(*renames)
     assert done < 100, f"the event waited for {done} of {len(renames)} renames"
@@ -175,7 +175,7 @@ async def test_a_write_that_waits_for_a_lock__delays_nobody_s_events(each_databa
     """On SQLite the lock would be everybody's."""
     await db.read(fill, 1)
     ann = await Caller.of(GOOGLE)
-    await get_journal().submit(state(user=GITHUB))
+    await get_gateway().journal.submit(state(user=GITHUB))
     held, release = threading.Event(), threading.Event()
 
     def hold() -> None:
@@ -192,7 +192,7 @@ async def test_a_write_that_waits_for_a_lock__delays_nobody_s_events(each_databa
         while not await db.read(waits_for_a_lock):  # noqa: ASYNC110 - a database tells nobody
             await asyncio.sleep(0.02)
         async with asyncio.timeout(20):
-            await get_journal().submit(state(user=GITHUB))
+            await get_gateway().journal.submit(state(user=GITHUB))
         assert not slow.done()
     finally:
         release.set()

@@ -18,8 +18,8 @@ from netra.agents.models import Approval, Decision, Memory, Run
 from test_framework.journal_operations import state
 from test_framework.ssot.factories import GITHUB, GOOGLE
 from websocket_core.database import db
+from websocket_core.gateway import get_gateway
 from websocket_core.journal import removal, retention
-from websocket_core.journal.group_commit import get_journal
 from websocket_core.models import NOBODY, AccessToken, Connection, Event, JournalCommit, Process, Thread, UserDay
 
 OLD = timedelta(days=40)
@@ -107,7 +107,7 @@ async def test_of_a_thread_that_goes_on__the_new_stays(join):
 @pytest.mark.usefixtures("each_database")
 async def test_a_long_thread__goes_in_pages_that_leave_room_for_others(monkeypatch):
     monkeypatch.setattr(retention, "PAGE", 7)
-    journal = get_journal()
+    journal = get_gateway().journal
     for number in range(20):
         await journal.submit(state(number))
     await db.read(age)

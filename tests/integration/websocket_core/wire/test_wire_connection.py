@@ -13,10 +13,10 @@ from netra.agents.service.runtime import RunRuntime
 from test_framework.gateway import issue_token, settle
 from test_framework.ssot.factories import GITHUB, GOOGLE, create_test_manager
 from websocket_core.connections.connection import WebSocketConnection
-from websocket_core.connections.hub import get_hub
 from websocket_core.connections.transports import BareTransport
 from websocket_core.database import db
 from websocket_core.errors import UserIsolationError
+from websocket_core.gateway import get_gateway
 from websocket_core.ids import UserID
 from websocket_core.limits.limiters import action_limiter
 from websocket_core.models import Connection
@@ -230,7 +230,7 @@ async def test_too_many_connections__the_newest_is_refused(join, settings):
         assert (await client.ask("ping"))["event_type"] == "pong"
     await (await join(GITHUB)).ask("ping")
     await clients[0].close()
-    await get_hub().log.flush()
+    await get_gateway().hub.log.flush()
     assert (await (await join()).ask("ping"))["event_type"] == "pong"
 
 
@@ -363,7 +363,7 @@ async def test_user_b_with_all_of_a_s_ids(join, make):
     assert "secret of A" not in json.dumps(b.frames)
     await a.send("respond", run_id="r1", approval_id=approval, approved=True)
     assert (await a.finish(run))[-1]["event_type"] == "agent_completed"
-    connection = next(one for one in get_hub().connections() if one.user_id == GOOGLE)
+    connection = next(one for one in get_gateway().hub.connections() if one.user_id == GOOGLE)
     with pytest.raises(UserIsolationError):
         await create_test_manager(GITHUB).add_connection(connection)
 
@@ -408,12 +408,12 @@ async def test_without_batch__one_frame_each(join, offered, chosen):
 async def test_row__is_there_while_the_socket_is_open(join):
     client = await join()
     run = await client.start("test", thread_id="t")
-    await get_hub().log.flush()
+    await get_gateway().hub.log.flush()
     row = await db.read(Connection.objects.get)
     assert (row.user_id, row.thread_id, row.credential, row.disconnected_at) == (GOOGLE, "t", "token", None)
     await client.finish(run)
     await client.close()
-    await get_hub().log.flush()
+    await get_gateway().hub.log.flush()
     assert (await db.read(Connection.objects.get)).disconnected_at is not None
 
 
@@ -428,9 +428,9 @@ async def test_row__of_a_connection_that_did_not_come_about__does_not_count(monk
     connection = WebSocketConnection(manager.user_context.user_id, BareTransport(RecordingWebSocket()))
     with pytest.raises(ZeroDivisionError):
         await manager.add_connection(connection)
-    await get_hub().log.flush()
+    await get_gateway().hub.log.flush()
     assert (await db.read(Connection.objects.get)).disconnected_at is not None
-    assert len(get_hub()) == 0
+    assert len(get_gateway().hub) == 0
 
 
 async def test_health__can_be_written_as_json(join):

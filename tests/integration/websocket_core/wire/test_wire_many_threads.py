@@ -8,8 +8,8 @@ from django.utils import timezone
 
 from test_framework.gateway import issue_token
 from test_framework.ssot.factories import GOOGLE, create_test_manager
-from websocket_core.connections.hub import get_hub
 from websocket_core.database import db
+from websocket_core.gateway import get_gateway
 from websocket_core.limits.limiters import action_limiter
 from websocket_core.models import Thread
 from websocket_core.testing.sockets import Client
@@ -39,7 +39,7 @@ async def answers(client: Client, count: int) -> list[dict[str, Any]]:
 
 def remembered() -> int:
     """Threads that the only connection remembers something of."""
-    (connection,) = get_hub().connections()
+    (connection,) = get_gateway().hub.connections()
     assert connection.delivery is not None
     return len(connection.delivery._lanes) + len(connection.delivery._positions)
 

@@ -16,8 +16,8 @@ from netra.agents.service.runtime import RunRuntime
 from test_framework.faults import DatabaseFaults
 from test_framework.gateway import Join, MakeAgent, kinds, outcome
 from test_framework.ssot.factories import GOOGLE, create_test_manager
+from websocket_core.gateway import get_gateway
 from websocket_core.journal import reading as journal_read
-from websocket_core.journal.group_commit import get_journal
 from websocket_core.models import Thread
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -58,7 +58,9 @@ async def test_decided_and_stopped_at_once__is_resolved_once(join, make):
     asked = await client.until("approval_requested")
     user, thread, run_id = GOOGLE, run["thread_id"], run["run_id"]
     decide = DecideApproval(user, thread, run_id, asked["data"]["approval_id"], approved=True, value=None, by="user")
-    await asyncio.gather(get_journal().submit(decide), get_journal().submit(StopRun(user, thread, run_id, "stopped")))
+    await asyncio.gather(
+        get_gateway().journal.submit(decide), get_gateway().journal.submit(StopRun(user, thread, run_id, "stopped"))
+    )
     events = await client.finish(run)
     assert kinds(events).count("approval_resolved") == 1
 

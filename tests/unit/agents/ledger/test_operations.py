@@ -25,8 +25,8 @@ from websocket_core.connections.connection import WebSocketConnection
 from websocket_core.connections.log import ConnectionLog
 from websocket_core.connections.transports import BareTransport
 from websocket_core.database import db
+from websocket_core.gateway import get_gateway
 from websocket_core.ids import UserID
-from websocket_core.journal.group_commit import get_journal
 from websocket_core.journal.transaction import Append, Operation, Transaction
 from websocket_core.run_service import StartRequest
 from websocket_core.testing.sockets import RecordingWebSocket
@@ -141,10 +141,10 @@ CASES = [
 
 async def lease() -> Lease:
     """A run under way, and an approval it has asked for."""
-    started: Started = await get_journal().submit(_start({**MAKERS["StartRun"][0], "run_id": "r"}))
+    started: Started = await get_gateway().journal.submit(_start({**MAKERS["StartRun"][0], "run_id": "r"}))
     assert started.lease is not None
     fields = {**MAKERS["RequestApproval"][0], "approval_id": "asked", "tool_call_id": "asked"}
-    await get_journal().submit(_ask(fields, started.lease))
+    await get_gateway().journal.submit(_ask(fields, started.lease))
     return started.lease
 
 
@@ -152,7 +152,7 @@ async def lease() -> Lease:
 async def test_text_that_cannot_be_kept__costs_nobody_else_anything(faults, name, field, bad) -> None:
     fields, make = MAKERS[name]
     operation = make({**fields, field: bad}, await lease())
-    blocker, journal = await blocked(), get_journal()
+    blocker, journal = await blocked(), get_gateway().journal
     tried = faults.transactions
     before, bad_one, after = journal.post(state(1)), journal.post(operation), journal.post(state(2))
     blocker.release.set()
@@ -166,7 +166,7 @@ async def test_text_that_cannot_be_kept__costs_nobody_else_anything(faults, name
 @pytest.mark.parametrize("bad", list(BAD.values())[:3], ids=list(BAD)[:3])
 @pytest.mark.parametrize("field", ["connection_id", "client", "thread_id"])
 async def test_connection_that_cannot_be_kept__costs_nobody_else_a_connection(field, bad) -> None:
-    log = ConnectionLog()
+    log = ConnectionLog(get_gateway().journal)
 
     def connection(**fields: Any) -> WebSocketConnection:
         made = WebSocketConnection(UserID(GOOGLE), BareTransport(RecordingWebSocket()), client="browser")
@@ -185,10 +185,10 @@ async def test_connection_that_cannot_be_kept__costs_nobody_else_a_connection(fi
 async def test_texts_that_are_only_shown__are_kept_as_near_as_can_be() -> None:
     held = await lease()
     fields = {**MAKERS["RequestApproval"][0], "message": "may\0I?", "tool_name": "n" * 300}
-    await get_journal().submit(_ask(fields, held))
+    await get_gateway().journal.submit(_ask(fields, held))
     found = await db.read(lambda: Approval.objects.get(approval_id="a"))
     assert (found.message, len(found.tool_name), found.tool_name[-1]) == ("may\ufffdI?", 255, "…")
-    await get_journal().submit(StopRun(GITHUB, "t", "r", "enough\0" + "!" * 2000))
+    await get_gateway().journal.submit(StopRun(GITHUB, "t", "r", "enough\0" + "!" * 2000))
     reason = await db.read(lambda: Run.objects.get(run_id="r").stop_reason)
     assert (reason[:7], len(reason)) == ("enough\ufffd", 1024)
 
@@ -233,7 +233,7 @@ class Breaks(Remember):
 
 async def test_operation_that_breaks_in_its_savepoint__leaves_nothing_behind(faults) -> None:
     held = await lease()
-    blocker, journal = await blocked(), get_journal()
+    blocker, journal = await blocked(), get_gateway().journal
     tried = faults.transactions
     mine: dict[str, Any] = {"user": GITHUB, "run": "r", "fence": held.fence}
     futures = [journal.post(state(1, **mine)), journal.post(Breaks(held, "key", b"")), journal.post(state(2, **mine))]
@@ -247,7 +247,7 @@ async def test_operation_that_breaks_in_its_savepoint__leaves_nothing_behind(fau
 
 async def _poisoned(poison: Callable[[], Operation] | None, others: int = 300) -> float:
     """Seconds that a batch of so many other threads' events takes, with a poisoned operation in the middle."""
-    journal, blocker = get_journal(), await blocked()
+    journal, blocker = get_gateway().journal, await blocked()
     futures = [journal.post(state(n, thread=f"{poison and 'p'}{n}")) for n in range(others)]
     if poison is not None:
         # in the middle of the queue, as if it had come there
@@ -262,7 +262,7 @@ async def _poisoned(poison: Callable[[], Operation] | None, others: int = 300) -
 
 async def test_poisoned_operation__costs_its_batch_two_transactions_more(faults) -> None:
     """One that nobody thought of, applied without a savepoint: the rest is done again, without it, in two parts."""
-    await get_journal().submit(state("first"))
+    await get_gateway().journal.submit(state("first"))
     tried = faults.transactions
     await _poisoned(None)
     clean = faults.transactions - tried
@@ -272,8 +272,8 @@ async def test_poisoned_operation__costs_its_batch_two_transactions_more(faults)
 
 
 async def test_many_poisoned_operations__cost_no_more_than_they_are(faults) -> None:
-    await get_journal().submit(state("first"))
-    blocker, journal = await blocked(), get_journal()
+    await get_gateway().journal.submit(state("first"))
+    blocker, journal = await blocked(), get_gateway().journal
     tried = faults.transactions
     good, poisoned = [], []
     for number in range(30):

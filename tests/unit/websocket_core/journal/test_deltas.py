@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from test_framework.ssot.factories import GOOGLE, create_test_manager
 from websocket_core.database import db
-from websocket_core.journal.group_commit import get_journal
+from websocket_core.gateway import get_gateway
 from websocket_core.journal.transaction import JOIN_LIMIT, Append, Operation, Transaction
 from websocket_core.models import Event
 from websocket_core.testing.sockets import texts_of
@@ -30,7 +30,7 @@ def other(state: int = 0, *, run: str = "r", thread: str = "t") -> Append:
 
 async def together(*operations: Operation) -> list[int]:
     """Commit operations in one transaction; returns their results."""
-    futures = [get_journal().post(operation) for operation in operations]
+    futures = [get_gateway().journal.post(operation) for operation in operations]
     return [await future for future in futures]
 
 
@@ -56,7 +56,7 @@ async def test_messages__are_joined_by_their_id():
 
 async def test_in_transactions_of_their_own__are_not():
     for letter in "abc":
-        await get_journal().submit(delta(letter))
+        await get_gateway().journal.submit(delta(letter))
     assert [event["data"]["delta"] for event in await events()] == ["a", "b", "c"]
 
 

@@ -8,7 +8,7 @@ from test_framework.journal_operations import Lend, blocked, state, states
 from test_framework.ssot.factories import GOOGLE
 from websocket_core.database import db
 from websocket_core.errors import LeaseLostError, RunOverError
-from websocket_core.journal.group_commit import get_journal
+from websocket_core.gateway import get_gateway
 from websocket_core.journal.transaction import Append
 from websocket_core.models import Thread
 
@@ -16,7 +16,7 @@ pytestmark = pytest.mark.usefixtures("each_database")
 
 
 async def test_fence__an_old_token_writes_nothing():
-    journal = get_journal()
+    journal = get_gateway().journal
     old = await journal.submit(Lend("r"))
     assert await journal.submit(state("old", fence=old)) == 1
     new = await journal.submit(Lend("r"))
@@ -28,7 +28,7 @@ async def test_fence__an_old_token_writes_nothing():
 
 
 async def test_fence__changed_in_the_middle_of_a_batch():
-    journal = get_journal()
+    journal = get_gateway().journal
     old = await journal.submit(Lend("r"))
     blocker = await blocked()
     futures = [
@@ -43,12 +43,12 @@ async def test_fence__changed_in_the_middle_of_a_batch():
 
 async def test_fence__of_a_thread_that_is_gone():
     with pytest.raises(LeaseLostError):
-        await get_journal().submit(state(thread="never there", fence=1))
+        await get_gateway().journal.submit(state(thread="never there", fence=1))
     assert await db.read(Thread.objects.count) == 0
 
 
 async def test_terminal_event__nothing_follows():
-    journal = get_journal()
+    journal = get_gateway().journal
     await journal.submit(state(1))
     await journal.submit(Append(GOOGLE, "t", "r", None, "agent_completed", '{"state":"end"}'))
     for late in (state("late"), Append(GOOGLE, "t", "r", None, "agent_failed", "{}")):
@@ -60,7 +60,7 @@ async def test_terminal_event__nothing_follows():
 
 async def test_terminal_event__in_the_middle_of_a_batch():
     blocker = await blocked()
-    journal = get_journal()
+    journal = get_gateway().journal
     end = Append(GOOGLE, "t", "r", None, "agent_completed", '{"state":"end"}')
     futures = [journal.post(operation) for operation in (state(1), end, state(2), state(3, run="r2"))]
     blocker.release.set()

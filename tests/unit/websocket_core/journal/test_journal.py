@@ -12,7 +12,8 @@ from test_framework.ssot.factories import GITHUB, GOOGLE, create_test_context, c
 from websocket_core.bell.announcer import announcer
 from websocket_core.database import db
 from websocket_core.errors import LeaseLostError, NotFound, WebSocketCoreError
-from websocket_core.journal.group_commit import Journal, commit_now, get_journal
+from websocket_core.gateway import get_gateway
+from websocket_core.journal.group_commit import Journal, commit_now
 from websocket_core.journal.transaction import Operation, Transaction
 from websocket_core.models import Thread
 from websocket_core.process import metrics
@@ -25,13 +26,13 @@ pytestmark = pytest.mark.usefixtures("each_database")
 
 
 async def test_append__numbers_from_one_and_returns_them():
-    journal = get_journal()
+    journal = get_gateway().journal
     assert [await journal.submit(state(number)) for number in range(5)] == [1, 2, 3, 4, 5]
     assert await states() == [0, 1, 2, 3, 4]
 
 
 async def test_append__frame_is_the_final_text():
-    await get_journal().submit(state("ä"))
+    await get_gateway().journal.submit(state("ä"))
     ((seq, kind, frame),) = await db.read(rows)
     event = msgspec.json.decode(frame)
     assert (seq, kind) == (1, "agent_state")
@@ -41,21 +42,23 @@ async def test_append__frame_is_the_final_text():
 
 async def test_append__threads_and_users_count_for_themselves():
     keys = [(user, thread) for user in (GOOGLE, GITHUB) for thread in ("t", "other")]
-    futures = [get_journal().post(state(n, user=user, thread=thread)) for n in range(3) for user, thread in keys]
+    futures = [
+        get_gateway().journal.post(state(n, user=user, thread=thread)) for n in range(3) for user, thread in keys
+    ]
     assert [await future for future in futures] == [1] * 4 + [2] * 4 + [3] * 4
     for key in keys:
         assert await states(*key) == [0, 1, 2]
 
 
 async def test_append__many_at_once__in_the_order_they_were_given():
-    futures = [get_journal().post(state(number)) for number in range(3000)]
+    futures = [get_gateway().journal.post(state(number)) for number in range(3000)]
     assert await asyncio.gather(*futures) == list(range(1, 3001))
     assert await states() == list(range(3000))
 
 
 async def test_append__threads_moved_together__each_have_a_time_of_their_own():
     """`sync` pages by it: of threads with the same time a page would show some, and no page the others."""
-    futures = [get_journal().post(state(thread=f"t{number}")) for number in range(100)]
+    futures = [get_gateway().journal.post(state(thread=f"t{number}")) for number in range(100)]
     await asyncio.gather(*futures)
     times = await db.read(lambda: list(Thread.objects.values_list("updated_at", flat=True)))
     assert len(set(times)) == 100
@@ -64,7 +67,7 @@ async def test_append__threads_moved_together__each_have_a_time_of_their_own():
 async def test_append__from_two_event_loops_at_once():
     async def work(name: str) -> None:
         for number in range(50):
-            await get_journal().submit(state([name, number]))
+            await get_gateway().journal.submit(state([name, number]))
 
     await asyncio.gather(work("here"), asyncio.to_thread(asyncio.run, work("there")))
     found = await states()
@@ -76,7 +79,7 @@ async def test_append__from_two_event_loops_at_once():
 
 
 async def test_idle__an_event_is_committed_at_once():
-    journal, before = get_journal(), metrics.batches._value.get()
+    journal, before = get_gateway().journal, metrics.batches._value.get()
     for number in range(3):
         await journal.submit(state(number))
     assert metrics.batches._value.get() - before == 3
@@ -84,8 +87,8 @@ async def test_idle__an_event_is_committed_at_once():
 
 async def test_busy__what_comes_meanwhile_is_one_batch():
     blocker, before = await blocked(), metrics.batches._value.get()
-    futures = [get_journal().post(state(number)) for number in range(500)]
-    assert get_journal().backlog == 500
+    futures = [get_gateway().journal.post(state(number)) for number in range(500)]
+    assert get_gateway().journal.backlog == 500
     blocker.release.set()
     await asyncio.gather(*futures)
     assert metrics.batches._value.get() - before == 2
@@ -99,7 +102,7 @@ async def test_burst__those_who_come_turn_after_turn_share_a_batch():
     async def late(turns: int) -> int:
         for _ in range(turns):
             await asyncio.sleep(0)
-        seq: int = await get_journal().post(state(turns))
+        seq: int = await get_gateway().journal.post(state(turns))
         return seq
 
     assert await asyncio.gather(*(late(turns) for turns in range(3))) == [1, 2, 3]
@@ -112,13 +115,13 @@ async def test_burst__that_does_not_end__is_not_waited_for(settings):
 
     async def without_end() -> None:
         while not done:
-            get_journal().post(state())
+            get_gateway().journal.post(state())
             await asyncio.sleep(0)
 
     endless = asyncio.create_task(without_end())
     try:
         async with asyncio.timeout(20):
-            await get_journal().submit(state())
+            await get_gateway().journal.submit(state())
     finally:
         done = True
         await endless
@@ -127,7 +130,7 @@ async def test_burst__that_does_not_end__is_not_waited_for(settings):
 async def test_batch__has_bounds(settings):
     settings.NETRA_JOURNAL_BATCH = 10
     blocker, before = await blocked(), metrics.batches._value.get()
-    futures = [get_journal().post(state(number)) for number in range(35)]
+    futures = [get_gateway().journal.post(state(number)) for number in range(35)]
     blocker.release.set()
     await asyncio.gather(*futures)
     assert metrics.batches._value.get() - before == 1 + 4
@@ -136,7 +139,7 @@ async def test_batch__has_bounds(settings):
 async def test_batch__has_a_bound_of_characters(settings):
     settings.NETRA_JOURNAL_BATCH_CHARS = 10_000
     blocker, before = await blocked(), metrics.batches._value.get()
-    futures = [get_journal().post(state("x" * 9_000)) for _ in range(6)]
+    futures = [get_gateway().journal.post(state("x" * 9_000)) for _ in range(6)]
     blocker.release.set()
     await asyncio.gather(*futures)
     assert metrics.batches._value.get() - before == 1 + 3
@@ -144,9 +147,9 @@ async def test_batch__has_a_bound_of_characters(settings):
 
 async def test_flush__waits_for_everything():
     for number in range(100):
-        get_journal().post(state(number))
-    await get_journal().flush()
-    assert get_journal().backlog == 0
+        get_gateway().journal.post(state(number))
+    await get_gateway().journal.flush()
+    assert get_gateway().journal.backlog == 0
     assert await states() == list(range(100))
 
 
@@ -160,7 +163,7 @@ async def test_flush__waits_for_everything():
 )
 async def test_failing_operation__does_not_spoil_its_batch(culprit):
     blocker = await blocked()
-    journal = get_journal()
+    journal = get_gateway().journal
     before = [journal.post(state(number)) for number in range(5)]
     failing = journal.post(culprit)
     after = [journal.post(state(number)) for number in range(5, 10)]
@@ -183,13 +186,13 @@ async def test_collision_with_another_process__is_looked_at_again():
                 raise IntegrityError
             return "found theirs"
 
-    assert await get_journal().submit(Beaten()) == "found theirs"
+    assert await get_gateway().journal.submit(Beaten()) == "found theirs"
 
 
 async def test_failing_operation__of_the_wires_kind__costs_no_second_transaction(caplog):
     blocker, before = await blocked(), metrics.batches._value.get()
-    failing = get_journal().post(Failing(NotFound()))
-    good = get_journal().post(state())
+    failing = get_gateway().journal.post(Failing(NotFound()))
+    good = get_gateway().journal.post(state())
     blocker.release.set()
     await asyncio.wait([failing, good])
     assert metrics.batches._value.get() - before == 2
@@ -199,11 +202,11 @@ async def test_failing_operation__of_the_wires_kind__costs_no_second_transaction
 
 async def test_cancelled_submitter__its_event_stands():
     blocker = await blocked()
-    task = asyncio.create_task(get_journal().submit(state("cancelled")))
+    task = asyncio.create_task(get_gateway().journal.submit(state("cancelled")))
     await asyncio.sleep(0)
     task.cancel()
     await asyncio.wait([task])
-    good = get_journal().post(state("good"))
+    good = get_gateway().journal.post(state("good"))
     blocker.release.set()
     assert await good == 2
     assert await states() == ["cancelled", "good"]
@@ -214,7 +217,7 @@ async def test_cancelled_submitter__its_event_stands():
 
 async def test_full__who_submits_waits_and_nothing_is_lost(settings):
     settings.NETRA_JOURNAL_QUEUE = 20
-    journal, blocker = get_journal(), await blocked()
+    journal, blocker = get_gateway().journal, await blocked()
     tasks = [asyncio.create_task(journal.submit(state(number))) for number in range(100)]
     for _ in range(10):
         await asyncio.sleep(0)
@@ -228,7 +231,7 @@ async def test_full__who_submits_waits_and_nothing_is_lost(settings):
 
 async def test_full__of_characters(settings):
     settings.NETRA_JOURNAL_QUEUE_CHARS = 50_000
-    journal, blocker = get_journal(), await blocked()
+    journal, blocker = get_gateway().journal, await blocked()
     tasks = [asyncio.create_task(journal.submit(state("x" * 20_000))) for _ in range(10)]
     for _ in range(10):
         await asyncio.sleep(0)
@@ -239,7 +242,7 @@ async def test_full__of_characters(settings):
 
 async def test_full__who_gives_up_waiting_passes_the_place_on(settings):
     settings.NETRA_JOURNAL_QUEUE = 1
-    journal, blocker = get_journal(), await blocked()
+    journal, blocker = get_gateway().journal, await blocked()
     tasks = [asyncio.create_task(journal.submit(state(number))) for number in range(10)]
     for _ in range(5):
         await asyncio.sleep(0)
@@ -253,7 +256,7 @@ async def test_full__who_gives_up_waiting_passes_the_place_on(settings):
 
 async def test_full__who_is_cancelled_in_the_moment_of_getting_a_place_passes_it_on(settings, monkeypatch):
     settings.NETRA_JOURNAL_QUEUE = 1
-    journal, blocker = get_journal(), await blocked()
+    journal, blocker = get_gateway().journal, await blocked()
     journal.post(state("first"))
     cancelled, patient = [asyncio.create_task(journal.submit(state(name))) for name in ("cancelled", "patient")]
     await asyncio.sleep(0)
@@ -318,14 +321,14 @@ async def test_commit_now__within_a_callers_transaction__rings_when_that_is_comm
 
 
 async def test_journal__is_one_per_loop():
-    assert get_journal() is get_journal()
-    assert isinstance(get_journal(), Journal)
+    assert get_gateway().journal is get_gateway().journal
+    assert isinstance(get_gateway().journal, Journal)
     other = await asyncio.to_thread(asyncio.run, _journal_here())
-    assert other is not get_journal()
+    assert other is not get_gateway().journal
 
 
 async def _journal_here() -> Journal:
-    return get_journal()
+    return get_gateway().journal
 
 
 async def test_manager__refuses_before_anything_is_queued():
@@ -339,5 +342,5 @@ async def test_manager__refuses_before_anything_is_queued():
     for kind, data in wrongs:
         with pytest.raises(ValueError, match=r"unknown event type|JSON|at most"):
             await manager.emit_critical_event(GOOGLE, kind, data)
-    assert get_journal().backlog == 0
+    assert get_gateway().journal.backlog == 0
     assert await db.read(Thread.objects.count) == 0

@@ -13,7 +13,7 @@ from test_framework.ssot.factories import GOOGLE, create_test_manager
 from websocket_core.conf import conf
 from websocket_core.database import db
 from websocket_core.errors import JournalUnavailable, LeaseLostError, NotFound
-from websocket_core.journal.group_commit import get_journal
+from websocket_core.gateway import get_gateway
 from websocket_core.journal.transaction import Append, Operation, Transaction
 from websocket_core.models import Thread
 from websocket_core.process import metrics
@@ -42,7 +42,7 @@ async def until(condition: Callable[[], bool], seconds: float = 20) -> None:
 )
 async def test_commit_that_breaks__is_done_once(faults, commits):
     """ "unclear": it has happened, and the connection broke on the way back. That must not be done again."""
-    journal = get_journal()
+    journal = get_gateway().journal
     await journal.submit(state("before"))
     faults.commits.extend(commits)
     first = [journal.post(state(number)) for number in range(5)]
@@ -58,13 +58,13 @@ async def test_unclear_commit__is_told_once(faults):
     faults.commits.append("unclear")
     assert await manager.emit_critical_event(GOOGLE, "agent_state", {"state": 1}) is True
     assert await manager.emit_critical_event(GOOGLE, "agent_state", {"state": 2}) is True
-    await get_journal().flush()
+    await get_gateway().journal.flush()
     assert [frame["seq"] for frame in websocket.frames] == [1, 2]
 
 
 async def test_unclear_commit__with_a_refusal_in_it(faults):
     """Results and errors of the transaction that did happen are the ones that are handed out."""
-    journal = get_journal()
+    journal = get_gateway().journal
     token = await journal.submit(Lend())
     faults.commits.append("unclear")
     good, refused, late = [
@@ -80,12 +80,12 @@ async def test_unclear_commit__with_a_refusal_in_it(faults):
 
 async def test_unclear_commit__of_a_lease__is_not_taken_twice(faults):
     faults.commits.append("unclear")
-    assert await get_journal().submit(Lend()) == 1
+    assert await get_gateway().journal.submit(Lend()) == 1
     assert await db.read(lambda: Thread.objects.get().fence) == 1
 
 
 async def test_away_for_a_while__delays_and_loses_nothing(faults):
-    journal = get_journal()
+    journal = get_gateway().journal
     await journal.submit(state(0))
     faults.away = True
     futures = [journal.post(state(number)) for number in range(1, 50)]
@@ -101,7 +101,7 @@ async def test_away_for_a_while__delays_and_loses_nothing(faults):
 async def test_away__is_said_once_and_not_for_every_try(faults, caplog):
     faults.away = True
     before = metrics.journal_retries._value.get()
-    future = get_journal().post(state())
+    future = get_gateway().journal.post(state())
     await until(lambda: faults.transactions >= 4)
     faults.away = False
     await future
@@ -114,10 +114,10 @@ async def test_deadline__journal_unavailable_and_nothing_written(faults, setting
     faults.away = True
     began = time.monotonic()
     with pytest.raises(JournalUnavailable, match="try again"):
-        await get_journal().submit(state("late"))
+        await get_gateway().journal.submit(state("late"))
     assert 0.3 <= time.monotonic() - began < 10
     faults.away = False
-    assert await get_journal().submit(state("good")) == 1
+    assert await get_gateway().journal.submit(state("good")) == 1
     assert await states() == ["good"]
 
 
@@ -133,7 +133,7 @@ class Patient(Operation):
 async def test_deadline__not_for_the_patient(faults, settings):
     settings.NETRA_JOURNAL_TIMEOUT = 0.2
     faults.away = True
-    journal = get_journal()
+    journal = get_gateway().journal
     patient, impatient = journal.post(Patient(patient=True)), journal.post(state("late"))
     with pytest.raises(JournalUnavailable):
         await impatient
@@ -145,7 +145,7 @@ async def test_deadline__not_for_the_patient(faults, settings):
 async def test_deadline__also_of_what_waits_behind_the_batch_that_is_stuck(faults, settings):
     settings.NETRA_JOURNAL_TIMEOUT = 0.2
     faults.away = True
-    journal = get_journal()
+    journal = get_gateway().journal
     patient = journal.post(Patient(patient=True))
     await until(lambda: faults.transactions > 0)
     with pytest.raises(JournalUnavailable):
@@ -160,7 +160,7 @@ async def test_deadline__also_of_what_waits_behind_the_batch_that_is_stuck(fault
 async def test_deadline__makes_room_for_who_waits_for_a_place(faults, settings):
     settings.NETRA_JOURNAL_TIMEOUT, settings.NETRA_JOURNAL_QUEUE = 0.5, 5
     faults.away = True
-    journal = get_journal()
+    journal = get_gateway().journal
     journal.post(Patient(patient=True))
     await until(lambda: faults.transactions > 0)
     tasks = [asyncio.create_task(journal.submit(state(number))) for number in range(15)]
@@ -173,7 +173,7 @@ async def test_deadline__not_while_a_commit_is_unclear(faults, settings):
     """It may have happened: to say that nothing was written could be wrong."""
     settings.NETRA_JOURNAL_TIMEOUT = 0.1
     faults.commits.append("unclear")
-    future = get_journal().post(state("unclear"))
+    future = get_gateway().journal.post(state("unclear"))
     await until(lambda: not faults.commits)
     faults.away = True
     tried = faults.transactions
@@ -188,7 +188,7 @@ async def test_deadline__takes_the_later_events_of_the_run_with_it(faults, setti
     """Else the journal could have a tool's end without its beginning."""
     settings.NETRA_JOURNAL_TIMEOUT = 0.6
     faults.away = True
-    journal = get_journal()
+    journal = get_gateway().journal
     patient = journal.post(Patient(patient=True))
     await until(lambda: faults.transactions > 0)
     early = journal.post(state("early"))
@@ -212,7 +212,7 @@ async def test_deadline__takes_the_later_events_of_the_run_with_it(faults, setti
 @pytest.mark.parametrize("each_database", [pytest.param("postgresql", marks=pytest.mark.postgres)], indirect=True)
 async def test_broken_connections__are_replaced(each_database):
     """A restart of the database breaks every thread's connection; that costs a second try, and no error."""
-    journal = get_journal()
+    journal = get_gateway().journal
     await journal.submit(state(1))
     meeting = threading.Barrier(conf.DB_THREADS)
 

@@ -9,8 +9,8 @@ from django.db import connection
 from test_framework.journal_operations import state
 from test_framework.ssot.factories import GOOGLE
 from websocket_core.database import db
+from websocket_core.gateway import get_gateway
 from websocket_core.journal import reading as journal_read
-from websocket_core.journal.group_commit import get_journal
 from websocket_core.models import Thread
 
 pytestmark = pytest.mark.usefixtures("each_database")
@@ -23,7 +23,7 @@ async def test_welcome__oldest_is_that_of_the_heads_it_read(settings, microsecon
     """Threads that are not among the heads were last updated before it; one read a moment later would be too late."""
     settings.NETRA_HEADS = 2
     for number in range(3):
-        await get_journal().submit(state(thread=f"t{number}"))
+        await get_gateway().journal.submit(state(thread=f"t{number}"))
         moment = BEGAN + timedelta(seconds=number, microseconds=microsecond)
         await db.writer.call(lambda: Thread.objects.filter(thread_id=f"t{number}").update(updated_at=moment))  # noqa: B023
     found = await db.read(_welcome_then_moved)

@@ -9,8 +9,8 @@ from django.db import connection
 
 from test_framework.journal_operations import state
 from websocket_core.database import db
+from websocket_core.gateway import get_gateway
 from websocket_core.journal import sqlite_checkpoints as checkpoints
-from websocket_core.journal.group_commit import get_journal
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -26,11 +26,11 @@ def log_and_moved() -> tuple[int, int]:
 @pytest.mark.skipif("connection.vendor != 'sqlite'")
 async def test_commits__are_moved_into_the_file_without_being_waited_for(monkeypatch):
     monkeypatch.setattr(checkpoints, "EVERY_SECONDS", 0.01)
-    await get_journal().submit(state(1))
+    await get_gateway().journal.submit(state(1))
     deadline = time.monotonic() + 20
     while True:
         await asyncio.sleep(0.02)
-        await get_journal().submit(state(2))
+        await get_gateway().journal.submit(state(2))
         pages, moved = await db.read(log_and_moved)
         if moved:
             assert moved <= pages
@@ -43,6 +43,6 @@ async def test_checkpoint__that_fails__disturbs_nobody(monkeypatch):
         raise RuntimeError("this is a test")
 
     monkeypatch.setattr(checkpoints, "_checkpoint", fail)
-    assert await get_journal().submit(state(1)) == 1
+    assert await get_gateway().journal.submit(state(1)) == 1
     await asyncio.sleep(0)
-    assert await get_journal().submit(state(2)) == 2
+    assert await get_gateway().journal.submit(state(2)) == 2

@@ -1,0 +1,127 @@
+"""What one event loop of Netra has: a bell, a journal, connections, shared limits, and what others add to its life.
+
+An event loop has one gateway, made when it is first asked for. The gateway makes what belongs to the loop and hands
+each object what that needs, so nothing below this module looks anything up; and it is the one place where all of it is
+drained.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from typing import Protocol
+
+from websocket_core.bell.doorbell import Doorbell
+from websocket_core.conf import conf
+from websocket_core.connections.hub import Hub
+from websocket_core.connections.log import ConnectionLog
+from websocket_core.connections.watchdog import Watchdog
+from websocket_core.database import db
+from websocket_core.journal.group_commit import Journal
+from websocket_core.limits.buckets import Limiter
+from websocket_core.limits.limiters import action_limiter, start_limiter
+from websocket_core.limits.sharing import LimitSharing
+from websocket_core.process.heartbeat import this_process
+from websocket_core.process.lifecycle import lifecycle
+
+log = logging.getLogger(__name__)
+
+
+class Part(Protocol):
+    """Something that lives on a gateway's event loop and has to end well."""
+
+    async def drain(self) -> None:
+        """End what is under way; the process takes nothing new any more. Idempotent."""
+
+
+class Gateway:
+    """Everything of one event loop. To be made on that loop; `get_gateway` does it.
+
+    Attributes:
+        loop: whose gateway it is.
+        serves: whether the loop goes on until the process is told to end. Others end with what they were made for:
+            `async_to_sync` in a command, in a task of a queue or in a view under WSGI, `asyncio.run` in a script. A
+            run, or a message on its way to the channel layer, does not survive that; so neither is left to such a loop.
+        bell: tells connections, in every process, what was committed here.
+        journal: commits what happens on this loop.
+        hub: the connections of this loop.
+        watchdog: looks, while there are any, for what the hub was not told.
+        limits: tells other processes what users were let through here.
+    """
+
+    def __init__(self) -> None:
+        self.loop = asyncio.get_running_loop()
+        self.serves = self._begun = False
+        self.bell = Doorbell(lambda: self.serves)
+        self.journal = Journal(self.bell)
+        self.hub = Hub(ConnectionLog(self.journal))
+        self.watchdog = Watchdog(self.hub, self.journal)
+        self.hub.attended_by(self.watchdog)
+        self.limits = LimitSharing()
+        self._parts: list[Part] = []
+
+    def own(self, part: Part) -> None:
+        """Drain this part with the gateway: when its connections are closed, in the order in which parts were added."""
+        if part not in self._parts:
+            self._parts.append(part)
+
+    def serve(self) -> None:
+        """The loop has taken a connection, a request or a job: it serves. Costs nothing when that is known."""
+        if self._begun:
+            return
+        self._begun = self.serves = True
+        if this_process.kind == "command":
+            this_process.kind = "server"
+        lifecycle.join(self)
+        lifecycle.on_drain(_retire)
+        lifecycle.begin_serving()
+
+    async def drain(self) -> None:
+        """Send the connections away, end the parts, commit what is left.
+
+        What fails is logged and does not keep the rest from ending. Idempotent.
+        """
+        steps = [self.hub.drain, *(part.drain for part in self._parts), self.journal.flush, self.limits.stop]
+        for step in steps:
+            try:
+                await step()
+            except Exception:
+                log.exception("%s failed while draining", step.__qualname__)
+
+
+async def _retire() -> None:
+    await db.write(this_process.retire)
+
+
+_gateways: dict[asyncio.AbstractEventLoop, Gateway] = {}
+
+
+def get_gateway() -> Gateway:
+    """The gateway of the running event loop.
+
+    Raises:
+        RuntimeError: no event loop runs here.
+    """
+    loop = asyncio.get_running_loop()
+    gateway = _gateways.get(loop)
+    if gateway is None:
+        for ended in [other for other in list(_gateways) if other.is_closed()]:
+            _gateways.pop(ended, None)
+        gateway = _gateways[loop] = Gateway()
+    return gateway
+
+
+def _share(limiter: Limiter, user_id: str, cost: float) -> None:
+    """Let the other processes know, where there are any: what a loop admits that serves."""
+    if not conf.REDIS_URL:
+        return
+    try:
+        loop = asyncio.get_running_loop()
+    except RuntimeError:
+        return
+    gateway = _gateways.get(loop)
+    if gateway is not None and gateway.serves:
+        gateway.limits.note(limiter, user_id, cost)
+
+
+action_limiter.on_take = start_limiter.on_take = _share
