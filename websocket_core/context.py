@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Self
 
 from websocket_core.ids import ConnectionID, RunID, ThreadID, UserID
 
@@ -55,7 +54,3 @@ class UserExecutionContext:
         if fence is not None and (isinstance(fence, bool) or not isinstance(fence, int)):
             raise TypeError(f"fence takes an integer, not {type(fence).__name__}")
         put(self, "fence", fence)
-
-    def leased(self, fence: int) -> Self:
-        """A copy that executes under the lease with this fencing token."""
-        return type(self)(self.user_id, self.thread_id, self.run_id, self.connection_id, self.request_id, fence)

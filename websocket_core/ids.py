@@ -92,12 +92,6 @@ class RunID(Identifier):
     __slots__ = ()
 
 
-class ApprovalID(Identifier):
-    """One request for a person's decision."""
-
-    __slots__ = ()
-
-
 class ConnectionID(Identifier):
     """One open socket."""
 

@@ -49,12 +49,6 @@ def test_fields__cannot_be_changed(field):
         setattr(UserExecutionContext(GOOGLE, "t", "r"), field, "x")
 
 
-def test_leased__is_a_copy_with_a_fence():
-    context = UserExecutionContext(GOOGLE, "t", "r", connection_id="c", request_id="q")
-    assert context.leased(3) == UserExecutionContext(GOOGLE, "t", "r", connection_id="c", request_id="q", fence=3)
-    assert context.fence is None
-
-
 def test_replace__checks_again():
     context = UserExecutionContext(GOOGLE, "t", "r")
     assert dataclasses.replace(context, user_id=UserID(GITHUB)).user_id == GITHUB

@@ -10,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from test_framework.ssot.factories import USER_ID_EXAMPLES
-from websocket_core.ids import ApprovalID, ConnectionID, RunID, ThreadID, UserID, new_id
+from websocket_core.ids import ConnectionID, RunID, ThreadID, UserID, new_id
 
-NAMES = [ThreadID, RunID, ApprovalID, ConnectionID]
+NAMES = [ThreadID, RunID, ConnectionID]
 ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_.:-"
 
 
