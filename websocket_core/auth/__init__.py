@@ -6,6 +6,11 @@
     text, seconds = await issue_ticket(identity)     # for one more handshake
 
 User ids are opaque and never come from a frame.
+
+Lives here: sessions, tokens, tickets and OpenID Connect (`oidc`) as credentials, where a handshake comes from, and when
+a credential has ended.
+May come in: every room above; take the names below, and `tokens`, `tickets`, `origin` for making and judging them.
+Read: `handshake`, then the credential in question; `revocation` for what ends a connection.
 """
 
 from websocket_core.auth.handshake import chosen_subprotocol, identify, identify_token

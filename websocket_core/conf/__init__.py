@@ -1,6 +1,11 @@
 """The settings of the delivery core and their defaults, read on access, so that `override_settings` just works.
 
 A setting `NAME` is `NETRA_NAME` in Django's settings. Every bound of the system is a number here.
+
+Lives here: the settings, which are the attributes of `Defaults` below with type, default and meaning in one line;
+`reader`, which makes them live; `values`, which says in words what is wrong with one. docs/reference/settings.md lists
+them, and a test compares the two.
+May come in: everyone. Another package declares its own `Defaults` and makes them `live`, as `netra.agents.conf` does.
 """
 
 from __future__ import annotations
