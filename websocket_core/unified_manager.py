@@ -1,38 +1,34 @@
 """The manager: one user's connections and events, seen through one execution context.
 
 It holds nothing of anybody else and shares no mutable state with other managers. What it is asked about another user
-it refuses.
+it refuses. Every event of a run that is under way goes through its `post`: those of an agent's context, those of an
+emitter, those of `emit_critical_event`.
 """
 
 from __future__ import annotations
 
 import asyncio
-import inspect
-import logging
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from contextlib import suppress
 from typing import Any
 
 from websocket_core.bell.groups import user_group
 from websocket_core.conf import conf
+from websocket_core.connections.admission import bare_connection, connection_of, welcome, welcome_bare
 from websocket_core.connections.connection import WebSocketConnection
 from websocket_core.connections.hub import CONTROL_MESSAGE
-from websocket_core.connections.transports import BareTransport
 from websocket_core.context import UserExecutionContext
 from websocket_core.database import db
 from websocket_core.errors import LeaseLostError, RunOverError, UserIsolationError
 from websocket_core.gateway import get_gateway
 from websocket_core.ids import ConnectionID, ThreadID
 from websocket_core.journal import reading as journal_read
-from websocket_core.journal.epoch import with_epoch
+from websocket_core.journal.group_commit import Journal
 from websocket_core.journal.quota import RoomOfRun
 from websocket_core.journal.transaction import Append
 from websocket_core.models import Connection
 from websocket_core.wire import encoding, events, frames
-
-log = logging.getLogger(__name__)
-
-BARE_WELCOME_SECONDS = 2.0  # that a socket added by code waits for the database before it starts without
+from websocket_core.wire.grammar import RunGrammar
 
 
 class UnifiedWebSocketManager:
@@ -68,15 +64,16 @@ class UnifiedWebSocketManager:
         known = self.get_connection_id_by_websocket(connection)
         if known is not None:
             return known
-        wrapped, bare = self._wrap(connection)
+        inner = connection_of(connection)
+        wrapped = inner or bare_connection(connection, self.user_context.user_id)
         self._check_user(wrapped.user_id)
         hub = get_gateway().hub
         self._connections[wrapped.connection_id] = wrapped
-        if bare:
+        if inner is None:
             self._bare[wrapped.connection_id] = connection
         try:
             await hub.join(wrapped)
-            await self._welcome(wrapped, bare)
+            await (welcome_bare if inner is None else welcome)(hub, wrapped)
         except BaseException:
             self._forget(wrapped.connection_id)
             hub.log.closed(wrapped.connection_id, wrapped.close_code)  # its row may be there; it would take a place
@@ -124,8 +121,8 @@ class UnifiedWebSocketManager:
         for connection_id, connection in self._connections.items():
             if connection is websocket or self._bare.get(connection_id, connection) is websocket:
                 return connection_id
-        inner = _connection_of(websocket)
-        if isinstance(inner, WebSocketConnection) and self._connections.get(inner.connection_id) is inner:
+        inner = connection_of(websocket)
+        if inner is not None and self._connections.get(inner.connection_id) is inner:
             return inner.connection_id
         return None
 
@@ -207,11 +204,10 @@ class UnifiedWebSocketManager:
         return await self.send_to_user(self.user_context.user_id, {**message, "thread_id": thread_id})
 
     async def emit_critical_event(self, user_id: str, event_type: str, data: Mapping[str, Any]) -> bool:
-        """Journal an event of this context's run.
+        """Post an event of this context's run and wait for its commit.
 
         Returns:
-            `True` once it is committed; `False` when the run is already over, or the lease was lost: nothing was
-            written.
+            `True` once it is committed; `False` when the run is over or its lease was lost: nothing was written.
 
         Raises:
             UserIsolationError: `user_id` is another user.
@@ -221,88 +217,72 @@ class UnifiedWebSocketManager:
                 a terminal event will be.
         """
         self._check_user(user_id)
-        operation = self.operation(event_type, data)
+        journal = get_gateway().journal
+        await journal.ready()
         try:
-            seq = await get_gateway().journal.submit(operation)
+            seq = await self.post(event_type, data, journal=journal)
         except (RunOverError, LeaseLostError):
             return False
         if self._bare:
             await self._deliver_to_bare(seq)
         return True
 
-    def operation(self, event_type: str, data: Mapping[str, Any]) -> Append:
-        """The journal operation that appends this event to the context's run. For those who queue without waiting for
-        the commit.
+    def post(
+        self,
+        event_type: str,
+        data: Mapping[str, Any],
+        *,
+        grammar: RunGrammar | None = None,
+        journal: Journal | None = None,
+    ) -> asyncio.Future[int]:
+        """Queue an event of this context's run for the journal's next transaction. This is the way of every event.
+
+        Events are committed in the order of the calls, also when the caller is cancelled afterwards. The queue takes
+        the event however long it is; a caller that posts many waits for `Journal.room`.
+
+        Args:
+            grammar: that of the run; it refuses an event that may not come here, before anything is queued.
+            journal: that of the running event loop, if the caller has it already.
+
+        Returns:
+            The event's `seq`, once it is committed. The future fails with `RunOverError`, `LeaseLostError`,
+            `JournalUnavailable` or `QuotaExceeded`; then nothing was written.
 
         Raises:
-            ValueError: as `emit_critical_event`.
+            ValueError: as `emit_critical_event`; nothing is queued, and the grammar has not moved.
+            GrammarError: the event may not come here; nothing is queued.
         """
         if event_type not in events.TYPES:
             raise ValueError(f"unknown event type {event_type!r:.80}; known ones: {', '.join(sorted(events.TYPES))}")
-        if not isinstance(data, Mapping):
+        if type(data) is not dict and not isinstance(data, Mapping):  # the first question is the cheap one
             raise ValueError(f"the data of an event is an object (a dict), not {type(data).__name__}")
         context = self.user_context
         field = events.STREAM_FIELD.get(event_type)
         if event_type == "agent_started":
             data = {"agent_type": "unknown", "input": {}, **data}
+        text, stream, delta = "", None, ""
         if (
             field is not None
             and data.keys() == {"delta", field}
-            and type(data["delta"]) is str
-            and type(data[field]) is str
+            and type(data["delta"]) is type(data[field]) is str
+            and len(data["delta"]) * 6 < conf.MAX_EVENT_BYTES // 2
         ):
             delta, stream = data["delta"], data[field]
-            if len(delta) * 6 < conf.MAX_EVENT_BYTES // 2:
-                encoding.encode([delta, stream])  # a lone surrogate must be the author's error, not the journal's
-                return Append(
-                    *(context.user_id, context.thread_id, context.run_id, context.fence, event_type, ""),
-                    stream,
-                    delta,
-                    self.room,
-                )
-        text = encoding.encode(data if type(data) is dict else dict(data))
-        events.check_size(text, context.thread_id, context.run_id)
-        return Append(
-            *(context.user_id, context.thread_id, context.run_id, context.fence, event_type, text), room=self.room
-        )
+            encoding.encode([delta, stream])  # a lone surrogate must be the author's error, not the journal's
+        else:
+            text = encoding.encode(data if type(data) is dict else dict(data))
+            events.check_size(text, context.thread_id, context.run_id)
+        run = (context.user_id, context.thread_id, context.run_id, context.fence)
+        operation = Append(*run, event_type, text, stream, delta, self.room)
+        if grammar is not None:
+            grammar.feed(event_type, data)
+        return (get_gateway().journal if journal is None else journal).post(operation)
 
     # --- inside
 
     def _check_user(self, user_id: str) -> None:
         if user_id != self.user_context.user_id:
             raise UserIsolationError()
-
-    def _wrap(self, connection: Any) -> tuple[WebSocketConnection, bool]:
-        if isinstance(connection, WebSocketConnection):
-            return connection, False
-        inner = _connection_of(connection)
-        if isinstance(inner, WebSocketConnection):
-            return inner, False
-        send = getattr(connection, "send", None)
-        if isinstance(connection, type) or not inspect.iscoroutinefunction(send):
-            raise TypeError(f"{type(connection).__name__} is no connection: it needs an async `send(text)`")
-        return WebSocketConnection(self.user_context.user_id, BareTransport(connection), held=False), True
-
-    async def _welcome(self, connection: WebSocketConnection, bare: bool) -> None:
-        """Start delivery at the heads of this moment. The group is joined already, so nothing falls between the two."""
-        hub = get_gateway().hub
-        if not bare:
-            connection.earlier = await hub.log.opened(connection)
-            connection.epoch, found = await with_epoch(journal_read.welcome, connection.user_id)
-            connection.begin(found.heads, complete=found.complete, oldest=found.oldest)
-            return
-        try:
-            async with asyncio.timeout(BARE_WELCOME_SECONDS):
-                await hub.log.opened(connection)
-                connection.epoch, found = await with_epoch(journal_read.welcome, connection.user_id)
-        except Exception as error:  # noqa: BLE001 - whatever the database raises
-            # A socket that code adds is not refused for an absent database; each thread's start is found when it moves.
-            log.warning(
-                "connection %s starts without heads: %s: %s", connection.connection_id, type(error).__name__, error
-            )
-            connection.begin({}, complete=False, oldest=datetime.now(UTC))
-        else:
-            connection.begin(found.heads, complete=found.complete, oldest=found.oldest)
 
     async def _deliver_to_bare(self, seq: int) -> None:
         """Sockets added by code get the event before `emit` returns; the ring that follows finds it sent."""
@@ -311,21 +291,10 @@ class UnifiedWebSocketManager:
             if connection is None:
                 continue  # removed while another one took its event
             connection.moved((self.user_context.user_id, self.user_context.thread_id), seq)
-            try:
+            with suppress(TimeoutError):  # a slow socket does not hold the agent up; it gets the event when it can
                 async with asyncio.timeout(1):
                     await connection.drained()
-            except TimeoutError:
-                pass  # a slow socket does not hold the agent up; it gets the event when it can
 
     def _forget(self, connection_id: str) -> WebSocketConnection | None:
         self._bare.pop(connection_id, None)  # type: ignore[call-overload]
         return self._connections.pop(connection_id, None)  # type: ignore[call-overload, no-any-return]
-
-
-def _connection_of(consumer: Any) -> Any:
-    """What a consumer has as its `connection`. Not by getattr: a stranger may raise, a mock has every attribute."""
-    try:
-        own = object.__getattribute__(consumer, "__dict__")
-        return own.get("connection")
-    except Exception:  # noqa: BLE001 - no attributes of its own, or none that can be looked at: a stranger
-        return None

@@ -9,15 +9,12 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections import deque
 from collections.abc import Mapping
 from typing import Any
 
+from netra.agents.authoring.posted_events import posted_events
 from netra.agents.conf import conf
-from netra.agents.texts import REPLACEMENT, expressible, whole
-from websocket_core.errors import JournalUnavailable, LeaseLostError, QuotaExceeded, RunOverError
-from websocket_core.gateway import get_gateway
-from websocket_core.journal.group_commit import Journal
+from netra.agents.texts import REPLACEMENT, whole
 from websocket_core.journal.quota import RoomOfRun
 from websocket_core.journal.transaction import Operation
 from websocket_core.protocols import WebSocketManagerProtocol
@@ -33,29 +30,28 @@ class RunEvents:
         manager: the run's manager. With Netra's own, events that need not be waited for are queued up to `IN_FLIGHT`
             deep; with any other compliant one, and one that has an `emit_critical_event` of its own, each is awaited.
         grammar: what the run has had so far; a fresh one for a run that begins here.
+
+    Attributes:
+        posted: the events that have left for the journal, and why no more may follow.
+        spoke: whether the run has sent text of an answer.
     """
 
     def __init__(self, manager: WebSocketManagerProtocol, grammar: RunGrammar | None = None) -> None:
         self.manager = manager
-        self.grammar = grammar or RunGrammar()
-        self.closed = False  # the run is over, or not ours any more
-        self.lost = False  # the lease was taken over, or a bare run is over
-        self.refused: QuotaExceeded | None = None  # there was no room for an event, so none may follow
-        self.failed = False  # the database was away for too long: an event is missing, so none may follow
-        self._core = manager if isinstance(manager, UnifiedWebSocketManager) and _emits_as_netra(manager) else None
-        self.room = manager.room if isinstance(manager, UnifiedWebSocketManager) else RoomOfRun()
-        self._in_flight: deque[asyncio.Future[Any]] = deque()
-        self._unfed: dict[asyncio.Future[Any], tuple[str, Mapping[str, Any]]] = {}  # true once they are committed
-        self._journal: Journal | None = None  # that of the event loop; looked up once, not for every event
-        self._given_up = 0  # see Journal.given_up; how many we have heard of
+        self.posted = posted_events(manager, grammar or RunGrammar())
+        self.spoke = False
         self._order = asyncio.Lock()
         self._delta: tuple[str, str] | None = None  # (event type, stream) of the text that waits
         self._text: list[str] = []
         self._halves: dict[tuple[str, str], str] = {}  # half a character of a stream, which waits for its other half
-        self.spoke = False  # the run has sent text of an answer
         self._chars = 0
         self._flushed_at = 0.0
         self._timer: asyncio.TimerHandle | None = None
+
+    @property
+    def grammar(self) -> RunGrammar:
+        """What the run has had so far, with what is posted."""
+        return self.posted.grammar
 
     async def emit(self, event_type: str, data: Mapping[str, Any], *, wait: bool = False) -> None:
         """Emit an event, after everything emitted before it.
@@ -67,46 +63,38 @@ class RunEvents:
             ValueError: the data has no JSON form, or is too large. Nothing was emitted.
             GrammarError: it may not come here.
             RunOverError, LeaseLostError: the run is not ours (any more).
+            JournalUnavailable, QuotaExceeded: an earlier event could not be written, so none may follow.
         """
-        if not wait and self._delta is None and self._core is not None and not self._order.locked():
-            journal = self._journal or self._find_journal()
-            if len(self._in_flight) < conf.IN_FLIGHT and not journal.full:
-                self._post(journal, event_type, data)  # the hot path: nothing to wait for
-                return
+        if (
+            not wait
+            and self._delta is None
+            and not self._order.locked()
+            and self.posted.post_at_once(event_type, data)  # nearly always: there is nothing to wait for
+        ):
+            return
         async with self._order:
             await self._flush_delta()
-            await self._put(event_type, data, wait=wait)
+            await self.posted.place()
+            await self.posted.post(event_type, data, wait=wait)
 
     async def emit_together(self, *pieces: tuple[str, Mapping[str, Any]]) -> None:
         """Emit events with nothing of this run between them. Raises as `emit`."""
         async with self._order:
             await self._flush_delta()
             for event_type, data in pieces:
-                await self._put(event_type, data, wait=False)
+                await self.posted.place()
+                await self.posted.post(event_type, data, wait=False)
 
     async def emit_operation(self, event_type: str, data: Mapping[str, Any], operation: Operation) -> None:
         """Emit an event through an operation that writes more than the event; returns when it is committed.
 
-        Who is cancelled meanwhile has emitted it all the same: the grammar hears of it when it is committed.
+        When the caller is cancelled meanwhile, the event is emitted all the same. Raises as `emit`.
         """
         async with self._order:
             await self._flush_delta()
-            self._check()
             encoding.encode(data)  # raises before anything moved
-            journal = self._find_journal()
-            if journal.full:
-                await journal.room()
-            self._hear(journal)
-            future = journal.post(operation)
-            self._unfed[future] = (event_type, data)
-            self._in_flight.append(future)
-            future.add_done_callback(self._feed)
-            try:
-                await self._await(future)
-            finally:
-                if future.done():
-                    self._feed(future)
-                    self._in_flight.remove(future)
+            await self.posted.place()
+            await self.posted.post_operation(event_type, data, operation)
 
     def joins(self, event_type: str, stream: str, text: str) -> bool:
         """Append text to more of its stream that waits for its timer anyway: what nearly every delta is.
@@ -114,19 +102,18 @@ class RunEvents:
         Returns:
             Whether that was possible; if not, nothing has happened, and `delta` takes it.
         """
-        waits = self._delta
+        waits, posted = self._delta, self.posted
         if (
             waits is None
-            or self._timer is None
+            or self._timer is None  # also once the run is closed
             or waits[1] != stream
             or waits[0] != event_type
             or type(text) is not str
             or not text.isascii()
             or self._halves
             or self._chars + len(text) >= conf.DELTA_CHARS
-            or self.closed
-            or self.lost
-            or self.failed
+            or posted.lost
+            or posted.failed
             or self._order.locked()
         ):
             return False
@@ -144,7 +131,7 @@ class RunEvents:
         """
         if self.joins(event_type, stream, text):
             return
-        self._check()
+        self.posted.check()
         if not all(isinstance(one, str) for one in (text, stream)):
             raise TypeError(f"a thought or message is text, not {type(text).__name__}")
         stream = whole(stream)
@@ -180,21 +167,14 @@ class RunEvents:
             await self.end_stream(*key)
         async with self._order:
             await self._flush_delta()
-        while self._in_flight:
-            future = self._in_flight.popleft()
-            await self._await(future)
-            self._feed(future)
-        self._check_failed()
+        await self.posted.settle()
 
     def close(self) -> None:
-        """Nothing is emitted any more; who tries is told that the run is over."""
-        self.closed = True
+        """Nothing is emitted any more; whoever tries is told that the run is over."""
+        self.posted.close()
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-        for future in self._in_flight:
-            future.add_done_callback(_forget_error)
-        self._in_flight.clear()
 
     def let_closers_in(self) -> None:
         """What closes the run, and is emitted by its manager, finds room whatever is stored already."""
@@ -209,109 +189,16 @@ class RunEvents:
             text = text[:-1]
         return whole(text)
 
-    def _find_journal(self) -> Journal:
-        self._journal = get_gateway().journal
-        return self._journal
-
-    def _check(self) -> None:
-        if self.closed:
-            raise RunOverError()
-        if self.lost:
-            raise LeaseLostError()
-        self._check_failed()
-
-    def _check_failed(self) -> None:
-        if self.refused is not None:
-            raise QuotaExceeded(str(self.refused), **self.refused.fields)
-        if self.failed:
-            raise JournalUnavailable()
-
-    def _hear(self, journal: Journal) -> None:
-        """Hear of events in flight that were given up, wherever in the queue they were."""
-        if journal.given_up != self._given_up:
-            self._given_up = journal.given_up
-            for future in self._in_flight:
-                if future.done() and isinstance(future.exception(), JournalUnavailable):
-                    self.failed = True
-            self._check_failed()
-
-    def _feed(self, future: asyncio.Future[Any]) -> None:
-        piece = self._unfed.pop(future, None)
-        if piece is not None and not future.cancelled() and future.exception() is None:
-            self.grammar.feed(*piece)
-
-    def _note(self, error: BaseException) -> None:
-        if isinstance(error, LeaseLostError | RunOverError):
-            self.lost = True
-        elif isinstance(error, JournalUnavailable):
-            self.failed = True
-        elif isinstance(error, QuotaExceeded):
-            self.refused = error
-
-    async def _put(self, event_type: str, data: Mapping[str, Any], *, wait: bool) -> None:
-        self._check()
-        if self._core is None:
-            data = _mended(data)
-            self.grammar.feed(event_type, data)
-            try:
-                emitted = await self.manager.emit_critical_event(self.manager.user_context.user_id, event_type, data)
-            except QuotaExceeded as error:
-                self._note(error)
-                raise
-            if not emitted:
-                self.lost = True
-                raise RunOverError()
-            return
-        journal = self._journal or self._find_journal()
-        if journal.full:
-            await journal.room()
-        future = self._post(journal, event_type, data)
-        if wait:
-            self._in_flight.pop()
-            await self._await(future)
-        while len(self._in_flight) > conf.IN_FLIGHT:
-            await self._await(self._in_flight.popleft())
-
-    def _post(self, journal: Journal, event_type: str, data: Mapping[str, Any]) -> asyncio.Future[Any]:
-        """Queue an event for its commit; hear of earlier ones that failed."""
-        if self.lost or self.closed or self.failed or self.refused is not None:
-            self._check()
-        in_flight = self._in_flight
-        while in_flight and in_flight[0].done():
-            error = in_flight.popleft().exception()
-            if error is not None:
-                self._note(error)
-                raise error
-        if journal.given_up != self._given_up:
-            self._hear(journal)
-        assert self._core is not None
-        try:
-            operation = self._core.operation(event_type, data)  # raises before the grammar moves
-        except encoding.UnserialisableError:
-            data = expressible(data)
-            operation = self._core.operation(event_type, data)
-        self.grammar.feed(event_type, data)
-        future = journal.post(operation)
-        in_flight.append(future)
-        return future
-
-    async def _await(self, future: asyncio.Future[Any]) -> None:
-        try:
-            # Shielded: an agent that is cancelled while it waits has emitted its event all the same.
-            await asyncio.shield(future)
-        except (LeaseLostError, RunOverError, JournalUnavailable, QuotaExceeded) as error:
-            self._note(error)
-            raise
-
     async def _flush_delta(self) -> None:
         """Write the text that waits. Called with the order lock held."""
         if self._delta is None:
             return
+        await self.posted.place()  # the text stays until then: when the agent is cancelled here, it is still to come
         event_type, stream = self._delta
         text = "".join(self._text)
         self._clear_delta()
         if text:
-            await self._put(event_type, {"delta": text, events.STREAM_FIELD[event_type]: stream}, wait=False)
+            await self.posted.post(event_type, {"delta": text, events.STREAM_FIELD[event_type]: stream}, wait=False)
 
     def _clear_delta(self) -> None:
         self._delta = None
@@ -323,32 +210,11 @@ class RunEvents:
             self._timer = None
 
     def _on_timer(self) -> None:
-        """The stream's time has come. Posted without waiting for room: it is bounded by its pace."""
+        """The stream's time has come."""
         self._timer = None
-        if self._delta is None or self.closed or self._core is None or self._order.locked():
+        if self._delta is None or self.posted.closed or self._order.locked():
             return  # locked: whoever holds the lock flushes, or the next event does
         event_type, stream = self._delta
         data = {"delta": "".join(self._text), events.STREAM_FIELD[event_type]: stream}
-        self._clear_delta()
-        if not self.failed and not self.lost and self.refused is None:
-            operation = self._core.operation(event_type, data)
-            self.grammar.feed(event_type, data)
-            self._in_flight.append(self._find_journal().post(operation))
-
-
-def _emits_as_netra(manager: UnifiedWebSocketManager) -> bool:
-    emit = getattr(manager.emit_critical_event, "__func__", None)
-    return emit is UnifiedWebSocketManager.emit_critical_event
-
-
-def _mended(data: Mapping[str, Any]) -> Mapping[str, Any]:
-    """The data as Netra's own manager would take it; another one may take more."""
-    try:
-        return expressible(data)  # type: ignore[no-any-return]
-    except encoding.UnserialisableError:
-        return data
-
-
-def _forget_error(future: asyncio.Future[Any]) -> None:
-    if not future.cancelled():
-        future.exception()
+        if self.posted.post_paced(event_type, data):
+            self._clear_delta()

@@ -66,7 +66,7 @@ class ToolCall:
             except (UnserialisableError, EventTooLargeError) as problem:
                 await self.finish("error", error=f"The result cannot be shown: {problem}")
                 raise
-        elif self._events.closed or isinstance(error, RunOverError):
+        elif self._events.posted.closed or isinstance(error, RunOverError):
             return  # whoever ended the run closes its tools
         elif issubclass(kind, asyncio.CancelledError):
             await self.finish("cancelled", error="Stopped.")

@@ -11,15 +11,17 @@ from netra.agents.errors import AgentError
 from netra.agents.execution import past_runs
 from netra.agents.execution.execution import Execution, body_of
 from netra.agents.execution.runnable import Runnable
+from netra.agents.texts import expressible
 from websocket_core.errors import RunOverError
 from websocket_core.protocols import WebSocketManagerProtocol
+from websocket_core.unified_emitter import UnifiedWebSocketEmitter
 from websocket_core.unified_manager import UnifiedWebSocketManager
 
 
 async def execute_bare(agent: Runnable, manager: WebSocketManagerProtocol, input: Any) -> Any:
     """Run an agent outside the runtime, with the whole golden path. See `BaseAgent.execute_with_websocket_events`.
 
-    Nobody renews a lease here and nobody sweeps up: who is cancelled ends the run before it goes.
+    Nobody renews a lease here and nobody sweeps up: a caller that is cancelled ends the run before it goes.
     """
     agent.check_input(input)
     whose = manager.user_context
@@ -41,13 +43,13 @@ async def execute_bare(agent: Runnable, manager: WebSocketManagerProtocol, input
 
 
 async def _execute_bare(execution: Execution, manager: WebSocketManagerProtocol, input: Any) -> Any:
-    whose, context = manager.user_context, execution.context
-    run_events, agent = context.events, execution.agent
-    started: dict[str, Any] = {"agent_type": agent.name, "input": input}
-    if whose.request_id is not None:
-        started["request_id"] = whose.request_id
-    await run_events.emit("agent_started", started, wait=True)
-    ending = await execution.run(body_of(agent, context, input))
+    run_events, agent = execution.context.events, execution.agent
+    emitter = UnifiedWebSocketEmitter(manager)
+    started = {"agent_type": agent.name, "input": expressible(input), "request_id": manager.user_context.request_id}
+    if not await emitter.emit_agent_started(**started):
+        raise RunOverError()
+    run_events.grammar.feed("agent_started", started)
+    ending = await execution.run(body_of(agent, execution.context, input))
     if ending.lost:
         raise RunOverError()
     if ending.terminal is None:
@@ -55,7 +57,7 @@ async def _execute_bare(execution: Execution, manager: WebSocketManagerProtocol,
     run_events.let_closers_in()
     terminal = (ending.terminal.event_type, ending.terminal.data)
     for event_type, data in (*run_events.grammar.closers(ending.open_status, ending.open_error), terminal):
-        if not await manager.emit_critical_event(whose.user_id, event_type, data):
+        if not await emitter.emit(event_type, **data):
             raise RunOverError()
     if ending.error is not None:
         raise ending.error

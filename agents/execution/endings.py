@@ -76,7 +76,7 @@ class Endings:
     def of_error(self, error: BaseException) -> Ending:
         """`agent_failed`, or nothing when the run turned out to be lost."""
         # Not by the error's class alone: it may be that of another run, which the agent has looked into.
-        if isinstance(error, LeaseLostError | RunOverError) and self._context.events.lost:
+        if isinstance(error, LeaseLostError | RunOverError) and self._context.events.posted.lost:
             return Ending(lost=True)
         error = meant_for_people(error)
         text = author_text(error)

@@ -52,7 +52,7 @@ class Execution:
         if self._wish is None or kind == "lost":
             self._wish = (kind, reason)
             if kind == "lost":
-                self.context.events.lost = True
+                self.context.events.posted.lost = True
         self._wished.set()
 
     async def run(self, body: Callable[[], Awaitable[Any]]) -> Ending:
@@ -60,7 +60,8 @@ class Execution:
         timeout = self.agent.timeout if self.agent.timeout is not None else conf.AGENT_TIMEOUT
         name = f"netra-run {self.agent.name} {self.context.run_id}"
         limit = self.context.time_limit = TimeLimit(timeout, lambda: self.stop("timeout", f"{timeout:g}"))
-        self.context.events.room.when_refused(lambda error: self.stop(error.code))  # also when the agent does not look
+        # Also when the agent does not look.
+        self.context.events.posted.room.when_refused(lambda error: self.stop(error.code))
         task = asyncio.create_task(_contained(body, name, self.context.user_id), name=name)
         wished = asyncio.create_task(self._wished.wait())
         try:
@@ -125,7 +126,7 @@ class Execution:
         """Events are missing: what is open, the journal knows. It is asked for as long as the database is away."""
         while True:
             try:
-                self.context.events.grammar = await db.read(run_reads.grammar_so_far, self.context)
+                self.context.events.posted.grammar = await db.read(run_reads.grammar_so_far, self.context)
             except db.OUTAGE:
                 await asyncio.sleep(0.5)
             else:

@@ -28,7 +28,7 @@ class LeasedRun:
         self, events: RunEvents, data: dict[str, Any], expires_in: float, answer_schema: dict[str, Any] | None
     ) -> None:
         """Record an approval together with its event, after everything the run has emitted before."""
-        operation = RequestApproval(self._lease, data, expires_in, events.room, answer_schema)
+        operation = RequestApproval(self._lease, data, expires_in, events.posted.room, answer_schema)
         await events.emit_operation("approval_requested", data, operation)
 
     async def decision(self, approval_id: str) -> Decision:

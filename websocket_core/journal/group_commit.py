@@ -84,10 +84,18 @@ class Journal:
             RuntimeError: the caller is within a transaction of its own (`websocket_core.database.own_transaction`).
             Exception: whatever the operation raised; then it has written nothing.
         """
+        await self.ready()
+        return await self.post(operation)
+
+    async def ready(self) -> None:
+        """Wait until an operation may be posted.
+
+        Raises:
+            RuntimeError: as `submit`.
+        """
         await self.own_transaction.refuse()
         if self.full:
             await self.room()
-        return await self.post(operation)
 
     def post(self, operation: Operation) -> asyncio.Future[Any]:
         """Queue an operation at once, whatever the queue's length.
