@@ -1,0 +1,122 @@
+"""The gateways of a process: one for each event loop, all of them drained, none of them kept when its loop is gone."""
+
+import asyncio
+import gc
+import threading
+import weakref
+from typing import Any
+
+import pytest
+from asgiref.sync import async_to_sync
+from django.test.utils import override_settings
+
+from netra.agents.models import Run
+from test_framework.gateway import MakeAgent, issue_token
+from test_framework.journal_operations import state
+from test_framework.quiet import IMPATIENT
+from test_framework.ssot.factories import GITHUB, GOOGLE
+from websocket_core.gateway import Gateway, get_gateway
+from websocket_core.journal.group_commit import Journal
+from websocket_core.process.lifecycle import Lifecycle, lifecycle
+from websocket_core.testing.sockets import connect
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+PATIENCE = 30.0
+
+
+class LoopInThread:
+    """A server's event loop in a thread of its own, with a socket and a run that goes on for ever."""
+
+    def __init__(self, user: str) -> None:
+        self.user = user
+        self.begun, self.over = threading.Event(), threading.Event()
+        self.code: int | None = None
+
+    async def live(self) -> None:
+        """Connect, start, and take what comes until the test is over."""
+        from netra.asgi import application
+
+        async with connect(application, await issue_token(self.user)) as client:
+            await client.start("endless")
+            self.begun.set()
+            self.code = await client.closed(PATIENCE)
+            await asyncio.to_thread(self.over.wait, PATIENCE)
+
+
+async def test_drain__of_a_process_with_two_loops__ends_the_sockets_and_runs_of_both(make: MakeAgent) -> None:
+    async def endless(ctx: Any, input: Any) -> None:
+        await asyncio.Event().wait()
+
+    make(endless, name="endless")
+    loops = [LoopInThread(GOOGLE), LoopInThread(GITHUB)]
+    lives = [asyncio.create_task(asyncio.to_thread(asyncio.run, loop.live())) for loop in loops]
+    try:
+        for loop in loops:
+            assert await asyncio.to_thread(loop.begun.wait, PATIENCE)
+        with override_settings(**IMPATIENT):
+            await lifecycle.drain()
+        ends = [(run.status, run.code) async for run in Run.objects.all()]
+    finally:
+        for loop in loops:
+            loop.over.set()
+        await asyncio.gather(*lives)
+    assert ends == [("failed", "server_stopped")] * 2
+    assert [loop.code for loop in loops] == [1012, 1012]
+
+
+async def test_gateway__of_a_loop_that_has_ended__is_forgotten() -> None:
+    """A view under WSGI and a command make a loop for each call."""
+
+    async def write(number: int) -> "weakref.ref[Journal]":
+        await get_gateway().journal.submit(state(number))
+        return weakref.ref(get_gateway().journal)
+
+    def call() -> "list[weakref.ref[Journal]]":
+        return [async_to_sync(write)(number) for number in range(5)]
+
+    journals = await asyncio.to_thread(call)
+    gc.collect()
+    assert sum(journal() is not None for journal in journals) <= 1  # the last one goes with the next loop
+
+
+async def test_gateway__is_one_per_loop() -> None:
+    async def here() -> Gateway:
+        return get_gateway()
+
+    assert get_gateway() is await here()
+    assert await asyncio.to_thread(asyncio.run, here()) is not get_gateway()
+
+
+async def test_parts__are_drained_in_order__and_one_that_fails_keeps_no_other_from_it() -> None:
+    drained: list[str] = []
+
+    class Part:
+        def __init__(self, name: str) -> None:
+            self.name = name
+
+        async def drain(self) -> None:
+            drained.append(self.name)
+            if self.name == "bad":
+                raise ValueError(self.name)
+
+    gateway, bad = Gateway(), Part("bad")
+    for part in (Part("first"), bad, bad, Part("last")):
+        gateway.own(part)
+    await gateway.drain()
+    assert drained == ["first", "bad", "last"]
+
+
+async def test_lifecycle__what_has_left__is_not_drained() -> None:
+    drained: list[Gateway] = []
+
+    class Noted(Gateway):
+        async def drain(self) -> None:
+            drained.append(self)
+
+    process, stays, leaves = Lifecycle(), Noted(), Noted()
+    for gateway in (stays, leaves, stays):
+        process.join(gateway)
+    process.leave(leaves)
+    await process.drain()
+    assert drained == [stays]
