@@ -22,7 +22,7 @@ from netra.agents.registry import discovery
 from websocket_core.conf import conf
 from websocket_core.database import db
 from websocket_core.process import metrics
-from websocket_core.process.lifecycle import is_draining
+from websocket_core.process.lifecycle import lifecycle
 from websocket_core.protocols import WebSocketManagerProtocolValidator
 
 log = logging.getLogger(__name__)
@@ -72,7 +72,7 @@ async def readyz(request: HttpRequest) -> HttpResponse:
         "channel_layer": await _channel_layer(),
         "protocol": _protocol(),
         "agents": " ".join(discovery.failures()) or "ok",
-        "draining": "the process is shutting down" if is_draining() else "ok",
+        "draining": "the process is shutting down" if lifecycle.draining else "ok",
     }
     ready = all(result == "ok" for result in checks.values())
     return JsonResponse({"ready": ready, "checks": checks}, status=200 if ready else 503)

@@ -18,9 +18,9 @@ from websocket_core.connections.log import ConnectionLog
 from websocket_core.connections.watchdog import Watchdog
 from websocket_core.database import db
 from websocket_core.journal.group_commit import Journal
-from websocket_core.limits.buckets import Limiter
-from websocket_core.limits.limiters import action_limiter, start_limiter
+from websocket_core.limits import Limiter, action_limiter, start_limiter
 from websocket_core.limits.sharing import LimitSharing
+from websocket_core.process import metrics
 from websocket_core.process.heartbeat import this_process
 from websocket_core.process.lifecycle import lifecycle
 
@@ -55,7 +55,7 @@ class Gateway:
         self.bell = Doorbell(lambda: self.serves)
         self.journal = Journal(self.bell)
         self.hub = Hub(ConnectionLog(self.journal))
-        self.watchdog = Watchdog(self.hub, self.journal)
+        self.watchdog = Watchdog(self.hub)
         self.hub.attended_by(self.watchdog)
         self.limits = LimitSharing()
         self._parts: list[Part] = []
@@ -125,3 +125,13 @@ def _share(limiter: Limiter, user_id: str, cost: float) -> None:
 
 
 action_limiter.on_take = start_limiter.on_take = _share
+
+
+def _open() -> list[Gateway]:
+    return [gateway for loop, gateway in list(_gateways.items()) if not loop.is_closed()]
+
+
+# Prometheus asks when it wants to know, and hears of all event loops of the process.
+metrics.journal_backlog.set_function(lambda: sum(gateway.journal.backlog for gateway in _open()))
+metrics.waiting_rings.set_function(lambda: sum(gateway.bell.waiting for gateway in _open()))
+metrics.tasks.set_function(lambda: sum(len(asyncio.all_tasks(gateway.loop)) for gateway in _open()))

@@ -15,8 +15,6 @@ from prometheus_client import Counter, Gauge, Histogram
 from netra.agents.ledger.open_runs import is_open
 from netra.agents.models import OPEN, Run, RunStatus
 from websocket_core.database import db
-from websocket_core.gateway import get_gateway
-from websocket_core.process import metrics
 from websocket_core.process.background import Outage
 from websocket_core.process.tasks import process_task
 
@@ -51,14 +49,10 @@ _questions: WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Task[None]] = W
 
 
 async def refresh() -> None:
-    """Bring up to date what is not counted as it happens, before Prometheus is answered.
+    """Ask the database about the runs of the whole installation, before Prometheus is answered.
 
-    Of this process, and, by the database, of the whole installation; while that is away, the latter stays as it was.
+    While the database is away the numbers stay as they were.
     """
-    journal = get_gateway().journal
-    metrics.journal_backlog.set(journal.backlog)
-    metrics.waiting_rings.set(journal.doorbell.waiting)
-    metrics.tasks.set(len(asyncio.all_tasks()))
     loop = asyncio.get_running_loop()
     question = _questions.get(loop)
     if question is None or question.done():

@@ -43,7 +43,7 @@ from websocket_core.ids import RunID, ThreadID, UserID, new_id
 from websocket_core.process import log_context
 from websocket_core.process.background import Outage, repeat
 from websocket_core.process.heartbeat import this_process
-from websocket_core.process.lifecycle import is_draining
+from websocket_core.process.lifecycle import lifecycle
 from websocket_core.process.tasks import process_task
 from websocket_core.websocket_manager import create_websocket_manager
 from websocket_core.wire import encoding
@@ -161,13 +161,13 @@ class Runner:
             )
             data = {"code": "agent_error", "message": "This agent is not available."}
             failed = Event("agent_failed", with_usage(data, lease.usage))
-            return await watched.end(FinishRun(lease, [], failed, take_next=not is_draining()))
+            return await watched.end(FinishRun(lease, [], failed, take_next=not lifecycle.draining))
         except Exception:
             incident = new_id()
             log.exception("incident %s: agent %s cannot be made, run %s", incident, lease.agent_type, lease.run_id)
             message = f"The agent failed. Incident {incident}."
             failed = Event("agent_failed", with_usage({"code": "agent_error", "message": message}, lease.usage))
-            return await watched.end(FinishRun(lease, [], failed, incident=incident, take_next=not is_draining()))
+            return await watched.end(FinishRun(lease, [], failed, incident=incident, take_next=not lifecycle.draining))
         run_events = RunEvents(manager, await self._grammar(lease))
         info = RunInfo(UserID(lease.user_id), ThreadID(lease.thread_id), RunID(lease.run_id))
         if not lease.alone:
@@ -214,7 +214,12 @@ class Runner:
         run_events = execution.context.events
         closers = [Event(*closer) for closer in run_events.grammar.closers(ending.open_status, ending.open_error)]
         finish = FinishRun(
-            lease, closers, ending.terminal, result=ending.result, incident=ending.incident, take_next=not is_draining()
+            lease,
+            closers,
+            ending.terminal,
+            result=ending.result,
+            incident=ending.incident,
+            take_next=not lifecycle.draining,
         )
         return await watched.end(finish)
 

@@ -44,10 +44,10 @@ from websocket_core.errors import (
 from websocket_core.gateway import get_gateway
 from websocket_core.ids import new_id
 from websocket_core.journal.group_commit import commit_now
-from websocket_core.limits.limiters import start_limiter
+from websocket_core.limits import start_limiter
 from websocket_core.process import log_context
 from websocket_core.process.heartbeat import this_process
-from websocket_core.process.lifecycle import is_draining
+from websocket_core.process.lifecycle import lifecycle
 from websocket_core.run_service import RunState, StartOutcome, StartRequest
 from websocket_core.wire import encoding, events
 
@@ -84,7 +84,7 @@ class RunRuntime:
                     )
                 span.about(found.agent_type, found.thread_id, request.run_id)
                 return StartOutcome(found.thread_id, request.run_id, existing=True, first_seq=found.first_seq)
-        if is_draining():
+        if lifecycle.draining:
             raise Draining(retry_after_ms=500)
         kind = find(request.agent_type)
         retry_after_ms = start_limiter.take(request.user_id)
@@ -187,7 +187,7 @@ class RunRuntime:
         """Let whatever can go on in a thread go on: here, or where the executor sends it."""
         executor = get_executor()
         if executor.claims_at_start:
-            if is_draining() or not get_gateway().serves:
+            if lifecycle.draining or not get_gateway().serves:
                 await self._tell_runners()  # a process that can execute it takes it
                 return
             lease = await get_gateway().journal.submit(ClaimRun(user_id, thread_id, this_process.process_id))

@@ -30,7 +30,7 @@ from websocket_core.gateway import get_gateway
 from websocket_core.journal.removal import keep_removing
 from websocket_core.process.background import AWAY, ForEach, Outage, repeat
 from websocket_core.process.heartbeat import look_after_processes
-from websocket_core.process.lifecycle import is_draining
+from websocket_core.process.lifecycle import lifecycle
 from websocket_core.process.tasks import process_task
 
 log = logging.getLogger(__name__)
@@ -117,7 +117,7 @@ class Sweeper:
             pass  # decided in this very moment
 
     async def _adopt(self) -> None:
-        if not is_draining():
+        if not lifecycle.draining:
             orphaned = await db.read(neglected_runs.orphaned_threads, datetime.now(UTC))
             await self._each_orphaned.take(orphaned, self._adopt_one)
 

@@ -21,7 +21,7 @@ from websocket_core.database import db
 from websocket_core.gateway import get_gateway
 from websocket_core.process.background import ForEach, Outage, repeat
 from websocket_core.process.garbage import return_memory
-from websocket_core.process.lifecycle import is_draining
+from websocket_core.process.lifecycle import lifecycle
 from websocket_core.process.tasks import process_task
 
 log = logging.getLogger(__name__)
@@ -58,7 +58,7 @@ class RunTaker:
 
     async def look(self, *, rung: bool = True) -> None:
         """Look once. Without a ring not for what rests: that may be much, and the sweeper sees to it."""
-        if is_draining() or not self._service.executes():
+        if lifecycle.draining or not self._service.executes():
             return
         found = await db.read(neglected_runs.unclaimed_threads)
         if rung:

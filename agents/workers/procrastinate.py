@@ -33,7 +33,7 @@ from websocket_core.process import garbage
 from websocket_core.process.background import AWAY, ForEach, Outage, repeat
 from websocket_core.process.exit import exit_in_spite_of_threads
 from websocket_core.process.heartbeat import this_process
-from websocket_core.process.lifecycle import begin_drain, is_draining, lifecycle
+from websocket_core.process.lifecycle import lifecycle
 
 log = logging.getLogger(__name__)
 
@@ -43,7 +43,7 @@ async def execute_run(user_id: str, thread_id: str, run_id: str) -> None:
     """Claim what is next in the run's thread and execute it, and then whatever waits behind it, without going through
     the queue again. Most of the time that is the run itself; it may have been stopped meanwhile.
     """
-    if is_draining():
+    if lifecycle.draining:
         again = app.configure_task(TASK, queue=QUEUE)
         await again.defer_async(user_id=user_id, thread_id=thread_id, run_id=run_id)  # for another worker
         return
@@ -108,7 +108,7 @@ async def work(concurrency: int, metrics_host: str = "127.0.0.1", metrics_port: 
         stopped = asyncio.create_task(stop.wait())
         log.info("Netra executes runs (process %s, %d at once)", this_process.process_id, concurrency)
         await asyncio.wait({worker, stopped}, return_when=asyncio.FIRST_COMPLETED)
-        begin_drain()
+        lifecycle.begin_drain()
         for task in (janitor, stopped, worker):
             task.cancel()  # procrastinate takes no more jobs and waits for those that run
         await lifecycle.drain()

@@ -17,7 +17,7 @@ from websocket_core.auth import Identity, identify_token
 from websocket_core.auth.sessions import identify_session
 from websocket_core.database import db
 from websocket_core.errors import RateLimited, Unauthenticated
-from websocket_core.limits.limiters import action_limiter, cost_of, cost_of_threads
+from websocket_core.limits import action_limiter, cost_of, cost_of_threads
 
 SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
 

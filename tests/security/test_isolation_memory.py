@@ -12,7 +12,7 @@ import pytest
 from integration.netra.api.api_caller import Caller
 from netra.project.asgi import application
 from test_framework.gateway import issue_token, settle
-from websocket_core.limits.limiters import action_limiter, start_limiter
+from websocket_core.limits import action_limiter, start_limiter
 from websocket_core.testing.sockets import connect
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.timeout(600)]

@@ -56,6 +56,3 @@ def _counted() -> Buckets:
         for sample in metric.samples
         if sample.name.endswith("_bucket")
     )
-
-
-delivery_lag = DeliveryLag()

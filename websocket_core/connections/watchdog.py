@@ -19,14 +19,12 @@ from websocket_core.bell.groups import user_group
 from websocket_core.conf import conf
 from websocket_core.connections.connection import WebSocketConnection
 from websocket_core.connections.credential_watch import CredentialWatch
-from websocket_core.connections.delivery_lag import delivery_lag
+from websocket_core.connections.delivery_lag import DeliveryLag
 from websocket_core.connections.watched import Connections
 from websocket_core.database import db
 from websocket_core.journal import epoch
 from websocket_core.journal import reading as journal_read
-from websocket_core.journal.group_commit import Journal
 from websocket_core.models import Connection
-from websocket_core.process import metrics
 from websocket_core.process.background import Outage, repeat
 from websocket_core.process.heartbeat import look_after_processes, this_process
 from websocket_core.process.tasks import process_task
@@ -47,11 +45,11 @@ class Watchdog:
 
     Args:
         watched: the connections.
-        journal: the loop's; its backlog is shown to Prometheus.
     """
 
-    def __init__(self, watched: Connections, journal: Journal) -> None:
-        self._watched, self._journal = watched, journal
+    def __init__(self, watched: Connections) -> None:
+        self._watched = watched
+        self._lag = DeliveryLag()
         self._hurry = asyncio.Event()
         self._credentials = CredentialWatch(watched, self._close)
         self._since = datetime.now(UTC)
@@ -108,7 +106,6 @@ class Watchdog:
             self._looked = now
             with self._credentials_outage.outlived():
                 await self._credentials.look()
-            metrics.journal_backlog.set(self._journal.backlog)
             with self._moved_outage.outlived():
                 await self._look_for_moved()
 
@@ -172,7 +169,7 @@ class Watchdog:
                 )
 
     async def _heartbeat(self) -> None:
-        this_process.delivery_p99 = delivery_lag.p99(time.monotonic())
+        this_process.delivery_p99 = self._lag.p99(time.monotonic())
         await look_after_processes()
 
 

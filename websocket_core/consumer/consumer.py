@@ -23,9 +23,9 @@ from websocket_core.context import UserExecutionContext
 from websocket_core.errors import ClientError, ConnectionClosedError, JournalUnavailable, Unauthenticated
 from websocket_core.gateway import get_gateway
 from websocket_core.ids import ThreadKey, new_id
-from websocket_core.limits.limiters import action_limiter, cost_of, cost_of_threads
+from websocket_core.limits import action_limiter, cost_of, cost_of_threads
 from websocket_core.process import log_context
-from websocket_core.process.lifecycle import is_draining
+from websocket_core.process.lifecycle import lifecycle
 from websocket_core.process.turn import Turn
 from websocket_core.run_service import RunService
 from websocket_core.unified_manager import UnifiedWebSocketManager
@@ -150,7 +150,7 @@ class NetraConsumer(AsyncConsumer):
                 retry_after_ms=2000,
             )
             return
-        if is_draining():
+        if lifecycle.draining:
             await self._refuse(
                 receive, send, 1012, "draining", "This server is shutting down. Connect again.", retry_after_ms=500
             )

@@ -71,7 +71,7 @@ class Lifecycle:
         """Call this whenever the process's state ends. For objects that every use begins anew."""
         self._closes.append(close)
 
-    def begin(self) -> None:
+    def begin_drain(self) -> None:
         """From now on the process is not ready and takes nothing new."""
         self.draining = True
 
@@ -80,7 +80,7 @@ class Lifecycle:
 
         A step that fails is logged and does not keep the others from being taken.
         """
-        self.begin()
+        self.begin_drain()
         await asyncio.gather(*(_drained(serving) for serving in list(self._loops)))
         for step in list(self._steps):
             try:
@@ -113,18 +113,3 @@ async def _drained(serving: ServingLoop) -> None:
 
 
 lifecycle = Lifecycle()
-
-
-def begin_drain() -> None:
-    """See `Lifecycle.begin`."""
-    lifecycle.begin()
-
-
-def is_draining() -> bool:
-    """Whether this process is on its way out."""
-    return lifecycle.draining
-
-
-async def drain() -> None:
-    """See `Lifecycle.drain`."""
-    await lifecycle.drain()

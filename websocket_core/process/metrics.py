@@ -28,7 +28,7 @@ layer_dropped = Counter(
     ["reason"],
 )
 connections = Gauge("netra_connections", "Open WebSockets of this process.")
-tasks = Gauge("netra_tasks", "Tasks of the event loop that serves the sockets.")
+tasks = Gauge("netra_tasks", "Tasks of the event loops that serve the sockets.")
 delivery_seconds = Histogram(
     "netra_delivery_seconds",
     "Seconds from an event's commit to its hand-over to a socket's transport.",

@@ -21,9 +21,10 @@ from netra.request_bodies import body_limit
 from netra.server.asgi_server import NetraServer
 from netra.server.limits import Limits
 from netra.server.listening import CannotListenError, describe, descriptor, tcp, unix
-from websocket_core.process import garbage, lifecycle
+from websocket_core.process import garbage
 from websocket_core.process.exit import exit_in_spite_of_threads
 from websocket_core.process.heartbeat import this_process
+from websocket_core.process.lifecycle import lifecycle
 
 log = logging.getLogger("netra.serve")
 

@@ -28,7 +28,7 @@ from websocket_core.bell.announcer import announcer
 from websocket_core.gateway import get_gateway
 from websocket_core.ids import ThreadID, UserID
 from websocket_core.journal.group_commit import commit_now
-from websocket_core.limits.limiters import action_limiter
+from websocket_core.limits import action_limiter
 from websocket_core.process import background
 from websocket_core.process.background import ForEach, Outage, repeat
 from websocket_core.process.heartbeat import this_process

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from asgiref.sync import async_to_sync
 from django.test.utils import override_settings
+from prometheus_client import REGISTRY
 
 from netra.agents.models import Run
 from test_framework.gateway import MakeAgent, issue_token
@@ -120,3 +121,23 @@ async def test_lifecycle__what_has_left__is_not_drained() -> None:
     process.leave(leaves)
     await process.drain()
     assert drained == [stays]
+
+
+async def test_numbers__are_those_of_all_loops() -> None:
+    tasks: list[asyncio.Task[Any]] = []
+
+    async def wait_here() -> float:
+        get_gateway()
+        tasks.append(asyncio.create_task(asyncio.sleep(0)))
+        return sample("netra_tasks")
+
+    def sample(name: str) -> float:
+        return REGISTRY.get_sample_value(name) or 0.0
+
+    futures = [get_gateway().journal.post(state(number)) for number in range(3)]
+    assert sample("netra_journal_backlog") == 3
+    here = len(asyncio.all_tasks())
+    there = await asyncio.to_thread(asyncio.run, wait_here())
+    assert there == here + 2  # the other loop's main task, and the one it began
+    await asyncio.gather(*futures)
+    assert sample("netra_journal_backlog") == 0

@@ -22,7 +22,7 @@ from servers.valkey import ValkeyServer
 from test_framework.ssot.factories import AUTH0
 from websocket_core.conf import Defaults
 from websocket_core.ids import new_id
-from websocket_core.limits.limiters import Limiter, Pace
+from websocket_core.limits import Limiter, Pace
 from websocket_core.limits.sharing import LimitSharing
 
 PATIENCE = 30.0

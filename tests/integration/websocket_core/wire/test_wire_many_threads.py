@@ -10,7 +10,7 @@ from test_framework.gateway import issue_token
 from test_framework.ssot.factories import GOOGLE, create_test_manager
 from websocket_core.database import db
 from websocket_core.gateway import get_gateway
-from websocket_core.limits.limiters import action_limiter
+from websocket_core.limits import action_limiter
 from websocket_core.models import Thread
 from websocket_core.testing.sockets import Client
 

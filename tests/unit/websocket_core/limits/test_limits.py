@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from websocket_core.limits.limiters import Limiter, Pace, action_limiter, cost_of, cost_of_threads
+from websocket_core.limits import Limiter, Pace, action_limiter, cost_of, cost_of_threads
 
 
 class Clock:

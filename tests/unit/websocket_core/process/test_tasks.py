@@ -14,7 +14,8 @@ OF_WHO_ASKED: ContextVar[str] = ContextVar("of_who_asked")
 # Where a task may inherit a context: whoever creates it waits for its end, or it works for one socket or loop alone.
 TASKS_OF_THEIR_CREATOR = {
     "agents/workers/procrastinate.py": 3,
-    "agents/execution/execute.py": 3,
+    "agents/execution/bare.py": 1,
+    "agents/execution/execution.py": 2,
     "websocket_core/bell/announcer.py": 1,
     "websocket_core/connections/connection.py": 3,
     "websocket_core/consumer/consumer.py": 1,
