@@ -1,7 +1,6 @@
 """The console's page, and what it asks for again when it comes back after a lost connection."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from csp.decorators import csp_update
 from django.conf import settings
@@ -14,10 +13,8 @@ from django.urls import reverse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
+from netra.agents.base import BaseAgent
 from netra.agents.registry.registered import catalogue
-
-if TYPE_CHECKING:
-    from netra.agents.base import BaseAgent
 
 _STATIC = Path(__file__).parent / "static"
 # Loaded with the first thread that is opened.

@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import asyncio
 from collections import defaultdict
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from django.db import connection as database
 
+from websocket_core.connections.connection import WebSocketConnection
 from websocket_core.connections.places import earlier_connections
 from websocket_core.database.stored_text import exact, fitting
 from websocket_core.ids import NAME_LENGTH, USER_LENGTH
@@ -19,9 +20,6 @@ from websocket_core.journal.transaction import Operation, Transaction
 from websocket_core.models import Connection
 from websocket_core.process.heartbeat import this_process
 from websocket_core.process.tasks import process_task
-
-if TYPE_CHECKING:
-    from websocket_core.connections.connection import WebSocketConnection
 
 
 class _WriteConnections(Operation):
