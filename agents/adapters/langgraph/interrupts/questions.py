@@ -1,68 +1,24 @@
-"""Interrupts: a person is asked, the run rests in the database, and the graph goes on from its checkpoint.
-
-What a graph says with `interrupt(value)` may be a request of LangChain's human-in-the-loop middleware (for one tool
-call, or for all of an answer), an older `HumanInterrupt`, or anything else, which is a question.
-"""
+"""What a graph asks, as approvals: for a tool call, or in words."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Any, Literal
+from typing import Any
 
 import msgspec
 from langchain_core.messages import AIMessage, BaseMessage
-from langgraph.types import Command, Interrupt
+from langgraph.types import Interrupt
 
 from netra.agents.adapters.call_ids import CallIds
+from netra.agents.adapters.langgraph.interrupts.resting import Asked, Resting, Shape, dump
 from netra.agents.adapters.shown import clean, plain, shown
 from netra.agents.authoring.context import AgentContext
-from netra.agents.authoring.facts import Decision, Rest
-from netra.agents.errors import AgentError, ToolDenied
+from netra.agents.authoring.facts import Rest
+from netra.agents.errors import AgentError
 from netra.agents.ledger import answers as approval_answers
 from websocket_core.ids import new_id
 
-# How an interrupt wants to be answered: by a value; by one decision, or a list of them; by one response, or a list.
-Shape = Literal["question", "action", "actions", "human", "humans", "breakpoint"]
-
-NO_ANSWER = "The person gave no answer."
-
-
-class Asked(msgspec.Struct, frozen=True):
-    """One question to a person.
-
-    Attributes:
-        interrupt_id: the interrupt it belongs to; the requests of one interrupt are answered together.
-        tool_name: the tool it is about; empty when it is about none.
-        responds: the person's words are the tool's result; it does not run.
-        model_id: the model's id of the call it is about, if it is known.
-        inside: the call itself has asked: it runs again, to hear the answer.
-        answer_schema: JSON Schema of what may come with a yes.
-    """
-
-    interrupt_id: str
-    shape: Shape
-    tool_call_id: str
-    tool_name: str
-    arguments: Any
-    message: str
-    responds: bool = False
-    model_id: str = ""
-    inside: bool = False
-    answer_schema: dict[str, Any] | None = None
-
-
-class Resting(msgspec.Struct, frozen=True):
-    """What a resting run needs to go on; the rest is in the thread's checkpoints."""
-
-    input: Any
-    asked: list[Asked]
-    calls: dict[str, str]  # the model's ids of the tool calls that were asked about -> their ids in events
-    used_ids: list[str]
-    usage: dict[str, int]
-
-
 _encoder = msgspec.json.Encoder()
-_decoder = msgspec.json.Decoder(Resting)
 
 
 class Questions:
@@ -122,7 +78,7 @@ class Questions:
                 )
             except ValueError as error:  # too large
                 raise AgentError(f"The graph asked something that cannot be shown: {error}.") from error
-        return Rest(_encoder.encode(Resting(input, self.asked, self.calls, sorted(self._ids.used), usage)))
+        return Rest(dump(Resting(input, self.asked, self.calls, sorted(self._ids.used), usage)))
 
     def _human(self, interrupt_id: str, shape: Shape, value: dict[str, Any]) -> None:
         request = value["action_request"]
@@ -196,102 +152,6 @@ class Questions:
                 schema,
             )
         )
-
-
-def load(memory: bytes) -> Resting:
-    """What a resting run left.
-
-    Raises:
-        AgentError: it cannot be read any more.
-    """
-    try:
-        return _decoder.decode(memory)
-    except msgspec.DecodeError as error:
-        raise AgentError("This run rested before an update and cannot go on. Start it again.") from error
-
-
-async def answers(ctx: AgentContext, resting: Resting, decisions: dict[str, Decision]) -> Command[Any] | None:
-    """What the graph goes on with. Tool calls that will not run are told here: denied ones, answered ones.
-
-    Returns:
-        `None` to go on past a breakpoint.
-
-    Raises:
-        ToolDenied: a person did not let the graph go on past a breakpoint, or said no to a question that knows none.
-    """
-    resume: dict[str, Any] = {}
-    for one in resting.asked:
-        decision = decisions[one.tool_call_id]
-        if one.tool_name and _will_not_run(one, decision):
-            await _tell(ctx, one, decision)
-        if one.shape == "breakpoint":
-            if not decision.approved:
-                raise ToolDenied("The graph was not allowed to go on.")
-            return None
-        answer = _answer(one, decision)
-        if one.shape == "actions":
-            resume.setdefault(one.interrupt_id, {"decisions": []})["decisions"].append(answer)
-        elif one.shape == "humans":
-            resume.setdefault(one.interrupt_id, []).append(answer)
-        else:
-            resume[one.interrupt_id] = answer
-    return Command(resume=resume)
-
-
-def ids_of(resting: Resting, decisions: dict[str, Decision]) -> CallIds:
-    """The ids of the calls of a run that goes on."""
-    told, denied = set(), set()
-    for one in resting.asked:
-        decision = decisions[one.tool_call_id]
-        if one.model_id and one.tool_name and _will_not_run(one, decision):
-            told.add(one.model_id)
-        elif one.model_id and not decision.approved:
-            denied.add(one.model_id)
-    return CallIds(resting.used_ids, resting.calls, told, denied)
-
-
-def _will_not_run(asked: Asked, decision: Decision) -> bool:
-    """Whether the call it is about does not run: it was denied, or the person gave its result.
-
-    A call that has asked by itself runs again in any case, and is told then.
-    """
-    return not asked.inside and (asked.responds or not decision.approved)
-
-
-def _answer(asked: Asked, decision: Decision) -> Any:
-    text = _words(decision.value)
-    if asked.shape in ("action", "actions"):
-        if asked.responds:
-            words = text or (_encoder.encode(decision.value).decode() if decision.approved else NO_ANSWER)
-            return {"type": "respond", "message": words}
-        if decision.approved:
-            return {"type": "approve"}
-        return {"type": "reject", "message": text} if text else {"type": "reject"}
-    if asked.shape in ("human", "humans"):
-        if decision.approved:
-            return {"type": "accept", "args": None}
-        return {"type": "response", "args": text} if text else {"type": "ignore", "args": None}
-    # A denied question is plainly false: words of refusal must not look like an answer.
-    if not decision.approved:
-        if asked.answer_schema is not None and not approval_answers.fits(asked.answer_schema, False):
-            raise ToolDenied("The question was answered with a no.")
-        return False
-    return True if decision.value is None else decision.value
-
-
-def _words(value: Any) -> str:
-    """The person's words: a text, or the text in a decision of LangChain's."""
-    if isinstance(value, dict):
-        value = next((value[name] for name in ("message", "args") if isinstance(value.get(name), str)), "")
-    return value if isinstance(value, str) else ""
-
-
-async def _tell(ctx: AgentContext, asked: Asked, decision: Decision) -> None:
-    try:
-        async with ctx.tool(asked.tool_name, asked.arguments, approval=decision) as told:
-            told.result = decision.value
-    except ToolDenied:
-        pass
 
 
 def _allowed(name: Any, review_configs: Any) -> Sequence[str]:
