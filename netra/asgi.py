@@ -29,7 +29,7 @@ def netra_application(inner: Application) -> Application:
     """
     # These need Django's models, which the caller has loaded by making `inner`.
     from netra.agents.service.runtime import RunRuntime
-    from websocket_core.consumer.routing import websocket_urlpatterns
+    from websocket_core.consumer import websocket_urlpatterns
     from websocket_core.gateway import get_gateway
 
     sockets = URLRouter(websocket_urlpatterns(RunRuntime()))

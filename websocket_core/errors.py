@@ -49,6 +49,12 @@ class ConnectionClosedError(WebSocketCoreError, ConnectionError):
     """The connection is closed."""
 
 
+class Internal(WebSocketCoreError):
+    """Something went wrong on our side. Try again; if it stays, report the incident id."""
+
+    code = "internal"
+
+
 class ClientError(WebSocketCoreError):
     """The client asked for something that cannot be done."""
 

@@ -13,9 +13,7 @@ from typing import Protocol
 
 from websocket_core.bell.doorbell import Doorbell
 from websocket_core.conf import conf
-from websocket_core.connections.hub import Hub
-from websocket_core.connections.log import ConnectionLog
-from websocket_core.connections.watchdog import Watchdog
+from websocket_core.connections import ConnectionLog, Hub, Watchdog
 from websocket_core.database import db
 from websocket_core.journal.group_commit import Journal
 from websocket_core.limits import Limiter, action_limiter, start_limiter

@@ -14,9 +14,14 @@ from typing import Any
 
 from websocket_core.bell.groups import user_group
 from websocket_core.conf import conf
-from websocket_core.connections.admission import bare_connection, connection_of, welcome, welcome_bare
-from websocket_core.connections.connection import WebSocketConnection
-from websocket_core.connections.hub import CONTROL_MESSAGE
+from websocket_core.connections import (
+    CONTROL_MESSAGE,
+    WebSocketConnection,
+    bare_connection,
+    connection_of,
+    welcome,
+    welcome_bare,
+)
 from websocket_core.context import UserExecutionContext
 from websocket_core.database import db
 from websocket_core.errors import LeaseLostError, RunOverError, UserIsolationError

@@ -19,8 +19,7 @@ from websocket_core.journal.quota import RoomOfRun
 from websocket_core.journal.transaction import Operation
 from websocket_core.protocols import WebSocketManagerProtocol
 from websocket_core.unified_manager import UnifiedWebSocketManager
-from websocket_core.wire import encoding, events
-from websocket_core.wire.grammar import RunGrammar
+from websocket_core.wire import RunGrammar, encoding, events
 
 
 class RunEvents:

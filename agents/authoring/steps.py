@@ -11,8 +11,7 @@ from netra.agents.authoring.run_events import RunEvents
 from netra.agents.errors import ToolDenied, ToolError, author_text, meant_for_people
 from netra.agents.texts import bounded
 from websocket_core.errors import RunOverError
-from websocket_core.wire.encoding import UnserialisableError
-from websocket_core.wire.events import EventTooLargeError
+from websocket_core.wire import EventTooLargeError, UnserialisableError
 
 
 class MessageStream:

@@ -46,8 +46,7 @@ from websocket_core.process.heartbeat import this_process
 from websocket_core.process.lifecycle import lifecycle
 from websocket_core.process.tasks import process_task
 from websocket_core.websocket_manager import create_websocket_manager
-from websocket_core.wire import encoding
-from websocket_core.wire.grammar import RunGrammar
+from websocket_core.wire import RunGrammar, encoding
 
 log = logging.getLogger(__name__)
 

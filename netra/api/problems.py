@@ -13,32 +13,12 @@ from django.http import HttpRequest, HttpResponse, RawPostDataException, Unreada
 from ninja import NinjaAPI
 from ninja.errors import HttpError, ValidationError
 
-from websocket_core.errors import ClientError, JournalUnavailable, Unauthenticated, WebSocketCoreError
+from websocket_core.errors import ClientError, Internal, JournalUnavailable, Unauthenticated, WebSocketCoreError
 from websocket_core.ids import new_id
 from websocket_core.wire import encoding
+from websocket_core.wire.close_codes import ERRORS
 
 log = logging.getLogger(__name__)
-
-STATUS = {
-    "invalid_json": 400,
-    "invalid_action": 422,
-    "unknown_agent": 422,
-    "unauthenticated": 401,
-    "token_expired": 401,
-    "session_revoked": 401,
-    "not_found": 404,
-    "run_finished": 409,
-    "thread_busy": 409,
-    "already_decided": 409,
-    "run_limit": 429,
-    "quota_exceeded": 429,
-    "rate_limited": 429,
-    "too_large": 413,
-    "cursor_expired": 410,
-    "invalid_cursor": 422,
-    "journal_unavailable": 503,
-    "draining": 503,
-}
 
 
 class Problem(Exception):
@@ -73,7 +53,8 @@ def install(api: NinjaAPI) -> None:
     def on_client_error(request: HttpRequest, error: ClientError) -> HttpResponse:
         if isinstance(error, Unauthenticated) and error.undecided:  # 401 would end clients whose credentials are good
             return respond(503, "journal_unavailable", str(error), **error.wire_fields)
-        return respond(STATUS.get(error.code, 400), error.code, str(error), **error.wire_fields)
+        known = ERRORS.get(error.code)
+        return respond(known.status if known else 400, error.code, str(error), **error.wire_fields)
 
     @api.exception_handler(ValidationError)
     def on_invalid(request: HttpRequest, error: ValidationError) -> HttpResponse:
@@ -116,5 +97,4 @@ def install(api: NinjaAPI) -> None:
     def on_anything(request: HttpRequest, error: Exception) -> HttpResponse:
         incident = new_id()
         log.error("incident %s: %s", incident, request.path, exc_info=error)
-        message = "Something went wrong on our side. Try again; if it stays, report the incident id."
-        return respond(500, "internal", message, incident=incident)
+        return respond(500, Internal.code, str(Internal()), incident=incident)

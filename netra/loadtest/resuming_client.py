@@ -14,10 +14,12 @@ import msgspec
 import websockets
 
 from websocket_core.testing.oracle import OrderOracle, ProtocolViolation
+from websocket_core.wire import Retry
+from websocket_core.wire.close_codes import close_codes
 
 BATCH = websockets.Subprotocol("netra.v1.batch")
-FINAL = (4400, 4401, 4413)  # close codes after which coming back is of no use
-LATER = (4409, 4429)  # and those after which it is of use later
+FINAL = close_codes(Retry.MENDED, Retry.NEW_CREDENTIALS)  # after these, coming back is of no use
+LATER = close_codes(Retry.LATER)
 LATER_SECONDS = 20.0
 COMING_BACK = ("draining", "too_many_connections", "flooding")  # farewells that may name a time to come back
 MOST_CURSORS = 1000  # of one `resume`; more of them cost the whole action

@@ -13,7 +13,7 @@ import msgspec
 from netra.loadtest.load import Load, User, digest
 from netra.loadtest.resuming_client import journal_of
 from websocket_core.testing.oracle import ends
-from websocket_core.wire.grammar import RunGrammar
+from websocket_core.wire import RunGrammar
 
 READ_AT_ONCE = 8
 CATCH_UP_SECONDS = 30.0

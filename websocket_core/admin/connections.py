@@ -20,28 +20,12 @@ from websocket_core.admin.lists.read_only import ReadOnlyAdmin, log_action
 from websocket_core.admin.moments import column
 from websocket_core.connections.disconnect import request_disconnect
 from websocket_core.models import Connection, Process
+from websocket_core.wire.close_codes import CLOSE_CODES
 
 LIVE = Stretch("connected_at", Q(disconnected_at=None))
 CLOSED = Stretch("disconnected_at", Q(disconnected_at__isnull=False))
 
 MOMENTS = tuple(column(name) for name in ("connected_at", "last_seen_at", "close_requested_at", "disconnected_at"))
-CLOSE_CODES = {
-    1000: "closed by the client",
-    1001: "page left",
-    1002: "protocol error",
-    1005: "closed by the client, no code",
-    1006: "connection lost",
-    1007: "invalid text",
-    1009: "message too big",
-    1011: "server error",
-    1012: "server restart",
-    4400: "binary frame",
-    4401: "credentials ended",
-    4408: "too slow",
-    4409: "too many connections",
-    4413: "frame too large",
-    4429: "flooding",
-}
 
 
 class StateFilter(ChoiceFilter):
@@ -178,8 +162,8 @@ class ConnectionAdmin(ReadOnlyAdmin):
         """The close code in words."""
         if row.close_code is None:
             return "-"
-        meaning = CLOSE_CODES.get(row.close_code)
-        return f"{row.close_code} {meaning}" if meaning else str(row.close_code)
+        known = CLOSE_CODES.get(row.close_code)
+        return f"{row.close_code} {known.reason}" if known else str(row.close_code)
 
     def offers(self, action: str, row: Connection) -> bool:
         """Only open sockets can be closed."""

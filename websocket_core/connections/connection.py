@@ -7,31 +7,23 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import time
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from django.db import InterfaceError, OperationalError
-
+from websocket_core.auth import Identity
 from websocket_core.bell.groups import user_group
 from websocket_core.conf import conf
-from websocket_core.connections.transports import Transport
-from websocket_core.database import db
-from websocket_core.delivery.machine import Delivery, Locate, Read
+from websocket_core.connections.counts import Counts
+from websocket_core.connections.journal_reads import carry_out
+from websocket_core.connections.transports import TranslatedTransport, Transport
+from websocket_core.delivery import Delivery, Locate, Read
+from websocket_core.errors import WebSocketCoreError
 from websocket_core.ids import ConnectionID, ThreadKey, UserID, new_id
-from websocket_core.journal import reading as journal_read
 from websocket_core.process import metrics
-from websocket_core.wire import frames
-
-if TYPE_CHECKING:
-    from websocket_core.auth import Identity
-    from websocket_core.journal.reading import Bounds
+from websocket_core.wire import NATIVE, Closing, Dialect, close_codes, frames
 
 log = logging.getLogger(__name__)
-
-READ_RETRY_SECONDS = 0.5
-SETTLED = timedelta(seconds=5)  # a thread's `updated_at` may be a little behind its last event
 
 
 class WebSocketConnection:
@@ -41,6 +33,7 @@ class WebSocketConnection:
         user_id: whose it is.
         transport: where its frames go.
         identity: the credential that opened it; `None` for sockets added by code.
+        dialect: what its client speaks.
         held: give out nothing until `release` (the server never speaks first).
     """
 
@@ -52,6 +45,7 @@ class WebSocketConnection:
         connection_id: str | None = None,
         identity: Identity | None = None,
         client: str = "",
+        dialect: Dialect = NATIVE,
         held: bool = True,
     ) -> None:
         self.user_id = user_id
@@ -66,23 +60,23 @@ class WebSocketConnection:
         self.earlier = 0  # connections the user had already when this one came
         self.expiry_announced = False
         self.epoch: str | None = None  # of the journal whose heads it began at
+        self.oldest: datetime | None = None  # threads without a head there were last updated before
         self.delivery: Delivery[ThreadKey] | None = None
+        self.dialect = dialect
         self._held = held
-        self._transport = transport
+        translation = dialect.translation()
+        self._transport = transport if translation is None else TranslatedTransport(transport, translation)
         self._early: dict[ThreadKey, int] = {}  # heads heard of before the delivery was there
-        self._oldest: datetime | None = None
         self._writer: asyncio.Task[None] | None = None
         self._reader: asyncio.Task[None] | None = None
-        self._hinted_at = 0.0
-        self._missed = self._healed = 0
-        self._stalled = False  # waits for the client's ack
+        self._counts = Counts()
         self._leaving: asyncio.Task[None] | None = None  # it is closed for what it costs
 
     # --- life
 
     def begin(self, heads: Mapping[ThreadKey, int], *, complete: bool, oldest: datetime | None) -> None:
         """Delivery starts at these heads. `oldest`: threads that are not among them were last updated before."""
-        self._oldest = oldest
+        self.oldest = oldest
         self.delivery = Delivery(
             heads,
             complete=complete,
@@ -119,16 +113,22 @@ class WebSocketConnection:
         if tasks:
             await asyncio.wait(tasks)
 
-    async def close(self, code: int, error_code: str, message: str, **fields: Any) -> None:
-        """Say why in a last `error` frame, then close. Nothing of the user's goes out after that. Idempotent."""
+    async def close(self, closing: Closing, **fields: Any) -> None:
+        """Say why in a last `error` frame, then close. Nothing of the user's goes out after that. Idempotent.
+
+        Args:
+            closing: why.
+            fields: others of the `error` frame.
+        """
         if self.closed:
             return
-        self.close_code = code
+        self.close_code = closing.close_code
         await self.stop()
+        metrics.errors_sent.labels(closing.error_code).inc()
         try:
             async with asyncio.timeout(conf.STALL_SECONDS):
-                await self._transport.send([frames.error(error_code, message, **fields)])
-                await self._transport.close(code)
+                await self._transport.send([closing.frame(**fields)])
+                await self._transport.close(closing.close_code)
         except TimeoutError:
             log.info("connection %s did not take its close frame", self.connection_id)
 
@@ -145,8 +145,7 @@ class WebSocketConnection:
             for thread_id, _, last_seq, _ in hints:
                 self._note_early((owner_id, thread_id), last_seq)
             return
-        if at and not self._hinted_at:
-            self._hinted_at = at
+        self._counts.hinted(at)
         waits = False
         for thread_id, first_seq, last_seq, texts in hints:
             thread = owner_id, thread_id
@@ -161,7 +160,7 @@ class WebSocketConnection:
         if waits:
             self.wake()
         elif self._writer is None:
-            self._note_delivery()
+            self._counts.delivered()
 
     def moved(self, thread: ThreadKey, last_seq: int) -> None:
         """The watchdog saw this head."""
@@ -174,18 +173,24 @@ class WebSocketConnection:
     def _note_early(self, thread: ThreadKey, last_seq: int) -> None:
         self._early[thread] = max(last_seq, self._early.get(thread, 0))
 
+    def tell(self, event_type: str, *, request_id: str | None = None, **fields: Any) -> None:
+        """Send a control frame; it overtakes the events that wait.
+
+        Raises:
+            UnserialisableError: a field has no JSON form.
+        """
+        self.control(frames.control(event_type, request_id=request_id, **fields))
+
+    def refuse(self, problem: WebSocketCoreError, request_id: str | None = None) -> None:
+        """Tell the client of a problem; it costs nothing else."""
+        metrics.errors_sent.labels(problem.code).inc()
+        self.control(frames.error_of(problem, request_id))
+
     def control(self, text: str) -> None:
-        """Send a control frame; it overtakes the events that wait."""
+        """Send a control frame that is encoded already, as `wire.frames` does."""
         if self.delivery is not None and not self.closed:
             self.delivery.control(text)
             self.wake()
-
-    def settled(self, bounds: Bounds) -> bool:
-        """Whether a thread stands where a `Locate` would find it: it has not moved since before the handshake."""
-        if not bounds.last_seq:
-            return True
-        moved_at, oldest = bounds.updated_at, self._oldest
-        return moved_at is not None and oldest is not None and moved_at + SETTLED < oldest
 
     def seen(self) -> None:
         """A frame came in."""
@@ -198,7 +203,7 @@ class WebSocketConnection:
             return
         if expires - datetime.now(UTC) <= timedelta(seconds=conf.SESSION_WARNING_SECONDS):
             self.expiry_announced = True
-            self.control(frames.control("session_expiring", expires_at=frames.moment(expires)))
+            self.tell("session_expiring", expires_at=frames.moment(expires))
 
     async def room(self) -> None:
         """Wait until the client has taken enough of its answers that it may ask for more."""
@@ -221,11 +226,12 @@ class WebSocketConnection:
         if self.closed or delivery is None:
             return
         if delivery.crowded and self._leaving is None:
-            self._leaving = asyncio.get_running_loop().create_task(self._leave())
+            log.warning("connection %s is active in too many threads; its client is sent back", self.connection_id)
+            self._leaving = asyncio.get_running_loop().create_task(self.close(close_codes.TOO_MANY_THREADS))
         if self._writer is not None:
             return
         if delivery.idle:
-            self._note_stall(delivery)
+            self._counts.stall(delivery)
             return
         while texts := delivery.take(conf.SEND_CHARS):
             self._order_reads(delivery)
@@ -233,17 +239,6 @@ class WebSocketConnection:
                 return
         self._order_reads(delivery)
         self._sent()
-
-    async def _leave(self) -> None:
-        log.warning(
-            "connection %s is active in more threads than one may be; its client is sent back", self.connection_id
-        )
-        await self.close(
-            1012,
-            "draining",
-            "This connection is active in more threads than one may be. Connect again, and resume.",
-            retry_after_ms=1000,
-        )
 
     def _send_or_wait(self, texts: Sequence[str]) -> bool:
         """Send without a task of its own: mostly the socket takes it, and a task would cost more than that.
@@ -268,13 +263,9 @@ class WebSocketConnection:
 
     def _sent(self) -> None:
         """Everything that may be sent was handed over."""
-        self._note_delivery()
-        self._count()
-
-    def _note_delivery(self) -> None:
-        if self._hinted_at:
-            metrics.delivery_seconds.observe(max(0.0, time.time() - self._hinted_at))
-            self._hinted_at = 0.0
+        self._counts.delivered()
+        if self.delivery is not None:
+            self._counts.look(self.delivery)
 
     async def _write(self, texts: Sequence[str]) -> None:
         """Send these, and then whatever there is, waiting for the socket."""
@@ -299,51 +290,10 @@ class WebSocketConnection:
             self._writer = None
 
     async def _read(self, orders: Sequence[Read[ThreadKey] | Locate[ThreadKey]]) -> None:
-        delivery = self.delivery
-        assert delivery is not None
+        assert self.delivery is not None
         try:
-            for order in orders:
-                try:
-                    await self._obey(delivery, order)
-                except Exception as error:  # every order is answered: the next one is only given then
-                    if not isinstance(error, OperationalError | InterfaceError):
-                        log.exception("connection %s cannot read its journal", self.connection_id)
-                    delivery.read_failed(order)
-                    await asyncio.sleep(READ_RETRY_SECONDS)  # nothing is lost; it comes later
+            begun = self.oldest or self.connected_at
+            await carry_out(orders, self.delivery, self.connection_id, begun)
         finally:
             self._reader = None
             self.wake()
-
-    async def _obey(self, delivery: Delivery[ThreadKey], order: Read[ThreadKey] | Locate[ThreadKey]) -> None:
-        owner_id, thread_id = order.thread
-        if isinstance(order, Locate):
-            before = self._oldest or self.connected_at
-            delivery.located(order.thread, await db.read(journal_read.head_before, owner_id, thread_id, before))
-            return
-        page = await db.read(journal_read.read_after, owner_id, thread_id, order.after, conf.PAGE_CHARS)
-        if delivery.page(order, page.frames, page.first_seq):
-            text = frames.error(
-                "cursor_expired",
-                "Events before first_seq are older than the retention; going on from there.",
-                thread_id=thread_id,
-                first_seq=page.first_seq,
-            )
-            delivery.control(text)
-
-    def _count(self) -> None:
-        delivery = self.delivery
-        if delivery is None:
-            return
-        if delivery.hints_missed > self._missed:
-            metrics.hints_missed.inc(delivery.hints_missed - self._missed)
-            self._missed = delivery.hints_missed
-        if delivery.healed > self._healed:
-            metrics.hints_healed.inc(delivery.healed - self._healed)
-            self._healed = delivery.healed
-        self._note_stall(delivery)
-
-    def _note_stall(self, delivery: Delivery[ThreadKey]) -> None:
-        stalled = delivery.stalled
-        if stalled and not self._stalled:
-            metrics.window_stalls.inc()
-        self._stalled = stalled

@@ -20,12 +20,10 @@ from websocket_core.conf import conf
 from websocket_core.connections.connection import WebSocketConnection
 from websocket_core.connections.watched import Connections
 from websocket_core.database import db
+from websocket_core.wire import Closing
+from websocket_core.wire.close_codes import SESSION_REVOKED, TOKEN_EXPIRED
 
 log = logging.getLogger(__name__)
-
-CLOSE_CODE = 4401
-EXPIRED = "Your credentials have expired. Connect with new ones."
-REVOKED = "Your session or token is no longer valid. Log in again."
 
 
 class CredentialWatch:
@@ -33,10 +31,10 @@ class CredentialWatch:
 
     Args:
         watched: the connections.
-        close: closes one with a code, an error code and a message, without waiting for it.
+        close: closes one, without waiting for it.
     """
 
-    def __init__(self, watched: Connections, close: Callable[[WebSocketConnection, int, str, str], None]) -> None:
+    def __init__(self, watched: Connections, close: Callable[[WebSocketConnection, Closing], None]) -> None:
         self._watched, self._close = watched, close
         self._rung: set[str] = set()
         self._checked = float("-inf")  # when all were looked at, on the monotonic clock
@@ -90,8 +88,8 @@ class CredentialWatch:
             # Asked again: the client may have sent a fresh token meanwhile.
             identity: Any = connection.identity
             if identity in found.invalid:
-                code = found.invalid[identity]
-                self._close(connection, CLOSE_CODE, code, EXPIRED if code == "token_expired" else REVOKED)
+                is_expired = found.invalid[identity] == TOKEN_EXPIRED.error_code
+                self._close(connection, TOKEN_EXPIRED if is_expired else SESSION_REVOKED)
             elif identity in found.ends:
                 connection.identity = replace(identity, expires_at=found.ends[identity])
                 connection.expiry_announced = False
@@ -102,7 +100,7 @@ class CredentialWatch:
             if (end := _end(connection)) is None:
                 continue
             if end <= now:
-                self._close(connection, CLOSE_CODE, "token_expired", EXPIRED)
+                self._close(connection, TOKEN_EXPIRED)
                 continue
             try:
                 connection.warn_of_expiry()

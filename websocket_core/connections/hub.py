@@ -25,6 +25,7 @@ from websocket_core.ids import OwnerID, UserID
 from websocket_core.process import metrics
 from websocket_core.process.background import Outage, repeat
 from websocket_core.process.tasks import process_task
+from websocket_core.wire import close_codes
 
 log = logging.getLogger(__name__)
 
@@ -112,7 +113,7 @@ class Hub:
             return
         member.connections.discard(connection)
         metrics.connections.dec()
-        metrics.closed(connection.close_code)
+        metrics.sockets_closed.labels(close_codes.counted_as(connection.close_code)).inc()
         async with member.lock:
             if not member.connections and self._members.get(connection.group) is member:
                 if member.joined:
@@ -143,12 +144,7 @@ class Hub:
         """Tell every connection to come back elsewhere, spread over some seconds, and close it."""
         spread = max(2000, conf.DRAIN_SPREAD_MS)
         closing = [
-            connection.close(
-                1012,
-                "draining",
-                "This server is shutting down. Connect again, and resume.",
-                retry_after_ms=random.randint(100, spread),
-            )
+            connection.close(close_codes.SHUTTING_DOWN.after(random.randint(100, spread)))
             for connection in self.connections()
         ]
         await asyncio.gather(*closing, return_exceptions=True)

@@ -1,10 +1,18 @@
-"""Where a connection's frames go: what a connection wants of it, and the way for any websocket that code brings."""
+"""Where a connection's frames go: what a connection wants of it, the way for any websocket that code brings, and the
+one through which a client of another dialect is spoken to.
+"""
 
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Sequence
 from typing import Any, Protocol
+
+from websocket_core.errors import ConnectionClosedError
+from websocket_core.wire.dialect import Translation
+
+log = logging.getLogger(__name__)
 
 
 class Transport(Protocol):
@@ -45,3 +53,52 @@ class BareTransport:
         result = close(code) if callable(close) else None
         if asyncio.iscoroutine(result):
             await result
+
+
+class TranslatedTransport:
+    """A transport to a client of another dialect: frames are translated when they leave, so in the order of sending.
+
+    A translation that fails ends the connection. Its client has a gap then, and comes back.
+    """
+
+    def __init__(self, transport: Transport, translation: Translation) -> None:
+        self._transport, self._translation = transport, translation
+        self._waiting: tuple[Sequence[str], Sequence[str]] | None = None  # texts that `write` translated and left
+        self._problem: Exception | None = None
+
+    def write(self, texts: Sequence[str]) -> bool | None:
+        """See `Transport`."""
+        frames = self._translated(texts)
+        if self._problem is not None:
+            return None
+        room = self._transport.write(frames) if frames else True
+        if room is None:
+            self._waiting = texts, frames
+        return room
+
+    async def send(self, texts: Sequence[str]) -> None:
+        """See `Transport`.
+
+        Raises:
+            ConnectionClosedError: the translation failed; the transport is closed.
+        """
+        waiting, self._waiting = self._waiting, None
+        frames = waiting[1] if waiting is not None and waiting[0] is texts else self._translated(texts)
+        if self._problem is not None:
+            await self._transport.close(1011)
+            raise ConnectionClosedError("its frames cannot be translated") from self._problem
+        if frames or not texts:
+            await self._transport.send(frames)
+
+    async def close(self, code: int) -> None:
+        """See `Transport`."""
+        await self._transport.close(code)
+
+    def _translated(self, texts: Sequence[str]) -> Sequence[str]:
+        if self._problem is None:
+            try:
+                return self._translation.frames(texts)
+            except Exception as problem:
+                log.exception("frames cannot be translated for their client")
+                self._problem = problem
+        return ()

@@ -13,7 +13,6 @@ import time
 from collections.abc import Collection
 from datetime import UTC, datetime, timedelta
 from itertools import islice
-from typing import Any
 
 from websocket_core.bell.groups import user_group
 from websocket_core.conf import conf
@@ -28,6 +27,7 @@ from websocket_core.models import Connection
 from websocket_core.process.background import Outage, repeat
 from websocket_core.process.heartbeat import look_after_processes, this_process
 from websocket_core.process.tasks import process_task
+from websocket_core.wire import Closing, close_codes
 
 log = logging.getLogger(__name__)
 
@@ -145,13 +145,13 @@ class Watchdog:
         wanted = set(await db.read(_close_requests))
         for connection in self._watched.connections():
             if connection.connection_id in wanted:
-                self._close(connection, 1012, "draining", "An operator closed this connection.", retry_after_ms=1000)
+                self._close(connection, close_codes.OPERATOR)
 
-    def _close(self, connection: WebSocketConnection, code: int, error_code: str, message: str, **fields: Any) -> None:
+    def _close(self, connection: WebSocketConnection, closing: Closing) -> None:
         """Close without waiting: a client that reads nothing must not hold up what closes the sockets of others."""
         if connection.closed:
             return
-        task = asyncio.get_running_loop().create_task(connection.close(code, error_code, message, **fields))
+        task = asyncio.get_running_loop().create_task(connection.close(closing))
         self._closing.add(task)
         task.add_done_callback(self._closing.discard)
 
@@ -162,11 +162,8 @@ class Watchdog:
             if connection.epoch is None:
                 connection.epoch = now
             elif connection.epoch != now:
-                self._close(
-                    connection,
-                    *(1012, "draining", "A backup was restored. Connect again, and resume."),
-                    retry_after_ms=random.randrange(500, max(2000, conf.DRAIN_SPREAD_MS)),
-                )
+                pause = random.randrange(500, max(2000, conf.DRAIN_SPREAD_MS))
+                self._close(connection, close_codes.BACKUP_RESTORED.after(pause))
 
     async def _heartbeat(self) -> None:
         this_process.delivery_p99 = self._lag.p99(time.monotonic())

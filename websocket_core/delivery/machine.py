@@ -14,17 +14,13 @@ reading actions while `control_chars` is large bounds them.
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Generic
 
-from websocket_core.delivery.lane import Key, Lane
+from websocket_core.delivery.flow import Flow
+from websocket_core.delivery.lane import Key
 from websocket_core.delivery.orders import Locate, Orders, Read
 from websocket_core.delivery.outbox import Outbox
-from websocket_core.delivery.positions import Position, Positions
+from websocket_core.delivery.pages import Pages
+from websocket_core.delivery.threads import Threads
 from websocket_core.delivery.window import AckWindow
-
-__all__ = ["Delivery", "Locate", "Read"]
-
-LANE_BYTES = 1024  # about what a thread costs while something happens in it
-POSITION_BYTES = 320  # about what it costs at rest
-SETTLE_AT = 64  # with this many lanes, those at rest are looked for and reduced to positions
 
 
 class Delivery(Generic[Key]):
@@ -40,18 +36,7 @@ class Delivery(Generic[Key]):
     """
 
     __slots__ = (
-        "_awaited",
-        "_complete",
-        "_held",
-        "_lanes",
-        "_max_threads_bytes",
-        "_orders",
-        "_outbox",
-        "_positions",
-        "_settle_at",
-        "_watch",
-        "_window",
-        "healed",
+        *("_awaited", "_flow", "_held", "_lanes", "_orders", "_outbox", "_pages", "_threads", "_window"),
         "hints_missed",
     )
 
@@ -65,21 +50,17 @@ class Delivery(Generic[Key]):
         held: bool = True,
         max_threads_bytes: int = 2 * 1024 * 1024,
     ) -> None:
-        self._positions = Positions(heads)  # of threads at rest: a lane is only made when something happens to one
-        self._complete = complete
-        self._max_threads_bytes = max_threads_bytes + len(heads) * POSITION_BYTES
-        self._settle_at = SETTLE_AT
         self._held = held
         self._awaited: Key | None = None
-        self._lanes: dict[Key, Lane[Key]] = {}
-        self._watch: dict[Key, None] | None = None  # a set that keeps the client's order
         self._window: AckWindow[Key] = AckWindow(window)
         self._outbox = Outbox(max_buffer, self._window)
         self._orders: Orders[Key] = Orders(max_buffer)
+        self._threads = Threads(heads, self._orders, complete=complete, max_bytes=max_threads_bytes)
+        self._lanes = self._threads.lanes  # the same: an event looks here first
+        self._flow = Flow(self._threads, self._outbox, self._orders)
+        self._pages = Pages(self._outbox, self._orders)
         self.hints_missed = 0
         """Gaps seen: hints that did not arrive, or not in time."""
-        self.healed = 0
-        """Gaps closed from the journal."""
 
     def release(self, awaited: Key | None = None) -> None:
         """The client has spoken, or has had its time to: begin to give out. A `resume` that came first goes first.
@@ -97,7 +78,7 @@ class Delivery(Generic[Key]):
         Args:
             frames: never changed here, and not kept; connections may share it.
         """
-        lane = self._lanes.get(thread) or self._meet(thread)
+        lane = self._lanes.get(thread) or self._threads.meet(thread)
         known = lane.head
         last = first_seq + len(frames) - 1
         if last > known:
@@ -134,9 +115,9 @@ class Delivery(Generic[Key]):
         """
         lane = self._lanes.get(thread)
         if lane is None:
-            if last_seq <= self._positions.head(thread):
+            if last_seq <= self._threads.positions.head(thread):
                 return
-            lane = self._meet(thread)
+            lane = self._threads.meet(thread)
         if last_seq > lane.head:
             if missed and lane.open and lane.queued == lane.head:
                 self.hints_missed += 1
@@ -176,16 +157,16 @@ class Delivery(Generic[Key]):
         outbox = self._outbox
         outbox.settle_late()
         known = self._lanes.get(thread)
-        if known is None and cursor == last_seq and self._stands_at(thread, cursor, settled):
+        if known is None and cursor == last_seq and self._threads.stands_at(thread, cursor, settled=settled):
             # It begins there anyway, so that there is nothing to remember: clients may name what threads they like.
             self._window.forget(thread)
             outbox.control(resumed(cursor))
-            self.follow(thread)
+            self._flow.follow(thread)
             return
-        lane = known or self._meet(thread)
+        lane = known or self._threads.meet(thread)
         if lane.resumed is not None:
             outbox.control(lane.end_replay())
-        self._take_back(lane)
+        self._flow.take_back(lane)
         # What was sent before no longer counts: a client that went back would never acknowledge it.
         self._window.forget(thread)
         to_seq = max(last_seq, lane.head, lane.high)
@@ -199,32 +180,16 @@ class Delivery(Generic[Key]):
         else:
             outbox.control(resumed(cursor))
         self._orders.look_up(lane)
-        self.follow(thread)
+        self._flow.follow(thread)
 
     def watch(self, threads: Iterable[Key] | None) -> None:
         """Let only these threads flow (None: all); the others are paused and go on from their cursors later."""
         self._awaited = None
-        before, self._watch = self._watch, None if threads is None else dict.fromkeys(threads)
-        if self._watch is None:
-            if before is not None:
-                for lane in self._lanes.values():
-                    self._set_watched(lane, watched=True)
-                self._let_flow(thread for thread in self._positions.paused() if thread not in before)
-        elif before is None:
-            for lane in self._lanes.values():
-                self._set_watched(lane, lane.thread in self._watch)
-        else:
-            for thread in before.keys() - self._watch.keys():
-                left_out = self._lanes.get(thread)
-                if left_out is not None:
-                    self._set_watched(left_out, watched=False)
-            self._let_flow(self._watch.keys() - before.keys())
+        self._flow.watch(threads)
 
     def follow(self, thread: Key) -> None:
         """Add a thread to those watched."""
-        if self._watch is not None and thread not in self._watch:
-            self._watch[thread] = None
-            self._let_flow((thread,))
+        self._flow.follow(thread)
 
     def ack(self, cursors: Mapping[Key, int]) -> dict[Key, int]:
         """The client has everything that it was sent of these threads up to these numbers.
@@ -234,8 +199,7 @@ class Delivery(Generic[Key]):
         """
         invalid: dict[Key, int] = {}
         for thread, seq in cursors.items():
-            lane = self._lanes.get(thread)
-            high = self._positions.high(thread) if lane is None else lane.high
+            high = self._threads.high(thread)
             if seq > high:
                 invalid[thread] = high
             else:
@@ -256,22 +220,7 @@ class Delivery(Generic[Key]):
         Returns:
             True when pruned events were skipped, so that the client must be told (`cursor_expired`).
         """
-        lane = self._orders.answered(read)
-        if lane is None:
-            return False
-        skipped = hungry = False
-        fresh = frames[lane.queued - read.after :]
-        if fresh:
-            lane.head = max(lane.head, read.after + len(frames))
-            hungry = not self._outbox.put(lane, fresh)
-        elif not frames and lane.queued == read.after:
-            skipped = self._find_nothing(lane, first_seq)
-        if lane.gap_seen and lane.queued >= lane.head:
-            self.healed += 1
-        self._orders.look_up(lane)
-        if hungry:
-            self._orders.starve(lane, len(fresh[0]))
-        return skipped
+        return self._pages.take_in(read, frames, first_seq)
 
     def read_failed(self, order: Read[Key] | Locate[Key]) -> None:
         """An order could not be carried out; the next `reads` gives it again, if it is still wanted."""
@@ -321,15 +270,18 @@ class Delivery(Generic[Key]):
         None can be forgotten without losing events: the driver ends the connection, and its client comes back and
         resumes. Those that nothing has happened to since then cost little or nothing again.
         """
-        if self._threads_bytes <= self._max_threads_bytes:
-            return False
-        self.settle()
-        return self._threads_bytes > self._max_threads_bytes
+        return self._threads.crowded
+
+    @property
+    def healed(self) -> int:
+        """Gaps closed from the journal."""
+        return self._pages.healed
 
     @property
     def watching(self) -> list[Key] | None:
         """The threads watched, in the order in which they were named; None for all."""
-        return None if self._watch is None else list(self._watch)
+        watched = self._threads.watched
+        return None if watched is None else list(watched)
 
     @property
     def pending_chars(self) -> int:
@@ -343,82 +295,4 @@ class Delivery(Generic[Key]):
 
     def cursor(self, thread: Key) -> int | None:
         """The client's position in a thread: the last seq given out, or the one it starts after. None: not known."""
-        lane = self._lanes.get(thread)
-        if lane is not None:
-            return lane.sent if lane.located else None
-        return self._positions.cursor(thread, 0 if self._complete else None)
-
-    def settle(self) -> None:
-        """Keep no more than their positions of the threads in which nothing waits."""
-        involved = self._orders.involves
-        for lane in [lane for lane in self._lanes.values() if lane.resting and not involved(lane)]:
-            del self._lanes[lane.thread]
-            self._positions.keep(lane.thread, Position(lane.sent, lane.head, lane.high))
-        self._settle_at = max(SETTLE_AT, 2 * len(self._lanes))
-
-    @property
-    def _threads_bytes(self) -> int:
-        return len(self._lanes) * LANE_BYTES + (len(self._positions) + len(self._watch or ())) * POSITION_BYTES
-
-    def _stands_at(self, thread: Key, cursor: int, settled: bool) -> bool:
-        """Whether a thread without a lane goes on after `cursor`, whatever happens to it next."""
-        known = self._positions.get(thread)
-        if known is None:
-            return settled or (self._complete and not cursor)
-        return known == Position(cursor, cursor, cursor)
-
-    def _meet(self, thread: Key) -> Lane[Key]:
-        """The lane of a thread that something happens to, for the first time or after a rest."""
-        if len(self._lanes) >= self._settle_at:
-            self.settle()
-        known = self._positions.pop(thread)
-        lane = Lane(
-            thread,
-            known.sent if known else 0,
-            located=self._complete or known is not None,
-            watched=self._watches(thread),
-        )
-        if known:
-            lane.head, lane.high_before = known.head, known.high
-        self._lanes[thread] = lane
-        return lane
-
-    def _let_flow(self, threads: Iterable[Key]) -> None:
-        """These are watched from now on."""
-        for thread in threads:
-            lane = self._lanes.get(thread)
-            if lane is not None:
-                self._set_watched(lane, watched=True)
-            elif self._positions.is_behind(thread):
-                self._orders.look_up(self._meet(thread))
-
-    def _watches(self, thread: Key) -> bool:
-        return self._watch is None or thread in self._watch
-
-    def _set_watched(self, lane: Lane[Key], watched: bool) -> None:
-        if watched != lane.watched:
-            lane.watched = watched
-            lane.open = watched and lane.located
-            if not watched:
-                self._take_back(lane)
-            self._orders.look_up(lane)
-
-    def _take_back(self, lane: Lane[Key]) -> None:
-        """Forget what was queued and not given out, and what a read in flight would bring."""
-        self._outbox.take_back(lane)
-        self._orders.outdate(lane)
-
-    def _find_nothing(self, lane: Lane[Key], first_seq: int | None) -> bool:
-        """The journal has nothing after the queue; True when that is because events are pruned, which are skipped."""
-        skipped = first_seq is not None and first_seq > lane.queued + 1
-        if first_seq is not None and skipped:
-            if lane.frames:  # what waits goes first; then the journal is asked again
-                self._orders.drain_first(lane)
-                return False
-            lane.jump(first_seq - 1)
-        elif lane.head <= self._orders.known_head:  # else something was committed after the journal was read
-            lane.head = lane.queued
-            lane.replay_to = min(lane.replay_to, lane.queued)
-        if lane.replayed:
-            self._outbox.control_late(lane.end_replay())  # after the `cursor_expired` that the driver sends now
-        return skipped
+        return self._threads.cursor(thread)

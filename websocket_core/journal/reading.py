@@ -15,7 +15,7 @@ from websocket_core.errors import GrammarError
 from websocket_core.ids import ThreadKey
 from websocket_core.journal.statements import pairs_of
 from websocket_core.models import Thread
-from websocket_core.wire.grammar import RunGrammar
+from websocket_core.wire import RunGrammar
 
 
 class _Frame(msgspec.Struct):

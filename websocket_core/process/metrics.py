@@ -44,12 +44,3 @@ errors_sent = Counter("netra_errors_sent", "Error frames sent, by code.", ["code
 protocol_compliant = Gauge(
     "netra_manager_protocol_compliant", "1 when the configured manager follows WebSocketManagerProtocol."
 )
-
-# What a client may close with is up to it: only codes that say something are told apart.
-_CLOSE_CODES = frozenset({1000, 1001, 1005, 1006, 1012, 4400, 4401, 4408, 4409, 4413, 4429})
-
-
-def closed(code: int | None) -> None:
-    """Count a WebSocket that is gone; `None` is one whose connection just ended."""
-    known = 1006 if code is None else code
-    sockets_closed.labels(str(known) if known in _CLOSE_CODES else "other").inc()

@@ -8,8 +8,7 @@ from typing import Any, Final
 
 import msgspec
 
-from websocket_core.wire.events import STREAM_FIELD, TERMINAL, TYPES
-from websocket_core.wire.grammar import RunGrammar
+from websocket_core.wire import STREAM_FIELD, TERMINAL, TYPES, RunGrammar
 
 CONTROL_TYPES: Final = frozenset(
     {"error", "replaying", "resumed", "synced", "watching", "authenticated", "session_expiring", "pong"}

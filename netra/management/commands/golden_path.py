@@ -17,7 +17,7 @@ from django.db import DatabaseError
 
 from websocket_core.auth import tokens
 from websocket_core.ids import new_id
-from websocket_core.wire.grammar import RunGrammar
+from websocket_core.wire import RunGrammar
 
 DEFAULT_URL = "ws://127.0.0.1:8000/ws"
 STEPS = ("agent_started", "agent_thinking", "tool_executing", "tool_completed", "agent_completed")

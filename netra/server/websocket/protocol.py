@@ -14,7 +14,9 @@ from autobahn.websocket.types import ConnectionDeny
 from netra.server.websocket.framing import EXTENSION, server_binary_frame, server_frame, server_frames
 from netra.server.websocket.handshake_headers import plain_headers
 from netra.server.websocket.incoming import IncomingMessages
-from netra.server.websocket.last_words import FLOODING, SENDABLE, TOO_SLOW, close_reason
+from netra.server.websocket.last_words import SENDABLE, close_reason, error_frame
+from websocket_core.wire import Closing
+from websocket_core.wire.close_codes import FLOODING_PINGS, TOO_SLOW
 
 log = logging.getLogger(__name__)
 
@@ -183,9 +185,13 @@ class WebSocketProtocol(IncomingMessages):
     def flooded(self) -> None:
         """Too many frames came: say so, and hear nothing more until the connection is cut."""
         if self.state == self.STATE_OPEN:
-            self.transport.write(FLOODING)
-            self.close(4429)
+            self._end(FLOODING_PINGS)
         self.deaf = True
+
+    def _end(self, closing: Closing) -> None:
+        """Say why, then close."""
+        self.transport.write(error_frame(closing))
+        self.close(closing.close_code)
 
     # --- from the application
 
@@ -265,8 +271,7 @@ class WebSocketProtocol(IncomingMessages):
             if not pending or self.transport.moved != self.moved:
                 self.moved, self.moved_at = self.transport.moved, now
             if now - self.moved_at > limits.stall:
-                self.transport.write(TOO_SLOW)
-                self.close(4408)
+                self._end(TOO_SLOW)
             elif now - self.heard > limits.silence and not self.is_full:
                 self.wasNotCleanReason = "nothing was heard from the client"
                 self.dropConnection(abort=True)

@@ -11,7 +11,7 @@ from playwright.sync_api import Browser, expect
 from e2e.websocket_core.conftest import Staging
 from e2e.websocket_core.test_factory_staging_validation import connect, receive
 from integration.faults.patient_client import PatientClient, journal_of
-from websocket_core.wire.events import CRITICAL
+from websocket_core.wire import CRITICAL
 
 # One group: whoever runs tests side by side starts staging once.
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(400)]

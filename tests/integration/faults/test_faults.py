@@ -14,7 +14,7 @@ from servers.netra import Installation, NetraServer
 from servers.postgres import PostgresServer
 from servers.process_probe import metrics
 from servers.valkey import ValkeyServer
-from websocket_core.wire.grammar import RunGrammar
+from websocket_core.wire import RunGrammar
 
 USERS = ("105945141827451681156", "github_user_98765432101", "auth0|abc123def456")
 AGENTS = {

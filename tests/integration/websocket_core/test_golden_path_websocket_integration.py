@@ -9,7 +9,7 @@ from netra.agents.errors import AgentError, ToolError
 from test_framework.gateway import kinds
 from test_framework.ssot.factories import USER_ID_EXAMPLES
 from websocket_core.testing.sockets import check_run
-from websocket_core.wire.events import CRITICAL, TERMINAL
+from websocket_core.wire import CRITICAL, TERMINAL
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

@@ -24,7 +24,7 @@ KNOWN = {
     ("agents/management/commands/worker.py", "uvloop"): OPTIONAL,
     ("netra/admin_site.py", "netra.front_page"): EARLY,
     ("netra/asgi.py", "netra.agents.service.runtime"): EARLY,
-    ("netra/asgi.py", "websocket_core.consumer.routing"): EARLY,
+    ("netra/asgi.py", "websocket_core.consumer"): EARLY,
     ("netra/asgi.py", "websocket_core.gateway"): EARLY,
     ("netra/project/apps.py", "django.contrib.sessions.models"): READY,
     ("netra/project/apps.py", "netra.logs"): READY,

@@ -9,8 +9,7 @@ from channels.layers import get_channel_layer
 from netra.project.asgi import application
 from test_framework.gateway import issue_token, settle
 from test_framework.ssot.factories import GOOGLE
-from websocket_core.connections.connection import WebSocketConnection
-from websocket_core.connections.transports import BareTransport
+from websocket_core.connections import BareTransport, WebSocketConnection
 from websocket_core.gateway import get_gateway
 from websocket_core.ids import UserID
 from websocket_core.models import Connection

@@ -12,8 +12,7 @@ import pytest
 from netra.agents.service.runtime import RunRuntime
 from test_framework.gateway import issue_token, settle
 from test_framework.ssot.factories import GITHUB, GOOGLE, create_test_manager
-from websocket_core.connections.connection import WebSocketConnection
-from websocket_core.connections.transports import BareTransport
+from websocket_core.connections import BareTransport, WebSocketConnection
 from websocket_core.database import db
 from websocket_core.errors import UserIsolationError
 from websocket_core.gateway import get_gateway

@@ -41,7 +41,7 @@ def remembered() -> int:
     """Threads that the only connection remembers something of."""
     (connection,) = get_gateway().hub.connections()
     assert connection.delivery is not None
-    return len(connection.delivery._lanes) + len(connection.delivery._positions)
+    return len(connection.delivery._lanes) + len(connection.delivery._threads.positions)
 
 
 async def write(thread: str) -> None:

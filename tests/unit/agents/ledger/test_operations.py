@@ -20,10 +20,9 @@ from netra.agents.ledger.starts import Started, StartRun
 from netra.agents.models import Approval, Memory, Run
 from test_framework.journal_operations import Violating, blocked, state, states
 from test_framework.ssot.factories import GITHUB, GOOGLE
+from websocket_core.connections import BareTransport, WebSocketConnection
 from websocket_core.connections import log as connection_log
-from websocket_core.connections.connection import WebSocketConnection
 from websocket_core.connections.log import ConnectionLog
-from websocket_core.connections.transports import BareTransport
 from websocket_core.database import db
 from websocket_core.gateway import get_gateway
 from websocket_core.ids import UserID

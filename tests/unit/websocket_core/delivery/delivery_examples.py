@@ -1,6 +1,6 @@
 """Short words for the examples of delivery: events, a machine, a resume, the answer to a read."""
 
-from websocket_core.delivery.machine import Delivery
+from websocket_core.delivery import Delivery
 
 BIG = 10_000
 

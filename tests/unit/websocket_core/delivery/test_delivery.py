@@ -5,7 +5,7 @@ import tracemalloc
 import pytest
 
 from unit.websocket_core.delivery.delivery_examples import BIG, answer, delivery, event, events, resume
-from websocket_core.delivery.machine import Read
+from websocket_core.delivery import Read
 
 # Hints
 

@@ -18,7 +18,7 @@ from hypothesis.stateful import (
     rule,
 )
 
-from websocket_core.delivery.machine import Delivery, Locate, Read
+from websocket_core.delivery import Delivery, Locate, Read
 
 THREADS = ("a", "b", "c")
 LONGEST = 60
@@ -158,7 +158,7 @@ class DeliveryMachine(RuleBasedStateMachine):
     @precondition(lambda self: hasattr(self, "delivery"))
     @rule()
     def settle(self):
-        self.delivery.settle()
+        self.delivery._threads.settle()
 
     # The client acts
 

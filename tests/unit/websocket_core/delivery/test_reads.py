@@ -3,7 +3,7 @@
 import pytest
 
 from unit.websocket_core.delivery.delivery_examples import BIG, answer, delivery, event, events, resume
-from websocket_core.delivery.machine import Locate, Read
+from websocket_core.delivery import Locate, Read
 
 # Threads that were not among the heads
 

@@ -1,7 +1,7 @@
 """Resumes and watch lists: where a thread goes on, and when it is silent."""
 
 from unit.websocket_core.delivery.delivery_examples import BIG, answer, delivery, event, events, resume
-from websocket_core.delivery.machine import Read
+from websocket_core.delivery import Read
 
 # Resume
 

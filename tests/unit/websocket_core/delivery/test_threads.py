@@ -92,7 +92,7 @@ def test_threads_at_rest__keep_their_places_and_cost_no_more_than_promised():
 
     assert size_of(make) < 5000 * 320
     machine = make()
-    machine.settle()
+    machine._threads.settle()
     assert not machine._lanes
     machine.hint("thread-17", 2, ["second"])
     machine.hint("thread-17", 1, ["first"])
@@ -105,9 +105,9 @@ def test_paused_threads__go_on_from_their_places_when_they_are_watched_again():
     machine.watch([])
     for number in range(1, 4):
         machine.hint("a", 3 + number, events("a", 3 + number, 3 + number))
-        machine.settle()
+        machine._threads.settle()
     machine.hint("b", 1, events("b", 1, 1))
-    machine.settle()
+    machine._threads.settle()
     assert (machine.take(BIG), machine.cursor("a"), machine.cursor("b")) == ([], 3, 0)
     machine.watch(None)
     answer(machine, "a", 6)
@@ -138,7 +138,7 @@ def test_thread_that_lost_its_end__the_client_may_still_name_what_it_was_sent():
     (read,) = machine.reads()
     machine.page(read, [])  # a backup was restored
     assert machine.take(BIG) == ["replaying r a 3-5", "resumed r a 2"]
-    machine.settle()
+    machine._threads.settle()
     assert machine.ack({"a": 5}) == {}
     machine.hint("b", 1, ["meets"])
     machine.hint("a", 3, ["goes on"])
@@ -151,7 +151,7 @@ def test_thread_that_a_read_is_under_way_for__is_not_at_rest():
     (read,) = machine.reads()
     machine.hint("a", 1, events("a", 1, 2))
     assert machine.take(BIG) == events("a", 1, 2)
-    machine.settle()
+    machine._threads.settle()
     machine.page(read, events("a", 1, 3))
     machine.hint("a", 3, events("a", 3, 3))
     assert machine.take(BIG) == [event("a", 3)]
@@ -161,7 +161,7 @@ def test_thread_that_a_read_is_under_way_for__is_not_at_rest():
 def test_thread_named_at_its_beginning__has_a_place_though_its_head_is_not_known():
     machine = delivery(complete=False)
     resume(machine, "a", 0, 0)
-    machine.settle()
+    machine._threads.settle()
     assert machine.cursor("a") == 0
 
 
@@ -220,13 +220,13 @@ def test_watch__touches_what_changes_and_nothing_else(monkeypatch):
     for number in range(1000):
         resume(machine, f"t{number}", 0, 5)
     touched = []
-    set_watched = type(machine)._set_watched
+    set_watched = type(machine._flow)._set_watched
 
     def recorded(*args, **keys):
         touched.append(args)
         return set_watched(*args, **keys)
 
-    monkeypatch.setattr(type(machine), "_set_watched", recorded)
+    monkeypatch.setattr(type(machine._flow), "_set_watched", recorded)
     machine.watch(["t1", "t2"])
     touched.clear()
     machine.watch(["t2", "t3"])

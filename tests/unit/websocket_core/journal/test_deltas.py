@@ -15,7 +15,7 @@ from websocket_core.gateway import get_gateway
 from websocket_core.journal.transaction import JOIN_LIMIT, Append, Operation, Transaction
 from websocket_core.models import Event
 from websocket_core.testing.sockets import texts_of
-from websocket_core.wire.encoding import UnserialisableError
+from websocket_core.wire import UnserialisableError
 
 pytestmark = pytest.mark.usefixtures("each_database")
 
