@@ -81,6 +81,22 @@ async def test_context_emitter_and_manager__in_one_run__one_way_and_one_order(ea
     assert manager.noted[-1] == "agent_completed"
 
 
+@pytest.mark.parametrize("commits", [["unclear"], ["lost", "unclear"]], ids=" ".join)
+async def test_commit_without_an_answer__has_each_event_once_and_in_order(each_database, faults, make, commits) -> None:
+    async def body(ctx, input):
+        faults.commits.extend(commits)
+        for number in range(5):
+            await ctx.publish_state(number)
+        assert await UnifiedWebSocketEmitter(manager).emit_agent_state(state=5)
+        await ctx.publish_state(6)
+
+    make(body)
+    manager = create_test_manager()
+    await execute(manager)
+    found = await journal_of(manager)
+    assert [data.get("state") for _, data in found] == [None, *range(7), None]
+
+
 async def test_what_closes_a_run__goes_the_same_way(make, manager) -> None:
     async def body(ctx, input):
         await ctx.tool("search").begin()
