@@ -11,7 +11,8 @@ import asyncio
 import logging
 from typing import Protocol
 
-from websocket_core.bell.doorbell import Doorbell
+from websocket_core.bell import Bell
+from websocket_core.bell.thread_bell import thread_bell
 from websocket_core.conf import conf
 from websocket_core.connections import ConnectionLog, Hub, Watchdog
 from websocket_core.database import db
@@ -40,7 +41,7 @@ class Gateway:
         serves: whether the loop goes on until the process is told to end. Others end with what they were made for:
             `async_to_sync` in a command, in a task of a queue or in a view under WSGI, `asyncio.run` in a script. A
             run, or a message on its way to the channel layer, does not survive that; so neither is left to such a loop.
-        bell: tells connections, in every process, what was committed here.
+        bell: rings, in every process, with news of what happened here.
         journal: commits what happens on this loop.
         hub: the connections of this loop.
         watchdog: looks, while there are any, for what the hub was not told.
@@ -50,7 +51,7 @@ class Gateway:
     def __init__(self) -> None:
         self.loop = asyncio.get_running_loop()
         self.serves = self._begun = False
-        self.bell = Doorbell(lambda: self.serves)
+        self.bell = Bell(self.loop, thread_bell.outage, stand_in=lambda: None if self.serves else thread_bell.bell)
         self.journal = Journal(self.bell)
         self.hub = Hub(ConnectionLog(self.journal))
         self.watchdog = Watchdog(self.hub)
@@ -79,7 +80,13 @@ class Gateway:
 
         What fails is logged and does not keep the rest from ending. Idempotent.
         """
-        steps = [self.hub.drain, *(part.drain for part in self._parts), self.journal.flush, self.limits.stop]
+        steps = [
+            self.hub.drain,
+            *(part.drain for part in self._parts),
+            self.journal.flush,
+            self.limits.stop,
+            self.bell.close,
+        ]
         for step in steps:
             try:
                 await step()
@@ -131,5 +138,5 @@ def _open() -> list[Gateway]:
 
 # Prometheus asks when it wants to know, and hears of all event loops of the process.
 metrics.journal_backlog.set_function(lambda: sum(gateway.journal.backlog for gateway in _open()))
-metrics.waiting_rings.set_function(lambda: sum(gateway.bell.waiting for gateway in _open()))
+metrics.waiting_rings.set_function(lambda: thread_bell.waiting + sum(gateway.bell.waiting for gateway in _open()))
 metrics.tasks.set_function(lambda: sum(len(asyncio.all_tasks(gateway.loop)) for gateway in _open()))

@@ -12,10 +12,9 @@ from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any
 
-from websocket_core.bell.groups import user_group
+from websocket_core.bell import control_news
 from websocket_core.conf import conf
 from websocket_core.connections import (
-    CONTROL_MESSAGE,
     WebSocketConnection,
     bare_connection,
     connection_of,
@@ -193,7 +192,7 @@ class UnifiedWebSocketManager:
         if not isinstance(message.get("event_type"), str):
             raise ValueError("a control frame needs a string `event_type`")
         text = encoding.encode(dict(message))
-        return await get_gateway().bell.sent(user_group(user_id), {"type": CONTROL_MESSAGE, "text": text})
+        return await get_gateway().bell.rung(control_news(user_id, text))
 
     async def send_to_thread(self, thread_id: str, message: Mapping[str, Any]) -> bool:
         """A control frame about one thread of the user to all of the user's live connections; `thread_id` is put in.
@@ -290,7 +289,7 @@ class UnifiedWebSocketManager:
             raise UserIsolationError()
 
     async def _deliver_to_bare(self, seq: int) -> None:
-        """Sockets added by code get the event before `emit` returns; the ring that follows finds it sent."""
+        """Sockets added by code get the event before `emit` returns; the news that follows finds it sent."""
         for connection_id in list(self._bare):
             connection = self._connections.get(connection_id)
             if connection is None:

@@ -1,42 +1,23 @@
-"""The bell that tells runners, in every process, to look for new wishes: somebody stopped a run, or decided."""
+"""News for those who execute runs, in every process: somebody stopped a run, decided, or began one elsewhere."""
 
 from __future__ import annotations
 
-import asyncio
-import logging
 from collections.abc import Callable
-from contextlib import suppress
-from functools import partial
-
-from channels.layers import get_channel_layer
 
 from netra.agents.conf import conf
-from websocket_core.process.background import Outage, repeat
-
-log = logging.getLogger(__name__)
+from websocket_core.bell import Listener, News
 
 RUNNERS_GROUP = "netra.runners"
-LOOK_MESSAGE = "netra.look"  # somebody's wishes changed
+RUNNERS_NEWS = News(RUNNERS_GROUP, {"type": "netra.wishes", "group": RUNNERS_GROUP}, once=True)
 
 
 async def listen(look: Callable[[], None]) -> None:
-    """Call `look` whenever another process rings, until cancelled. A ring that is lost costs `LOOK_SECONDS`."""
-    outage = Outage(log, "runners' bell", f"wishes are looked for every {conf.LOOK_SECONDS} s")
-    await repeat(outage, partial(_hear, look, outage))
-
-
-async def _hear(look: Callable[[], None], outage: Outage) -> None:
-    """Join the group and hear its rings, until the channel layer fails."""
-    layer = get_channel_layer()
-    channel = await layer.new_channel()
-    await layer.group_add(RUNNERS_GROUP, channel)
-    outage.over()
-    look()  # for what was rung while nobody listened
-    try:
-        while True:
-            await layer.receive(channel)
-            look()
-    finally:
-        with suppress(Exception):  # the channel layer that failed may refuse this, too
-            async with asyncio.timeout(2):
-                await layer.group_discard(RUNNERS_GROUP, channel)
+    """Call `look` whenever a process rings for runners, until cancelled. News that is lost costs `LOOK_SECONDS`."""
+    listener = Listener(
+        "runners",
+        lambda message: look(),
+        meanwhile=f"wishes are looked for every {conf.LOOK_SECONDS} s",
+        always=[RUNNERS_GROUP],
+        entered=look,
+    )
+    await listener.run()

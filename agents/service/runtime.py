@@ -27,9 +27,9 @@ from netra.agents.observing import metrics
 from netra.agents.observing.run_watch import ended
 from netra.agents.observing.tracing import Span, get_tracer
 from netra.agents.registry.registered import find
-from netra.agents.running.bell import LOOK_MESSAGE, RUNNERS_GROUP
+from netra.agents.running.bell import RUNNERS_NEWS
 from netra.agents.running.runner import get_runner
-from websocket_core.bell.announcer import announce
+from websocket_core.bell import ring_after_commit
 from websocket_core.database import db
 from websocket_core.errors import (
     AlreadyDecided,
@@ -213,7 +213,7 @@ class RunRuntime:
 
     async def _tell_runners(self) -> None:
         get_runner().look()
-        get_gateway().bell.send(RUNNERS_GROUP, {"type": LOOK_MESSAGE})
+        get_gateway().bell.ring(RUNNERS_NEWS)
 
 
 def _note_start(span: Span, outcome: str, *, refused: bool = False) -> None:
@@ -266,5 +266,5 @@ def request_stop(run: Run, reason: str) -> bool:
     if stopped.freed and not get_executor().claims_at_start:
         _enqueue_next(run.user_id, thread_id)
     elif stopped.freed or stopped.asked:
-        announce(RUNNERS_GROUP, {"type": LOOK_MESSAGE})
+        ring_after_commit(RUNNERS_NEWS)
     return True

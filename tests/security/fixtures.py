@@ -12,7 +12,7 @@ from django.db import connections
 
 from security.issuer import Issuer
 from security.provider import Provider
-from websocket_core.bell.announcer import announcer
+from websocket_core.bell.thread_bell import thread_bell
 from websocket_core.database import db
 
 
@@ -40,9 +40,9 @@ def provider(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Provider]:
 
 @pytest.fixture(autouse=True)
 def no_threads_left() -> Iterator[None]:
-    """End the threads of the database and of rings with the test that made them."""
+    """End the threads of the database and of the bell with the test that made them."""
     yield
-    announcer.close()
+    thread_bell.close()
     db.close_all()
     # The thread of Django's own async queries stays, without its connection: PostgreSQL drops no database in use.
     SyncToAsync.single_thread_executor.submit(connections.close_all).result(30)

@@ -17,7 +17,7 @@ from netra.project.asgi import application
 from security.fixtures import log_in
 from websocket_core import auth
 from websocket_core.auth import Identity
-from websocket_core.bell.credential_news import announce
+from websocket_core.bell import credentials_news, ring_after_commit
 from websocket_core.database import db
 from websocket_core.gateway import get_gateway
 from websocket_core.testing.sockets import Client, InProcessSocket
@@ -151,11 +151,11 @@ async def test_ring__asks_about_its_user_alone(visit: Visit, settings, monkeypat
 
     monkeypatch.setattr(auth, "review", counted)
     await User.objects.aupdate(is_active=False)  # tells nobody
-    announce(bob_id)
+    ring_after_commit(credentials_news(bob_id))
     assert await bob.closed() == 4401
     assert asked == [{bob_id}]
     assert (await ann.ask("ping", payload=1))["payload"] == 1
-    announce(ann_id)
+    ring_after_commit(credentials_news(ann_id))
     assert await ann.closed() == 4401
 
 
@@ -176,7 +176,7 @@ async def test_ring__is_answered_although_the_channel_layer_hangs(visit: Visit, 
         def __getattr__(self, name: str) -> None:
             raise ConnectionError
 
-    monkeypatch.setattr("websocket_core.connections.hub.get_channel_layer", Hanging)
+    monkeypatch.setattr("websocket_core.bell.listener.get_channel_layer", Hanging)
     for member in get_gateway().hub._members.values():
         member.joined = False
     await asyncio.wait_for(hangs.wait(), 20)

@@ -1,4 +1,4 @@
-"""What changes a user's credentials, heard through Django's signals and announced once it is committed.
+"""What changes a user's credentials, learnt from Django's signals; the bell rings once it is committed.
 
 Bulk updates and raw SQL send no signals. They are noticed too, seconds later, when credentials are looked at again.
 """
@@ -19,10 +19,10 @@ from django.db import models, transaction
 from django.db.models.signals import post_delete, post_save
 from django.utils import timezone
 
-from websocket_core.bell.credential_news import announce
+from websocket_core.bell import credentials_news, ring_after_commit
 from websocket_core.models import AccessToken
 
-# Fields of a user whose change ends credentials. Saving others, such as `last_login` at every log-in, rings nobody.
+# Fields of a user whose change ends credentials. Saving others, such as `last_login` at every log-in, rings no bell.
 USER_FIELDS = frozenset({"password", "is_active"})
 # Django tells of a log-out just before it ends the session.
 LOGOUT_SECONDS = 0.5
@@ -43,13 +43,13 @@ def connect() -> None:
 def on_logged_out(user: AbstractBaseUser | None = None, **kwargs: Any) -> None:
     """A session ends."""
     if user is not None:
-        _announce(str(user.pk), after=LOGOUT_SECONDS)
+        _ring(str(user.pk), after=LOGOUT_SECONDS)
 
 
 def on_session_deleted(instance: AbstractBaseSession, using: str, **kwargs: Any) -> None:
     """A session has ended, by log-out or otherwise. Clearing away old ones tells nobody anything new."""
     if instance.expire_date > timezone.now() and (user_id := instance.get_decoded().get(SESSION_KEY)):
-        _announce(user_id, using)
+        _ring(user_id, using)
 
 
 def on_user_saved(
@@ -57,21 +57,22 @@ def on_user_saved(
 ) -> None:
     """A password or the right to log in may have changed."""
     if not created and (update_fields is None or USER_FIELDS.intersection(update_fields)):
-        _announce(str(instance.pk), using)
+        _ring(str(instance.pk), using)
 
 
 def on_user_deleted(instance: models.Model, using: str, **kwargs: Any) -> None:
     """A user is gone: tokens of this id would otherwise go on, since a token needs no user row."""
     user_id = str(instance.pk)
     AccessToken.objects.filter(user_id=user_id, revoked_at=None).update(revoked_at=timezone.now())
-    _announce(user_id, using)
+    _ring(user_id, using)
 
 
 def on_token_changed(instance: AccessToken, using: str, created: bool = False, **kwargs: Any) -> None:
     """A token was revoked, shortened or deleted."""
     if not created:
-        _announce(instance.user_id, using)
+        _ring(instance.user_id, using)
 
 
-def _announce(user_id: str, using: str | None = None, after: float = 0.0) -> None:
-    transaction.on_commit(partial(announce, user_id, after=after), using=using, robust=True)
+def _ring(user_id: str, using: str | None = None, after: float = 0.0) -> None:
+    news = credentials_news(user_id)
+    transaction.on_commit(partial(ring_after_commit, news, after=after), using=using, robust=True)

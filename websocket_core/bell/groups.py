@@ -1,8 +1,7 @@
 """From a user id to the name of that user's channel group.
 
 Channels allows ASCII letters, digits, `-`, `_`, `.` and fewer than 100 characters, while real user ids hold `|`, `@`,
-unicode and 255 characters. Cleaning an
-id up could merge two users; a hash of its bytes cannot (256 bits).
+unicode and 255 characters. Cleaning an id up could merge two users; a hash of its bytes cannot (256 bits).
 """
 
 from __future__ import annotations

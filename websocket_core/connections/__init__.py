@@ -9,14 +9,13 @@ Read: `transports`, `connection`, `journal_reads`, `resume`; then `hub`, `admiss
 
 from websocket_core.connections.admission import bare_connection, connection_of, welcome, welcome_bare
 from websocket_core.connections.connection import WebSocketConnection
-from websocket_core.connections.hub import CONTROL_MESSAGE, Hub
+from websocket_core.connections.hub import Hub
 from websocket_core.connections.log import ConnectionLog
 from websocket_core.connections.resume import Resume, resume_threads
 from websocket_core.connections.transports import BareTransport, Transport
 from websocket_core.connections.watchdog import Watchdog
 
 __all__ = [
-    "CONTROL_MESSAGE",
     "BareTransport",
     "ConnectionLog",
     "Hub",

@@ -12,7 +12,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from websocket_core.auth import Identity
-from websocket_core.bell.groups import user_group
+from websocket_core.bell import user_group
 from websocket_core.conf import conf
 from websocket_core.connections.counts import Counts
 from websocket_core.connections.journal_reads import carry_out
@@ -139,7 +139,7 @@ class WebSocketConnection:
         return self.user_id, thread_id
 
     def hint(self, owner_id: str, hints: Sequence[Any], at: float = 0.0) -> None:
-        """The doorbell rang for threads of an owner: `[thread_id, first_seq, last_seq, frames]` each."""
+        """Hear news of an owner's threads: `(thread_id, first_seq, last_seq, frames)` each."""
         delivery = self.delivery
         if delivery is None:
             for thread_id, _, last_seq, _ in hints:

@@ -1,4 +1,4 @@
-"""An operator's wish to close connections: a mark on their rows, and a ring for the processes that hold them."""
+"""An operator's wish to close connections: a mark on their rows, and news for the processes that hold them."""
 
 from __future__ import annotations
 
@@ -6,9 +6,7 @@ from collections.abc import Iterable
 
 from django.utils import timezone
 
-from websocket_core.bell.announcer import announce
-from websocket_core.bell.groups import user_group
-from websocket_core.connections.hub import CLOSE_MESSAGE
+from websocket_core.bell import close_news, ring_after_commit
 from websocket_core.models import Connection
 
 
@@ -22,5 +20,5 @@ def request_disconnect(connection_ids: Iterable[str]) -> int:
     users = set(wanted.values_list("user_id", flat=True))
     count = wanted.update(close_requested_at=timezone.now())
     for user_id in users:
-        announce(user_group(user_id), {"type": CLOSE_MESSAGE})
+        ring_after_commit(close_news(user_id))
     return count

@@ -11,30 +11,20 @@ import asyncio
 import logging
 import random
 from collections.abc import Iterator
-from typing import Any
 
-from channels.layers import get_channel_layer
-
-from websocket_core.bell import groups
-from websocket_core.bell.doorbell import EVENTS_MESSAGE
+from websocket_core.bell import Listener, Message, groups
 from websocket_core.conf import conf
 from websocket_core.connections.connection import WebSocketConnection
 from websocket_core.connections.log import ConnectionLog
 from websocket_core.connections.watched import Attendant
 from websocket_core.ids import OwnerID, UserID
 from websocket_core.process import metrics
-from websocket_core.process.background import Outage, repeat
 from websocket_core.process.tasks import process_task
 from websocket_core.wire import close_codes
 
 log = logging.getLogger(__name__)
 
-CONTROL_MESSAGE = "netra.control"  # {"text"}: a control frame for all connections of a user
-CREDENTIALS_MESSAGE = "netra.credentials"  # check this user's credentials now
-LAYER_SECONDS = 5.0  # that an answer of the channel layer is waited for
 LOG_SECONDS = 2.0  # that the last connection waits for its row to be written
-BURST = 256  # group messages handed on before others have a turn
-CLOSE_MESSAGE = "netra.close"  # look which connections an operator wants closed
 
 
 class _Member:
@@ -59,12 +49,8 @@ class Hub:
     def __init__(self, connection_log: ConnectionLog) -> None:
         self.log = connection_log
         self._members: dict[str, _Member] = {}
-        self._channel = ""
-        self._open = asyncio.Event()  # there is a channel
-        self._opening = asyncio.Lock()
+        self._listener = Listener("connections", self._deliver, meanwhile="the watchdog delivers until it is back")
         self._tasks: list[asyncio.Task[None]] = []
-        self._hearing = Outage(log, "channel layer", "the watchdog delivers until it is back")
-        self._joining = Outage(log, "groups of the channel layer", "the watchdog delivers until it is back")
         self._attendants: list[Attendant] = []
 
     def __len__(self) -> int:
@@ -101,7 +87,7 @@ class Hub:
         metrics.connections.inc()
         async with member.lock:
             if not member.joined and member.connections:
-                await self._enter(connection.group, member)
+                member.joined = await self._listener.join(connection.group)
 
     async def leave(self, connection: WebSocketConnection) -> None:
         """Forget a connection.
@@ -118,11 +104,7 @@ class Hub:
             if not member.connections and self._members.get(connection.group) is member:
                 if member.joined:
                     member.joined = False
-                    try:
-                        async with asyncio.timeout(LAYER_SECONDS):
-                            await get_channel_layer().group_discard(connection.group, self._channel)
-                    except Exception as error:  # noqa: BLE001 - a channel layer that is away refuses nobody
-                        log.debug("group_discard failed: %s", error)
+                    await self._listener.leave(connection.group)
                 if not member.connections:
                     del self._members[connection.group]
                     groups.left(connection.user_id)
@@ -133,7 +115,10 @@ class Hub:
         """Enter the groups that could not be entered before, as far as the channel layer lets us."""
         for group, member in list(self._members.items()):
             async with member.lock:
-                if not member.joined and member.connections and not await self._enter(group, member):
+                if member.joined or not member.connections:
+                    continue
+                member.joined = await self._listener.join(group)
+                if not member.joined:
                     # It may still be away: then the others need not wait for it, too. It may be this group alone:
                     # then the next look has to begin with the others.
                     if self._members.get(group) is member:
@@ -149,25 +134,10 @@ class Hub:
         ]
         await asyncio.gather(*closing, return_exceptions=True)
 
-    async def _enter(self, group: str, member: _Member) -> bool:
-        try:
-            async with asyncio.timeout(LAYER_SECONDS):
-                async with self._opening:  # one for all of the hub's groups, whoever comes first
-                    if not self._channel:
-                        self._channel = await get_channel_layer().new_channel()
-                        self._open.set()
-                await get_channel_layer().group_add(group, self._channel)
-            member.joined = True
-            self._joining.over()
-        except Exception as error:  # noqa: BLE001 - a channel layer that is away refuses nobody
-            self._joining.note(error)
-        return member.joined
-
     def _start(self) -> None:
-        self._channel = ""
-        self._open.clear()
+        self._listener.open_anew()
         self._tasks = [
-            process_task(repeat(self._hearing, self._listen), "netra-hub"),
+            process_task(self._listener.run(), "netra-hub"),
             *(process_task(attendant.run(), "netra-watchdog") for attendant in self._attendants),
         ]
 
@@ -185,41 +155,26 @@ class Hub:
         except TimeoutError:
             pass  # the log goes on by itself
 
-    async def _listen(self) -> None:
-        layer = get_channel_layer()
-        await self._open.wait()
-        take_nowait = getattr(layer, "take_nowait", None)  # our in-process layer's: no turn of the loop for each
-        message = await layer.receive(self._channel)
-        for _ in range(BURST):
-            try:
-                self._deliver(message)
-            except Exception:
-                log.exception("a group message could not be delivered")
-            message = None if take_nowait is None else take_nowait(self._channel)
-            if message is None:
-                break
-
-    def _deliver(self, message: dict[str, Any]) -> None:
+    def _deliver(self, message: Message) -> None:
         member = self._members.get(message["group"])
         if member is None:
             return
-        kind = message["type"]
-        if kind == EVENTS_MESSAGE:
-            hints, at = message["hints"], message.get("at", 0.0)
+        if message["type"] == "netra.events":
+            hints, at = message["threads"], message["at"]
             for connection in member.connections:
                 try:
                     connection.hint(member.owner_id, hints, at)
                 except Exception:  # one connection's trouble is not that of the user's others
                     log.exception("connection %s could not take a hint", connection.connection_id)
-        elif kind == CONTROL_MESSAGE:
+        elif message["type"] == "netra.control":
             for connection in member.connections:
                 try:
                     connection.control(message["text"])
                 except Exception:
                     log.exception("connection %s could not take a control frame", connection.connection_id)
-        elif kind == CREDENTIALS_MESSAGE:
+        elif message["type"] == "netra.credentials":
             for attendant in self._attendants:
                 attendant.credentials_changed(message["group"])
-        elif kind == CLOSE_MESSAGE:
+        elif message["type"] == "netra.close":
             for attendant in self._attendants:
                 attendant.close_asked()

@@ -14,7 +14,7 @@ from collections.abc import Collection
 from datetime import UTC, datetime, timedelta
 from itertools import islice
 
-from websocket_core.bell.groups import user_group
+from websocket_core.bell import user_group
 from websocket_core.conf import conf
 from websocket_core.connections.connection import WebSocketConnection
 from websocket_core.connections.credential_watch import CredentialWatch

@@ -1,9 +1,9 @@
 """What one connection is sent, and when: the cursor logic of delivery. Pure: no I/O, no clock, no event loop.
 
-The channel layer is a doorbell that may lose, double, delay or reorder; the journal is the truth. `Delivery` turns
-hints into an outbox that holds, for each thread, exactly the events after the client's position, in order and without
-a gap. Whatever does not fit (a gap, a full outbox, a thread not watched) is only remembered as a number, and read from
-the journal when there is room for it.
+The bell may lose, double, delay or reorder; the journal is the truth. `Delivery` turns news into an outbox that holds,
+for each thread, exactly the events after the client's position, in order and without a gap. Whatever does not fit (a
+gap, a full outbox, a thread not watched) is only remembered as a number, and read from the journal when there is room
+for it.
 
 The driver calls the inputs as things happen; after each it sends what `take` gives and obeys what `reads` orders, until
 `idle`. Memory is bounded by `max_buffer`, 4 bytes for each event of a window, and `max_threads_bytes` for the positions

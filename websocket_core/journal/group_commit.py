@@ -18,8 +18,7 @@ from typing import Any, NamedTuple
 
 from django.db import IntegrityError, transaction
 
-from websocket_core.bell.announcer import tell
-from websocket_core.bell.doorbell import Doorbell, hints_of
+from websocket_core.bell import Bell, events_news, ring_after_commit
 from websocket_core.conf import conf
 from websocket_core.database import db
 from websocket_core.database.own_transaction import OwnTransaction
@@ -50,21 +49,21 @@ class _Entry(NamedTuple):
 
 
 class _Committed(NamedTuple):
-    """What a transaction brought: a result or an error per operation, and what the doorbell has to tell."""
+    """What a transaction brought: a result or an error per operation, and what the bell rings with."""
 
     results: list[Any]
     transaction: Transaction
 
 
 class Journal:
-    """Takes operations, commits them in batches, tells the doorbell.
+    """Takes operations, commits them in batches, rings the bell.
 
     Args:
-        doorbell: told of every batch.
+        bell: rung after every commit.
     """
 
-    def __init__(self, doorbell: Doorbell) -> None:
-        self.doorbell = doorbell
+    def __init__(self, bell: Bell) -> None:
+        self._bell = bell
         self.own_transaction = OwnTransaction()
         self._checkpoints = Checkpoints()
         self._numbers, self._mark = itertools.count(1), CommitMark()  # of batches, and the row that has the newest
@@ -110,10 +109,10 @@ class Journal:
         return future
 
     async def flush(self) -> None:
-        """Wait until everything queued so far is committed (or has failed), and told."""
+        """Wait until everything queued so far is committed (or has failed), and rung."""
         while self._task is not None:
             await asyncio.wait([self._task])
-        await self.doorbell.flush()
+        await self._bell.flush()
         await self._checkpoints.flush()
 
     @property
@@ -254,7 +253,8 @@ class Journal:
                 metrics.batches.inc()
                 metrics.batch_events.observe(len(committed.transaction.written))
                 metrics.events_appended.inc(len(committed.transaction.written))
-                self.doorbell.ring(committed.transaction.written)
+                for news in events_news(committed.transaction.written):
+                    self._bell.ring(news)
                 _settle(batch, committed.results)
                 self._checkpoints.committed()
                 return
@@ -376,8 +376,8 @@ def commit_now(operation: Operation) -> Any:
         work.lock([operation])
         result = operation.apply(work)
         work.flush()
-    for group, message in hints_of(work.written):
-        tell(group, message)  # each of them: a ring of another thread is no substitute
+    for news in events_news(work.written):
+        ring_after_commit(news)
     if isinstance(result, Exception):
         raise result
     return result

@@ -15,6 +15,7 @@ from typing import Any, ClassVar
 from django.db import IntegrityError
 from django.db import transaction as database
 
+from websocket_core.bell import Written
 from websocket_core.database.db import OUTAGE
 from websocket_core.database.stored_text import encodable, exact
 from websocket_core.errors import LeaseLostError, NotFound, RunOverError, WebSocketCoreError
@@ -203,7 +204,7 @@ class Transaction:
         self.now = datetime.now(UTC)
         self.stamp = events.timestamp(self.now)
         self.rows: dict[ThreadKey, ThreadRow] = {}
-        self.written: list[tuple[ThreadRow, int, str]] = []  # (thread, seq, frame) in order: what the doorbell tells
+        self.written: list[Written] = []  # in order: what the bell rings with
         self.at_end: list[Callable[[], None]] = []  # what can only be judged when every operation was applied
         self._events: list[EventRow] = []  # one for one with `written`
         self._flushed = 0
@@ -324,7 +325,7 @@ class Transaction:
         text = events.frame(event_type, row.thread_id, run_id, seq, self.stamp, data)
         self.count(row, size_of(text))
         self._events.append((row.pk, seq, run_id, event_type, text))
-        self.written.append((row, seq, text))
+        self.written.append((row.user_id, row.thread_id, seq, text))
         if event_type in events.TERMINAL:
             self._over.add((row.pk, run_id))
         return seq
@@ -341,7 +342,7 @@ class Transaction:
                 frame = events.frame(kind, row.thread_id, run_id, seq, self.stamp, _delta_data(kind, stream, text))
                 self.count(row, size_of(frame) - size_of(before))
                 self._events[index] = (pk, seq, run_id, kind, frame)
-                self.written[index] = (row, seq, frame)
+                self.written[index] = (row.user_id, row.thread_id, seq, frame)
                 row.tail = (index, run_id, stream, text)
                 return seq
         seq = self.append(row, run_id, event_type, _delta_data(event_type, stream, delta))

@@ -18,7 +18,7 @@ from redis.asyncio import Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 
-from websocket_core.bell.groups import user_group
+from websocket_core.bell import user_group
 from websocket_core.conf import conf
 from websocket_core.limits.buckets import Limiter
 from websocket_core.process.background import Outage, repeat

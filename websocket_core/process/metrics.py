@@ -19,9 +19,9 @@ commit_seconds = Histogram(
 )
 journal_retries = Counter("netra_journal_retries", "Transactions tried again because the database was away.")
 journal_backlog = Gauge("netra_journal_backlog", "Operations waiting for their commit.")
-waiting_rings = Gauge("netra_rings_waiting", "Group messages waiting for the channel layer.")
-rings_failed = Counter("netra_rings_failed", "Group messages the channel layer refused.")
-rings_dropped = Counter("netra_rings_dropped", "Group messages given up because the channel layer was too slow.")
+waiting_rings = Gauge("netra_rings_waiting", "News waiting for the channel layer.")
+rings_failed = Counter("netra_rings_failed", "News the channel layer refused.")
+rings_dropped = Counter("netra_rings_dropped", "News given up because too much of it waited.")
 layer_dropped = Counter(
     "netra_layer_dropped",
     "Messages that the in-process channel layer dropped: its channel was full, or they expired.",

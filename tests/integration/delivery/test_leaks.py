@@ -14,7 +14,7 @@ from integration.delivery.swarm import Swarm
 from servers.process import wait_for
 from servers.process_probe import descriptors, metrics, resident
 from test_framework.scale import scaled
-from websocket_core.bell.groups import user_group
+from websocket_core.bell import user_group
 
 CROWD = scaled(200, 1000)
 USERS = 50

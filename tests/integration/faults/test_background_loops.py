@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from channels.layers import get_channel_layer
 from django.db.models import F
 from django.test import override_settings
 
@@ -21,10 +22,12 @@ from netra.agents.ledger.endings import ReapRun
 from netra.agents.ledger.starts import Started, StartRun
 from netra.agents.models import Run
 from netra.agents.observing import metrics as run_metrics
+from netra.agents.running.bell import RUNNERS_GROUP
 from netra.agents.service.runtime import RunRuntime
 from netra.agents.service.sweeper import Sweeper
 from test_framework.gateway import Join, MakeAgent
-from websocket_core.bell.announcer import announcer
+from websocket_core.bell import Listener, News
+from websocket_core.bell.thread_bell import thread_bell
 from websocket_core.gateway import get_gateway
 from websocket_core.ids import ThreadID, UserID
 from websocket_core.journal.group_commit import commit_now
@@ -36,6 +39,7 @@ from websocket_core.run_service import StartRequest
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
+NEWS = News("netra.test", {"type": "netra.test"})
 ROOT = Path(__file__).parents[3]
 QUICK = {
     f"NETRA_{name}": 0.02
@@ -97,10 +101,11 @@ async def until(condition: Callable[[], object], stimulus: Callable[[], Awaitabl
 
 
 STEPS = [
-    # hub
-    "websocket_core.connections.hub.get_channel_layer",
+    # hub and its listener
+    "websocket_core.bell.listener.get_channel_layer",
+    "websocket_core.bell.listener.Listener._step",
+    "websocket_core.bell.listener.Listener._enter",
     "websocket_core.layers.InProcessChannelLayer.receive",
-    "websocket_core.connections.hub.Hub._deliver",
     "websocket_core.connections.connection.WebSocketConnection.hint",
     # watchdog, looking and tending
     "websocket_core.connections.watchdog.Watchdog._look",
@@ -111,15 +116,14 @@ STEPS = [
     "websocket_core.connections.credential_watch.CredentialWatch.answer",
     "websocket_core.connections.credential_watch.CredentialWatch.look",
     "websocket_core.connections.hub.Hub.rejoin",
-    # doorbell
-    "websocket_core.bell.doorbell.get_channel_layer",
-    "websocket_core.bell.doorbell.Doorbell._send_some",
-    # runner and its bell
+    # bell
+    "websocket_core.bell.bell.get_channel_layer",
+    "websocket_core.bell.bell.Bell._send_some",
+    # runner
     "netra.agents.running.runner.Runner._look_after_runs",
     "netra.agents.running.runner.Runner._renew_leases",
     "netra.agents.running.runner.Runner._pass_wishes_on",
     "netra.agents.ledger.reading.wishes",
-    "netra.agents.running.bell.get_channel_layer",
     # sweeper
     "netra.agents.service.sweeper.Sweeper._run",
     "netra.agents.service.sweeper.look_after_processes",
@@ -146,42 +150,39 @@ async def test_a_step_that_raises__its_loop_goes_on(
     with override_settings(**QUICK):
         step = first_call_fails(target)
         client = await join()
-        long = await client.start("made", input={"wait": True})  # so that runner, leases and bell have work
+        long = await client.start("made", input={"wait": True})  # so that runner, leases and listener have work
 
         async def speak() -> None:
             await client.finish(await client.start("made"))
 
-        enough = (
-            2 if target.startswith("netra.agents.running.bell") else 3
-        )  # the bell opens its channel once, then it stays
-        await until(lambda: step.calls >= enough, speak)
+        await until(lambda: step.calls >= 3, speak)
         await speak()
         waiting.set()
         assert (await client.finish(long))[-1]["event_type"] == "agent_completed"
 
 
-async def test_announcer__a_channel_layer_that_raises__later_rings_are_sent(
+async def test_thread_bell__a_channel_layer_that_raises__later_news_is_sent(
     first_call_fails: Callable[[str], FirstCallFails], caplog: pytest.LogCaptureFixture
 ) -> None:
-    layer = first_call_fails("websocket_core.bell.announcer.get_channel_layer")
-    announcer.ring("netra.test", {"type": "netra.test"})
-    await until(lambda: announcer.flush(0))
-    announcer.ring("netra.test", {"type": "netra.test"})
-    await until(lambda: announcer.flush(0) and layer.calls == 2)
+    layer = first_call_fails("websocket_core.bell.bell.get_channel_layer")
+    thread_bell.bell.ring(NEWS)
+    await until(lambda: thread_bell.flush(0))
+    thread_bell.bell.ring(NEWS)
+    await until(lambda: thread_bell.flush(0) and layer.calls == 2)
     assert [record.levelname for record in caplog.records if "works again" in record.message] in ([], ["INFO"])
 
 
-async def test_announcer__whose_thread_ended__starts_another() -> None:
-    announcer.ring("netra.test", {"type": "netra.test"})
-    await until(lambda: announcer.flush(0))
-    loop, thread = announcer._loop, announcer._thread
+async def test_thread_bell__whose_thread_ended__starts_another() -> None:
+    thread_bell.bell.ring(NEWS)
+    await until(lambda: thread_bell.flush(0))
+    loop, thread = thread_bell._loop, thread_bell._thread
     assert loop is not None
     assert thread is not None
     loop.call_soon_threadsafe(loop.stop)
     await until(lambda: not thread.is_alive())
-    announcer.ring("netra.test", {"type": "netra.test"})
-    await until(lambda: announcer.flush(0))
-    assert announcer._thread is not thread
+    thread_bell.bell.ring(NEWS)
+    await until(lambda: thread_bell.flush(0))
+    assert thread_bell._thread is not thread
 
 
 async def test_sharing_of_limits__redis_that_answers_rubbish__is_asked_again(
@@ -348,18 +349,30 @@ async def test_an_outage__is_told_when_it_begins_and_when_it_is_over(
 # --- what is started again
 
 
-async def test_runners_bell__after_the_layer_failed_once__a_busy_process_hears_stops_at_once(
-    join: Join, make: MakeAgent, first_call_fails: Callable[[str], FirstCallFails]
+async def test_runners__after_the_layer_failed_once__a_busy_process_hears_stops_at_once(
+    join: Join, make: MakeAgent, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def waits(ctx: Any, input: Any) -> None:
         await asyncio.Event().wait()
 
+    hear_some, heard = Listener._hear_some, 0
+
+    async def hear(listener: Listener) -> None:
+        nonlocal heard
+        if RUNNERS_GROUP in listener._always:
+            heard += 1
+            if heard == 1:
+                await get_channel_layer().group_discard(RUNNERS_GROUP, listener._channel)
+                raise ConnectionError("this is a test")
+        await hear_some(listener)
+
+    monkeypatch.setattr(background, "PAUSE_SECONDS", 0.01)
+    monkeypatch.setattr(Listener, "_hear_some", hear)
     make(waits)
     with override_settings(NETRA_LOOK_SECONDS=60.0):  # so that only the bell can tell
-        receive = first_call_fails("netra.agents.running.bell._hear")
         client = await join()
         run = await client.start("made")
-        await until(lambda: receive.calls >= 2)
+        await until(lambda: heard >= 2)
         await asyncio.to_thread(_stop_as_the_admin_does)
         assert (await client.finish(run))[-1]["event_type"] == "agent_cancelled"
 

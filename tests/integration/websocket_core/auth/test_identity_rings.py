@@ -20,9 +20,8 @@ from django.utils import timezone
 from netra.project.configuration.channel_layer import channel_layers
 from security.fixtures import log_in, no_threads_left  # noqa: F401 - an autouse fixture
 from websocket_core.auth import tokens
-from websocket_core.bell.announcer import Announcer, announcer
-from websocket_core.bell.credential_news import CREDENTIALS_MESSAGE, announce
-from websocket_core.bell.groups import user_group
+from websocket_core.bell import credentials_news, ring_after_commit, user_group
+from websocket_core.bell.thread_bell import thread_bell
 from websocket_core.database import db
 from websocket_core.models import AccessToken
 
@@ -45,11 +44,11 @@ class Listener:
     async def hears(self, user_id, seconds=10.0):
         async with asyncio.timeout(seconds):
             message = await get_channel_layer().receive(self.channel)
-        assert message == {"type": CREDENTIALS_MESSAGE, "user_id": user_id, "group": user_group(user_id)}
+        assert message == credentials_news(user_id).message
 
     async def hears_nothing(self):
         """Everything rung so far has been sent, and none of it came here."""
-        await asyncio.to_thread(announcer.flush, 10)
+        await asyncio.to_thread(thread_bell.flush, 10)
         with pytest.raises(TimeoutError):
             await self.hears("", 0.1)
 
@@ -172,36 +171,40 @@ async def test_ring__comes_after_the_commit_and_not_without(ann):
     await listener.hears_nothing()
 
 
-# --- the announcer itself
+# --- the bell of synchronous code
 
 
-async def test_announce__from_anywhere():
+def ring(user_id, after=0.0):
+    ring_after_commit(credentials_news(user_id), after=after)
+
+
+async def test_thread_bell__from_anywhere():
     listener = await Listener.of("ann")
-    announce("ann")  # inside a running loop
+    ring("ann")  # inside a running loop
     await listener.hears("ann")
-    thread = threading.Thread(target=announce, args=("ann",))
+    thread = threading.Thread(target=ring, args=("ann",))
     thread.start()
     await listener.hears("ann")
-    await asyncio.to_thread(asyncio.run, _announce_in_a_loop("ann"))
+    await asyncio.to_thread(asyncio.run, _ring_in_a_loop("ann"))
     await listener.hears("ann")
     thread.join()
 
 
-async def _announce_in_a_loop(user_id):
-    announce(user_id)
+async def _ring_in_a_loop(user_id):
+    ring(user_id)
 
 
-async def test_announce__waiting_rings_of_a_user_are_one():
+async def test_thread_bell__waiting_rings_of_a_user_are_one():
     listener = await Listener.of("ann", "bob")
     for _ in range(50):
-        announce("ann", after=0.3)
-    announce("bob")
+        ring("ann", after=0.3)
+    ring("bob")
     await listener.hears("bob")
     await listener.hears("ann")
     await listener.hears_nothing()
 
 
-async def test_announce__a_broken_channel_layer_harms_nobody(settings, caplog):
+async def test_thread_bell__a_broken_channel_layer_harms_nobody(settings, caplog):
     settings.CHANNEL_LAYERS = {
         "default": {
             "BACKEND": "channels_redis.pubsub.RedisPubSubChannelLayer",
@@ -210,24 +213,13 @@ async def test_announce__a_broken_channel_layer_harms_nobody(settings, caplog):
     }
     started = time.monotonic()
     for number in range(200):
-        announce(f"user-{number}")
+        ring(f"user-{number}")
     assert time.monotonic() - started < 1
-    assert await asyncio.to_thread(announcer.flush, 30)
+    assert await asyncio.to_thread(thread_bell.flush, 30)
     assert [record.levelname for record in caplog.records if "channel layer" in record.message] == ["WARNING"]
 
 
-async def test_announce__is_bounded(monkeypatch):
-    monkeypatch.setattr("websocket_core.bell.announcer.MAX_WAITING", 10)
-    own = Announcer()
-    for number in range(100):
-        own.ring(f"group-{number}", {"type": "test"}, after=30)
-    assert len(own._waiting) == 10
-    monkeypatch.setattr("websocket_core.bell.announcer.EXIT_SECONDS", 0.1)
-    await asyncio.to_thread(own.close)
-    assert own.flush(0)
-
-
-def test_announce__a_thousand_changes_cost_one_connection_to_redis(settings, redis_url):
+def test_thread_bell__a_thousand_changes_cost_one_connection_to_redis(settings, redis_url):
     """Each in a transaction of its own, from several threads without an event loop, as views and commands do."""
     settings.CHANNEL_LAYERS = channel_layers(redis_url, prefix="rings")
     client = redis.Redis.from_url(redis_url)
@@ -242,7 +234,7 @@ def test_announce__a_thousand_changes_cost_one_connection_to_redis(settings, red
 
     def change():
         for _ in range(100):
-            announce("ann")
+            ring("ann")
             time.sleep(0)
 
     for _ in range(10):
@@ -253,9 +245,9 @@ def test_announce__a_thousand_changes_cost_one_connection_to_redis(settings, red
         for thread in threads:
             thread.join()
         most = max(most, connected())
-    assert announcer.flush(10)
+    assert thread_bell.flush(10)
     assert most - before <= 2
-    announcer.close()
+    thread_bell.close()
     deadline = time.monotonic() + 10
     while connected() > before:
         assert time.monotonic() < deadline
@@ -263,8 +255,8 @@ def test_announce__a_thousand_changes_cost_one_connection_to_redis(settings, red
     client.close()
 
 
-async def test_announce__reaches_another_process_over_redis(settings, redis_url):
+async def test_thread_bell__reaches_another_process_over_redis(settings, redis_url):
     settings.CHANNEL_LAYERS = channel_layers(redis_url, prefix="rings")
     listener = await Listener.of("auth0|ünï")
-    announce("auth0|ünï")
+    ring("auth0|ünï")
     await listener.hears("auth0|ünï")

@@ -7,6 +7,7 @@ import pytest
 
 from test_framework.journal_operations import state
 from test_framework.ssot.factories import GITHUB, GOOGLE
+from websocket_core.bell import Bell, News
 from websocket_core.connections import watchdog
 from websocket_core.gateway import get_gateway
 from websocket_core.journal import reading as journal_read
@@ -45,14 +46,16 @@ async def test_news__does_not_overtake_the_hint_that_is_on_its_way(join, monkeyp
     client = await join()
     await client.ask("ping")
     missed = metrics.hints_missed._value.get()
-    ring, journal = get_gateway().bell.ring, get_gateway().journal
-    late: list[object] = []
-    monkeypatch.setattr(journal.doorbell, "ring", late.append)
+    late: list[News] = []
+    monkeypatch.setattr(Bell, "ring", lambda bell, news: late.append(news))
     started = Append(GOOGLE, "t", "r", None, "agent_started", '{"agent_type":"test","input":{}}')
-    await journal.submit(started)
+    await get_gateway().journal.submit(started)
+    monkeypatch.undo()
+    monkeypatch.setattr(watchdog, "HINT_SECONDS", 0.5)
     await get_gateway().watchdog._look_for_moved()
-    for written in late:
-        ring(written)  # type: ignore[arg-type]
+    assert late
+    for news in late:
+        get_gateway().bell.ring(news)
     began = time.monotonic()
     assert (await client.until("agent_started"))["seq"] == 1
     assert time.monotonic() - began < 0.4

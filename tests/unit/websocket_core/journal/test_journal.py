@@ -9,7 +9,7 @@ from django.db import IntegrityError, transaction
 
 from test_framework.journal_operations import Failing, Violating, blocked, rows, state, states
 from test_framework.ssot.factories import GITHUB, GOOGLE, create_test_context, create_test_manager
-from websocket_core.bell.announcer import announcer
+from websocket_core.bell.thread_bell import thread_bell
 from websocket_core.database import db
 from websocket_core.errors import LeaseLostError, NotFound, WebSocketCoreError
 from websocket_core.gateway import get_gateway
@@ -300,7 +300,7 @@ async def test_commit_now__within_a_callers_transaction__rings_when_that_is_comm
     def view() -> None:
         with transaction.atomic():
             assert commit_now(state("now")) == 2
-            assert announcer.flush(10)  # whatever was rung has gone out
+            assert thread_bell.flush(10)  # whatever was rung has gone out
             asyncio.run_coroutine_threadsafe(get_group_messages(), told).result(10)
             seen.append(len(websocket.frames))
             if not committed:

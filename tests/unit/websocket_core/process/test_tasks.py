@@ -16,7 +16,6 @@ TASKS_OF_THEIR_CREATOR = {
     "agents/workers/procrastinate.py": 3,
     "agents/execution/bare.py": 1,
     "agents/execution/execution.py": 2,
-    "websocket_core/bell/announcer.py": 1,
     "websocket_core/connections/connection.py": 3,
     "websocket_core/consumer/consumer.py": 1,
     "websocket_core/testing/sockets.py": 1,

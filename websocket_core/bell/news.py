@@ -1,0 +1,125 @@
+"""The news that the bell rings with, and the groups they go to.
+
+A message carries the name of its group, since one channel of a process listens in many groups.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Literal, NamedTuple, TypedDict, cast
+
+from websocket_core.bell.groups import user_group
+from websocket_core.conf import conf
+
+Written = tuple[str, str, int, str]  # an event that was committed: user_id, thread_id, seq, frame
+Moved = tuple[str, int, int, list[str]]  # thread_id, first and last seq, the frames between; none: too much to carry
+
+
+class EventsMessage(TypedDict):
+    """These threads of the group's user have moved."""
+
+    type: Literal["netra.events"]
+    group: str
+    threads: list[Moved]
+    at: float  # time.time() of the commit
+
+
+class ControlMessage(TypedDict):
+    """A control frame for all connections of the group's user."""
+
+    type: Literal["netra.control"]
+    group: str
+    text: str
+
+
+class LookMessage(TypedDict):
+    """Look at the database: credentials of the group's user changed, or somebody wants connections closed."""
+
+    type: Literal["netra.credentials", "netra.close"]
+    group: str
+
+
+Message = EventsMessage | ControlMessage | LookMessage
+
+
+class News(NamedTuple):
+    """A message to a group, and how the bell may treat it.
+
+    Attributes:
+        message: with its `type` and its `group`.
+        lossy: readers of the database find by themselves, within a second, what a lost message would have told. When
+            too much waits, this goes first.
+        once: it says "look", nothing else. While one waits for the group, a second one of its type says nothing new.
+        chars: length of the frames it carries.
+    """
+
+    group: str
+    message: Mapping[str, object]
+    lossy: bool = False
+    once: bool = False
+    chars: int = 0
+
+    @property
+    def key(self) -> tuple[str, object]:
+        """Of all news that say the same, if `once`."""
+        return self.group, self.message["type"]
+
+    def without_frames(self) -> News:
+        """The same news of events, for readers to look up: it takes next to no memory."""
+        moved = cast("list[Moved]", self.message["threads"])
+        threads: list[Moved] = [(thread_id, first, last, []) for thread_id, first, last, _ in moved]
+        return self._replace(message={**self.message, "threads": threads}, chars=0)
+
+
+def events_news(written: Iterable[Written]) -> Iterator[News]:
+    """The news of events that were committed together: one for each user, without frames past `HINT_CHARS`.
+
+    Args:
+        written: in order; the events of a thread have consecutive numbers.
+    """
+    users: dict[str, dict[str, tuple[int, list[str]]]] = {}
+    for user_id, thread_id, seq, frame in written:
+        threads = users.get(user_id)
+        if threads is None:
+            threads = users[user_id] = {}
+        moved = threads.get(thread_id)
+        if moved is None:
+            threads[thread_id] = (seq, [frame])
+        else:
+            moved[1].append(frame)
+    now, limit = time.time(), conf.HINT_CHARS
+    for user_id, threads in users.items():
+        group = user_group(user_id)
+        message: EventsMessage = {
+            "type": "netra.events",
+            "group": group,
+            "threads": [(thread_id, seq, seq + len(texts) - 1, texts) for thread_id, (seq, texts) in threads.items()],
+            "at": now,
+        }
+        chars = sum(len(frame) for _, texts in threads.values() for frame in texts)
+        news = News(group, message, lossy=True, chars=chars)
+        yield news if chars <= limit else news.without_frames()
+
+
+def control_news(user_id: str, text: str) -> News:
+    """A control frame for all of a user's connections. Nobody finds it elsewhere: see `Bell.rung`."""
+    group = user_group(user_id)
+    message: ControlMessage = {"type": "netra.control", "group": group, "text": text}
+    return News(group, message)
+
+
+def credentials_news(user_id: str) -> News:
+    """Credentials of this user may have changed. Open connections look by themselves every few seconds, too."""
+    return _look_news(user_id, "netra.credentials")
+
+
+def close_news(user_id: str) -> News:
+    """An operator wants connections of this user closed, as their rows say."""
+    return _look_news(user_id, "netra.close")
+
+
+def _look_news(user_id: str, kind: Literal["netra.credentials", "netra.close"]) -> News:
+    group = user_group(user_id)
+    message: LookMessage = {"type": kind, "group": group}
+    return News(group, message, once=True)
