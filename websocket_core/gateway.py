@@ -76,7 +76,7 @@ class Gateway:
         lifecycle.begin_serving()
 
     async def drain(self) -> None:
-        """Send the connections away, end the parts, commit what is left.
+        """Send the connections away, end the parts, commit what is left; the process need not do it any more.
 
         What fails is logged and does not keep the rest from ending. Idempotent.
         """
@@ -92,6 +92,7 @@ class Gateway:
                 await step()
             except Exception:
                 log.exception("%s failed while draining", step.__qualname__)
+        lifecycle.leave(self)
 
 
 async def _retire() -> None:

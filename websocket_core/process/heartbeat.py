@@ -15,6 +15,7 @@ from websocket_core.conf import conf
 from websocket_core.database import db
 from websocket_core.ids import new_id
 from websocket_core.models import Connection, Process
+from websocket_core.process.lifecycle import lifecycle
 
 BURIED_AT_ONCE = 500  # connections of a dead process that one transaction ends
 
@@ -23,9 +24,13 @@ class ThisProcess:
     """Identity of the running process; forked children get one of their own."""
 
     def __init__(self) -> None:
-        self.kind = "command"  # `serve` and `worker` say what they are
         self._id, self._pid = "", 0
         self._beat = -math.inf  # time.monotonic()
+        self.begin_anew()
+
+    def begin_anew(self) -> None:
+        """Forget what it was for. It stays the same process."""
+        self.kind = "command"  # `serve` and `worker` say what they are
         self.delivery_p99: float | None = None  # seconds; goes out with the next heartbeat
 
     @property
@@ -74,6 +79,7 @@ class ThisProcess:
 
 
 this_process = ThisProcess()
+lifecycle.on_end(this_process.begin_anew)
 
 
 async def look_after_processes() -> None:

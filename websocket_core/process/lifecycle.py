@@ -38,7 +38,7 @@ class Lifecycle:
     def __init__(self) -> None:
         self.draining = False
         self._begins: list[Begin] = []
-        self._loops: list[ServingLoop] = []
+        self._loops: dict[ServingLoop, None] = {}  # each joins and leaves in its own thread
         self._steps: list[DrainStep] = []
         self._closes: list[Callable[[], object]] = []
 
@@ -54,13 +54,13 @@ class Lifecycle:
 
     def join(self, serving: ServingLoop) -> None:
         """Drain this together with the process."""
-        self._loops = [other for other in self._loops if not other.loop.is_closed()]
-        if serving not in self._loops:
-            self._loops.append(serving)
+        for ended in [other for other in list(self._loops) if other.loop.is_closed()]:
+            self._loops.pop(ended, None)
+        self._loops[serving] = None
 
     def leave(self, serving: ServingLoop) -> None:
-        """Its owner has drained it, or will. Idempotent."""
-        self._loops = [other for other in self._loops if other is not serving]
+        """It is drained already. Idempotent."""
+        self._loops.pop(serving, None)
 
     def on_drain(self, step: DrainStep) -> None:
         """Take this step when all event loops are drained, on the loop that drains the process."""

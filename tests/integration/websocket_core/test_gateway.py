@@ -18,6 +18,8 @@ from test_framework.quiet import IMPATIENT
 from test_framework.ssot.factories import GITHUB, GOOGLE
 from websocket_core.gateway import Gateway, get_gateway
 from websocket_core.journal.group_commit import Journal
+from websocket_core.limits import action_limiter
+from websocket_core.process.heartbeat import this_process
 from websocket_core.process.lifecycle import Lifecycle, lifecycle
 from websocket_core.testing.sockets import connect
 
@@ -106,6 +108,31 @@ async def test_parts__are_drained_in_order__and_one_that_fails_keeps_no_other_fr
         gateway.own(part)
     await gateway.drain()
     assert drained == ["first", "bad", "last"]
+
+
+async def test_gateway__drained_by_its_owner__is_not_drained_again_with_the_process() -> None:
+    class Part:
+        drained = 0
+
+        async def drain(self) -> None:
+            self.drained += 1
+
+    gateway, part = Gateway(), Part()
+    gateway.own(part)
+    lifecycle.join(gateway)
+    await gateway.drain()
+    await lifecycle.drain()
+    assert part.drained == 1
+
+
+async def test_process__that_has_ended__begins_anew() -> None:
+    get_gateway().serve()
+    assert this_process.kind == "server"
+    action_limiter.learn("ann", 60)
+    await lifecycle.drain()
+    lifecycle.end()
+    assert (this_process.kind, lifecycle.draining, len(action_limiter)) == ("command", False, 0)
+    assert await get_gateway().journal.submit(state()) == 1  # with database threads that are new
 
 
 async def test_lifecycle__what_has_left__is_not_drained() -> None:

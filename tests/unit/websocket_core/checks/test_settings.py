@@ -11,7 +11,6 @@ from django.test import override_settings
 
 from servers.netra import clean_environment
 from websocket_core.checks.installation import refuse_unsafe_configuration
-from websocket_core.process.heartbeat import this_process
 
 
 def found(check_id):
@@ -176,8 +175,7 @@ def test_names__misspelt_ones_are_warned_of(name, meant, caplog):
         assert f"Did you mean {meant}?" in done.stderr
 
 
-def test_names__misspelt_ones_in_a_project_of_ones_own(caplog, monkeypatch):
-    monkeypatch.setattr(this_process, "kind", "command")  # tests before may have served in this process
+def test_names__misspelt_ones_in_a_project_of_ones_own(caplog):
     with override_settings(NETRA_AGENT_TIMEOT=5):
         (message,) = found("websocket_core.W020")
         assert message.endswith("Did you mean NETRA_AGENT_TIMEOUT?")
