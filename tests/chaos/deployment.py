@@ -136,10 +136,6 @@ class Deployment:
             return 0
         return sum(times > 1 for times in Counter(record.read_text().split()).values())
 
-    def log_of(self, program: str) -> str:
-        """What a program has written."""
-        return (self.folder / f"{program}.log").read_text(errors="replace")
-
     def is_alive(self, pid: int) -> bool:
         """Whether there is such a process."""
         try:
