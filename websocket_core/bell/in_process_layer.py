@@ -26,30 +26,17 @@ import itertools
 import secrets
 import threading
 import time
-from collections import OrderedDict, deque
+from collections import OrderedDict
 from collections.abc import Mapping
 from re import Pattern
-from typing import Any
 
 from channels.exceptions import ChannelFull
 from channels.layers import BaseChannelLayer
 
+from websocket_core.bell.in_process_channel import Channel, Message
 from websocket_core.process import metrics
 
-Message = dict[str, Any]
-
 SWEEP = 2  # unread channels that each receive() looks at, to drop what expired
-
-
-class _Channel:
-    """What waits on one channel: messages for readers, or readers for messages."""
-
-    __slots__ = ("messages", "readers", "waiters")
-
-    def __init__(self) -> None:
-        self.messages: deque[tuple[float, Message]] = deque()  # (when it expires, message), oldest first
-        self.waiters: list[asyncio.Future[None]] = []  # readers that sleep, and were not woken yet
-        self.readers = 0  # receive() calls under way; the channel is kept while there is one
 
 
 class InProcessChannelLayer(BaseChannelLayer):
@@ -71,11 +58,11 @@ class InProcessChannelLayer(BaseChannelLayer):
         super().__init__(expiry=expiry, capacity=capacity)
         self.channel_capacity = self.compile_capacities(channel_capacity or {})
         self.group_expiry = group_expiry
-        self.channels: dict[str, _Channel] = {}  # those with messages or readers
+        self.channels: dict[str, Channel] = {}  # those with messages or readers
         self.groups: dict[str, dict[str, float]] = {}  # group -> channel -> when it was added
         self.dropped = 0
         self.expired = 0
-        self._unread: OrderedDict[str, _Channel] = OrderedDict()  # those with messages and no reader
+        self._unread: OrderedDict[str, Channel] = OrderedDict()  # those with messages and no reader
         self._lock = threading.Lock()  # held for a few microseconds, never over an await
         self._names = (f"{secrets.token_hex(4)}{number:x}" for number in itertools.count())
 
@@ -135,10 +122,7 @@ class InProcessChannelLayer(BaseChannelLayer):
             asyncio.CancelledError
         ):  # not GeneratorExit: a reader may be collected as garbage while this thread holds the lock
             with self._lock:
-                if waiter in state.waiters:
-                    state.waiters.remove(waiter)
-                elif state.messages:
-                    self._wake(state)  # it had been woken, so that the message is another reader's now
+                state.stop_waiting(waiter)
                 self._done_reading(channel, state)
             raise
 
@@ -216,10 +200,10 @@ class InProcessChannelLayer(BaseChannelLayer):
 
     # --- inside, with the lock held
 
-    def _opened(self, channel: str) -> _Channel:
+    def _opened(self, channel: str) -> Channel:
         state = self.channels.get(channel)
         if state is None:
-            state = self.channels[channel] = _Channel()
+            state = self.channels[channel] = Channel()
         return state
 
     def _put(self, channel: str, item: tuple[float, Message], now: float) -> bool:
@@ -232,48 +216,24 @@ class InProcessChannelLayer(BaseChannelLayer):
                 return False
         state.messages.append(item)
         if state.waiters:
-            self._wake(state)
+            state.wake()
         elif not state.readers:
             self._unread[channel] = state
         return True
 
-    def _take(self, state: _Channel) -> Message | None:
+    def _take(self, state: Channel) -> Message | None:
         self._expire(state, time.monotonic())
         return state.messages.popleft()[1] if state.messages else None
 
-    def _expire(self, state: _Channel, now: float) -> None:
-        while state.messages and state.messages[0][0] <= now:
-            state.messages.popleft()
-            self.expired += 1
-            metrics.layer_dropped.labels("expired").inc()
+    def _expire(self, state: Channel, now: float) -> None:
+        self.expired += state.expire(now)
 
-    @staticmethod
-    def _wake(state: _Channel) -> None:
-        """Wake one reader that still can be woken. The message stays where it is until that reader takes it."""
-        try:
-            here: asyncio.AbstractEventLoop | None = asyncio.get_running_loop()
-        except RuntimeError:
-            here = None
-        while state.waiters:
-            waiter = state.waiters.pop(0)
-            if waiter.done():
-                continue
-            loop = waiter.get_loop()
-            if loop is here:
-                waiter.set_result(None)
-                return
-            try:
-                loop.call_soon_threadsafe(_set, waiter)
-                return
-            except RuntimeError:  # that loop was closed with the reader asleep in it
-                state.readers -= 1
-
-    def _done_reading(self, channel: str, state: _Channel) -> None:
+    def _done_reading(self, channel: str, state: Channel) -> None:
         state.readers -= 1
         if not state.readers:
             self._settle(channel, state)
 
-    def _settle(self, channel: str, state: _Channel) -> None:
+    def _settle(self, channel: str, state: Channel) -> None:
         """Nobody reads the channel any more: keep it only for what is unread."""
         if self.channels.get(channel) is not state:
             return
@@ -305,8 +265,3 @@ class InProcessChannelLayer(BaseChannelLayer):
     def _require_message(message: object) -> None:
         if not isinstance(message, dict):
             raise TypeError(f"A message is a dict, not {type(message).__name__}.")
-
-
-def _set(waiter: asyncio.Future[None]) -> None:
-    if not waiter.done():
-        waiter.set_result(None)

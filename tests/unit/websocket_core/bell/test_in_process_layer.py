@@ -187,7 +187,7 @@ async def test_reader_survives_its_channel_being_thrown_away(layer):
     await asyncio.gather(other, return_exceptions=True)
     task = await reading(layer, "channel")
     state = layer.channels.pop("channel")
-    layer._wake(state)  # woken for nothing
+    state.wake()  # woken for nothing
     await asyncio.sleep(0)
     await layer.send("channel", {"type": "m", "number": 1})
     assert (await asyncio.wait_for(task, 5))["number"] == 1

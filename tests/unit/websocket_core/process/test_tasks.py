@@ -17,7 +17,7 @@ TASKS_OF_THEIR_CREATOR = {
     "agents/execution/bare.py": 1,
     "agents/execution/execution.py": 2,
     "websocket_core/connections/connection.py": 3,
-    "websocket_core/consumer/consumer.py": 1,
+    "websocket_core/consumer/conversation.py": 1,
     "websocket_core/testing/sockets.py": 1,
     "websocket_core/connections/watchdog.py": 1,
     "netra/server/asgi_server.py": 1,
