@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from django.apps import AppConfig
 
-from netra.agents.conf import EXECUTORS, conf
 from websocket_core.process.lifecycle import lifecycle
 
 
@@ -17,19 +16,16 @@ class AgentsConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        """Register the checks, what retention does, the workers' task, and what every serving process does."""
+        """Register the checks, what retention does, and what every serving process does."""
         # Models can be imported from now on, not before.
         from netra.agents import checks  # noqa: F401 - registering is the import's effect
-        from netra.agents.executors import get_executor
         from netra.agents.ledger import retention
 
         retention.install()
-        if conf.EXECUTOR in EXECUTORS:  # else E003 tells, which needs the app to be ready
-            get_executor()
-        lifecycle.on_serve(_begin_housekeeping)
+        lifecycle.on_serve(_serve_runs)
 
 
-def _begin_housekeeping() -> None:
-    from netra.agents.service import housekeeping  # the machinery of runs; a command may never need it
+def _serve_runs() -> None:
+    from netra.agents.service.runtime import get_runtime  # the machinery of runs; a command may never need it
 
-    housekeeping.begin()
+    get_runtime().serve()

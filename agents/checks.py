@@ -6,50 +6,24 @@ from collections.abc import Sequence
 from typing import Any
 
 from django.apps import AppConfig
-from django.conf import settings
 from django.core.checks import CheckMessage, Error, register
 from django.core.checks import Warning as CheckWarning
+from django.core.exceptions import ImproperlyConfigured
 
-from netra.agents.conf import EXECUTORS, conf
+from netra.agents.conf import conf
+from netra.agents.executors import make_executor
 from netra.agents.registry import discovery
 from websocket_core.conf import conf as delivery_conf
-from websocket_core.conf.values import one_of
-
-PROCESS_LOCAL_LAYERS = (
-    "websocket_core.layers.InProcessChannelLayer",
-    "channels.layers.InMemoryChannelLayer",
-)
 
 
 @register("netra")
 def executor_fits(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[CheckMessage]:
-    """E001 to E003.
-
-    Workers are processes of their own, so they need a database server and a channel layer between processes.
-    """
-    fault = one_of(conf.EXECUTOR, EXECUTORS)
-    if fault:
-        return [Error(f"NETRA_EXECUTOR {fault}", hint="See docs/reference/settings.md.", id="netra_agents.E003")]
-    if conf.EXECUTOR != "procrastinate":
-        return []
-    found: list[CheckMessage] = []
-    if "postgresql" not in settings.DATABASES["default"]["ENGINE"]:
-        found.append(
-            Error(
-                "NETRA_EXECUTOR=procrastinate needs PostgreSQL.",
-                hint="Set DATABASE_URL=postgres://user:password@host/name, or NETRA_EXECUTOR=inline.",
-                id="netra_agents.E001",
-            )
-        )
-    if settings.CHANNEL_LAYERS.get("default", {}).get("BACKEND") in PROCESS_LOCAL_LAYERS:
-        found.append(
-            Error(
-                "NETRA_EXECUTOR=procrastinate means several processes, and this channel layer stays within one.",
-                hint="Set REDIS_URL for the servers and the workers.",
-                id="netra_agents.E002",
-            )
-        )
-    return found
+    """E003, and what the executor itself finds (E001, E002)."""
+    try:
+        executor = make_executor()
+    except ImproperlyConfigured as error:
+        return [Error(str(error), hint="See docs/reference/settings.md.", id="netra_agents.E003")]
+    return executor.check()
 
 
 @register("netra")

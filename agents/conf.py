@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from websocket_core.conf.reader import Positive, live
+from websocket_core.conf.values import one_of
 
 
 class Defaults:
     """Defaults; the annotations are the types."""
 
-    EXECUTOR: str = "inline"  # or "procrastinate"
+    EXECUTOR: str = "inline"  # or "procrastinate", or the dotted path of a class: see netra.agents.executors
     AGENT_MODULES: tuple[str, ...] = ()  # besides every installed app's `agents.py`
     METRICS_TOKEN: str = ""  # opens the numbers of servers and workers to whoever sends it
     AGENT_TIMEOUT: Positive[float] = 3600.0  # seconds a run may take, unless its agent says otherwise
@@ -35,6 +36,17 @@ class Defaults:
     MODEL: str = ""  # a model for the demo, as Pydantic AI names them; without one it follows a script
 
 
-EXECUTORS = ("inline", "procrastinate")
+EXECUTORS = {
+    "inline": "netra.agents.executors.inline.InlineExecutor",
+    "procrastinate": "netra.agents.executors.procrastinate.ProcrastinateExecutor",
+}
 
 conf = live(Defaults)
+
+
+def executor_fault(value: object) -> str | None:
+    """What is wrong with a value of `NETRA_EXECUTOR`: it is a word of `EXECUTORS`, or the dotted path of a class."""
+    if isinstance(value, str) and "." in value and all(part.isidentifier() for part in value.split(".")):
+        return None
+    fault = one_of(value, EXECUTORS)
+    return fault and f"{fault} An executor of your own is named by the dotted path of its class."

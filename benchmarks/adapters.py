@@ -49,8 +49,7 @@ from netra.agents.adapters.pydantic_ai import register_agent
 from netra.agents.authoring.context import AgentContext
 from netra.agents.models import Run
 from netra.agents.registry.registered import agent as register_native
-from netra.agents.running.runner import get_runner
-from netra.agents.service.runtime import RunRuntime
+from netra.agents.service.runtime import get_runtime
 from websocket_core.database import db
 from websocket_core.gateway import get_gateway
 from websocket_core.ids import new_id
@@ -94,9 +93,8 @@ async def through_netra(agent: str, given: Any) -> None:
     """A run, until its last event is committed."""
     run_id = new_id()
     get_gateway().serve()  # this loop lasts until the run is over
-    await RunRuntime().start(StartRequest(user_id="bench", agent_type=agent, run_id=run_id, input=given))
-    while get_runner()._tasks:
-        await asyncio.wait(set(get_runner()._tasks))
+    await get_runtime().start(StartRequest(user_id="bench", agent_type=agent, run_id=run_id, input=given))
+    await get_runtime().runner.idle()
     status = await db.read(lambda: Run.objects.values_list("status", flat=True).get(run_id=run_id))
     assert status == "completed", status
 

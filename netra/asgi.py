@@ -28,11 +28,11 @@ def netra_application(inner: Application) -> Application:
         inner: the site's own ASGI 3 application, `get_asgi_application()` for one.
     """
     # These need Django's models, which the caller has loaded by making `inner`.
-    from netra.agents.service.runtime import RunRuntime
+    from netra.agents.service.runtime import get_runtime
     from websocket_core.consumer import websocket_urlpatterns
     from websocket_core.gateway import get_gateway
 
-    sockets = URLRouter(websocket_urlpatterns(RunRuntime()))
+    sockets = URLRouter(websocket_urlpatterns(get_runtime))
 
     async def application(scope: Scope, receive: Receive, send: Send) -> None:
         get_gateway().serve()

@@ -16,9 +16,9 @@ from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.utils.module_loading import import_string
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
-from netra.agents.observing import metrics as run_metrics
 from netra.agents.observing.metrics_access import REFUSED, may_read
 from netra.agents.registry import discovery
+from netra.agents.service.runtime import get_runtime
 from websocket_core.conf import conf
 from websocket_core.database import db
 from websocket_core.process import metrics
@@ -82,7 +82,7 @@ async def prometheus(request: HttpRequest) -> HttpResponse:
     """Metrics of this process: for loopback, and for whoever has `NETRA_METRICS_TOKEN`."""
     if not may_read(request.META):
         return HttpResponse(REFUSED, content_type="text/plain", status=403)
-    await run_metrics.refresh()
+    await get_runtime().numbers.refresh()
     return HttpResponse(generate_latest(), content_type=CONTENT_TYPE_LATEST)
 
 

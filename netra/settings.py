@@ -8,7 +8,6 @@ import os
 import tempfile
 from pathlib import Path
 
-from netra.agents.conf import EXECUTORS
 from netra.agents.conf import Defaults as RunDefaults
 from netra.project.configuration import secret_key
 from netra.project.configuration.channel_layer import channel_layers
@@ -41,7 +40,7 @@ ALLOWED_HOSTS = env.items("ALLOWED_HOSTS", ("localhost", "127.0.0.1", "[::1]"))
 
 # Every bound of delivery and of runs: NETRA_DRAIN_SECONDS, NETRA_MAX_CONNECTIONS_PER_USER, NETRA_AGENT_TIMEOUT, …
 globals().update(env.overrides(DeliveryDefaults) | env.overrides(RunDefaults))
-NETRA_EXECUTOR = env.choice("NETRA_EXECUTOR", RunDefaults.EXECUTOR, EXECUTORS)
+NETRA_EXECUTOR = env.text("NETRA_EXECUTOR", RunDefaults.EXECUTOR)
 NETRA_AGENT_MODULES = env.items("NETRA_AGENT_MODULES")
 NETRA_METRICS_TOKEN = env.text("NETRA_METRICS_TOKEN")
 NETRA_REDIS_URL = env.text("REDIS_URL")

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from typing import Protocol
+from collections.abc import Callable
+from typing import Protocol, TypeVar, cast
 
 from websocket_core.bell import Bell
 from websocket_core.bell.thread_bell import thread_bell
@@ -31,6 +32,9 @@ class Part(Protocol):
 
     async def drain(self) -> None:
         """End what is under way; the process takes nothing new any more. Idempotent."""
+
+
+P = TypeVar("P", bound=Part)
 
 
 class Gateway:
@@ -57,12 +61,17 @@ class Gateway:
         self.watchdog = Watchdog(self.hub)
         self.hub.attended_by(self.watchdog)
         self.limits = LimitSharing()
-        self._parts: list[Part] = []
+        self._parts: dict[Callable[[], Part], Part] = {}
 
-    def own(self, part: Part) -> None:
-        """Drain this part with the gateway: when its connections are closed, in the order in which parts were added."""
-        if part not in self._parts:
-            self._parts.append(part)
+    def part(self, make: Callable[[], P]) -> P:
+        """What `make` gives, made when it is first asked for, so that a room above the core has one on each loop.
+
+        Parts are drained when the gateway's connections are closed, in the order in which they were made.
+        """
+        part = self._parts.get(make)
+        if part is None:
+            part = self._parts[make] = make()
+        return cast("P", part)
 
     def serve(self) -> None:
         """The loop has taken a connection, a request or a job: it serves. Costs nothing when that is known."""
@@ -82,7 +91,7 @@ class Gateway:
         """
         steps = [
             self.hub.drain,
-            *(part.drain for part in self._parts),
+            *(part.drain for part in self._parts.values()),
             self.journal.flush,
             self.limits.stop,
             self.bell.close,

@@ -9,6 +9,8 @@ from __future__ import annotations
 import logging
 from contextlib import nullcontext
 
+from django.conf import settings
+from django.core.checks import CheckMessage, Error
 from django.db import OperationalError, transaction
 from procrastinate import exceptions
 from procrastinate.contrib.django import app
@@ -19,12 +21,17 @@ log = logging.getLogger(__name__)
 
 QUEUE = "netra"
 TASK = "netra.execute_run"
+PROCESS_LOCAL_LAYERS = (
+    "websocket_core.layers.InProcessChannelLayer",
+    "channels.layers.InMemoryChannelLayer",
+)
 
 
 class ProcrastinateExecutor:
     """Enqueues runs for the workers."""
 
     claims_at_start = False
+    supports_transactional_enqueue = True  # on PostgreSQL; `check` refuses others
 
     def enqueue(self, run: Run, *, again: bool = False) -> None:
         """Enqueue a job on the connection, and so in the transaction, of the calling thread."""
@@ -38,3 +45,26 @@ class ProcrastinateExecutor:
         except exceptions.ConnectorException as error:
             # The journal waits for an absent database by the errors it knows.
             raise OperationalError(str(error)) from error
+
+    def check(self) -> list[CheckMessage]:
+        """E001, E002: workers are processes of their own, so they need a database server and a channel layer between
+        processes.
+        """
+        found: list[CheckMessage] = []
+        if "postgresql" not in settings.DATABASES["default"]["ENGINE"]:
+            found.append(
+                Error(
+                    "NETRA_EXECUTOR=procrastinate needs PostgreSQL.",
+                    hint="Set DATABASE_URL=postgres://user:password@host/name, or NETRA_EXECUTOR=inline.",
+                    id="netra_agents.E001",
+                )
+            )
+        if settings.CHANNEL_LAYERS.get("default", {}).get("BACKEND") in PROCESS_LOCAL_LAYERS:
+            found.append(
+                Error(
+                    "NETRA_EXECUTOR=procrastinate means several processes, and this channel layer stays within one.",
+                    hint="Set REDIS_URL for the servers and the workers.",
+                    id="netra_agents.E002",
+                )
+            )
+        return found

@@ -7,7 +7,7 @@ from typing import NamedTuple
 from django.db.models.functions import Now
 
 from netra.agents.conf import conf
-from netra.agents.executors import Executor
+from netra.agents.executors import Executor, hand_over
 from netra.agents.ledger.moves import REASON_LENGTH, Event, RunOperation, append, end, row_of, run_of, with_usage
 from netra.agents.ledger.statements import RunRow
 from netra.agents.models import OPEN, Run, RunStatus
@@ -104,7 +104,7 @@ class ReapRun(RunOperation):
                 attempt=run.attempt + 1,
                 created_at=transaction.now,
             )
-            self.executor.enqueue(again)
+            hand_over(self.executor, again)
         return True
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from netra.agents.executors import get_executor
+from netra.agents.executors import Executor, hand_over
 from netra.agents.ledger import statements as ledger_sql
 from netra.agents.ledger.moves import Event, Lease, RunOperation, claim, end, row_of
 from netra.agents.ledger.open_runs import is_open
@@ -40,12 +40,15 @@ class ClaimRun(RunOperation):
 class FinishRun(RunOperation):
     """End a leased run, and take the next one of the thread for the same worker.
 
+    Args:
+        pass_on: who gets the next run instead, when this process takes nothing new.
+
     Result: the next run's `Lease`, or `None`.
 
     Raises (from `apply`): LeaseLostError, when the run is somebody else's by now; nothing was written.
     """
 
-    __slots__ = ("closers", "incident", "lease", "result", "take_next", "terminal")
+    __slots__ = ("closers", "incident", "lease", "pass_on", "result", "terminal")
 
     def __init__(
         self,
@@ -55,13 +58,13 @@ class FinishRun(RunOperation):
         *,
         result: str = "",
         incident: str = "",
-        take_next: bool,
+        pass_on: Executor | None = None,
     ) -> None:
         self.result, self.incident = exact(result, "result"), exact(incident, "incident", INCIDENT_LENGTH)
         exact(terminal.data.get("code", ""), "code", CODE_LENGTH)
         self.closers, self.terminal = [event.encoded() for event in closers], terminal.encoded()
         super().__init__(lease.user_id, lease.thread_id, patient=True, size=2 * len(result) + 1024)
-        self.lease, self.take_next = lease, take_next
+        self.lease, self.pass_on = lease, pass_on
 
     def apply(self, transaction: Transaction) -> Lease | None:
         row = transaction.thread(self.key)
@@ -78,10 +81,11 @@ class FinishRun(RunOperation):
             incident=self.incident,
         )
         following = ledger_sql.next_queued(row.pk)  # the place is free now
-        if following is not None and self.take_next:
+        if following is None:
+            return None
+        if self.pass_on is None:
             return claim(transaction, row, following, self.lease.worker_id)
-        if following is not None:  # this process takes nothing new: for another one
-            get_executor().enqueue(Run.objects.select_related("thread").get(pk=following.pk), again=True)
+        hand_over(self.pass_on, Run.objects.select_related("thread").get(pk=following.pk), again=True)
         return None
 
 

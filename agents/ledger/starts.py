@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from netra.agents.conf import conf
-from netra.agents.executors import Executor
+from netra.agents.executors import Executor, hand_over
 from netra.agents.ledger import statements as ledger_sql
 from netra.agents.ledger.endings import cancel_queued, end_resting, request_stop
 from netra.agents.ledger.moves import Event, Lease, RunOperation, append, claim
@@ -139,7 +139,7 @@ class StartRun(RunOperation):
                 pk, self.run_id, row.pk, status, None, False, self.agent_type, self.input, request_id, self.trace
             )
             return Started(outcome, claim(transaction, row, run, self.worker_id))
-        self.executor.enqueue(Run.objects.get(pk=pk))
+        hand_over(self.executor, Run.objects.get(pk=pk))
         return Started(outcome)
 
     def _existing(self, row: ThreadRow) -> Started | None:

@@ -8,7 +8,6 @@ from __future__ import annotations
 import asyncio
 import logging
 from datetime import UTC, datetime
-from weakref import WeakKeyDictionary
 
 from prometheus_client import Counter, Gauge, Histogram
 
@@ -44,26 +43,26 @@ oldest_queued = Gauge(
     "netra_oldest_queued_run_seconds", "Age of the oldest queued run of the whole installation; 0: none is queued."
 )
 
-_outage = Outage(log, "counting open runs", "the numbers stay as they were")
-_questions: WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Task[None]] = WeakKeyDictionary()
 
+class Numbers:
+    """What only the database can tell: of the whole installation."""
 
-async def refresh() -> None:
-    """Ask the database about the runs of the whole installation, before Prometheus is answered.
+    def __init__(self) -> None:
+        self._outage = Outage(log, "counting open runs", "the numbers stay as they were")
+        self._question: asyncio.Task[None] | None = None
 
-    While the database is away the numbers stay as they were.
-    """
-    loop = asyncio.get_running_loop()
-    question = _questions.get(loop)
-    if question is None or question.done():
-        # One at a time: a database that does not answer must not get all of its readers' threads to wait for it.
-        question = _questions[loop] = process_task(_ask(), "netra-open-runs")
-    await asyncio.wait({question}, timeout=ANSWER_SECONDS)
+    async def refresh(self) -> None:
+        """Bring the numbers up to date, before Prometheus is answered. Those that the database does not tell within
+        `ANSWER_SECONDS` stay as they were.
+        """
+        if self._question is None or self._question.done():
+            # One at a time: a database that does not answer must not get all of its readers' threads to wait for it.
+            self._question = process_task(self._ask(), "netra-open-runs")
+        await asyncio.wait({self._question}, timeout=ANSWER_SECONDS)
 
-
-async def _ask() -> None:
-    with _outage.outlived():
-        _show(*await db.read(_open_runs))
+    async def _ask(self) -> None:
+        with self._outage.outlived():
+            _show(*await db.read(_open_runs))
 
 
 def _show(counts: dict[str, int], oldest: datetime | None) -> None:

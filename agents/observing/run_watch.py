@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from netra.agents.ledger.leases import FinishRun
 from netra.agents.ledger.moves import TERMINAL_STATUS, Lease
 from netra.agents.observing import metrics
-from netra.agents.observing.tracing import Span, get_tracer
+from netra.agents.observing.tracing import Span, Tracer
 from websocket_core.errors import LeaseLostError
 from websocket_core.gateway import get_gateway
 from websocket_core.process import log_context
@@ -22,14 +22,14 @@ log = logging.getLogger(__name__)
 class RunWatch:
     """Watches one execution."""
 
-    def __init__(self, lease: Lease, span: Span) -> None:
-        self._lease, self._span = lease, span
+    def __init__(self, lease: Lease, span: Span, tracer: Tracer) -> None:
+        self._lease, self._span, self._tracer = lease, span, tracer
         self._began = time.monotonic()
 
     async def end(self, finish: FinishRun) -> Lease | None:
         """Commit the run's last event; returns the lease of the thread's next run, if this process takes it."""
         event_type = finish.terminal.event_type
-        with get_tracer().ending(event_type):
+        with self._tracer.ending(event_type):
             following: Lease | None = await get_gateway().journal.submit(finish)
         seconds = time.monotonic() - self._began
         status, code = str(TERMINAL_STATUS[event_type]), finish.terminal.data.get("code", "")
@@ -46,16 +46,16 @@ class RunWatch:
 
 
 @contextmanager
-def watch(lease: Lease) -> Iterator[RunWatch]:
+def watch(lease: Lease, tracer: Tracer) -> Iterator[RunWatch]:
     """Watch the execution of a run, as long as the block lasts."""
     log_context.bind(lease.user_id, thread=lease.thread_id, run=lease.run_id, request=lease.request_id)
     if lease.created_at is not None and not lease.resting:
         metrics.run_wait_seconds.observe(max(0.0, (datetime.now(UTC) - lease.created_at).total_seconds()))
-    with metrics.runs_executing.track_inprogress(), get_tracer().executing(lease) as span:
+    with metrics.runs_executing.track_inprogress(), tracer.executing(lease) as span:
         log_context.bind(lease.user_id, trace=span.trace_id)
         log.info("run goes on" if lease.resting else "run begins", extra={"agent": lease.agent_type})
         try:
-            yield RunWatch(lease, span)
+            yield RunWatch(lease, span, tracer)
         except LeaseLostError:
             span.outcome("lease_lost", failed=True)
             raise

@@ -12,7 +12,6 @@ import logging
 import os
 from collections.abc import Mapping
 from contextlib import AbstractContextManager, nullcontext
-from functools import cache
 from typing import Protocol
 
 from django.utils.module_loading import import_string
@@ -94,9 +93,8 @@ def is_wanted(variables: Mapping[str, str]) -> bool:
     return any(variables.get(name, "").strip() for name in ENDPOINTS)
 
 
-@cache
-def get_tracer() -> Tracer:
-    """The tracer of this process. The first call may take a second, when tracing is on."""
+def make_tracer() -> Tracer:
+    """A tracer as the environment's variables want it. When tracing is on, the first call may take a second."""
     if not is_wanted(os.environ):
         return _NoTracer()
     try:

@@ -9,7 +9,7 @@ import asyncio
 import logging
 import socket
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Coroutine, Iterable
 from concurrent.futures import TimeoutError as LoopHangs
 from socketserver import ThreadingMixIn
 from typing import Any
@@ -18,7 +18,6 @@ from wsgiref.simple_server import WSGIRequestHandler, WSGIServer
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from netra.agents.conf import conf
-from netra.agents.observing import metrics
 from netra.agents.observing.metrics_access import LOOPBACK, REFUSED, may_read
 
 log = logging.getLogger(__name__)
@@ -39,15 +38,21 @@ class _Handler(WSGIRequestHandler):
         """Write nothing: probes come every few seconds."""
 
 
-def serve(host: str, port: int) -> WSGIServer:
+Refresh = Callable[[], Coroutine[Any, Any, None]]
+
+
+def serve(host: str, port: int, refresh: Refresh) -> WSGIServer:
     """Answer on this address until the process ends, or until the server that is returned is shut down.
+
+    Args:
+        refresh: brings the numbers up to date; called on the running event loop.
 
     Raises:
         OSError: the address cannot be had.
     """
     family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
     server: WSGIServer = type("Server", (_Server,), {"address_family": family})((address[0], port), _Handler)
-    server.set_app(_application(asyncio.get_running_loop()))
+    server.set_app(_application(asyncio.get_running_loop(), refresh))
     threading.Thread(target=server.serve_forever, name="netra-worker-metrics", daemon=True).start()
     if address[0] not in LOOPBACK and not conf.METRICS_TOKEN:
         log.warning(
@@ -58,21 +63,21 @@ def serve(host: str, port: int) -> WSGIServer:
     return server
 
 
-def _application(loop: asyncio.AbstractEventLoop) -> Callable[..., Iterable[bytes]]:
+def _application(loop: asyncio.AbstractEventLoop, refresh: Refresh) -> Callable[..., Iterable[bytes]]:
     def application(request: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
-        status, content_type, body = _answer(request, loop)
+        status, content_type, body = _answer(request, loop, refresh)
         start_response(status, [("Content-Type", content_type), ("Cache-Control", "no-store")])
         return [body]
 
     return application
 
 
-def _answer(request: dict[str, Any], loop: asyncio.AbstractEventLoop) -> tuple[str, str, bytes]:
+def _answer(request: dict[str, Any], loop: asyncio.AbstractEventLoop, refresh: Refresh) -> tuple[str, str, bytes]:
     probe = request.get("PATH_INFO") == "/healthz"  # says nothing, so everybody may ask
     if not probe and not may_read(request):
         return "403 Forbidden", TEXT, REFUSED.encode()
     try:
-        work = asyncio.sleep(0) if probe else metrics.refresh()
+        work = asyncio.sleep(0) if probe else refresh()
         asyncio.run_coroutine_threadsafe(work, loop).result(ANSWER_SECONDS)
     except LoopHangs:
         return "500 Internal Server Error", TEXT, b"The event loop does not turn.\n"

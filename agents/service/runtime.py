@@ -1,4 +1,5 @@
-"""The run service: what clients may do with runs (`websocket_core.run_service.RunService`).
+"""Everything that an event loop has for runs, and what clients may do with them
+(`websocket_core.run_service.RunService`).
 
 Work is recorded first and told afterwards; a client that goes away in the middle changes nothing, since what was
 begun is finished by tasks the runner owns.
@@ -12,24 +13,22 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-import msgspec
-
-from netra.agents.base import BaseAgent
-from netra.agents.executors import get_executor
+from netra.agents.executors import Executor, make_executor
 from netra.agents.ledger import answers as approval_answers
 from netra.agents.ledger import reading as run_reads
 from netra.agents.ledger.approvals import DecideApproval, Decided
 from netra.agents.ledger.endings import Stopped, StopRun
-from netra.agents.ledger.leases import ClaimRun
 from netra.agents.ledger.starts import Started, StartRun
-from netra.agents.models import OPEN, Run
+from netra.agents.models import OPEN
 from netra.agents.observing import metrics
 from netra.agents.observing.run_watch import ended
-from netra.agents.observing.tracing import Span, get_tracer
-from netra.agents.registry.registered import find
-from netra.agents.running.bell import RUNNERS_NEWS
-from netra.agents.running.runner import get_runner
-from websocket_core.bell import ring_after_commit
+from netra.agents.observing.tracing import Span, Tracer, make_tracer
+from netra.agents.registry.registered import discover, find
+from netra.agents.running.runner import Runner
+from netra.agents.service.dispatcher import Dispatcher
+from netra.agents.service.run_inputs import checked_input
+from netra.agents.service.sweeper import Sweeper
+from netra.agents.service.unclaimed_runs import RunTaker
 from websocket_core.database import db
 from websocket_core.errors import (
     AlreadyDecided,
@@ -42,8 +41,6 @@ from websocket_core.errors import (
     TooLarge,
 )
 from websocket_core.gateway import get_gateway
-from websocket_core.ids import new_id
-from websocket_core.journal.group_commit import commit_now
 from websocket_core.limits import start_limiter
 from websocket_core.process import log_context
 from websocket_core.process.heartbeat import this_process
@@ -55,7 +52,43 @@ log = logging.getLogger(__name__)
 
 
 class RunRuntime:
-    """Records runs, and what people want of them."""
+    """Owns what an event loop has for runs; records runs, and what people want of them.
+
+    An event loop has one, a part of its gateway, which drains it; `get_runtime` finds it.
+
+    Args:
+        executor: who executes runs.
+        tracer: makes their spans.
+
+    Attributes:
+        runner: executes those that are leased here.
+        dispatcher: sends runs to where they are executed.
+        sweeper: looks for runs that nobody has any more, as long as the loop serves.
+        taker: takes queued runs that nobody executes, as long as the loop serves.
+        numbers: what Prometheus is told.
+    """
+
+    def __init__(self, executor: Executor, tracer: Tracer) -> None:
+        self._executor, self._tracer = executor, tracer
+        self.runner = Runner(executor, tracer)
+        self.dispatcher = Dispatcher(executor, self.runner)
+        self.sweeper = Sweeper(self.dispatcher, self.runner, tracer, self.decide)
+        self.taker = RunTaker(self.dispatcher, self.runner)
+        self.numbers = metrics.Numbers()
+
+    def serve(self) -> None:
+        """Begin what every loop that serves does for runs beside executing them. Idempotent."""
+        discover()  # before the process is ready; `serve` has done it before it listened
+        self.dispatcher.listen()
+        self.sweeper.start()
+        self.taker.start()
+
+    async def drain(self) -> None:
+        """End what looks for runs, then the runs. Idempotent."""
+        await self.sweeper.stop()
+        await self.taker.stop()
+        await self.runner.drain()
+        await self.dispatcher.stop()
 
     async def start(self, request: StartRequest) -> StartOutcome:
         """Create a run, or find the one that has this id.
@@ -64,7 +97,7 @@ class RunRuntime:
             UnknownAgentError, InvalidAction, TooLarge, ThreadBusy, RunLimit, QuotaExceeded, RateLimited, Draining,
             JournalUnavailable: see the wire's error codes.
         """
-        with get_tracer().starting(request.user_id, request.connection_id, request.request_id) as span:
+        with self._tracer.starting(request.user_id, request.connection_id, request.request_id) as span:
             try:
                 outcome = await self._begin(span, request)
             except ClientError as error:
@@ -94,14 +127,14 @@ class RunRuntime:
             )
         operation = StartRun(
             replace(request, agent_type=kind.name),
-            _checked_input(request, kind),
+            checked_input(request, kind),
             worker_id=this_process.process_id if get_gateway().serves else "",
-            executor=get_executor(),
+            executor=self._executor,
         )
         span.about(kind.name, operation.key[1], operation.run_id)
-        with get_tracer().recording() as operation.trace:
+        with self._tracer.recording() as operation.trace:
             work = self._start(operation, span.trace_id, request.connection_id)
-            return await asyncio.shield(get_runner().spawn(work, f"netra-start {operation.run_id}"))
+            return await asyncio.shield(self.runner.spawn(work, f"netra-start {operation.run_id}"))
 
     async def _start(self, operation: StartRun, trace_id: str, connection_id: str | None) -> StartOutcome:
         started: Started = await get_gateway().journal.submit(operation)
@@ -113,9 +146,9 @@ class RunRuntime:
                 if started.unclaimed:
                     await self._offer()
         if started.lease is not None:
-            get_runner().execute(started.lease)
+            self.dispatcher.execute(started.lease)
         if started.stopped:
-            await self._tell_runners()
+            self.dispatcher.tell_runners()
         return started.outcome
 
     async def stop(self, *, user_id: str, run_id: str, reason: str | None) -> None:
@@ -130,16 +163,16 @@ class RunRuntime:
         if found.status not in OPEN:
             raise RunFinished(run_id=run_id)
         operation = StopRun(user_id, found.thread_id, run_id, reason or "stopped")
-        await asyncio.shield(get_runner().spawn(self._stop(operation, found.agent_type), f"netra-stop {run_id}"))
+        await asyncio.shield(self.runner.spawn(self._stop(operation, found.agent_type), f"netra-stop {run_id}"))
 
     async def _stop(self, operation: StopRun, agent_type: str) -> None:
         stopped: Stopped = await get_gateway().journal.submit(operation)
         if stopped.asked:
-            await self._tell_runners()
+            self.dispatcher.tell_runners()
             return
         ended(agent_type, "cancelled")
         if stopped.freed:
-            await self.proceed(*operation.key)
+            await self.dispatcher.proceed(*operation.key)
 
     async def respond(self, *, user_id: str, run_id: str, approval_id: str, approved: bool, value: Any) -> None:
         """Decide an approval.
@@ -166,35 +199,19 @@ class RunRuntime:
     ) -> None:
         """Decide an approval, whoever does it, and let its run go on."""
         operation = DecideApproval(user_id, thread_id, run_id, approval_id, approved=approved, value=value, by=by)
-        await asyncio.shield(get_runner().spawn(self._decide(operation), f"netra-decide {run_id}"))
+        await asyncio.shield(self.runner.spawn(self._decide(operation), f"netra-decide {run_id}"))
 
     async def _decide(self, operation: DecideApproval) -> None:
         try:
             decided: Decided = await get_gateway().journal.submit(operation)
         except AlreadyDecided:
-            await self.proceed(*operation.key)  # by this answer, maybe: one that came too late voids the question
+            # By this answer, maybe: one that came too late voids the question.
+            await self.dispatcher.proceed(*operation.key)
             raise
         finally:
-            await self._tell_runners()
+            self.dispatcher.tell_runners()
         if decided.resting:
-            await self.proceed(*operation.key)
-
-    def executes(self) -> bool:
-        """Whether serving processes execute runs themselves, rather than workers."""
-        return get_executor().claims_at_start
-
-    async def proceed(self, user_id: str, thread_id: str) -> None:
-        """Let whatever can go on in a thread go on: here, or where the executor sends it."""
-        executor = get_executor()
-        if executor.claims_at_start:
-            if lifecycle.draining or not get_gateway().serves:
-                await self._tell_runners()  # a process that can execute it takes it
-                return
-            lease = await get_gateway().journal.submit(ClaimRun(user_id, thread_id, this_process.process_id))
-            if lease is not None:
-                get_runner().execute(lease)
-            return
-        await db.write(_enqueue_next, user_id, thread_id)
+            await self.dispatcher.proceed(*operation.key)
 
     async def thread_states(self, user_id: str, thread_ids: Sequence[str]) -> Mapping[str, RunState]:
         """The active, else the latest run of each of these threads."""
@@ -202,7 +219,7 @@ class RunRuntime:
 
     async def _offer(self) -> None:
         """Tell those who can execute a new run of it, and the log when there is nobody."""
-        await self._tell_runners()
+        self.dispatcher.tell_runners()
         if await db.read(run_reads.somebody_serves):
             log.info("this process executes no runs; the run is queued for one that serves")
         else:
@@ -211,60 +228,21 @@ class RunRuntime:
                 "start `manage.py serve`, or any ASGI server with Netra's consumer"
             )
 
-    async def _tell_runners(self) -> None:
-        get_runner().look()
-        get_gateway().bell.ring(RUNNERS_NEWS)
-
 
 def _note_start(span: Span, outcome: str, *, refused: bool = False) -> None:
     span.outcome(outcome, failed=refused)
     metrics.run_starts.labels(outcome=outcome).inc()
 
 
-def _checked_input(request: StartRequest, kind: type[BaseAgent]) -> str:
-    """The input as JSON.
+def get_runtime() -> RunRuntime:
+    """The one of the running event loop. The first call may take a second, when tracing is on.
 
     Raises:
-        InvalidAction: it has no JSON form (nested too deeply), or the agent does not take it.
-        TooLarge: `agent_started` would be larger than an event may be.
+        RuntimeError: no event loop runs here.
+        ImproperlyConfigured: `NETRA_EXECUTOR` names no executor.
     """
-    try:
-        text = encoding.encode(request.input)
-        data = {"agent_type": kind.name, "input": msgspec.Raw(text.encode()), "request_id": request.request_id}
-        events.check_size(encoding.encode(data), request.thread_id or new_id(), request.run_id or new_id())
-    except encoding.UnserialisableError as error:
-        raise InvalidAction(str(error), field="input") from None
-    except events.EventTooLargeError as error:
-        raise TooLarge(str(error), field="input") from None
-    kind.check_input(request.input)
-    return text
+    return get_gateway().part(_make)
 
 
-def _enqueue_next(user_id: str, thread_id: str) -> None:
-    runs = Run.objects.filter(user_id=user_id, thread__thread_id=thread_id, status__in=OPEN)
-    run = (
-        runs.filter(resting=True).first()
-        or runs.filter(status="queued", thread__active_run_id=None).order_by("pk").first()
-    )
-    if run is not None:
-        get_executor().enqueue(run, again=True)
-
-
-def request_stop(run: Run, reason: str) -> bool:
-    """Ask a run to stop, from synchronous code (the admin).
-
-    Returns:
-        `False` when it was over already.
-    """
-    if run.status not in OPEN:
-        return False
-    thread_id = run.thread.thread_id
-    try:
-        stopped: Stopped = commit_now(StopRun(run.user_id, thread_id, run.run_id, reason or "stopped"))
-    except RunFinished:
-        return False
-    if stopped.freed and not get_executor().claims_at_start:
-        _enqueue_next(run.user_id, thread_id)
-    elif stopped.freed or stopped.asked:
-        ring_after_commit(RUNNERS_NEWS)
-    return True
+def _make() -> RunRuntime:
+    return RunRuntime(make_executor(), make_tracer())

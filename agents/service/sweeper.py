@@ -10,20 +10,19 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
+from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
-from weakref import WeakKeyDictionary
 
 from netra.agents.conf import conf
 from netra.agents.errors import UnknownAgentError
-from netra.agents.executors import get_executor
 from netra.agents.ledger import neglected as neglected_runs
 from netra.agents.ledger.endings import ReapRun
 from netra.agents.ledger.moves import TERMINAL_STATUS
 from netra.agents.observing.run_watch import ended
-from netra.agents.observing.tracing import get_tracer
+from netra.agents.observing.tracing import Tracer
 from netra.agents.registry.registered import find
-from netra.agents.running.runner import get_runner
-from netra.agents.service.runtime import RunRuntime
+from netra.agents.running.runner import Runner
+from netra.agents.service.dispatcher import Dispatcher
 from websocket_core.database import db
 from websocket_core.errors import ClientError, JournalUnavailable
 from websocket_core.gateway import get_gateway
@@ -37,10 +36,19 @@ log = logging.getLogger(__name__)
 
 
 class Sweeper:
-    """Sweeps every `SWEEP_SECONDS` as long as the process serves."""
+    """Sweeps every `SWEEP_SECONDS` as long as the process serves.
 
-    def __init__(self, runtime: RunRuntime) -> None:
-        self._runtime = runtime
+    Args:
+        dispatcher: lets threads go on.
+        runner: knows which runs live here.
+        tracer: ends the traces of lost runs.
+        decide: `RunRuntime.decide`.
+    """
+
+    def __init__(
+        self, dispatcher: Dispatcher, runner: Runner, tracer: Tracer, decide: Callable[..., Awaitable[None]]
+    ) -> None:
+        self._dispatcher, self._runner, self._tracer, self._decide = dispatcher, runner, tracer, decide
         self._task: asyncio.Task[None] | None = None
         self._remover: asyncio.Task[None] | None = None  # a task of its own: no sweep waits for it
         self._reap_from = 0.0  # time.monotonic(): leases that ran out before may be renewed again
@@ -64,10 +72,9 @@ class Sweeper:
         """Begin, once per event loop."""
         if self._task is None:
             self._task = process_task(repeat(Outage(log, "sweeper"), self._run), "netra-sweeper")
-            get_gateway().own(self)
             self._remover = process_task(keep_removing(conf.SWEEP_SECONDS), "netra-remover")
 
-    async def drain(self) -> None:
+    async def stop(self) -> None:
         """End the tasks."""
         for task in (self._task, self._remover):
             if task is not None:
@@ -96,13 +103,13 @@ class Sweeper:
 
     async def _reap_one(self, stale: tuple[str, str, int, str]) -> None:
         user_id, thread_id, run_pk, agent_type = stale
-        if get_runner().holds(run_pk):
+        if self._runner.holds(run_pk):
             return  # it lives, here: its lease is about to be renewed
-        operation = ReapRun(user_id, thread_id, run_pk, retry=_retries(agent_type), executor=get_executor())
+        operation = ReapRun(user_id, thread_id, run_pk, retry=_retries(agent_type), executor=self._dispatcher.executor)
         if await get_gateway().journal.submit(operation):
-            _note_end(agent_type, operation)
+            self._note_end(agent_type, operation)
             log.warning("run %s: its worker was lost", run_pk)
-            await self._runtime.proceed(user_id, thread_id)
+            await self._dispatcher.proceed(user_id, thread_id)
 
     async def _expire(self) -> None:
         expired = await db.read(neglected_runs.expired_approvals, datetime.now(UTC))
@@ -110,7 +117,7 @@ class Sweeper:
 
     async def _expire_one(self, expired: tuple[str, str, str, str]) -> None:
         try:
-            await self._runtime.decide(*expired, approved=False, value=None, by="expired")
+            await self._decide(*expired, approved=False, value=None, by="expired")
         except JournalUnavailable:
             raise
         except ClientError:
@@ -122,14 +129,13 @@ class Sweeper:
             await self._each_orphaned.take(orphaned, self._adopt_one)
 
     async def _adopt_one(self, orphaned: tuple[str, str]) -> None:
-        await self._runtime.proceed(*orphaned)
+        await self._dispatcher.proceed(*orphaned)
 
-
-def _note_end(agent_type: str, operation: ReapRun) -> None:
-    event_type, data = operation.terminal.event_type, operation.terminal.data
-    ended(agent_type, str(TERMINAL_STATUS[event_type]), data.get("code", ""))
-    with get_tracer().ending(event_type, operation.trace):
-        pass  # it is over: the trace of the lost process's spans gets its end
+    def _note_end(self, agent_type: str, operation: ReapRun) -> None:
+        event_type, data = operation.terminal.event_type, operation.terminal.data
+        ended(agent_type, str(TERMINAL_STATUS[event_type]), data.get("code", ""))
+        with self._tracer.ending(event_type, operation.trace):
+            pass  # it is over: the trace of the lost process's spans gets its end
 
 
 def _retries(agent_type: str) -> bool:
@@ -137,14 +143,3 @@ def _retries(agent_type: str) -> bool:
         return find(agent_type).on_loss == "retry"
     except UnknownAgentError:
         return False
-
-
-_sweepers: WeakKeyDictionary[asyncio.AbstractEventLoop, Sweeper] = WeakKeyDictionary()
-
-
-def get_sweeper(runtime: RunRuntime) -> Sweeper:
-    """The sweeper of the running event loop."""
-    loop = asyncio.get_running_loop()
-    if loop not in _sweepers:
-        _sweepers[loop] = Sweeper(runtime)
-    return _sweepers[loop]

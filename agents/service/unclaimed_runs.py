@@ -10,15 +10,12 @@ import asyncio
 import logging
 import random
 import time
-from weakref import WeakKeyDictionary
 
 from netra.agents.conf import conf
 from netra.agents.ledger import neglected as neglected_runs
-from netra.agents.running.bell import listen
-from netra.agents.running.runner import get_runner
-from netra.agents.service import runtime
+from netra.agents.running.runner import Runner
+from netra.agents.service.dispatcher import Dispatcher
 from websocket_core.database import db
-from websocket_core.gateway import get_gateway
 from websocket_core.process.background import ForEach, Outage, repeat
 from websocket_core.process.garbage import return_memory
 from websocket_core.process.lifecycle import lifecycle
@@ -32,33 +29,27 @@ TIDY_SECONDS = 10.0  # memory of runs is given back to the system so often, whil
 class RunTaker:
     """Looks every `LOOK_SECONDS`, and when somebody rings, as long as the process serves."""
 
-    def __init__(self, service: runtime.RunRuntime) -> None:
-        self._service = service
+    def __init__(self, dispatcher: Dispatcher, runner: Runner) -> None:
+        self._dispatcher, self._runner = dispatcher, runner
         self._each = ForEach(log, "taking a queued run")
-        self._look_now = asyncio.Event()
         self._begun, self._tidy_from = 0, 0.0  # runs when memory was last given back; time.monotonic()
         self._once_more = False
-        self._tasks: list[asyncio.Task[None]] = []
+        self._task: asyncio.Task[None] | None = None
 
     def start(self) -> None:
         """Begin, once per event loop."""
-        if not self._tasks:
-            self._tasks = [
-                process_task(repeat(Outage(log, "taker of queued runs"), self._run), "netra-taker"),
-                process_task(listen(self._look_now.set), "netra-taker-listen"),
-            ]
-            get_gateway().own(self)
+        if self._task is None:
+            self._task = process_task(repeat(Outage(log, "taker of queued runs"), self._run), "netra-taker")
 
-    async def drain(self) -> None:
-        """End the tasks."""
-        for task in self._tasks:
-            task.cancel()
-        if self._tasks:
-            await asyncio.wait(self._tasks)
+    async def stop(self) -> None:
+        """End the task."""
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.wait([self._task])
 
     async def look(self, *, rung: bool = True) -> None:
         """Look once. Without a ring not for what rests: that may be much, and the sweeper sees to it."""
-        if lifecycle.draining or not self._service.executes():
+        if lifecycle.draining or not self._dispatcher.executes():
             return
         found = await db.read(neglected_runs.unclaimed_threads)
         if rung:
@@ -67,33 +58,22 @@ class RunTaker:
         await self._each.take(found, self._take)
 
     async def _take(self, thread: tuple[str, str]) -> None:
-        await self._service.proceed(*thread)
+        await self._dispatcher.proceed(*thread)
 
     async def _run(self) -> None:
         try:
             async with asyncio.timeout(conf.LOOK_SECONDS):
-                await self._look_now.wait()
+                await self._dispatcher.rung.wait()
         except TimeoutError:
             pass
-        rung = self._look_now.is_set()
-        self._look_now.clear()
+        rung = self._dispatcher.rung.is_set()
+        self._dispatcher.rung.clear()
         await self.look(rung=rung)
         await self._tidy()
 
     async def _tidy(self) -> None:
-        begun = get_runner().begun
+        begun = self._runner.begun
         if (begun != self._begun or self._once_more) and time.monotonic() >= self._tidy_from:
             self._once_more = begun != self._begun  # what is under way now is over then
             self._begun, self._tidy_from = begun, time.monotonic() + TIDY_SECONDS
             await db.read(return_memory)
-
-
-_takers: WeakKeyDictionary[asyncio.AbstractEventLoop, RunTaker] = WeakKeyDictionary()
-
-
-def get_taker(service: runtime.RunRuntime) -> RunTaker:
-    """The one of the running event loop."""
-    loop = asyncio.get_running_loop()
-    if loop not in _takers:
-        _takers[loop] = RunTaker(service)
-    return _takers[loop]

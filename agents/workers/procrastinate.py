@@ -21,10 +21,9 @@ from procrastinate.jobs import Status
 
 from netra.agents.conf import conf
 from netra.agents.executors.procrastinate import QUEUE, TASK
-from netra.agents.ledger.leases import ClaimRun
 from netra.agents.observing import worker_metrics
 from netra.agents.registry import discovery
-from netra.agents.running.runner import get_runner
+from netra.agents.service.runtime import get_runtime
 from netra.agents.workers.job_connections import JobConnections
 from netra.agents.workers.patient_queue import PatientJobManager
 from websocket_core.conf import conf as delivery_conf
@@ -47,9 +46,7 @@ async def execute_run(user_id: str, thread_id: str, run_id: str) -> None:
         again = app.configure_task(TASK, queue=QUEUE)
         await again.defer_async(user_id=user_id, thread_id=thread_id, run_id=run_id)  # for another worker
         return
-    lease = await get_gateway().journal.submit(ClaimRun(user_id, thread_id, this_process.process_id))
-    if lease is not None:
-        await get_runner().execute(lease)
+    await get_runtime().dispatcher.execute_next(user_id, thread_id)
 
 
 class CannotStartError(Exception):
@@ -75,7 +72,7 @@ async def work(concurrency: int, metrics_host: str = "127.0.0.1", metrics_port: 
     stop = _stop_on_signals()
     if metrics_port is not None:
         try:
-            worker_metrics.serve(metrics_host, metrics_port)
+            worker_metrics.serve(metrics_host, metrics_port, get_runtime().numbers.refresh)
         except (OSError, OverflowError) as error:
             raise CannotStartError(
                 f"Cannot listen on {metrics_host} port {metrics_port}: {error}. Give another --metrics-port."

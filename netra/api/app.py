@@ -10,7 +10,7 @@ from django.http import HttpRequest, HttpResponse
 from ninja import Path, Query, Status
 
 from netra.agents.registry.registered import catalogue
-from netra.agents.service.runtime import RunRuntime
+from netra.agents.service.runtime import get_runtime
 from netra.api import problems, reads, schemas, writes
 from netra.api.document import NetraAPI, StrictParser
 from netra.api.identity import ApiRequest, authenticate
@@ -42,7 +42,6 @@ api = NetraAPI(
     urls_namespace="netra-api",
 )
 problems.install(api)
-service = RunRuntime()
 
 
 @api.get("/me", response=schemas.Me)
@@ -184,7 +183,7 @@ async def start_run(request: ApiRequest, body: schemas.StartIn) -> Status[dict[s
         if_busy=body.if_busy or "enqueue",
         request_id=body.request_id,
     )
-    outcome = await service.start(asked)
+    outcome = await get_runtime().start(asked)
     answer = {"run_id": outcome.run_id, "thread_id": outcome.thread_id, "existing": outcome.existing}
     return Status(200 if outcome.existing else 201, answer)
 
@@ -198,7 +197,7 @@ async def read_run(request: ApiRequest, run_id: RunName) -> dict[str, Any]:
 @api.post("/runs/{run_id}/stop", response={202: schemas.Run})
 async def stop_run(request: ApiRequest, run_id: RunName, body: schemas.StopIn | None = None) -> Status[dict[str, Any]]:
     """Ask a run to stop; its `agent_cancelled` tells when it has."""
-    await service.stop(user_id=request.auth.user_id, run_id=run_id, reason=body.reason if body else None)
+    await get_runtime().stop(user_id=request.auth.user_id, run_id=run_id, reason=body.reason if body else None)
     return Status(202, await db.read(reads.run, request.auth.user_id, run_id))
 
 
@@ -207,7 +206,7 @@ async def respond(
     request: ApiRequest, run_id: RunName, approval_id: RunName, body: schemas.RespondIn
 ) -> dict[str, Any]:
     """Decide an approval, once."""
-    await service.respond(
+    await get_runtime().respond(
         user_id=request.auth.user_id,
         run_id=run_id,
         approval_id=approval_id,

@@ -18,8 +18,7 @@ from django.db.backends.signals import connection_created
 from netra.agents.ledger import reading as run_reads
 from netra.agents.ledger import statements as ledger_sql
 from netra.agents.ledger.leases import _rested
-from netra.agents.service.runtime import RunRuntime
-from netra.agents.service.sweeper import get_sweeper
+from netra.agents.service.runtime import get_runtime
 from test_framework.journal_operations import state
 from test_framework.ssot.factories import GITHUB, GOOGLE
 from websocket_core.context import UserExecutionContext
@@ -91,9 +90,9 @@ async def test_serving__reads_no_table_from_end_to_end(join, statements):
     await client.ask("sync")
     journal = get_gateway().journal
     await asyncio.gather(*(journal.post(state(thread=f"t{number}")) for number in range(3)))  # one transaction
-    runtime = RunRuntime()
+    runtime = get_runtime()
     await runtime.thread_states(user_id=GOOGLE, thread_ids=["t"])
-    await get_sweeper(runtime).sweep()
+    await runtime.sweeper.sweep()
     await db.read(journal_read.moved_since, datetime.now(UTC), [GOOGLE, GITHUB])
     await get_gateway().hub.log.flush()
     await client.close()

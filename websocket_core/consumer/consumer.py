@@ -7,6 +7,7 @@ message waiting. Here handlers only change state or start work, so `stop_agent` 
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from typing import Any, ClassVar
 
 from channels.consumer import AsyncConsumer
@@ -40,15 +41,14 @@ class NetraConsumer(AsyncConsumer):
     """One WebSocket.
 
     Args:
-        run_service: what clients may do with runs; injected by the composition root, so that the core never imports
-            agents.
+        run_service: gives, for the running event loop, what clients may do with runs; injected by the composition
+            root, so that the core never imports agents.
     """
 
-    run_service: RunService | None = None
     dialect: ClassVar[Dialect] = NATIVE
 
-    def __init__(self, run_service: RunService | None = None) -> None:
-        self.run_service = run_service or self.run_service
+    def __init__(self, run_service: Callable[[], RunService] | None = None) -> None:
+        self.run_service = run_service() if run_service is not None else None
         self.connection: WebSocketConnection | None = None  # the manager looks for it here
 
     async def __call__(self, scope: dict[str, Any], receive: Receive, send: Send) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from django.urls import re_path
@@ -16,8 +17,12 @@ async def no_such_endpoint(scope: Any, receive: Any, send: Any) -> None:
     await send({"type": "websocket.close"})
 
 
-def websocket_urlpatterns(run_service: RunService | None = None) -> list[Any]:
-    """`/ws` and `/ws/`, served by the consumer with this run service; everything else is refused."""
+def websocket_urlpatterns(run_service: Callable[[], RunService] | None = None) -> list[Any]:
+    """`/ws` and `/ws/`, served by the consumer; everything else is refused.
+
+    Args:
+        run_service: gives the run service of the running event loop; `None`: this server runs no agents.
+    """
     consumer: Any = NetraConsumer.as_asgi(run_service=run_service)
     refused: Any = no_such_endpoint
     return [re_path(r"^ws/?\Z", consumer), re_path(r"", refused)]

@@ -7,7 +7,7 @@ import pytest
 from asgiref.sync import async_to_sync
 from django.test import TestCase
 
-from netra.agents.service.runtime import RunRuntime
+from netra.agents.service.runtime import get_runtime
 from websocket_core import UserExecutionContext, create_websocket_manager
 from websocket_core.run_service import StartRequest
 
@@ -17,7 +17,7 @@ AT_ONCE = 5.0
 
 async def start(run_id: str | None = None) -> None:
     async with asyncio.timeout(30):
-        await RunRuntime().start(StartRequest(user_id="ann", agent_type="test", run_id=run_id))
+        await get_runtime().start(StartRequest(user_id="ann", agent_type="test", run_id=run_id))
 
 
 @pytest.mark.django_db

@@ -21,10 +21,9 @@ from netra.agents.executors.inline import InlineExecutor
 from netra.agents.ledger.endings import ReapRun
 from netra.agents.ledger.starts import Started, StartRun
 from netra.agents.models import Run
-from netra.agents.observing import metrics as run_metrics
+from netra.agents.observing.metrics import Numbers
 from netra.agents.running.bell import RUNNERS_GROUP
-from netra.agents.service.runtime import RunRuntime
-from netra.agents.service.sweeper import Sweeper
+from netra.agents.service.runtime import get_runtime
 from test_framework.gateway import Join, MakeAgent
 from websocket_core.bell import Listener, News
 from websocket_core.bell.thread_bell import thread_bell
@@ -119,10 +118,10 @@ STEPS = [
     # bell
     "websocket_core.bell.bell.get_channel_layer",
     "websocket_core.bell.bell.Bell._send_some",
-    # runner
-    "netra.agents.running.runner.Runner._look_after_runs",
-    "netra.agents.running.runner.Runner._renew_leases",
-    "netra.agents.running.runner.Runner._pass_wishes_on",
+    # keeper
+    "netra.agents.running.keeper.Keeper._look_after_runs",
+    "netra.agents.running.keeper.Keeper._renew_leases",
+    "netra.agents.running.keeper.Keeper._pass_wishes_on",
     "netra.agents.ledger.reading.wishes",
     # sweeper
     "netra.agents.service.sweeper.Sweeper._run",
@@ -209,8 +208,9 @@ async def test_numbers_of_runs__a_question_that_raises__are_asked_for_again(
     first_call_fails: Callable[[str], FirstCallFails],
 ) -> None:
     question = first_call_fails("netra.agents.observing.metrics._open_runs")
-    await run_metrics.refresh()
-    await run_metrics.refresh()
+    numbers = Numbers()
+    await numbers.refresh()
+    await numbers.refresh()
     assert question.calls == 2
 
 
@@ -260,7 +260,7 @@ async def test_sweeper__a_lost_run_that_cannot_be_ended__the_others_are(
         return real(self, transaction)
 
     monkeypatch.setattr(ReapRun, "apply", apply)
-    sweeper = Sweeper(RunRuntime())
+    sweeper = get_runtime().sweeper
     for _ in range(3):
         sweeper._reap_from = 0.0  # an outage gives leases their time; the test does not wait for it
         await sweeper.sweep()
@@ -294,7 +294,7 @@ async def test_lost_run__whose_events_are_damaged__ends_all_the_same__and_closes
     from websocket_core.models import Thread
 
     await Thread.objects.aupdate(last_seq=3)
-    await Sweeper(RunRuntime()).sweep()
+    await get_runtime().sweeper.sweep()
     assert (await Run.objects.aget()).status == "failed"
     closed = await Event.objects.aget(event_type="tool_completed")
     assert '"tool_call_id":"c"' in closed.frame
@@ -380,7 +380,7 @@ async def test_runners__after_the_layer_failed_once__a_busy_process_hears_stops_
 def _stop_as_the_admin_does() -> None:
     from django.db import connections
 
-    from netra.agents.service.runtime import request_stop
+    from netra.agents.service.stop_request import request_stop
 
     try:
         assert request_stop(Run.objects.select_related("thread").get(), "from the admin")

@@ -1,19 +1,17 @@
 """A run whose process died: its trace gets its end, and it is counted, by whoever ends it."""
 
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
 import pytest
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
+from netra.agents.executors.inline import InlineExecutor
 from netra.agents.models import Run
 from netra.agents.observing import metrics
 from netra.agents.observing.opentelemetry_tracer import OpenTelemetryTracer
-from netra.agents.service import sweeper
 from netra.agents.service.runtime import RunRuntime
-from netra.agents.service.sweeper import Sweeper
 from seeds.history import make_run, make_thread
 from websocket_core.database import db
 from websocket_core.models import Thread
@@ -31,18 +29,17 @@ def lose_a_run() -> None:
 
 
 @pytest.mark.django_db(transaction=True)
-async def test_run_of_a_dead_process__is_ended_in_its_trace_and_counted(monkeypatch: Any) -> None:
+async def test_run_of_a_dead_process__is_ended_in_its_trace_and_counted() -> None:
     kept = InMemorySpanExporter()
     provider = TracerProvider(shutdown_on_exit=False)
     provider.add_span_processor(SimpleSpanProcessor(kept))
     tracer = OpenTelemetryTracer(provider.get_tracer("test"))
-    monkeypatch.setattr(sweeper, "get_tracer", lambda: tracer)
     await db.writer.call(lose_a_run)
     run = await db.read(Run.objects.get)
     counter = metrics.runs_ended.labels(agent=run.agent_type, status="failed", code="worker_lost")
     before = counter._value.get()
 
-    await Sweeper(RunRuntime()).sweep()
+    await RunRuntime(InlineExecutor(), tracer).sweeper.sweep()
 
     assert (await db.read(Run.objects.get)).code == "worker_lost"
     assert counter._value.get() == before + 1

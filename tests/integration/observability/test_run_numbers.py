@@ -23,13 +23,13 @@ async def test_numbers__of_open_runs() -> None:
             make_run(make_thread("u"), status=status, at=datetime.now(UTC) - timedelta(minutes=minutes))
 
     await db.writer.call(fill)
-    await metrics.refresh()
+    await metrics.Numbers().refresh()
     assert (state("queued"), state("running"), state("waiting")) == (2, 1, 1)
     assert 7 * 60 <= metrics.oldest_queued._value.get() < 8 * 60
 
 
 async def test_database_that_does_not_answer__holds_up_no_scrape_and_is_asked_once(monkeypatch) -> None:
-    asked, answer = [], threading.Event()
+    asked, answer, numbers = [], threading.Event(), metrics.Numbers()
 
     def hang() -> tuple[dict[str, int], None]:
         asked.append(1)
@@ -40,12 +40,12 @@ async def test_database_that_does_not_answer__holds_up_no_scrape_and_is_asked_on
     monkeypatch.setattr(metrics, "_open_runs", hang)
     try:
         async with asyncio.timeout(30):
-            await metrics.refresh()
-            await metrics.refresh()
+            await numbers.refresh()
+            await numbers.refresh()
         assert len(asked) == 1
         assert state("queued") != 41
     finally:
         answer.set()
     monkeypatch.setattr(metrics, "ANSWER_SECONDS", 30.0)
-    await metrics.refresh()
+    await numbers.refresh()
     assert state("queued") == 41

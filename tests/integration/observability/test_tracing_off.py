@@ -7,16 +7,16 @@ import time
 
 import pytest
 
-from netra.agents.observing.tracing import get_tracer, is_wanted
+from netra.agents.observing.tracing import is_wanted, make_tracer
 from servers.fixtures import MakeInstallation, StartServer
 
 IMPORTS = """
 import sys
 import netra.project.asgi
 from netra.agents.registry.registered import discover
-from netra.agents.observing.tracing import get_tracer
+from netra.agents.observing.tracing import make_tracer
 discover()
-get_tracer()
+make_tracer()
 # Not what redis takes of it.
 ours = ("netra.agents.observing.opentelemetry_tracer", "opentelemetry.exporter", "opentelemetry.sdk.trace")
 print(sorted(name for name in sys.modules if name.startswith(ours)))
@@ -49,7 +49,7 @@ def test_exporter__that_is_not_installed_is_told_and_forgotten(
 ) -> None:
     monkeypatch.setitem(os.environ, "OTEL_TRACES_EXPORTER", "carrier-pigeon")
     with caplog.at_level(logging.WARNING):
-        tracer = get_tracer.__wrapped__()  # what is remembered is for the process
+        tracer = make_tracer()
     with tracer.recording() as kept:
         assert kept == ""
     assert "carrier-pigeon" in caplog.text

@@ -11,6 +11,7 @@ from wsgiref.simple_server import WSGIServer
 import pytest
 
 from netra.agents.observing import worker_metrics
+from netra.agents.observing.metrics import Numbers
 from servers.process import free_port
 
 Serve = Callable[[str, int], None]
@@ -20,7 +21,7 @@ Serve = Callable[[str, int], None]
 def serve() -> Iterator[Serve]:
     """`worker_metrics.serve`, for as long as the test."""
     servers: list[WSGIServer] = []
-    yield lambda host, port: servers.append(worker_metrics.serve(host, port))
+    yield lambda host, port: servers.append(worker_metrics.serve(host, port, Numbers().refresh))
     for server in servers:
         server.shutdown()
         server.server_close()

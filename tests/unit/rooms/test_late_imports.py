@@ -16,10 +16,8 @@ EARLY = "the module is loaded before there are models"
 # (file, what it imports late): why
 KNOWN = {
     ("agents/apps.py", "netra.agents"): READY,
-    ("agents/apps.py", "netra.agents.executors"): READY,
     ("agents/apps.py", "netra.agents.ledger"): READY,
-    ("agents/apps.py", "netra.agents.service"): READY,
-    ("agents/executors/__init__.py", "netra.agents.executors.procrastinate"): OPTIONAL,
+    ("agents/apps.py", "netra.agents.service.runtime"): READY,
     ("agents/management/commands/worker.py", "netra.agents.workers.procrastinate"): OPTIONAL,
     ("agents/management/commands/worker.py", "uvloop"): OPTIONAL,
     ("netra/admin_site.py", "netra.front_page"): EARLY,

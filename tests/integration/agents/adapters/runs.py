@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 
 from netra.agents.models import Approval, Run
-from netra.agents.service.runtime import RunRuntime
+from netra.agents.service.runtime import get_runtime
 from websocket_core.database import db
 from websocket_core.gateway import get_gateway
 from websocket_core.ids import new_id
@@ -72,11 +72,10 @@ class Runs:
 
     def __init__(self, user_id: str = "ada") -> None:
         self.user_id = user_id
-        self.service = RunRuntime()
 
     async def start(self, agent_type: str, input: Any, thread_id: str | None = None, **options: Any) -> str:
         """Start a run; returns its id."""
-        outcome = await self.service.start(
+        outcome = await get_runtime().start(
             StartRequest(user_id=self.user_id, agent_type=agent_type, thread_id=thread_id, input=input, **options)
         )
         return str(outcome.run_id)
@@ -100,13 +99,13 @@ class Runs:
     async def respond(self, approval: Approval, *, approved: bool, value: Any = None) -> None:
         """Decide an approval, as its person would."""
         run_id = await db.read(lambda: approval.run.run_id)
-        await self.service.respond(
+        await get_runtime().respond(
             user_id=self.user_id, run_id=run_id, approval_id=approval.approval_id, approved=approved, value=value
         )
 
     async def stop(self, run_id: str) -> None:
         """Stop a run, as its person would."""
-        await self.service.stop(user_id=self.user_id, run_id=run_id, reason=None)
+        await get_runtime().stop(user_id=self.user_id, run_id=run_id, reason=None)
 
     async def journal(self, run_id: str) -> Journalled:
         """What the journal has of the run by now."""

@@ -8,6 +8,7 @@ from pydantic_ai.messages import ModelMessage
 
 from integration.agents.adapters.pydantic_ai_models import call, heard, registered, script
 from integration.agents.adapters.runs import Runs, new_thread
+from netra.agents.service.runtime import get_runtime
 from websocket_core.errors import InvalidAction
 
 
@@ -226,7 +227,7 @@ async def test_expired_counts_as_denied(runs: Runs, settings):
     shop = Shop(call(0, "sell", '{"what": "boat"}'), last="Too late.")
     run_id = await runs.start(shop.name, "Sell")
     (approval,) = await runs.rests(run_id)
-    await runs.service.decide(
+    await get_runtime().decide(
         runs.user_id,
         (await runs.journal(run_id)).frames[0]["thread_id"],
         run_id,

@@ -124,7 +124,7 @@ async def test_stopped_while_it_asks__the_thread_is_free_again(join, make) -> No
 
 async def test_lease_lost_while_it_asks__the_thread_is_free_again(join, make) -> None:
     """Then nobody here hears of the answer any more, if there ever is one."""
-    from netra.agents.running.runner import get_runner
+    from netra.agents.service.runtime import get_runtime
 
     gone = threading.Event()
 
@@ -138,8 +138,9 @@ async def test_lease_lost_while_it_asks__the_thread_is_free_again(join, make) ->
     client = await join()
     await client.start("made")
     await receive_until(client, "approval_requested")
-    (execution,) = get_runner()._executions.values()
-    execution.stop("lost")
+    (held,) = get_runtime().runner._held.values()
+    assert held.execution is not None
+    held.execution.stop("lost")
     assert await asyncio.to_thread(gone.wait, 30)
     assert blocking_threads()._work_queue.qsize() == 0
 

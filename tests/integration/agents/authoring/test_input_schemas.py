@@ -7,7 +7,7 @@ import pytest
 from integration.netra.api.api_caller import Caller, problem
 from netra.agents import AgentRegistry
 from netra.agents.models import Run
-from netra.agents.service.runtime import RunRuntime
+from netra.agents.service.runtime import get_runtime
 from test_framework.ssot.factories import create_test_manager
 from websocket_core.errors import InvalidAction
 from websocket_core.models import Event, Thread
@@ -68,7 +68,7 @@ async def test_over_http(strict, input, field) -> None:
 @pytest.mark.parametrize(("input", "field"), WRONG)
 async def test_in_the_run_service(strict, input, field) -> None:
     with pytest.raises(InvalidAction) as caught:
-        await RunRuntime().start(
+        await get_runtime().start(
             StartRequest(user_id="ann", agent_type="strict", thread_id="t", run_id="r", input=input)
         )
     assert caught.value.fields["field"] == field

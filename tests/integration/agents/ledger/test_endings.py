@@ -10,7 +10,7 @@ from netra.agents import AgentError, BaseAgent, ModelRefused, ModelUnavailable, 
 from netra.agents.executors.inline import InlineExecutor
 from netra.agents.ledger.endings import ReapRun
 from netra.agents.models import Run
-from netra.agents.running.runner import get_runner
+from netra.agents.service.runtime import get_runtime
 from test_framework.gateway import kinds, outcome
 from websocket_core.database import db
 from websocket_core.gateway import get_gateway
@@ -215,7 +215,7 @@ async def test_usage__of_a_run_whose_worker_was_lost(join, make, settings, wish)
     run = await client.start("made", thread_id="t")
     while not (found := await db.read(Run.objects.exclude(usage="").first)):  # noqa: ASYNC110 - no event tells of it
         await asyncio.sleep(0.01)
-    runner = get_runner()
+    runner = get_runtime().runner
     assert runner.holds(found.pk)
     now = {"lease_until": Now(), "worker_id": "elsewhere"}  # as if its process were another one, and gone
     if wish:

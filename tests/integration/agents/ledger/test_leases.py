@@ -15,7 +15,8 @@ from netra.agents.ledger.moves import Event, Lease
 from netra.agents.ledger.neglected import stale_runs
 from netra.agents.ledger.starts import Started, StartRun
 from netra.agents.models import Run
-from netra.agents.running.runner import _renew, get_runner
+from netra.agents.running.keeper import _renew
+from netra.agents.service.runtime import get_runtime
 from test_framework.journal_operations import state
 from websocket_core.database import db
 from websocket_core.errors import LeaseLostError
@@ -98,7 +99,7 @@ async def test_ended_run__whoever_still_holds_its_lease_writes_nothing(followed)
     lease = (await journal.submit(start("r"))).lease
     if followed:
         await journal.submit(start("r2"))
-    ending = FinishRun(lease, [], Event("agent_completed", {"result": 1}), take_next=True)
+    ending = FinishRun(lease, [], Event("agent_completed", {"result": 1}))
     following = await journal.submit(ending)
     assert (following is not None) == followed
     before = await db.read(EventRow.objects.count)
@@ -106,7 +107,7 @@ async def test_ended_run__whoever_still_holds_its_lease_writes_nothing(followed)
         state("late", user=KEY[0], run="r", fence=lease.fence),
         Remember(lease, "key", b"late"),
         RestRun(lease, b"late"),
-        FinishRun(lease, [], Event("agent_failed", {"code": "timeout", "message": "late"}), take_next=True),
+        FinishRun(lease, [], Event("agent_failed", {"code": "timeout", "message": "late"})),
     ]
     for operation in late:
         with pytest.raises(LeaseLostError):
@@ -165,14 +166,16 @@ async def test_lost_after_it_was_stopped__nothing_is_written_any_more(join, make
     client = await join()
     run = await client.start("made")
     await asyncio.wait_for(began.wait(), 20)
-    runner = get_runner()
-    (execution,) = runner._executions.values()
+    runner = get_runtime().runner
+    (held,) = runner._held.values()
+    execution = held.execution
+    assert execution is not None
     execution.stop("stopped")
     if when == "while it is given its time":
         await asyncio.wait_for(stopped.wait(), 20)
     execution.stop("lost")
-    await asyncio.wait(set(runner._tasks), timeout=20)
-    assert not runner._executions
+    await asyncio.wait_for(runner.idle(), 20)
+    assert not runner._held
     await get_gateway().journal.flush()
     rows = EventRow.objects.filter(run_id=run["run_id"]).values_list("event_type", flat=True)
     assert await db.read(list, rows) == ["agent_started"]

@@ -11,7 +11,7 @@ from django.db.models import F
 
 from integration.netra.api.api_caller import Caller, problem
 from netra.agents import AgentError, AgentRegistry
-from netra.agents.executors import get_executor
+from netra.agents.executors import make_executor
 from netra.agents.ledger.starts import START_BYTES, StartRun
 from netra.agents.models import Run
 from test_framework.gateway import kinds
@@ -179,7 +179,7 @@ async def test_zero__is_no_limit(settings):
 
 def start(run_id: str, user_id: str = GOOGLE) -> StartRun:
     request = StartRequest(user_id=user_id, agent_type="test", thread_id=f"thread-{run_id}", run_id=run_id)
-    return StartRun(request, '{"message":"hello"}', worker_id="w", executor=get_executor())
+    return StartRun(request, '{"message":"hello"}', worker_id="w", executor=make_executor())
 
 
 @pytest.mark.parametrize("each_database", [pytest.param("postgresql", marks=pytest.mark.postgres)], indirect=True)

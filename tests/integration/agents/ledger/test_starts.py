@@ -5,8 +5,7 @@ from typing import Any
 import pytest
 
 from netra.agents.ledger.leases import ClaimRun
-from netra.agents.running.runner import get_runner
-from netra.agents.service import runtime
+from netra.agents.service.runtime import RunRuntime, get_runtime
 from test_framework.gateway import kinds
 from test_framework.ssot.factories import GOOGLE
 from websocket_core.gateway import get_gateway
@@ -19,26 +18,30 @@ class Later:
     """An executor that leaves runs to somebody else."""
 
     claims_at_start = False
+    supports_transactional_enqueue = True
 
     def enqueue(self, run: Any, *, again: bool = False) -> None:
         """Somebody will come by."""
 
+    def check(self) -> list[Any]:
+        return []
 
-async def test_sent_again_before_its_first_event__begins_with_that_event(join, monkeypatch):
+
+async def test_sent_again_before_its_first_event__begins_with_that_event(join, monkeypatch, settings):
     """The run starts between the look at the run and the look at its thread's head."""
-    monkeypatch.setattr(runtime, "get_executor", Later)
+    settings.NETRA_EXECUTOR = f"{__name__}.Later"
     client, again = await join(), await join()
     await client.send("start_agent", agent_type="test", thread_id="t", run_id="r")
     await client.ask("ping")  # it is recorded, and has no event
-    real = runtime.RunRuntime.thread_states
+    real = RunRuntime.thread_states
 
     async def meanwhile(self: Any, *whose: Any) -> Any:
         lease = await get_gateway().journal.submit(ClaimRun(GOOGLE, "t", this_process.process_id))
         if lease is not None:
-            get_runner().execute(lease)
+            get_runtime().dispatcher.execute(lease)
         return await real(self, *whose)
 
-    monkeypatch.setattr(runtime.RunRuntime, "thread_states", meanwhile)
+    monkeypatch.setattr(RunRuntime, "thread_states", meanwhile)
     await again.send("start_agent", agent_type="test", thread_id="t", run_id="r")
     events = await again.finish({"thread_id": "t", "run_id": "r"})
     assert kinds(events)[0] == "agent_started"
@@ -54,8 +57,8 @@ async def test_sent_again_while_earlier_events_wait_to_be_sent__skips_none_of_th
     assert again.oracle.transcript("t") == client.oracle.transcript("t")
 
 
-async def test_stopped_before_a_worker_came__what_waits_behind_it_is_next(join, monkeypatch):
-    monkeypatch.setattr(runtime, "get_executor", Later)
+async def test_stopped_before_a_worker_came__what_waits_behind_it_is_next(join, settings):
+    settings.NETRA_EXECUTOR = f"{__name__}.Later"
     client = await join()
     for run_id in ("r1", "r2"):
         await client.send("start_agent", agent_type="test", thread_id="t", run_id=run_id)
@@ -63,6 +66,6 @@ async def test_stopped_before_a_worker_came__what_waits_behind_it_is_next(join, 
     assert kinds(await client.finish({"thread_id": "t", "run_id": "r1"})) == ["run_queued", "agent_cancelled"]
     lease = await get_gateway().journal.submit(ClaimRun(GOOGLE, "t", this_process.process_id))  # the first one's job
     assert lease.run_id == "r2"
-    get_runner().execute(lease)
+    get_runtime().dispatcher.execute(lease)
     events = await client.finish({"thread_id": "t", "run_id": "r2"})
     assert kinds(events)[-1] == "agent_completed"

@@ -10,8 +10,8 @@ import pytest
 from integration.agents.adapters.runs import Runs
 from netra.agents import BaseAgent, Rest
 from netra.agents.models import Approval, Run
-from netra.agents.service.runtime import RunRuntime, request_stop
-from netra.agents.service.sweeper import Sweeper
+from netra.agents.service.runtime import get_runtime
+from netra.agents.service.stop_request import request_stop
 from websocket_core.database import db
 from websocket_core.gateway import get_gateway
 
@@ -92,7 +92,7 @@ async def test_answered_too_late__the_resting_run_goes_on(runs):
 async def test_expired__the_resting_run_goes_on(runs):
     _, behind = await rest_with_one_behind(runs)
     await db.write(lambda: Approval.objects.update(expires_at=datetime.now(UTC) - timedelta(seconds=1)))
-    await Sweeper(RunRuntime()).sweep()
+    await get_runtime().sweeper.sweep()
     assert (await runs.over(behind)).types[-1] == "agent_completed"
 
 
@@ -112,5 +112,5 @@ async def test_its_worker_is_lost(runs):
             resting=False, status="running", lease_until=past, worker_id="gone"
         )
     )
-    await Sweeper(RunRuntime()).sweep()
+    await get_runtime().sweeper.sweep()
     assert (await runs.over(behind)).types[-1] == "agent_completed"

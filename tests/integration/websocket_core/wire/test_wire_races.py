@@ -12,6 +12,7 @@ from netra.agents.ledger import statements as ledger_sql
 from netra.agents.ledger.approvals import DecideApproval, RequestApproval
 from netra.agents.ledger.endings import StopRun
 from netra.agents.models import Run
+from netra.agents.service.dispatcher import Dispatcher
 from netra.agents.service.runtime import RunRuntime
 from test_framework.faults import DatabaseFaults
 from test_framework.gateway import Join, MakeAgent, kinds, outcome
@@ -116,7 +117,7 @@ async def test_outage_longer_than_the_lease__the_run_goes_on(join, make, faults,
 
 async def test_run_id_again__while_its_run_begins__loses_nothing_of_it(join, monkeypatch):
     """The lost answer is asked for again on a new connection, and only now a worker has time for the run."""
-    monkeypatch.setattr(RunRuntime, "executes", lambda self: False)  # it is for another process to take
+    monkeypatch.setattr(Dispatcher, "executes", lambda self: False)  # it is for another process to take
     before = create_test_manager(thread_id="t", run_id="r0")
     await before.emit_critical_event(GOOGLE, "agent_started", {})
     await before.emit_critical_event(GOOGLE, "agent_completed", {"result": None, "duration_ms": 1})

@@ -48,7 +48,7 @@ def _finish(fields: Fields, lease: Lease) -> FinishRun:
     data = {"code": fields["code"], "message": fields["message"], "reason": fields["reason"]}
     closer = Event("tool_completed", {"tool_call_id": "c", "tool_name": fields["tool_name"], "status": "ok"})
     terminal = Event("agent_failed", data)
-    return FinishRun(lease, [closer], terminal, result=fields["result"], incident=fields["incident"], take_next=True)
+    return FinishRun(lease, [closer], terminal, result=fields["result"], incident=fields["incident"])
 
 
 def _ask(fields: Fields, lease: Lease) -> RequestApproval:

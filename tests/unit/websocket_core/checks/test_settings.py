@@ -141,14 +141,14 @@ def test_values__good_ones_are_silent(name, value):
 @pytest.mark.parametrize("name", ["celery", "Inline", "procrastinat", "", None, 5])
 def test_executor__any_other_word_is_an_error(name):
     """It used to mean inline, so that whoever misspelt `procrastinate` had workers that never worked."""
-    from netra.agents.executors import get_executor
+    from netra.agents.executors import make_executor
 
     with override_settings(NETRA_EXECUTOR=name):
         (message,) = found("netra_agents.E003")
         assert "must be one of inline, procrastinate" in message
         assert ("Did you mean procrastinate?" in message) is (name == "procrastinat")
         with pytest.raises(ImproperlyConfigured, match="NETRA_EXECUTOR"):
-            get_executor()
+            make_executor()
         with pytest.raises(ImproperlyConfigured, match=r"netra_agents\.E003"):
             refuse_unsafe_configuration()
 

@@ -1,0 +1,23 @@
+"""A run whose lease this process has."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from netra.agents.execution.execution import Execution
+from netra.agents.ledger.moves import Lease
+from websocket_core.wire import encoding
+
+
+@dataclass(slots=True, eq=False)
+class HeldRun:
+    """The runner adds and removes it; the keeper looks after it."""
+
+    lease: Lease
+    execution: Execution | None = None  # from when its agent is made
+    kept_usage: str = ""  # the usage that is in the database
+
+    def usage(self) -> str:
+        """What the agent has reported so far, as JSON; empty: nothing."""
+        usage = None if self.execution is None else self.execution.context.usage
+        return "" if usage is None else encoding.encode(usage)

@@ -1,0 +1,91 @@
+"""Sends runs to where they are executed: here, to another process that serves, or to the executor's workers."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+from netra.agents.executors import Executor, hand_over
+from netra.agents.ledger.leases import ClaimRun
+from netra.agents.ledger.moves import Lease
+from netra.agents.models import OPEN, Run
+from netra.agents.running.bell import RUNNERS_NEWS, listen
+from netra.agents.running.runner import Runner
+from websocket_core.database import db
+from websocket_core.gateway import get_gateway
+from websocket_core.process.heartbeat import this_process
+from websocket_core.process.lifecycle import lifecycle
+from websocket_core.process.tasks import process_task
+
+
+class Dispatcher:
+    """Knows who executes, tells the runners of every process to look, and hears when they are told.
+
+    Attributes:
+        rung: set when somebody told the runners; whoever waits for it clears it.
+    """
+
+    def __init__(self, executor: Executor, runner: Runner) -> None:
+        self.executor, self._runner = executor, runner
+        self.rung = asyncio.Event()
+        self._listener: asyncio.Task[None] | None = None
+
+    def executes(self) -> bool:
+        """Whether serving processes execute runs themselves, rather than workers."""
+        return self.executor.claims_at_start
+
+    def execute(self, lease: Lease) -> asyncio.Task[Any]:
+        """Execute a leased run here, and then whatever waits behind it in its thread."""
+        self.listen()
+        return self._runner.execute(lease)
+
+    async def execute_next(self, user_id: str, thread_id: str) -> None:
+        """Claim what is next in a thread, execute it here, and then whatever waits behind it. For workers: returns
+        when the last of these runs is over, at once when there is nothing to do.
+        """
+        lease = await get_gateway().journal.submit(ClaimRun(user_id, thread_id, this_process.process_id))
+        if lease is not None:
+            await self.execute(lease)
+
+    async def proceed(self, user_id: str, thread_id: str) -> None:
+        """Let whatever can go on in a thread go on: here, or where the executor sends it."""
+        if not self.executes():
+            await db.write(enqueue_next, self.executor, user_id, thread_id)
+        elif lifecycle.draining or not get_gateway().serves:
+            self.tell_runners()  # a process that can execute it takes it
+        else:
+            lease = await get_gateway().journal.submit(ClaimRun(user_id, thread_id, this_process.process_id))
+            if lease is not None:
+                self.execute(lease)
+
+    def tell_runners(self) -> None:
+        """Let the runners of this and of every other process look at once."""
+        self._runner.look()
+        get_gateway().bell.ring(RUNNERS_NEWS)
+
+    def listen(self) -> None:
+        """Hear other processes, from now on until `stop`."""
+        if self._listener is None:
+            self._listener = process_task(listen(self._hear), "netra-runner-listen")
+
+    async def stop(self) -> None:
+        """Hear nobody any more. Idempotent."""
+        if self._listener is not None:
+            self._listener.cancel()
+            await asyncio.wait([self._listener])
+            self._listener = None
+
+    def _hear(self) -> None:
+        self._runner.look()
+        self.rung.set()
+
+
+def enqueue_next(executor: Executor, user_id: str, thread_id: str) -> None:
+    """Hand over what can go on in a thread: the run that rests, else the next one that waits for its place."""
+    runs = Run.objects.filter(user_id=user_id, thread__thread_id=thread_id, status__in=OPEN)
+    run = (
+        runs.filter(resting=True).first()
+        or runs.filter(status="queued", thread__active_run_id=None).order_by("pk").first()
+    )
+    if run is not None:
+        hand_over(executor, run, again=True)
