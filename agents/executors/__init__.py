@@ -8,7 +8,7 @@ a run is decided by the claim in the ledger, so a message that comes twice, late
 
 from __future__ import annotations
 
-from functools import partial
+import logging
 from typing import Protocol
 
 from django.core.checks import CheckMessage
@@ -18,6 +18,8 @@ from django.utils.module_loading import import_string
 
 from netra.agents.conf import EXECUTORS, conf, executor_fault
 from netra.agents.models import Run
+
+log = logging.getLogger(__name__)
 
 __all__ = ["Executor", "hand_over", "make_executor"]
 
@@ -82,5 +84,12 @@ def hand_over(executor: Executor, run: Run, *, again: bool = False) -> None:
     """
     if executor.supports_transactional_enqueue:
         executor.enqueue(run, again=again)
-    else:
-        transaction.on_commit(partial(executor.enqueue, run, again=again), robust=True)
+        return
+
+    def enqueue() -> None:
+        try:
+            executor.enqueue(run, again=again)
+        except Exception:
+            log.exception("run %s could not be enqueued; a sweeper does it", run.run_id)
+
+    transaction.on_commit(enqueue)

@@ -46,8 +46,9 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         if conf.EXECUTOR != "procrastinate":
+            where = "in the server itself" if conf.EXECUTOR == "inline" else f"by {conf.EXECUTOR}"
             raise CommandError(
-                "This installation executes runs in the server itself. To use workers set "
+                f"This installation executes runs {where}. To use these workers set "
                 "NETRA_EXECUTOR=procrastinate, DATABASE_URL to PostgreSQL and REDIS_URL, for servers and workers alike."
             )
         if options["concurrency"] < 1:
