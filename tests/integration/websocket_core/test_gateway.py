@@ -4,6 +4,7 @@ import asyncio
 import gc
 import threading
 import weakref
+from functools import partial
 from typing import Any
 
 import pytest
@@ -103,9 +104,10 @@ async def test_parts__are_drained_in_order__and_one_that_fails_keeps_no_other_fr
             if self.name == "bad":
                 raise ValueError(self.name)
 
-    gateway, bad = Gateway(), Part("bad")
-    for part in (Part("first"), bad, bad, Part("last")):
-        gateway.own(part)
+    gateway = Gateway()
+    first, bad, last = (partial(Part, name) for name in ("first", "bad", "last"))
+    made = [gateway.part(make) for make in (first, bad, bad, last)]
+    assert made[1] is made[2]
     await gateway.drain()
     assert drained == ["first", "bad", "last"]
 
