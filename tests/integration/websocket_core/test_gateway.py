@@ -119,8 +119,8 @@ async def test_gateway__drained_by_its_owner__is_not_drained_again_with_the_proc
         async def drain(self) -> None:
             self.drained += 1
 
-    gateway, part = Gateway(), Part()
-    gateway.own(part)
+    gateway = Gateway()
+    part = gateway.part(Part)
     lifecycle.join(gateway)
     await gateway.drain()
     await lifecycle.drain()
