@@ -14,13 +14,7 @@ from typing import Any
 
 from websocket_core.bell import control_news
 from websocket_core.conf import conf
-from websocket_core.connections import (
-    WebSocketConnection,
-    bare_connection,
-    connection_of,
-    welcome,
-    welcome_bare,
-)
+from websocket_core.connections import WebSocketConnection, bare_connection, connection_of, welcome
 from websocket_core.context import UserExecutionContext
 from websocket_core.database import db
 from websocket_core.errors import LeaseLostError, RunOverError, UserIsolationError
@@ -77,7 +71,7 @@ class UnifiedWebSocketManager:
             self._bare[wrapped.connection_id] = connection
         try:
             await hub.join(wrapped)
-            await (welcome_bare if inner is None else welcome)(hub, wrapped)
+            await welcome(hub, wrapped, bare=inner is None)
         except BaseException:
             self._forget(wrapped.connection_id)
             hub.log.closed(wrapped.connection_id, wrapped.close_code)  # its row may be there; it would take a place
@@ -260,8 +254,7 @@ class UnifiedWebSocketManager:
             raise ValueError(f"unknown event type {event_type!r:.80}; known ones: {', '.join(sorted(events.TYPES))}")
         if type(data) is not dict and not isinstance(data, Mapping):  # the first question is the cheap one
             raise ValueError(f"the data of an event is an object (a dict), not {type(data).__name__}")
-        context = self.user_context
-        field = events.STREAM_FIELD.get(event_type)
+        context, field = self.user_context, events.STREAM_FIELD.get(event_type)
         if event_type == "agent_started":
             data = {"agent_type": "unknown", "input": {}, **data}
         text, stream, delta = "", None, ""

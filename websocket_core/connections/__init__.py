@@ -7,7 +7,7 @@ May come in: consumer, manager, gateway and admin. Knows the journal, the bell, 
 Read: `transports`, `connection`, `journal_reads`, `resume`; then `hub`, `admission`, `watchdog`, `log`.
 """
 
-from websocket_core.connections.admission import bare_connection, connection_of, welcome, welcome_bare
+from websocket_core.connections.admission import bare_connection, connection_of, welcome
 from websocket_core.connections.connection import WebSocketConnection
 from websocket_core.connections.hub import Hub
 from websocket_core.connections.log import ConnectionLog
@@ -27,5 +27,4 @@ __all__ = [
     "connection_of",
     "resume_threads",
     "welcome",
-    "welcome_bare",
 ]

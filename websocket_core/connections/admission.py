@@ -45,21 +45,25 @@ def bare_connection(websocket: Any, user_id: UserID) -> WebSocketConnection:
     return WebSocketConnection(user_id, BareTransport(websocket), held=False)
 
 
-async def welcome(hub: Hub, connection: WebSocketConnection) -> None:
+async def welcome(hub: Hub, connection: WebSocketConnection, *, bare: bool) -> None:
     """Start delivery at the heads of this moment. The user's group is joined already, so nothing falls between the two.
 
+    Args:
+        bare: code has added it. It is not refused for an absent database; then each thread's start is found when the
+            thread moves.
+
     Raises:
-        Exception: the database is away.
+        Exception: the database is away, and the connection is not bare.
     """
+    if bare:
+        await _welcome_bare(hub, connection)
+        return
     connection.earlier = await hub.log.opened(connection)
     connection.epoch, found = await with_epoch(journal_read.welcome, connection.user_id)
     connection.begin(found.heads, complete=found.complete, oldest=found.oldest)
 
 
-async def welcome_bare(hub: Hub, connection: WebSocketConnection) -> None:
-    """The same for a connection that code has added, which is not refused for an absent database: then each thread's
-    start is found when the thread moves.
-    """
+async def _welcome_bare(hub: Hub, connection: WebSocketConnection) -> None:
     try:
         async with asyncio.timeout(BARE_WELCOME_SECONDS):
             await hub.log.opened(connection)

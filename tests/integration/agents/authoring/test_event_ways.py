@@ -87,13 +87,13 @@ async def test_commit_without_an_answer__has_each_event_once_and_in_order(each_d
         faults.commits.extend(commits)
         for number in range(5):
             await ctx.publish_state(number)
-        assert await UnifiedWebSocketEmitter(manager).emit_agent_state(state=5)
+        assert await UnifiedWebSocketEmitter(own).emit_agent_state(state=5)
         await ctx.publish_state(6)
 
     make(body)
-    manager = create_test_manager()
-    await execute(manager)
-    found = await journal_of(manager)
+    own = create_test_manager()
+    await execute(own)
+    found = await journal_of(own)
     assert [data.get("state") for _, data in found] == [None, *range(7), None]
 
 
