@@ -31,18 +31,16 @@ ACTIVE = tuple(status for status in OPEN if status != RunStatus.QUEUED)  # they 
 class Run(models.Model):
     """One execution of an agent in a thread. Executed once at most."""
 
-    user_id = models.CharField(max_length=255)
+    owner_id = models.CharField(max_length=255)
     run_id = models.CharField(max_length=128)
+    actor_id = models.CharField(max_length=255, blank=True)  # who started it
     thread = models.ForeignKey(Thread, models.CASCADE, related_name="runs")
     agent_type = models.CharField(max_length=128)
     input = models.TextField(default="{}")  # JSON, as the frame had it
     request_id = models.CharField(max_length=128, blank=True)
-    # W3C trace context of its record; empty while tracing is off. With a default in the database, since processes of
-    # the version before insert rows without it.
-    trace = models.CharField(max_length=64, blank=True, default="", db_default="")
-    # 1, or one more than that of the run in whose place it was started after a worker died. With a default in the
-    # database, since processes of the version before insert rows without it.
-    attempt = models.PositiveSmallIntegerField(default=1, db_default=1)
+    trace = models.CharField(max_length=64, blank=True)  # W3C trace context of its record; empty while tracing is off
+    # 1, or one more than that of the run in whose place it was started after a worker died.
+    attempt = models.PositiveSmallIntegerField(default=1)
     status = models.CharField(max_length=16, choices=RunStatus.choices, default=RunStatus.QUEUED)
     first_seq = models.BigIntegerField(null=True, blank=True)  # the run's first event
     last_seq = models.BigIntegerField(null=True, blank=True)  # its terminal event
@@ -50,8 +48,8 @@ class Run(models.Model):
     code = models.CharField(max_length=32, blank=True)  # of agent_failed
     incident = models.CharField(max_length=64, blank=True)  # where the log tells more
     # JSON of the usage it had reported when its lease was renewed last, or when it came to rest; for those who end it
-    # from outside. With a default in the database, since processes of the version before insert rows without it.
-    usage = models.TextField(blank=True, default="", db_default="")
+    # from outside.
+    usage = models.TextField(blank=True)
     worker_id = models.CharField(max_length=128, blank=True)  # the process that holds the lease
     lease_until = models.DateTimeField(null=True, blank=True)  # null while queued, resting, or over
     resting = models.BooleanField(default=False)  # waits for decisions without holding a process
@@ -64,15 +62,16 @@ class Run(models.Model):
 
     class Meta:
         constraints = [
-            models.UniqueConstraint(fields=["user_id", "run_id"], name="run_of_user"),
+            models.UniqueConstraint(fields=["owner_id", "run_id"], name="run_of_owner"),
             models.UniqueConstraint(
                 fields=["thread"], condition=Q(status__in=ACTIVE), name="one_active_run_per_thread"
             ),
         ]
         indexes = [
-            models.Index(fields=["user_id"], condition=Q(status__in=OPEN), name="run_open_of_user"),
-            models.Index(fields=["thread", "id"], condition=Q(status__in=OPEN), name="run_open_of_thread"),
+            models.Index(fields=["owner_id"], condition=Q(status__in=OPEN), name="run_open_of_owner"),
             models.Index(fields=["status", "id"], condition=Q(status__in=OPEN), name="run_open"),
+            # After `run_open`: without statistics SQLite takes the later one of two indexes that look equal to it.
+            models.Index(fields=["thread", "id"], condition=Q(status__in=OPEN), name="run_open_of_thread"),
             models.Index(fields=["created_at"], name="run_created"),
         ]
 
@@ -83,7 +82,7 @@ class Run(models.Model):
 class Approval(models.Model):
     """A question to the person: may this tool run with these arguments?"""
 
-    user_id = models.CharField(max_length=255)
+    owner_id = models.CharField(max_length=255)
     approval_id = models.CharField(max_length=128)
     run = models.ForeignKey(Run, models.CASCADE, related_name="approvals")
     tool_call_id = models.CharField(max_length=128)
@@ -93,14 +92,12 @@ class Approval(models.Model):
         max_length=64
     )  # SHA-256 of tool name and arguments: what was approved is what runs
     message = models.TextField(blank=True)
-    # JSON Schema of what may come with a yes; empty: whatever the agent makes of it. With a default in the database,
-    # since processes of the version before insert rows without it.
-    answer_schema = models.TextField(blank=True, default="", db_default="")
+    answer_schema = models.TextField(blank=True)  # JSON Schema of what may come with a yes; empty: anything may
     created_at = models.DateTimeField()
     expires_at = models.DateTimeField(db_index=True)
 
     class Meta:
-        constraints = [models.UniqueConstraint(fields=["user_id", "approval_id"], name="approval_of_user")]
+        constraints = [models.UniqueConstraint(fields=["owner_id", "approval_id"], name="approval_of_owner")]
 
     def __str__(self) -> str:
         return f"{self.tool_name} {self.approval_id}"
@@ -113,6 +110,7 @@ class Decision(models.Model):
     approved = models.BooleanField()
     value = models.TextField(default="null")  # JSON
     by = models.CharField(max_length=16)  # "user", "expired", "cancelled"
+    actor_id = models.CharField(max_length=255, blank=True)  # who answered, where a user did
     decided_at = models.DateTimeField()
 
     def __str__(self) -> str:

@@ -1,8 +1,9 @@
 """What the core keeps: threads, their events, connections, server processes, and the credentials that open a
 connection.
 
-Events are written by `websocket_core.journal` alone. Everything is found by `(user_id, name)`: a name alone means
-nothing.
+Events are written by `websocket_core.journal` alone. Everything is found by `(owner_id, name)`: a name alone means
+nothing. Columns named `owner_id` say whose something is, `user_id` and `actor_id` who acts (see
+`websocket_core.ids.OwnerID`).
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from django.db.models import Q
 
 from websocket_core.vocabulary import PAIR_TYPES, TERMINAL_TYPES
 
-NOBODY = ""  # whose threads those are that were deleted and still have rows: no user has this id
+NOBODY = ""  # the owner of threads that were deleted and still have rows: no user has this id
 
 
 class Process(models.Model):
@@ -25,7 +26,6 @@ class Process(models.Model):
     started_at = models.DateTimeField()
     heartbeat_at = models.DateTimeField(db_index=True)
     stopped_at = models.DateTimeField(null=True, blank=True)
-    batch = models.BigIntegerField(default=0)  # processes of the version before write it; see JournalCommit
     delivery_p99 = models.FloatField(null=True, blank=True)  # seconds, of the last minute; null: nothing was delivered
 
     class Meta:
@@ -62,9 +62,9 @@ class JournalEpoch(models.Model):
 
 
 class Thread(models.Model):
-    """A conversation of one user, the head of its journal, and who may write to it."""
+    """A conversation of one owner, the head of its journal, and who may write to it."""
 
-    user_id = models.CharField(max_length=255)
+    owner_id = models.CharField(max_length=255)
     thread_id = models.CharField(max_length=128)
     title = models.CharField(max_length=200, blank=True)
     last_seq = models.BigIntegerField(default=0)
@@ -72,18 +72,17 @@ class Thread(models.Model):
     # The leased run; at most one. Null, not empty: it is compared in SQL.
     active_run_id = models.CharField(max_length=128, null=True, blank=True)  # noqa: DJ001
     fence = models.BigIntegerField(default=0)  # fencing token of its lease; grows with every lease
-    # What its events and runs take, and how much of that is not in its user's `UserDay` yet. With defaults in the
-    # database, since processes of the version before insert rows without them.
-    bytes = models.BigIntegerField(default=0, db_default=0)
-    uncounted_bytes = models.BigIntegerField(default=0, db_default=0)
+    # What its events and runs take, and how much of that is not in its owner's `OwnerDay` yet.
+    bytes = models.BigIntegerField(default=0)
+    uncounted_bytes = models.BigIntegerField(default=0)
     created_at = models.DateTimeField()
     updated_at = models.DateTimeField()
     deleted_at = models.DateTimeField(null=True, blank=True)  # the row stays: (thread_id, seq) names an event for ever
 
     class Meta:
-        constraints = [models.UniqueConstraint(fields=["user_id", "thread_id"], name="thread_of_user")]
+        constraints = [models.UniqueConstraint(fields=["owner_id", "thread_id"], name="thread_of_owner")]
         indexes = [
-            models.Index(fields=["user_id", "updated_at"], name="thread_user_updated"),  # sync, heads, the watchdog
+            models.Index(fields=["owner_id", "updated_at"], name="thread_owner_updated"),  # sync, heads, the watchdog
             models.Index(fields=["updated_at"], name="thread_updated"),  # the admin's list, and retention
         ]
 
@@ -91,22 +90,22 @@ class Thread(models.Model):
         return self.title or self.thread_id
 
 
-class UserDay(models.Model):
-    """How many bytes a user has stored today, over all threads, those that were deleted meanwhile included.
+class OwnerDay(models.Model):
+    """How many bytes an owner has stored today, over all threads, those that were deleted meanwhile included.
 
     Whoever starts a run locks this row, too: of any number of starts in any number of processes one is judged at a
-    time. It is taken after every thread that a transaction needs, in the order of the users.
+    time. It is taken after every thread that a transaction needs, in the order of the owners.
     """
 
-    user_id = models.CharField(max_length=255, primary_key=True)
+    owner_id = models.CharField(max_length=255, primary_key=True)
     day = models.IntegerField()  # `date.toordinal()`, UTC
     bytes = models.BigIntegerField(default=0)
 
     class Meta:
-        indexes = [models.Index(fields=["day"], name="user_day_day")]  # retention
+        indexes = [models.Index(fields=["day"], name="owner_day_day")]  # retention
 
     def __str__(self) -> str:
-        return f"{self.user_id} {self.bytes}"
+        return f"{self.owner_id} {self.bytes}"
 
 
 class Event(models.Model):
@@ -120,6 +119,9 @@ class Event(models.Model):
     event_type = models.CharField(max_length=32)
     frame = models.TextField()
     created_at = models.DateTimeField()
+    # Who caused it, where a person did: started or stopped the run, answered the approval. The journal writes it for
+    # those alone, hence the default in the database.
+    actor_id = models.CharField(max_length=255, blank=True, default="", db_default="")
 
     class Meta:
         constraints = [

@@ -12,7 +12,7 @@ from django.utils.safestring import SafeString
 from netra.agents.models import OPEN, Approval, Decision, Run
 from websocket_core.admin import json_text, moments
 from websocket_core.admin.lists import links
-from websocket_core.admin.lists.filters import ChoiceFilter, GivenFilter, IndexedUserFilter, row_number
+from websocket_core.admin.lists.filters import ChoiceFilter, GivenFilter, OwnerFilter, row_number
 from websocket_core.admin.lists.read_only import ReadOnlyAdmin
 from websocket_core.admin.moments import column
 
@@ -78,7 +78,8 @@ class ApprovalAdmin(ReadOnlyAdmin):
     """The newest first."""
 
     name_field = "approval_id"
-    prefix_fields = ("user_id", "approval_id")
+    whose_field = "owner_id"
+    prefix_fields = ("owner_id", "approval_id")
     equal_fields = ("tool_name", "run__run_id")
     list_display = (
         "tool_name",
@@ -88,7 +89,7 @@ class ApprovalAdmin(ReadOnlyAdmin):
         "run_link",
         *(column(name, short=True) for name in DATES),
     )
-    list_filter = (VerdictFilter, IndexedUserFilter, RunRowFilter)
+    list_filter = (VerdictFilter, OwnerFilter, RunRowFilter)
     list_prefetch = ("run__thread", "decision")
     search_fields = ("approval_id",)
     search_help_text = "An approval id or a user id, whole or its beginning; or a whole tool name or run id."
@@ -139,7 +140,7 @@ class ApprovalAdmin(ReadOnlyAdmin):
         decision = _decision(row)
         if decision is None:
             return "-"
-        return f"user {row.user_id}" if decision.by == "user" else BY.get(decision.by, decision.by)
+        return f"user {row.owner_id}" if decision.by == "user" else BY.get(decision.by, decision.by)
 
     @admin.display(description="Decided at")
     def decided_at(self, row: Approval) -> SafeString | str:

@@ -22,7 +22,7 @@ from websocket_core.admin import confirm, json_text
 from websocket_core.admin.events import ThreadFilter
 from websocket_core.admin.lists import links
 from websocket_core.admin.lists.change_list import KeysetChangeList
-from websocket_core.admin.lists.filters import ChoiceFilter, Filter, GivenFilter, IndexedUserFilter
+from websocket_core.admin.lists.filters import ChoiceFilter, Filter, GivenFilter, OwnerFilter
 from websocket_core.admin.lists.keyset import Stretch
 from websocket_core.admin.lists.read_only import ReadOnlyAdmin, log_action
 from websocket_core.admin.moments import column
@@ -92,10 +92,11 @@ class RunAdmin(ReadOnlyAdmin):
     stretches: ClassVar[Sequence[Stretch]] = (Stretch("created_at"),)
     period_field = "created_at"
     name_field = "run_id"
-    prefix_fields = ("user_id", "run_id")
+    whose_field = "owner_id"
+    prefix_fields = ("owner_id", "run_id")
     equal_fields = ("thread__thread_id", "incident")
     list_display = ("name", "agent_type", "state_start", CREATED, "took", "user", "thread_link", "events")
-    list_filter = (StatusFilter, AgentFilter, IndexedUserFilter, ThreadFilter, WorkerFilter)
+    list_filter = (StatusFilter, AgentFilter, OwnerFilter, ThreadFilter, WorkerFilter)
     list_prefetch = ("thread",)
     search_fields = ("run_id",)
     search_help_text = "A run id or a user id, whole or its beginning; or a whole thread id or incident id."
@@ -226,7 +227,7 @@ class RunAdmin(ReadOnlyAdmin):
     @admin.display(description="Retried as")
     def retried_as_link(self, row: Run) -> SafeString | str:
         """The run that was made in its place."""
-        return links.run(row.user_id, row.retried_as)
+        return links.run(row.owner_id, row.retried_as)
 
     def offers(self, action: str, row: Run) -> bool:
         """Only a run that is not over can be stopped."""

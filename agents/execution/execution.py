@@ -126,7 +126,9 @@ class Execution:
         """Events are missing: what is open, the journal knows. It is asked for as long as the database is away."""
         while True:
             try:
-                self.context.events.posted.grammar = await db.read(run_reads.grammar_so_far, self.context)
+                self.context.events.posted.grammar = await db.read(
+                    run_reads.grammar_so_far, self.context.user_id, self.context.thread_id, self.context.run_id
+                )
             except db.OUTAGE:
                 await asyncio.sleep(0.5)
             else:

@@ -27,12 +27,12 @@ _known: WeakKeyDictionary[type[Runnable], bool] = WeakKeyDictionary()
 
 
 async def loaded_or_loader(
-    agent: Runnable, user_id: str, thread_id: str, before: int | None = None
+    agent: Runnable, owner_id: str, thread_id: str, before: int | None = None
 ) -> tuple[list[PastRun], Load | None]:
     """The thread's earlier runs; or nothing, and what loads them when they are asked for after all."""
     if is_async(agent.run) and names_history(type(agent)):
-        return await db.read(run_reads.history, user_id, thread_id, before), None
-    return [], partial(db.read_now, run_reads.history, user_id, thread_id, before)
+        return await db.read(run_reads.history, owner_id, thread_id, before), None
+    return [], partial(db.read_now, run_reads.history, owner_id, thread_id, before)
 
 
 def names_history(kind: type[Runnable]) -> bool:

@@ -40,7 +40,7 @@ class Executor(Protocol):
     """
 
     def enqueue(self, run: Run, *, again: bool = False) -> None:
-        """Let somebody execute a recorded run: `await get_runtime().dispatcher.execute_next(run.user_id, thread_id)`.
+        """Let somebody execute a recorded run: `await get_runtime().dispatcher.execute_next(run.owner_id, thread_id)`.
         Blocking.
 
         Args:

@@ -39,7 +39,7 @@ class ProcrastinateExecutor:
         try:
             # The savepoint is for the refusal alone, which spoils a transaction; a new run's first job needs none.
             with transaction.atomic() if again else nullcontext():
-                task.defer(user_id=run.user_id, thread_id=run.thread.thread_id, run_id=run.run_id)
+                task.defer(owner_id=run.owner_id, thread_id=run.thread.thread_id, run_id=run.run_id)
         except exceptions.AlreadyEnqueued:
             log.debug("run %s has a job that waits already", run.run_id)
         except exceptions.ConnectorException as error:

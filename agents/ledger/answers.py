@@ -31,14 +31,14 @@ _EDITS = frozenset({"editedaction", "editedargs", "editedarguments", "overridear
 _VERDICTS = ("type", "decision", "action", "kind")
 
 
-def check(user_id: str, run_id: str, approval_id: str, value: Any) -> None:
+def check(owner_id: str, run_id: str, approval_id: str, value: Any) -> None:
     """Refuse a yes with a value that the run would not understand.
 
     Raises:
         InvalidAction: it would not; `field` is `value`, or the place of the fault in it.
     """
     row = (
-        Approval.objects.filter(user_id=user_id, approval_id=approval_id, run__run_id=run_id, decision=None)
+        Approval.objects.filter(owner_id=owner_id, approval_id=approval_id, run__run_id=run_id, decision=None)
         .values_list("tool_name", "answer_schema")
         .first()
     )

@@ -49,7 +49,7 @@ class RequestApproval(RunOperation):
         self.lifetime = _lifetime(seconds)
         self.text, self.arguments = encoding.encode(data), encoding.encode(data["arguments"])
         events.check_size(self._with_expiry(datetime.now(UTC)), lease.thread_id, lease.run_id)
-        super().__init__(lease.user_id, lease.thread_id, size=len(self.text) + len(self.arguments) + 512)
+        super().__init__(lease.owner_id, lease.thread_id, size=len(self.text) + len(self.arguments) + 512)
         self.lease, self.data, self.room = lease, data, room or RoomOfRun()
         self.answer_schema = "" if answer_schema is None else storable(encoding.encode(answer_schema))
 
@@ -70,7 +70,7 @@ class RequestApproval(RunOperation):
         self.room.require(transaction, row, size_of(self.text) + stored)
         transaction.count(row, stored)
         Approval.objects.create(
-            user_id=self.lease.user_id,
+            owner_id=self.lease.owner_id,
             approval_id=self.data["approval_id"],
             run_id=self.lease.run_pk,
             tool_call_id=self.data["tool_call_id"],
@@ -114,7 +114,7 @@ class DecideApproval(RunOperation):
     apart = True
 
     def __init__(
-        self, user_id: str, thread_id: str, run_id: str, approval_id: str, *, approved: bool, value: Any, by: str
+        self, owner_id: str, thread_id: str, run_id: str, approval_id: str, *, approved: bool, value: Any, by: str
     ) -> None:
         self.run_id, self.approval_id = (
             exact(run_id, "run_id", NAME_LENGTH),
@@ -123,7 +123,7 @@ class DecideApproval(RunOperation):
         if not isinstance(approved, bool):
             raise TypeError(f"approved is true or false, not {type(approved).__name__}")
         size = len(encoding.encode(value))
-        super().__init__(user_id, thread_id, size=2 * size + 512)
+        super().__init__(owner_id, thread_id, size=2 * size + 512)
         self.approved, self.value, self.by = approved, value, exact(by, "by", BY_LENGTH)
 
     def apply(self, transaction: Transaction) -> Decided | AlreadyDecided:
@@ -131,7 +131,7 @@ class DecideApproval(RunOperation):
         row = transaction.rows.get(self.key)
         approval = (
             Approval.objects.select_related("run")
-            .filter(user_id=self.key[0], approval_id=self.approval_id, run__run_id=self.run_id)
+            .filter(owner_id=self.key[0], approval_id=self.approval_id, run__run_id=self.run_id)
             .first()
         )
         if row is None or approval is None or approval.run.thread_id != row.pk:

@@ -34,8 +34,8 @@ class StopRun(RunOperation):
     __slots__ = ("reason", "run_id")
     apart = True
 
-    def __init__(self, user_id: str, thread_id: str, run_id: str, reason: str) -> None:
-        super().__init__(user_id, thread_id)
+    def __init__(self, owner_id: str, thread_id: str, run_id: str, reason: str) -> None:
+        super().__init__(owner_id, thread_id)
         self.run_id = exact(run_id, "run_id", NAME_LENGTH)
         self.reason = fitting(reason, "reason", REASON_LENGTH)
 
@@ -64,8 +64,8 @@ class ReapRun(RunOperation):
     __slots__ = ("executor", "retry", "run_pk", "terminal", "trace")
     apart = True
 
-    def __init__(self, user_id: str, thread_id: str, run_pk: int, *, retry: bool, executor: Executor) -> None:
-        super().__init__(user_id, thread_id)
+    def __init__(self, owner_id: str, thread_id: str, run_pk: int, *, retry: bool, executor: Executor) -> None:
+        super().__init__(owner_id, thread_id)
         self.run_pk, self.retry, self.executor = run_pk, retry, executor
         self.trace, self.terminal = "", Event("", {})  # of the run that was ended; known when it was
 
@@ -94,7 +94,8 @@ class ReapRun(RunOperation):
         end(transaction, row, run.pk, run.run_id, closers, self.terminal)
         if retry:
             again = Run.objects.create(
-                user_id=run.user_id,
+                owner_id=run.owner_id,
+                actor_id=run.actor_id,
                 run_id=data["retried_as"],
                 thread_id=row.pk,
                 agent_type=run.agent_type,

@@ -25,8 +25,8 @@ class ClaimRun(RunOperation):
 
     __slots__ = ("worker_id",)
 
-    def __init__(self, user_id: str, thread_id: str, worker_id: str) -> None:
-        super().__init__(user_id, thread_id)
+    def __init__(self, owner_id: str, thread_id: str, worker_id: str) -> None:
+        super().__init__(owner_id, thread_id)
         self.worker_id = exact(worker_id, "worker_id", NAME_LENGTH)
 
     def apply(self, transaction: Transaction) -> Lease | None:
@@ -63,7 +63,7 @@ class FinishRun(RunOperation):
         self.result, self.incident = exact(result, "result"), exact(incident, "incident", INCIDENT_LENGTH)
         exact(terminal.data.get("code", ""), "code", CODE_LENGTH)
         self.closers, self.terminal = [event.encoded() for event in closers], terminal.encoded()
-        super().__init__(lease.user_id, lease.thread_id, patient=True, size=2 * len(result) + 1024)
+        super().__init__(lease.owner_id, lease.thread_id, patient=True, size=2 * len(result) + 1024)
         self.lease, self.pass_on = lease, pass_on
 
     def apply(self, transaction: Transaction) -> Lease | None:
@@ -97,7 +97,7 @@ class RestRun(RunOperation):
 
     def __init__(self, lease: Lease, memory: bytes, usage: str = "") -> None:
         self.memory, self.usage = _bytes(memory), exact(usage, "usage")
-        super().__init__(lease.user_id, lease.thread_id, patient=True, size=len(memory) + 512)
+        super().__init__(lease.owner_id, lease.thread_id, patient=True, size=len(memory) + 512)
         self.lease = lease
 
     def apply(self, transaction: Transaction) -> bool:
@@ -121,7 +121,7 @@ class Remember(RunOperation):
 
     def __init__(self, lease: Lease, name: str, data: bytes) -> None:
         self.name, self.data = memory_key(name), _bytes(data)
-        super().__init__(lease.user_id, lease.thread_id, size=len(data) + 512)
+        super().__init__(lease.owner_id, lease.thread_id, size=len(data) + 512)
         self.lease = lease
 
     def apply(self, transaction: Transaction) -> None:

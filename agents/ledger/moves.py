@@ -52,7 +52,7 @@ class Lease:
     """The right to execute a run, until somebody with a larger fencing token has it."""
 
     run_pk: int
-    user_id: str
+    owner_id: str
     thread_id: str
     run_id: str
     agent_type: str
@@ -73,9 +73,9 @@ class RunOperation(Operation):
     __slots__ = ("key",)
 
     def __init__(
-        self, user_id: str, thread_id: str, *, creates: bool = False, patient: bool = False, size: int = 1024
+        self, owner_id: str, thread_id: str, *, creates: bool = False, patient: bool = False, size: int = 1024
     ) -> None:
-        self.key = (exact(user_id, "user_id", USER_LENGTH), exact(thread_id, "thread_id", NAME_LENGTH))
+        self.key = (exact(owner_id, "owner_id", USER_LENGTH), exact(thread_id, "thread_id", NAME_LENGTH))
         super().__init__((self.key,), creates=creates, patient=patient, size=size)
 
     @property
@@ -114,7 +114,7 @@ def claim(transaction: Transaction, row: ThreadRow, run: RunRow, worker_id: str)
     )
     return Lease(
         run.pk,
-        row.user_id,
+        row.owner_id,
         row.thread_id,
         run.run_id,
         run.agent_type,
@@ -149,7 +149,7 @@ def end(
     """Close what is open, append the terminal event, free the thread's place. The caller has checked that it may."""
     for event in closers:
         # Somebody may have decided while the run was ending: that decision has its event already.
-        if event.event_type != "approval_resolved" or decide_row(transaction, row.user_id, event.data):
+        if event.event_type != "approval_resolved" or decide_row(transaction, row.owner_id, event.data):
             append(transaction, row, run_id, event)
     seq = append(transaction, row, run_id, terminal)  # always, whatever is stored already
     transaction.count(row, size_of(result))
@@ -170,9 +170,9 @@ def end(
         row.dirty = True
 
 
-def decide_row(transaction: Transaction, user_id: str, data: dict[str, Any]) -> bool:
+def decide_row(transaction: Transaction, owner_id: str, data: dict[str, Any]) -> bool:
     """The one decision of an approval; its primary key refuses a second. Returns whether it was made here."""
-    approval = Approval.objects.filter(user_id=user_id, approval_id=data["approval_id"]).first()
+    approval = Approval.objects.filter(owner_id=owner_id, approval_id=data["approval_id"]).first()
     if approval is None:
         return True
     _, made = Decision.objects.get_or_create(
@@ -212,7 +212,7 @@ def run_of(transaction: Transaction, key: tuple[str, str], run_id: str) -> tuple
         NotFound: there is no such run of this user in this thread.
     """
     row = transaction.rows.get(key)
-    run = Run.objects.filter(user_id=key[0], run_id=run_id, thread_id=row.pk).first() if row is not None else None
+    run = Run.objects.filter(owner_id=key[0], run_id=run_id, thread_id=row.pk).first() if row is not None else None
     if row is None or run is None:
         raise NotFound("There is no such run.", run_id=run_id)
     return row, run

@@ -8,7 +8,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Collection, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple
 
 import msgspec
 from django.db.models import F, Max
@@ -39,19 +39,21 @@ class RunKey(NamedTuple):
     agent_type: str
 
 
-def find_run(user_id: str, run_id: str) -> RunKey | None:
+def find_run(owner_id: str, run_id: str) -> RunKey | None:
     """The user's run of this id."""
     row = (
-        Run.objects.filter(user_id=user_id, run_id=run_id, thread__user_id=user_id)  # a deleted thread's is nobody's
+        Run.objects.filter(
+            owner_id=owner_id, run_id=run_id, thread__owner_id=owner_id
+        )  # a deleted thread's is nobody's
         .values_list("thread__thread_id", "status", Coalesce("first_seq", F("thread__last_seq") + 1), "agent_type")
         .first()
     )
     return None if row is None else RunKey(*row)
 
 
-def thread_states(user_id: str, thread_ids: Sequence[str]) -> dict[str, RunState]:
+def thread_states(owner_id: str, thread_ids: Sequence[str]) -> dict[str, RunState]:
     """The active, else the latest run of each of these threads."""
-    runs = Run.objects.filter(user_id=user_id, thread__thread_id__in=thread_ids)
+    runs = Run.objects.filter(owner_id=owner_id, thread__thread_id__in=thread_ids)
     newest = [row["newest"] for row in runs.values("thread").annotate(newest=Max("pk"))]
     states = {
         thread_id: RunState(run_id, status)
@@ -66,12 +68,12 @@ def thread_states(user_id: str, thread_ids: Sequence[str]) -> dict[str, RunState
     return states
 
 
-def history(user_id: str, thread_id: str, before: int | None = None) -> list[PastRun]:
+def history(owner_id: str, thread_id: str, before: int | None = None) -> list[PastRun]:
     """Runs of the thread that are over, oldest first; those before the run of this primary key, or all.
 
     The newest ones alone, as far as `HISTORY_RUNS` and `HISTORY_BYTES` reach; no more than a page beyond is read.
     """
-    runs = Run.objects.filter(user_id=user_id, thread__thread_id=thread_id).exclude(status__in=OPEN)
+    runs = Run.objects.filter(owner_id=owner_id, thread__thread_id=thread_id).exclude(status__in=OPEN)
     if before is not None:
         runs = runs.filter(pk__lt=before)
     fields = ("run_id", "input", "result", "status", "agent_type")
@@ -90,35 +92,19 @@ def history(user_id: str, thread_id: str, before: int | None = None) -> list[Pas
     return found[::-1]
 
 
-class Whose(Protocol):
-    """Names a run: a lease, or the context of its agent."""
-
-    @property
-    def user_id(self) -> str:
-        """Whose it is."""
-
-    @property
-    def thread_id(self) -> str:
-        """Its thread."""
-
-    @property
-    def run_id(self) -> str:
-        """The run."""
-
-
-def grammar_so_far(lease: Whose) -> RunGrammar:
+def grammar_so_far(owner_id: str, thread_id: str, run_id: str) -> RunGrammar:
     """The grammar's state after everything the journal has of a run that has begun."""
-    thread_pk = Thread.objects.filter(user_id=lease.user_id, thread_id=lease.thread_id).values_list("pk").first()
+    thread_pk = Thread.objects.filter(owner_id=owner_id, thread_id=thread_id).values_list("pk").first()
     if thread_pk is None:
         return RunGrammar()
-    runs = Run.objects.filter(user_id=lease.user_id, run_id=lease.run_id)
+    runs = Run.objects.filter(owner_id=owner_id, run_id=run_id)
     first_seq = runs.values_list("first_seq", flat=True).first() or 0  # a run outside the runtime has no row
-    return grammar_of(*thread_pk, lease.run_id, first_seq)
+    return grammar_of(*thread_pk, run_id, first_seq)
 
 
-def memory(user_id: str, thread_id: str, key: str) -> bytes | None:
+def memory(owner_id: str, thread_id: str, key: str) -> bytes | None:
     """What was remembered for the thread."""
-    row = Memory.objects.filter(thread__user_id=user_id, thread__thread_id=thread_id, key=key).first()
+    row = Memory.objects.filter(thread__owner_id=owner_id, thread__thread_id=thread_id, key=key).first()
     return None if row is None else bytes(row.data)
 
 
@@ -129,10 +115,10 @@ def decisions_of(run_pk: int) -> dict[str, Decision]:
 
 
 def decisions(approvals: Collection[tuple[str, str]]) -> dict[tuple[str, str], Decision]:
-    """The decisions there are for these `(user_id, approval_id)`."""
+    """The decisions there are for these `(owner_id, approval_id)`."""
     ids = {approval_id for _, approval_id in approvals}
     rows = DecisionRow.objects.filter(approval__approval_id__in=ids).select_related("approval")
-    found = {(row.approval.user_id, row.approval.approval_id): _decision(row) for row in rows}
+    found = {(row.approval.owner_id, row.approval.approval_id): _decision(row) for row in rows}
     return {key: decision for key, decision in found.items() if key in approvals}
 
 

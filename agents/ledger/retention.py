@@ -45,7 +45,7 @@ def rested(before: datetime, ahead: bool) -> QuerySet[Any]:
 
 def empty_threads(before: datetime, ahead: bool) -> QuerySet[Any]:
     """Threads that have nothing any more and in which nothing has happened since."""
-    found = Thread.objects.filter(updated_at__lt=before, active_run_id=None, deleted_at=None).exclude(user_id=NOBODY)
+    found = Thread.objects.filter(updated_at__lt=before, active_run_id=None, deleted_at=None).exclude(owner_id=NOBODY)
     if ahead:
         return found.exclude(Exists(Run.objects.filter(thread=OuterRef("pk"), status__in=OPEN)))
     return found.filter(first_seq__gt=F("last_seq")).exclude(Exists(Run.objects.filter(thread=OuterRef("pk"))))

@@ -16,7 +16,7 @@ from netra.agents.ledger.statements import RunRow
 from netra.agents.models import Run, RunStatus
 from websocket_core.database.stored_text import exact, storable
 from websocket_core.errors import InvalidAction, RunLimit, ThreadBusy
-from websocket_core.ids import NAME_LENGTH, new_id
+from websocket_core.ids import NAME_LENGTH, USER_LENGTH, new_id
 from websocket_core.journal.quota import size_of
 from websocket_core.journal.transaction import ThreadRow, Transaction
 from websocket_core.models import Thread
@@ -49,16 +49,28 @@ class StartRun(RunOperation):
     """
 
     __slots__ = (
-        *("_trace", "agent_type", "executor", "if_busy", "input", "request_id", "run_id", "thread_given", "worker_id"),
+        *(
+            "_trace",
+            "actor_id",
+            "agent_type",
+            "executor",
+            "if_busy",
+            "input",
+            "request_id",
+            "run_id",
+            "thread_given",
+            "worker_id",
+        ),
     )
 
     def __init__(self, request: StartRequest, input: str, *, worker_id: str, executor: Executor) -> None:
         self.run_id = exact(request.run_id or new_id(), "run_id", NAME_LENGTH)
         self.input = exact(input, "input")
+        self.actor_id = exact(request.user_id, "user_id", USER_LENGTH)
         self.agent_type = exact(request.agent_type, "agent_type", NAME_LENGTH)
         self.request_id = None if request.request_id is None else exact(request.request_id, "request_id", NAME_LENGTH)
         self.worker_id = exact(worker_id, "worker_id", NAME_LENGTH)
-        super().__init__(request.user_id, request.thread_id or new_id(), creates=True, size=len(input) + 1024)
+        super().__init__(self.actor_id, request.thread_id or new_id(), creates=True, size=len(input) + 1024)
         self.thread_given, self.if_busy, self.executor = request.thread_id is not None, request.if_busy, executor
         self._trace = ""
 
@@ -84,9 +96,9 @@ class StartRun(RunOperation):
                 transaction.at_end.append(partial(_drop_unused, row))
 
     def _start(self, transaction: Transaction, row: ThreadRow) -> Started:
-        user_id = self.key[0]
+        owner_id = self.key[0]
         # These are all open runs: any other start for this user is committed, or waits for the lock on the user's day.
-        known = ledger_sql.run_and_open_runs(user_id, self.run_id)
+        known = ledger_sql.run_and_open_runs(owner_id, self.run_id)
         if any(run.run_id == self.run_id for run in known):
             if existing := self._existing(row):
                 return existing
@@ -104,7 +116,8 @@ class StartRun(RunOperation):
         size = size_of(self.input)
         transaction.require_room(row, 2 * size + START_BYTES)  # the run's row, and `agent_started`
         pk = ledger_sql.insert_queued(
-            user_id=user_id,
+            owner_id=owner_id,
+            actor_id=self.actor_id,
             run_id=self.run_id,
             thread_pk=row.pk,
             agent_type=self.agent_type,
@@ -149,8 +162,8 @@ class StartRun(RunOperation):
         Raises:
             InvalidAction: it names another thread than the run's.
         """
-        run = Run.objects.select_related("thread").get(user_id=self.key[0], run_id=self.run_id)
-        if run.thread.user_id != self.key[0]:
+        run = Run.objects.select_related("thread").get(owner_id=self.key[0], run_id=self.run_id)
+        if run.thread.owner_id != self.key[0]:
             run.delete()
             return None
         if self.thread_given and run.thread.thread_id != self.key[1]:

@@ -49,14 +49,14 @@ def _aware(value: datetime) -> datetime:
     return value.replace(tzinfo=UTC) if value.tzinfo is None else value
 
 
-def run_and_open_runs(user_id: str, run_id: str) -> list[RunRow]:
+def run_and_open_runs(owner_id: str, run_id: str) -> list[RunRow]:
     """The run of this id, if there is one, and every open run of the user, oldest first."""
     with connection.cursor() as cursor:
         # Two questions, each with an index of its own; one with OR would read every run the user ever had.
         cursor.execute(
-            f"SELECT {_COLUMNS} FROM netra_agents_run WHERE user_id = %s AND run_id = %s UNION ALL "
-            f"SELECT {_COLUMNS} FROM netra_agents_run WHERE user_id = %s AND run_id <> %s AND {_IS_OPEN} ORDER BY id",
-            [user_id, run_id, user_id, run_id],
+            f"SELECT {_COLUMNS} FROM netra_agents_run WHERE owner_id = %s AND run_id = %s UNION ALL "
+            f"SELECT {_COLUMNS} FROM netra_agents_run WHERE owner_id = %s AND run_id <> %s AND {_IS_OPEN} ORDER BY id",
+            [owner_id, run_id, owner_id, run_id],
         )
         return [RunRow(*row) for row in cursor.fetchall()]
 
@@ -77,7 +77,8 @@ def next_queued(thread_pk: int) -> RunRow | None:
 
 def insert_queued(
     *,
-    user_id: str,
+    owner_id: str,
+    actor_id: str,
     run_id: str,
     thread_pk: int,
     agent_type: str,
@@ -89,11 +90,12 @@ def insert_queued(
     """Insert a queued run; returns its pk, or `None` when another process was faster with this `run_id`."""
     with connection.cursor() as cursor:
         cursor.execute(
-            "INSERT INTO netra_agents_run (user_id, run_id, thread_id, agent_type, input, request_id, trace, status, "
-            "created_at, result, code, incident, worker_id, resting, stop_reason, retried_as) "
-            "VALUES (%s, %s, %s, %s, %s, %s, %s, 'queued', %s, '', '', '', '', %s, '', '') "
-            "ON CONFLICT (user_id, run_id) DO NOTHING RETURNING id",
-            [user_id, run_id, thread_pk, agent_type, input, request_id, trace, _moment(now), False],
+            "INSERT INTO netra_agents_run (owner_id, actor_id, run_id, thread_id, agent_type, input, request_id, "
+            "trace, status, attempt, created_at, result, code, incident, usage, worker_id, resting, stop_reason, "
+            "retried_as) "
+            "VALUES (%s, %s, %s, %s, %s, %s, %s, %s, 'queued', 1, %s, '', '', '', '', '', %s, '', '') "
+            "ON CONFLICT (owner_id, run_id) DO NOTHING RETURNING id",
+            [owner_id, actor_id, run_id, thread_pk, agent_type, input, request_id, trace, _moment(now), False],
         )
         row = cursor.fetchone()
     return None if row is None else row[0]

@@ -79,7 +79,7 @@ class OpenTelemetryTracer:
     def executing(self, lease: Lease) -> Iterator[Span]:
         """See `netra.agents.observing.tracing.Tracer`."""
         attributes: dict[str, Any] = {
-            "netra.user": user_mark(lease.user_id),
+            "netra.user": user_mark(lease.owner_id),
             "netra.process_id": this_process.process_id,
             "netra.goes_on": lease.resting,
         }

@@ -48,11 +48,11 @@ class RunWatch:
 @contextmanager
 def watch(lease: Lease, tracer: Tracer) -> Iterator[RunWatch]:
     """Watch the execution of a run, as long as the block lasts."""
-    log_context.bind(lease.user_id, thread=lease.thread_id, run=lease.run_id, request=lease.request_id)
+    log_context.bind(lease.owner_id, thread=lease.thread_id, run=lease.run_id, request=lease.request_id)
     if lease.created_at is not None and not lease.resting:
         metrics.run_wait_seconds.observe(max(0.0, (datetime.now(UTC) - lease.created_at).total_seconds()))
     with metrics.runs_executing.track_inprogress(), tracer.executing(lease) as span:
-        log_context.bind(lease.user_id, trace=span.trace_id)
+        log_context.bind(lease.owner_id, trace=span.trace_id)
         log.info("run goes on" if lease.resting else "run begins", extra={"agent": lease.agent_type})
         try:
             yield RunWatch(lease, span, tracer)

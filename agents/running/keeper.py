@@ -53,9 +53,9 @@ class Keeper:
         """Somebody's wishes changed: look now."""
         self._look_now.set()
 
-    async def wait_for_decision(self, user_id: str, approval_id: str) -> Decision:
+    async def wait_for_decision(self, owner_id: str, approval_id: str) -> Decision:
         """Wait until an approval is decided."""
-        key = (user_id, approval_id)
+        key = (owner_id, approval_id)
         future: asyncio.Future[Decision] = asyncio.get_running_loop().create_future()
         self._waiting[key] = future
         self.look()
@@ -118,7 +118,7 @@ class Keeper:
     def _note_resolved(self, key: tuple[str, str]) -> None:
         """The event was journalled by whoever decided; the run's own grammar has to know of it."""
         for held in self._held.values():
-            if held.execution is not None and held.lease.user_id == key[0]:
+            if held.execution is not None and held.lease.owner_id == key[0]:
                 held.execution.context.events.grammar.approvals.pop(key[1], None)
 
 

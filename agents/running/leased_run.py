@@ -33,11 +33,11 @@ class LeasedRun:
 
     async def decision(self, approval_id: str) -> Decision:
         """Wait until the approval is decided."""
-        return await self._wait(self._lease.user_id, approval_id)
+        return await self._wait(self._lease.owner_id, approval_id)
 
     async def recall(self, key: str) -> bytes | None:
         """What was remembered for the thread under this key."""
-        return await db.read(run_reads.memory, self._lease.user_id, self._lease.thread_id, memory_key(key))
+        return await db.read(run_reads.memory, self._lease.owner_id, self._lease.thread_id, memory_key(key))
 
     async def remember(self, key: str, data: bytes) -> None:
         """Remember it for the thread."""

@@ -124,7 +124,7 @@ class Runner:
             finally:
                 if self._held.get(current.run_pk) is held:  # it may have rested, and go on by now
                     del self._held[current.run_pk]
-                log_context.bind(current.user_id, connection=None)  # the next run came by another one
+                log_context.bind(current.owner_id, connection=None)  # the next run came by another one
 
     async def _execute(self, held: HeldRun) -> Lease | None:
         with watch(held.lease, self._tracer) as watched:
@@ -133,7 +133,7 @@ class Runner:
     async def _execute_watched(self, held: HeldRun, watched: RunWatch) -> Lease | None:
         lease = held.lease
         context = UserExecutionContext(
-            lease.user_id, lease.thread_id, lease.run_id, request_id=lease.request_id, fence=lease.fence
+            lease.owner_id, lease.thread_id, lease.run_id, request_id=lease.request_id, fence=lease.fence
         )
         manager = create_websocket_manager(context)
         registry = AgentRegistry()
@@ -156,10 +156,10 @@ class Runner:
             failed = Event("agent_failed", with_usage({"code": "agent_error", "message": message}, lease.usage))
             return await watched.end(FinishRun(lease, [], failed, incident=incident, pass_on=self._pass_on()))
         run_events = RunEvents(manager, await self._grammar(lease))
-        info = RunInfo(UserID(lease.user_id), ThreadID(lease.thread_id), RunID(lease.run_id))
+        info = RunInfo(UserID(lease.owner_id), ThreadID(lease.thread_id), RunID(lease.run_id))
         if not lease.alone:
             info.history, info.load_history = await past_runs.loaded_or_loader(
-                agent, lease.user_id, lease.thread_id, lease.run_pk
+                agent, lease.owner_id, lease.thread_id, lease.run_pk
             )
         agent_context = AgentContext(info, run_events, LeasedRun(lease, self._keeper.wait_for_decision))
         agent_context.usage = msgspec.json.decode(lease.usage) if lease.usage else None
@@ -167,11 +167,11 @@ class Runner:
         self.look()  # it may have been stopped already
         body = body_of(agent, agent_context, lease.input)
         if lease.resting:
-            memory = await db.read(run_reads.memory, lease.user_id, lease.thread_id, rest_key(lease.run_id)) or b""
+            memory = await db.read(run_reads.memory, lease.owner_id, lease.thread_id, rest_key(lease.run_id)) or b""
             decisions = await db.read(run_reads.decisions_of, lease.run_pk)
             body = _proceed(agent.proceed, agent_context, memory, decisions)
         prepare_loop(asyncio.get_running_loop())
-        use_own_thread(lease.user_id)
+        use_own_thread(context.user_id)
         ending = await execution.run(body)
         if execution.abandoned is not None:
             self._abandoned.add(execution.abandoned)
@@ -180,7 +180,7 @@ class Runner:
 
     async def _grammar(self, lease: Lease) -> RunGrammar:
         if lease.resting:
-            return await db.read(run_reads.grammar_so_far, lease)
+            return await db.read(run_reads.grammar_so_far, lease.owner_id, lease.thread_id, lease.run_id)
         grammar = RunGrammar()
         grammar.feed("agent_started", {})
         return grammar
@@ -193,7 +193,7 @@ class Runner:
             watched.rest()
             if await journal.submit(RestRun(lease, ending.rest, held.usage())):
                 again: Lease | None = await journal.submit(
-                    ClaimRun(lease.user_id, lease.thread_id, this_process.process_id)
+                    ClaimRun(lease.owner_id, lease.thread_id, this_process.process_id)
                 )
                 return again
             return None

@@ -39,22 +39,22 @@ class Dispatcher:
         self.listen()
         return self._runner.execute(lease)
 
-    async def execute_next(self, user_id: str, thread_id: str) -> None:
+    async def execute_next(self, owner_id: str, thread_id: str) -> None:
         """Claim what is next in a thread, execute it here, and then whatever waits behind it. For workers: returns
         when the last of these runs is over, at once when there is nothing to do.
         """
-        lease = await get_gateway().journal.submit(ClaimRun(user_id, thread_id, this_process.process_id))
+        lease = await get_gateway().journal.submit(ClaimRun(owner_id, thread_id, this_process.process_id))
         if lease is not None:
             await self.execute(lease)
 
-    async def proceed(self, user_id: str, thread_id: str) -> None:
+    async def proceed(self, owner_id: str, thread_id: str) -> None:
         """Let whatever can go on in a thread go on: here, or where the executor sends it."""
         if not self.executes():
-            await db.write(enqueue_next, self.executor, user_id, thread_id)
+            await db.write(enqueue_next, self.executor, owner_id, thread_id)
         elif lifecycle.draining or not get_gateway().serves:
             self.tell_runners()  # a process that can execute it takes it
         else:
-            lease = await get_gateway().journal.submit(ClaimRun(user_id, thread_id, this_process.process_id))
+            lease = await get_gateway().journal.submit(ClaimRun(owner_id, thread_id, this_process.process_id))
             if lease is not None:
                 self.execute(lease)
 
@@ -80,9 +80,9 @@ class Dispatcher:
         self.rung.set()
 
 
-def enqueue_next(executor: Executor, user_id: str, thread_id: str) -> None:
+def enqueue_next(executor: Executor, owner_id: str, thread_id: str) -> None:
     """Hand over what can go on in a thread: the run that rests, else the next one that waits for its place."""
-    runs = Run.objects.filter(user_id=user_id, thread__thread_id=thread_id, status__in=OPEN)
+    runs = Run.objects.filter(owner_id=owner_id, thread__thread_id=thread_id, status__in=OPEN)
     run = (
         runs.filter(resting=True).first()
         or runs.filter(status="queued", thread__active_run_id=None).order_by("pk").first()

@@ -139,9 +139,9 @@ class RunRuntime:
     async def _start(self, operation: StartRun, trace_id: str, connection_id: str | None) -> StartOutcome:
         started: Started = await get_gateway().journal.submit(operation)
         if not started.outcome.existing:
-            user_id, thread = operation.key
+            owner_id, thread = operation.key
             ids = {"thread": thread, "run": operation.run_id, "request": operation.request_id, "trace": trace_id}
-            with log_context.bound(user_id, connection=connection_id, **ids):
+            with log_context.bound(owner_id, connection=connection_id, **ids):
                 log.info("run recorded", extra={"agent": operation.agent_type})
                 if started.unclaimed:
                     await self._offer()
@@ -195,10 +195,10 @@ class RunRuntime:
         await self.decide(user_id, found.thread_id, run_id, approval_id, approved=approved, value=value, by="user")
 
     async def decide(
-        self, user_id: str, thread_id: str, run_id: str, approval_id: str, *, approved: bool, value: Any, by: str
+        self, owner_id: str, thread_id: str, run_id: str, approval_id: str, *, approved: bool, value: Any, by: str
     ) -> None:
         """Decide an approval, whoever does it, and let its run go on."""
-        operation = DecideApproval(user_id, thread_id, run_id, approval_id, approved=approved, value=value, by=by)
+        operation = DecideApproval(owner_id, thread_id, run_id, approval_id, approved=approved, value=value, by=by)
         await asyncio.shield(self.runner.spawn(self._decide(operation), f"netra-decide {run_id}"))
 
     async def _decide(self, operation: DecideApproval) -> None:

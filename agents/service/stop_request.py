@@ -22,12 +22,12 @@ def request_stop(run: Run, reason: str) -> bool:
         return False
     thread_id = run.thread.thread_id
     try:
-        stopped: Stopped = commit_now(StopRun(run.user_id, thread_id, run.run_id, reason or "stopped"))
+        stopped: Stopped = commit_now(StopRun(run.owner_id, thread_id, run.run_id, reason or "stopped"))
     except RunFinished:
         return False
     executor = make_executor()
     if stopped.freed and not executor.claims_at_start:
-        enqueue_next(executor, run.user_id, thread_id)
+        enqueue_next(executor, run.owner_id, thread_id)
     elif stopped.freed or stopped.asked:
         ring_after_commit(RUNNERS_NEWS)
     return True

@@ -102,14 +102,14 @@ class Sweeper:
             raise
 
     async def _reap_one(self, stale: tuple[str, str, int, str]) -> None:
-        user_id, thread_id, run_pk, agent_type = stale
+        owner_id, thread_id, run_pk, agent_type = stale
         if self._runner.holds(run_pk):
             return  # it lives, here: its lease is about to be renewed
-        operation = ReapRun(user_id, thread_id, run_pk, retry=_retries(agent_type), executor=self._dispatcher.executor)
+        operation = ReapRun(owner_id, thread_id, run_pk, retry=_retries(agent_type), executor=self._dispatcher.executor)
         if await get_gateway().journal.submit(operation):
             self._note_end(agent_type, operation)
             log.warning("run %s: its worker was lost", run_pk)
-            await self._dispatcher.proceed(user_id, thread_id)
+            await self._dispatcher.proceed(owner_id, thread_id)
 
     async def _expire(self) -> None:
         expired = await db.read(neglected_runs.expired_approvals, datetime.now(UTC))

@@ -38,15 +38,15 @@ log = logging.getLogger(__name__)
 
 
 @app.task(name=TASK, queue=QUEUE)
-async def execute_run(user_id: str, thread_id: str, run_id: str) -> None:
+async def execute_run(owner_id: str, thread_id: str, run_id: str) -> None:
     """Claim what is next in the run's thread and execute it, and then whatever waits behind it, without going through
     the queue again. Most of the time that is the run itself; it may have been stopped meanwhile.
     """
     if lifecycle.draining:
         again = app.configure_task(TASK, queue=QUEUE)
-        await again.defer_async(user_id=user_id, thread_id=thread_id, run_id=run_id)  # for another worker
+        await again.defer_async(owner_id=owner_id, thread_id=thread_id, run_id=run_id)  # for another worker
         return
-    await get_runtime().dispatcher.execute_next(user_id, thread_id)
+    await get_runtime().dispatcher.execute_next(owner_id, thread_id)
 
 
 class CannotStartError(Exception):

@@ -1,4 +1,6 @@
-"""What the API reads. Synchronous functions for `db.read`; everything is looked up by user."""
+"""What the API reads. Synchronous functions for `db.read`; threads and runs are looked up by owner,
+tokens by user.
+"""
 
 from __future__ import annotations
 
@@ -21,13 +23,13 @@ from websocket_core.wire.frames import moment
 THREAD_CURSOR = r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z" + f"(~{NAME_PATTERN})?$"
 
 
-def threads(user_id: str, limit: int, before: str | None) -> list[dict[str, Any]]:
+def threads(owner_id: str, limit: int, before: str | None) -> list[dict[str, Any]]:
     """The user's threads, newest first.
 
     Raises:
         InvalidAction: `before` is no time.
     """
-    rows = Thread.objects.filter(user_id=user_id, deleted_at=None)
+    rows = Thread.objects.filter(owner_id=owner_id, deleted_at=None)
     if before is not None:
         moment_text, _, thread_id = before.partition("~")
         try:
@@ -36,7 +38,7 @@ def threads(user_id: str, limit: int, before: str | None) -> list[dict[str, Any]
             raise InvalidAction("This is no time; send a `next_before`.", field="before") from None
         older = Q(updated_at__lt=at)
         rows = rows.filter(older | Q(updated_at=at, thread_id__lt=thread_id) if thread_id else older)
-    return _described(user_id, list(rows.order_by("-updated_at", "-thread_id")[:limit]))
+    return _described(owner_id, list(rows.order_by("-updated_at", "-thread_id")[:limit]))
 
 
 def thread_cursor(thread: dict[str, Any]) -> str:
@@ -44,27 +46,27 @@ def thread_cursor(thread: dict[str, Any]) -> str:
     return f"{thread['updated_at']}~{thread['thread_id']}"
 
 
-def thread(user_id: str, thread_id: str) -> dict[str, Any]:
+def thread(owner_id: str, thread_id: str) -> dict[str, Any]:
     """One thread.
 
     Raises:
         NotFound: the user has none of this name.
     """
-    return _described(user_id, [_thread(user_id, thread_id)])[0]
+    return _described(owner_id, [_thread(owner_id, thread_id)])[0]
 
 
-def runs(user_id: str, thread_id: str, limit: int, before: str | None) -> list[dict[str, Any]]:
+def runs(owner_id: str, thread_id: str, limit: int, before: str | None) -> list[dict[str, Any]]:
     """Runs of a thread, newest first, from before a run."""
-    row = _thread(user_id, thread_id)
+    row = _thread(owner_id, thread_id)
     found = row.runs.all()
     if before is not None:
-        found = found.filter(pk__lt=_run(user_id, before).pk)
+        found = found.filter(pk__lt=_run(owner_id, before).pk)
     return [_run_fields(run, thread_id) for run in found.order_by("-pk")[:limit]]
 
 
-def run(user_id: str, run_id: str) -> dict[str, Any]:
+def run(owner_id: str, run_id: str) -> dict[str, Any]:
     """One run."""
-    found = _run(user_id, run_id)
+    found = _run(owner_id, run_id)
     return _run_fields(found, found.thread.thread_id)
 
 
@@ -87,23 +89,25 @@ def token_fields(token: AccessToken) -> dict[str, Any]:
     }
 
 
-def _thread(user_id: str, thread_id: str) -> Thread:
-    row = Thread.objects.filter(user_id=user_id, thread_id=thread_id, deleted_at=None).first()
+def _thread(owner_id: str, thread_id: str) -> Thread:
+    row = Thread.objects.filter(owner_id=owner_id, thread_id=thread_id, deleted_at=None).first()
     if row is None:
         raise NotFound("There is no such thread.", thread_id=thread_id)
     return row
 
 
-def _run(user_id: str, run_id: str) -> Run:
-    # `thread__user_id`: nobody owns the runs of a deleted thread any more, however long it takes to remove them.
-    found = Run.objects.select_related("thread").filter(user_id=user_id, run_id=run_id, thread__user_id=user_id).first()
+def _run(owner_id: str, run_id: str) -> Run:
+    # `thread__owner_id`: nobody owns the runs of a deleted thread any more, however long it takes to remove them.
+    found = (
+        Run.objects.select_related("thread").filter(owner_id=owner_id, run_id=run_id, thread__owner_id=owner_id).first()
+    )
     if found is None:
         raise NotFound("There is no such run.", run_id=run_id)
     return found
 
 
-def _described(user_id: str, rows: list[Thread]) -> list[dict[str, Any]]:
-    states = thread_states(user_id, [row.thread_id for row in rows])
+def _described(owner_id: str, rows: list[Thread]) -> list[dict[str, Any]]:
+    states = thread_states(owner_id, [row.thread_id for row in rows])
     return [
         {
             "thread_id": row.thread_id,

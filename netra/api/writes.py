@@ -1,4 +1,6 @@
-"""What the API writes. Synchronous functions for `db.write`; everything is looked up by user."""
+"""What the API writes. Synchronous functions for `db.write`; threads and runs are looked up by owner,
+tokens by user.
+"""
 
 from __future__ import annotations
 
@@ -18,17 +20,17 @@ from websocket_core.journal.removal import take_away
 from websocket_core.models import AccessToken, Thread
 
 
-def rename_thread(user_id: str, thread_id: str, title: str) -> None:
+def rename_thread(owner_id: str, thread_id: str, title: str) -> None:
     """Give a thread a title.
 
     Raises:
         NotFound: the user has none of this name.
     """
-    if not Thread.objects.filter(user_id=user_id, thread_id=thread_id, deleted_at=None).update(title=title):
+    if not Thread.objects.filter(owner_id=owner_id, thread_id=thread_id, deleted_at=None).update(title=title):
         raise NotFound("There is no such thread.", thread_id=thread_id)
 
 
-def delete_thread(user_id: str, thread_id: str) -> None:
+def delete_thread(owner_id: str, thread_id: str) -> None:
     """Delete a thread: from now on the user has none of this name. What it leaves is removed by `removal`, however
     much it is. A later run of the name goes on counting, since `(thread_id, seq)` names an event for ever.
 
@@ -37,11 +39,11 @@ def delete_thread(user_id: str, thread_id: str) -> None:
         ThreadBusy: a run of it is queued or active.
     """
     with transaction.atomic():
-        row = Thread.objects.select_for_update().filter(user_id=user_id, thread_id=thread_id, deleted_at=None).first()
+        row = Thread.objects.select_for_update().filter(owner_id=owner_id, thread_id=thread_id, deleted_at=None).first()
         if row is None:
             raise NotFound("There is no such thread.", thread_id=thread_id)
         # By the user's open runs, which are few, and not by the thread's runs, which may be many.
-        active = Run.objects.filter(is_open(), user_id=user_id, thread=row).order_by("pk").first()
+        active = Run.objects.filter(is_open(), owner_id=owner_id, thread=row).order_by("pk").first()
         if active is not None:
             raise ThreadBusy("A run of this thread is not over. Stop it first.", active_run_id=active.run_id)
         take_away(row)

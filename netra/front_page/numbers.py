@@ -113,7 +113,7 @@ def runs(now: datetime) -> Runs:
     oldest = Run.objects.filter(is_open(RunStatus.QUEUED)).order_by("pk").first()
     recent = list(
         Run.objects.order_by("-pk").only(
-            *("user_id", "run_id", "agent_type", "status", "code", "incident"),
+            *("owner_id", "run_id", "agent_type", "status", "code", "incident"),
             *("created_at", "started_at", "finished_at"),
         )[:RECENT_RUNS]
     )
@@ -195,6 +195,7 @@ def _count(rows: QuerySet[Any]) -> Counted:
 
 
 def _name(rows: Sequence[Any]) -> None:
-    users = users_by_id(row.user_id for row in rows)
-    for row in rows:
-        row.account = users.get(row.user_id)
+    whose = [row.owner_id if isinstance(row, Run) else row.user_id for row in rows]
+    users = users_by_id(whose)
+    for row, user_id in zip(rows, whose, strict=True):
+        row.whose, row.account = user_id, users.get(user_id)

@@ -45,9 +45,9 @@ def tail(text: str) -> str:
 
 @register.filter
 def user_of(row: Any) -> SafeString:
-    """Who a row belongs to, leading to the user's connections."""
-    target = links.url("websocket_core_connection_changelist", user=row.user_id)
-    return format_html('<a href="{}">{}</a>', target, links.person(row.user_id, getattr(row, "account", None)))
+    """The user whom a row is about, leading to the user's connections."""
+    target = links.url("websocket_core_connection_changelist", user=row.whose)
+    return format_html('<a href="{}">{}</a>', target, links.person(row.whose, row.account))
 
 
 @register.filter

@@ -21,7 +21,6 @@ from netra.agents.ledger.leases import _rested
 from netra.agents.service.runtime import get_runtime
 from test_framework.journal_operations import state
 from test_framework.ssot.factories import GITHUB, GOOGLE
-from websocket_core.context import UserExecutionContext
 from websocket_core.database import db
 from websocket_core.gateway import get_gateway
 from websocket_core.journal import reading as journal_read
@@ -109,7 +108,7 @@ async def test_grammar_of_a_run__is_read_from_its_first_event_on(join, statement
     for run_id in ("r1", "r2"):
         await client.finish(await client.start("test", thread_id="t", run_id=run_id))
     statements.clear()
-    grammar = await db.read(run_reads.grammar_so_far, UserExecutionContext(GOOGLE, "t", "r2"))
+    grammar = await db.read(run_reads.grammar_so_far, GOOGLE, "t", "r2")
     assert len(grammar.used) == 1
     (statement,) = [found for found in statements if "FROM websocket_core_event" in found]
     plan = await db.read(plan_of, statement)
@@ -128,7 +127,7 @@ async def test_watchdog__reads_the_threads_of_its_own_users_alone(statements):
 
     steps = [step for step in await db.read(plan) if "websocket_core_thread" in step]
     assert len(steps) == 1
-    assert "INDEX thread_user_updated (user_id=? AND updated_at>?)" in steps[0]
+    assert "INDEX thread_owner_updated (owner_id=? AND updated_at>?)" in steps[0]
 
 
 async def test_ends_of_runs__read_neither_the_thread_s_other_runs_nor_the_run_s_text(statements):

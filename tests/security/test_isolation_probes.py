@@ -53,7 +53,7 @@ async def victim(join, make) -> Victim:
     asked = await client.until("approval_requested")
     token = await AccessToken.objects.filter(user_id=AUTH0).afirst()
     connection = await Connection.objects.filter(user_id=AUTH0).afirst()
-    thread = await Thread.objects.aget(user_id=AUTH0)
+    thread = await Thread.objects.aget(owner_id=AUTH0)
     assert token
     assert connection
     names = {
@@ -142,7 +142,7 @@ async def test_start_agent__with_foreign_names_is_a_run_of_one_s_own(victim, joi
         seen.append(masked([*events, again], names))
         assert MARKER not in repr(attacker.frames)
     assert seen[0] == seen[1]
-    last = await Thread.objects.aget(user_id=AUTH0)
+    last = await Thread.objects.aget(owner_id=AUTH0)
     assert last.last_seq == len(victim.client.oracle.run(last.thread_id, victim.names["done"])) + 2
 
 

@@ -21,7 +21,7 @@ def fill(events: int) -> None:
     """
     Thread.objects.bulk_create(
         Thread(
-            user_id=f"user-{number % 500}",
+            owner_id=f"user-{number % 500}",
             thread_id=f"thread-{number}",
             title=f"Thread {number}",
             last_seq=events // THREADS,
@@ -58,12 +58,13 @@ def fill(events: int) -> None:
         FROM ({numbers.format(last=events - 1)}) AS numbers
         """,  # noqa: S608 - every part is a constant of this module
         f"""
-        INSERT INTO netra_agents_run (user_id, run_id, thread_id, agent_type, input, request_id, status, first_seq,
-            last_seq, result, code, incident, worker_id, resting, stop_reason, retried_as, created_at, started_at,
-            finished_at)
-        SELECT 'user-' || (n % 500), 'run-' || n, {first} + n % {THREADS}, 'agent-' || (n % 7), '{{}}', '',
-               CASE WHEN n % 10 = 0 THEN 'failed' ELSE 'completed' END, 1, {RUN_EVENTS},
-               '', '', '', '', {"false" if postgres else 0}, '', '', {at(f"n * {RUN_EVENTS}")},
+        INSERT INTO netra_agents_run (owner_id, actor_id, run_id, thread_id, agent_type, input, request_id, trace,
+            status, attempt, first_seq, last_seq, result, code, incident, usage, worker_id, resting, stop_reason,
+            retried_as, created_at, started_at, finished_at)
+        SELECT 'user-' || (n % 500), 'user-' || (n % 500), 'run-' || n, {first} + n % {THREADS},
+               'agent-' || (n % 7), '{{}}', '', '',
+               CASE WHEN n % 10 = 0 THEN 'failed' ELSE 'completed' END, 1, 1, {RUN_EVENTS},
+               '', '', '', '', '', {"false" if postgres else 0}, '', '', {at(f"n * {RUN_EVENTS}")},
                {at(f"n * {RUN_EVENTS}")}, {at(f"n * {RUN_EVENTS} + 40")}
         FROM ({numbers.format(last=runs - 1)}) AS numbers
         """,  # noqa: S608

@@ -41,13 +41,13 @@ def make_thread(user_id: str, title: str = "", *, at: datetime | None = None, **
     """An empty thread."""
     at = at or datetime.now(UTC)
     defaults = {"thread_id": new_id(), "created_at": at, "updated_at": at}
-    return Thread.objects.create(user_id=user_id, title=title, **(defaults | values))
+    return Thread.objects.create(owner_id=user_id, title=title, **(defaults | values))
 
 
 def make_run(thread: Thread, steps: Sequence[Step] = (), *, at: datetime | None = None, **values: Any) -> Run:
     """A run with these events, at the end of its thread. Its status follows from the last event, unless given."""
     at = at or datetime.now(UTC)
-    defaults: dict[str, Any] = {"run_id": new_id(), "agent_type": "test", "user_id": thread.user_id, "created_at": at}
+    defaults: dict[str, Any] = {"run_id": new_id(), "agent_type": "test", "owner_id": thread.owner_id, "created_at": at}
     run = Run(thread=thread, **(defaults | values))
     for seconds, event_type, data in steps:
         moment = at + timedelta(seconds=seconds)
@@ -84,7 +84,7 @@ def make_approval(run: Run, *, tool_name: str = "send_mail", at: datetime | None
         "created_at": at,
         "expires_at": at + timedelta(days=1),
     }
-    return Approval.objects.create(user_id=run.user_id, run=run, tool_name=tool_name, **(defaults | values))
+    return Approval.objects.create(owner_id=run.owner_id, run=run, tool_name=tool_name, **(defaults | values))
 
 
 def decide(approval: Approval, *, approved: bool, by: str = "user", at: datetime | None = None) -> Decision:

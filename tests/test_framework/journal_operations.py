@@ -22,7 +22,7 @@ def state(
 
 
 def rows(user: str = GOOGLE, thread: str = "t") -> list[tuple[int, str, str]]:
-    found = Event.objects.filter(thread__user_id=user, thread__thread_id=thread).order_by("seq")
+    found = Event.objects.filter(thread__owner_id=user, thread__thread_id=thread).order_by("seq")
     return list(found.values_list("seq", "event_type", "frame"))
 
 
@@ -30,7 +30,7 @@ async def states(user: str = GOOGLE, thread: str = "t") -> list[Any]:
     """What the journal has, in order; its numbers have no gaps, and agree with the thread's head."""
     found = await db.read(rows, user, thread)
     assert [seq for seq, _, _ in found] == list(range(1, len(found) + 1))
-    head = await db.read(lambda: Thread.objects.get(user_id=user, thread_id=thread).last_seq)
+    head = await db.read(lambda: Thread.objects.get(owner_id=user, thread_id=thread).last_seq)
     assert head == len(found)
     return [msgspec.json.decode(frame)["data"]["state"] for _, _, frame in found]
 

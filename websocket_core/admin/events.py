@@ -97,7 +97,7 @@ class EventAdmin(ReadOnlyAdmin):
     search_bound = 20_000
     may_search_everything = False
     period_field = "created_at"
-    equal_fields = ("run_id", "thread__thread_id", "thread__user_id")
+    equal_fields = ("run_id", "thread__thread_id", "thread__owner_id")
     list_display = ("number", "event_type", "seq", WRITTEN_SHORT, "thread_link", "run_link", "user", "data")
     list_filter = (TypeFilter, ThreadFilter, RangeFilter, RunFilter)
     list_prefetch = ("thread",)
@@ -109,9 +109,9 @@ class EventAdmin(ReadOnlyAdmin):
     )
     readonly_fields = ("user_page", "thread_link", "run_page", WRITTEN, "neighbours", "pretty_frame")
 
-    def owner(self, row: Event) -> str | None:
+    def whose(self, row: Event) -> str | None:
         """The user of its thread."""
-        return row.thread.user_id
+        return row.thread.owner_id
 
     def get_stretches(self, changelist: KeysetChangeList) -> Sequence[Stretch]:
         """By sequence number within a thread, else by the order of writing. Never by date: no index knows it."""
@@ -167,12 +167,12 @@ class EventAdmin(ReadOnlyAdmin):
     @admin.display(description="Run")
     def run_link(self, row: Event) -> SafeString | str:
         """The run it belongs to."""
-        return links.run(row.thread.user_id, row.run_id)
+        return links.run(row.thread.owner_id, row.run_id)
 
     @admin.display(description="Run")
     def run_page(self, row: Event) -> SafeString | str:
         """The same with the whole id."""
-        return links.run(row.thread.user_id, row.run_id, row.run_id)
+        return links.run(row.thread.owner_id, row.run_id, row.run_id)
 
     @admin.display(description="Data")
     def data(self, row: Any) -> str:

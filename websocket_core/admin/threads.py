@@ -11,7 +11,7 @@ from django.http import HttpRequest
 from django.utils.safestring import SafeString
 
 from websocket_core.admin.lists import links
-from websocket_core.admin.lists.filters import ChoiceFilter, IndexedUserFilter
+from websocket_core.admin.lists.filters import ChoiceFilter, OwnerFilter
 from websocket_core.admin.lists.keyset import Stretch
 from websocket_core.admin.lists.read_only import ReadOnlyAdmin
 from websocket_core.admin.moments import column
@@ -39,9 +39,10 @@ class ThreadAdmin(ReadOnlyAdmin):
     stretches: ClassVar[Sequence[Stretch]] = (Stretch("updated_at"),)
     period_field = "updated_at"
     name_field = "thread_id"
-    prefix_fields = ("user_id", "thread_id")
+    whose_field = "owner_id"
+    prefix_fields = ("owner_id", "thread_id")
     list_display = ("__str__", "user", "name", "events", "active_run", column("updated_at", short=True))
-    list_filter = (ActivityFilter, IndexedUserFilter)
+    list_filter = (ActivityFilter, OwnerFilter)
     search_fields = ("thread_id",)
     search_help_text = "A thread id or a user id, whole or its beginning."
     fieldsets = (
@@ -53,7 +54,7 @@ class ThreadAdmin(ReadOnlyAdmin):
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Thread]:
         """Without what is being removed of deleted threads."""
-        found: QuerySet[Thread] = super().get_queryset(request).exclude(user_id=NOBODY)
+        found: QuerySet[Thread] = super().get_queryset(request).exclude(owner_id=NOBODY)
         return found
 
     @admin.display(description="Thread id")
@@ -70,7 +71,7 @@ class ThreadAdmin(ReadOnlyAdmin):
     @admin.display(description="Active run")
     def active_run(self, row: Thread) -> SafeString | str:
         """The run that holds the thread."""
-        return links.run(row.user_id, row.active_run_id)
+        return links.run(row.owner_id, row.active_run_id)
 
     @admin.display(description="See")
     def see(self, row: Thread) -> SafeString:
@@ -78,6 +79,6 @@ class ThreadAdmin(ReadOnlyAdmin):
         targets = (
             ("runs", links.url("netra_agents_run_changelist", thread=row.pk)),
             ("events", links.url("websocket_core_event_changelist", thread=row.pk)),
-            ("connections", links.url("websocket_core_connection_changelist", user=row.user_id, thread=row.thread_id)),
+            ("connections", links.url("websocket_core_connection_changelist", user=row.owner_id, thread=row.thread_id)),
         )
         return links.row_of_links(targets)

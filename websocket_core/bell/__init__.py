@@ -10,7 +10,7 @@ or of runs: those ring and listen, and take the names below.
 from __future__ import annotations
 
 from websocket_core.bell.bell import Bell
-from websocket_core.bell.groups import user_group
+from websocket_core.bell.groups import group_of_actor, group_of_owner
 from websocket_core.bell.listener import Listener
 from websocket_core.bell.news import (
     EventsMessage,
@@ -37,6 +37,7 @@ __all__ = [
     "control_news",
     "credentials_news",
     "events_news",
+    "group_of_actor",
+    "group_of_owner",
     "ring_after_commit",
-    "user_group",
 ]

@@ -9,10 +9,10 @@ import time
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Literal, NamedTuple, TypedDict, cast
 
-from websocket_core.bell.groups import user_group
+from websocket_core.bell.groups import group_of_actor, group_of_owner
 from websocket_core.conf import conf
 
-Written = tuple[str, str, int, str]  # an event that was committed: user_id, thread_id, seq, frame
+Written = tuple[str, str, int, str]  # an event that was committed: owner_id, thread_id, seq, frame
 Moved = tuple[str, int, int, list[str]]  # thread_id, first and last seq, the frames between; none: too much to carry
 
 
@@ -78,19 +78,19 @@ def events_news(written: Iterable[Written]) -> Iterator[News]:
     Args:
         written: in order; the events of a thread have consecutive numbers.
     """
-    users: dict[str, dict[str, tuple[int, list[str]]]] = {}
-    for user_id, thread_id, seq, frame in written:
-        threads = users.get(user_id)
+    owners: dict[str, dict[str, tuple[int, list[str]]]] = {}
+    for owner_id, thread_id, seq, frame in written:
+        threads = owners.get(owner_id)
         if threads is None:
-            threads = users[user_id] = {}
+            threads = owners[owner_id] = {}
         moved = threads.get(thread_id)
         if moved is None:
             threads[thread_id] = (seq, [frame])
         else:
             moved[1].append(frame)
     now, limit = time.time(), conf.HINT_CHARS
-    for user_id, threads in users.items():
-        group = user_group(user_id)
+    for owner_id, threads in owners.items():
+        group = group_of_owner(owner_id)
         message: EventsMessage = {
             "type": "netra.events",
             "group": group,
@@ -104,7 +104,7 @@ def events_news(written: Iterable[Written]) -> Iterator[News]:
 
 def control_news(user_id: str, text: str) -> News:
     """A control frame for all of a user's connections. Nobody finds it elsewhere: see `Bell.rung`."""
-    group = user_group(user_id)
+    group = group_of_actor(user_id)
     message: ControlMessage = {"type": "netra.control", "group": group, "text": text}
     return News(group, message)
 
@@ -120,6 +120,6 @@ def close_news(user_id: str) -> News:
 
 
 def _look_news(user_id: str, kind: Literal["netra.credentials", "netra.close"]) -> News:
-    group = user_group(user_id)
+    group = group_of_actor(user_id)
     message: LookMessage = {"type": kind, "group": group}
     return News(group, message, once=True)

@@ -59,7 +59,7 @@ async def welcome(hub: Hub, connection: WebSocketConnection, *, bare: bool) -> N
         await _welcome_bare(hub, connection)
         return
     connection.earlier = await hub.log.opened(connection)
-    connection.epoch, found = await with_epoch(journal_read.welcome, connection.user_id)
+    connection.epoch, found = await with_epoch(journal_read.welcome, connection.owner_id)
     connection.begin(found.heads, complete=found.complete, oldest=found.oldest)
 
 
@@ -67,7 +67,7 @@ async def _welcome_bare(hub: Hub, connection: WebSocketConnection) -> None:
     try:
         async with asyncio.timeout(BARE_WELCOME_SECONDS):
             await hub.log.opened(connection)
-            connection.epoch, found = await with_epoch(journal_read.welcome, connection.user_id)
+            connection.epoch, found = await with_epoch(journal_read.welcome, connection.owner_id)
     except Exception as error:  # noqa: BLE001 - whatever the database raises
         log.warning("connection %s starts without heads: %s: %s", connection.connection_id, type(error).__name__, error)
         connection.begin({}, complete=False, oldest=datetime.now(UTC))

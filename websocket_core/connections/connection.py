@@ -12,14 +12,14 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from websocket_core.auth import Identity
-from websocket_core.bell import user_group
+from websocket_core.bell import group_of_owner
 from websocket_core.conf import conf
 from websocket_core.connections.counts import Counts
 from websocket_core.connections.journal_reads import carry_out
 from websocket_core.connections.transports import TranslatedTransport, Transport
 from websocket_core.delivery import Delivery, Locate, Read
 from websocket_core.errors import WebSocketCoreError
-from websocket_core.ids import ConnectionID, ThreadKey, UserID, new_id
+from websocket_core.ids import ConnectionID, OwnerID, ThreadKey, UserID, new_id
 from websocket_core.process import metrics
 from websocket_core.wire import NATIVE, Closing, Dialect, close_codes, frames
 
@@ -50,7 +50,8 @@ class WebSocketConnection:
     ) -> None:
         self.user_id = user_id
         self.connection_id = ConnectionID(connection_id or new_id())
-        self.group = user_group(user_id)
+        self.owner_id: OwnerID = user_id  # of the threads it hears of, and that its client names
+        self.group = group_of_owner(self.owner_id)
         self.identity = identity
         self.client = client
         self.thread_id = ""
@@ -135,8 +136,8 @@ class WebSocketConnection:
     # --- what happens
 
     def thread(self, thread_id: str) -> ThreadKey:
-        """The thread that the client means by a name: one of its own."""
-        return self.user_id, thread_id
+        """The thread that the client means by a name: one of the owner whom it hears of."""
+        return self.owner_id, thread_id
 
     def hint(self, owner_id: str, hints: Sequence[Any], at: float = 0.0) -> None:
         """Hear news of an owner's threads: `(thread_id, first_seq, last_seq, frames)` each."""

@@ -17,7 +17,7 @@ from websocket_core.conf import conf
 from websocket_core.connections.connection import WebSocketConnection
 from websocket_core.connections.log import ConnectionLog
 from websocket_core.connections.watched import Attendant
-from websocket_core.ids import OwnerID, UserID
+from websocket_core.ids import OwnerID
 from websocket_core.process import metrics
 from websocket_core.process.tasks import process_task
 from websocket_core.wire import close_codes
@@ -65,9 +65,9 @@ class Hub:
         for member in list(self._members.values()):
             yield from list(member.connections)
 
-    def users(self) -> list[UserID]:
-        """Everybody who has a connection in this loop."""
-        return [next(iter(member.connections)).user_id for member in self._members.values() if member.connections]
+    def owners(self) -> list[OwnerID]:
+        """Those of whose threads a connection in this loop hears."""
+        return [member.owner_id for member in self._members.values() if member.connections]
 
     def of_group(self, group: str) -> list[WebSocketConnection]:
         """The connections of one user."""
@@ -81,9 +81,9 @@ class Hub:
         """
         if not self._tasks:
             self._start()
-        member = self._members.setdefault(connection.group, _Member(connection.user_id))
+        member = self._members.setdefault(connection.group, _Member(connection.owner_id))
         member.connections.add(connection)
-        groups.arrived(connection.user_id)
+        groups.arrived(connection.owner_id)
         metrics.connections.inc()
         async with member.lock:
             if not member.joined and member.connections:
@@ -107,7 +107,7 @@ class Hub:
                     await self._listener.leave(connection.group)
                 if not member.connections:
                     del self._members[connection.group]
-                    groups.left(connection.user_id)
+                    groups.left(connection.owner_id)
         if not self._members:
             await self._stop()
 

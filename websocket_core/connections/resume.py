@@ -48,7 +48,7 @@ async def resume_threads(connection: WebSocketConnection, asked: Resume, runs: R
     # The states are read before the heads: a run that ends in between then ends, for the client, with the event that
     # tells of it.
     states = await runs.thread_states(connection.user_id, named) if runs else {}
-    epoch, found = await with_epoch(journal_read.bounds, connection.user_id, named)
+    epoch, found = await with_epoch(journal_read.bounds, connection.owner_id, named)
     turn = Turn()
     for thread_id, cursor in asked.cursors.items():
         await turn.share()

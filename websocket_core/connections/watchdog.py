@@ -14,7 +14,7 @@ from collections.abc import Collection
 from datetime import UTC, datetime, timedelta
 from itertools import islice
 
-from websocket_core.bell import user_group
+from websocket_core.bell import group_of_owner
 from websocket_core.conf import conf
 from websocket_core.connections.connection import WebSocketConnection
 from websocket_core.connections.credential_watch import CredentialWatch
@@ -31,12 +31,12 @@ from websocket_core.wire import Closing, close_codes
 
 log = logging.getLogger(__name__)
 
-Heads = dict[tuple[str, str], int]  # (user_id, thread_id) -> last_seq
+Heads = dict[tuple[str, str], int]  # (owner_id, thread_id) -> last_seq
 
-News = dict[str, list[tuple[str, int]]]  # user_id -> its threads that have moved, and their heads
+News = dict[str, list[tuple[str, int]]]  # owner_id -> its threads that have moved, and their heads
 # Whose hint is on its way gets this long before the news are told: else every look made a read of what comes anyway.
 HINT_SECONDS = 0.1
-USERS_PAGE = 500  # users that one question is about
+OWNERS_PAGE = 500  # owners that one question is about
 OVERLAP = timedelta(seconds=15)  # a commit may take that long after its timestamp was taken
 
 
@@ -122,10 +122,10 @@ class Watchdog:
         await self._watched.rejoin()
 
     async def _look_for_moved(self) -> None:
-        """Of this process's users alone: what moves elsewhere grows with the installation, not with what is here."""
+        """Of this process's owners alone: what moves elsewhere grows with the installation, not with what is here."""
         started, heads = datetime.now(UTC), Heads()
-        users = iter(self._watched.users())
-        while page := list(islice(users, USERS_PAGE)):
+        owners = iter(self._watched.owners())
+        while page := list(islice(owners, OWNERS_PAGE)):
             news, found = await db.read(_moved_since, self._since - OVERLAP, self._heads, page)
             heads |= found
             if news:
@@ -134,7 +134,7 @@ class Watchdog:
 
     def _tell(self, news: News) -> None:
         for owner_id, threads in news.items():
-            for connection in self._watched.of_group(user_group(owner_id)):
+            for connection in self._watched.of_group(group_of_owner(owner_id)):
                 try:
                     for thread_id, last_seq in threads:
                         connection.moved((owner_id, thread_id), last_seq)
@@ -170,17 +170,17 @@ class Watchdog:
         await look_after_processes()
 
 
-def _moved_since(moment: datetime, known: Heads, user_ids: Collection[str] | None = None) -> tuple[News, Heads]:
-    """What has moved and is not known yet, by user; and the heads of all that has moved since `moment`.
+def _moved_since(moment: datetime, known: Heads, owner_ids: Collection[str] | None = None) -> tuple[News, Heads]:
+    """What has moved and is not known yet, by owner; and the heads of all that has moved since `moment`.
 
     Here, in the reader's thread: under load thousands of threads have moved lately, and nearly all are known.
     """
     news: News = {}
     heads: Heads = {}
-    for user_id, thread_id, last_seq in journal_read.moved_since(moment, user_ids):
-        heads[user_id, thread_id] = last_seq
-        if known.get((user_id, thread_id)) != last_seq:
-            news.setdefault(user_id, []).append((thread_id, last_seq))
+    for owner_id, thread_id, last_seq in journal_read.moved_since(moment, owner_ids):
+        heads[owner_id, thread_id] = last_seq
+        if known.get((owner_id, thread_id)) != last_seq:
+            news.setdefault(owner_id, []).append((thread_id, last_seq))
     return news, heads
 
 

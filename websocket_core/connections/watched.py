@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import Protocol
 
 from websocket_core.connections.connection import WebSocketConnection
-from websocket_core.ids import UserID
+from websocket_core.ids import OwnerID
 
 
 class Connections(Protocol):
@@ -16,10 +16,10 @@ class Connections(Protocol):
         """All of them."""
 
     def of_group(self, group: str) -> list[WebSocketConnection]:
-        """Those of the user of this group."""
+        """Those that hear what is sent to this group."""
 
-    def users(self) -> list[UserID]:
-        """Every user who has one."""
+    def owners(self) -> list[OwnerID]:
+        """Those of whose threads one of them hears."""
 
     async def rejoin(self) -> None:
         """Enter the groups of the channel layer that could not be entered before."""

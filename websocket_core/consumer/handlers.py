@@ -88,18 +88,18 @@ async def _refuse_cursors(session: Session, action: actions.Resume | actions.Ack
 
 async def sync(session: Session, action: actions.Sync) -> None:
     """List the user's threads, newest first."""
-    user_id, runs = session.connection.user_id, session.run_service
+    connection, runs = session.connection, session.run_service
     try:
         before = None if action.before is None else action.before.astimezone(UTC)
     except OverflowError as error:
         raise InvalidAction("`before` lies outside the years 1 to 9999 in UTC.", field="before") from error
-    epoch, threads = await with_epoch(journal_read.threads_of, user_id, action.limit or 50, before)
-    states = await runs.thread_states(user_id, [thread["thread_id"] for thread in threads]) if runs else {}
+    epoch, threads = await with_epoch(journal_read.threads_of, connection.owner_id, action.limit or 50, before)
+    states = await runs.thread_states(connection.user_id, [thread["thread_id"] for thread in threads]) if runs else {}
     for thread in threads:
         state = states.get(thread["thread_id"], RunState())
         thread["active_run_id"] = state.run_id if state.status in OPEN_STATUSES else None
         thread["updated_at"] = events.timestamp(thread["updated_at"])
-    session.connection.tell("synced", threads=threads, epoch=epoch, request_id=action.request_id)
+    connection.tell("synced", threads=threads, epoch=epoch, request_id=action.request_id)
 
 
 async def watch(session: Session, action: actions.Watch) -> None:

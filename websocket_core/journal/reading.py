@@ -48,14 +48,14 @@ class Welcome(NamedTuple):
     oldest: datetime | None
 
 
-def read_after(user_id: str, thread_id: str, after: int, limit_chars: int) -> Page:
+def read_after(owner_id: str, thread_id: str, after: int, limit_chars: int) -> Page:
     """Events after `after`, at most `PAGE_EVENTS` of them and about `limit_chars` (one at least)."""
     frames: list[str] = []
     chars, expected = 0, after + 1
     with connection.cursor() as cursor:
         cursor.execute(
-            "SELECT id, first_seq FROM websocket_core_thread WHERE user_id = %s AND thread_id = %s",
-            [user_id, thread_id],
+            "SELECT id, first_seq FROM websocket_core_thread WHERE owner_id = %s AND thread_id = %s",
+            [owner_id, thread_id],
         )
         thread = cursor.fetchone()
         if thread is None:
@@ -73,25 +73,25 @@ def read_after(user_id: str, thread_id: str, after: int, limit_chars: int) -> Pa
     return Page(frames, thread[1])
 
 
-def bounds(user_id: str, thread_ids: Sequence[str]) -> dict[str, Bounds]:
+def bounds(owner_id: str, thread_ids: Sequence[str]) -> dict[str, Bounds]:
     """First and last event of the user's threads; those that do not exist are absent."""
-    rows = Thread.objects.filter(user_id=user_id, thread_id__in=thread_ids).values_list(
+    rows = Thread.objects.filter(owner_id=owner_id, thread_id__in=thread_ids).values_list(
         "thread_id", "first_seq", "last_seq", "updated_at"
     )
     return {thread_id: Bounds(first, last, moved_at) for thread_id, first, last, moved_at in rows}
 
 
-def welcome(user_id: str) -> Welcome:
+def welcome(owner_id: str) -> Welcome:
     """Heads of the user's threads as they are now."""
     limit = conf.HEADS
     with connection.cursor() as cursor:
         cursor.execute(
             "SELECT thread_id, last_seq, updated_at FROM websocket_core_thread "
-            "WHERE user_id = %s ORDER BY updated_at DESC LIMIT %s",
-            [user_id, limit],
+            "WHERE owner_id = %s ORDER BY updated_at DESC LIMIT %s",
+            [owner_id, limit],
         )
         rows = cursor.fetchall()
-    heads = {(user_id, row[0]): row[1] for row in rows}
+    heads = {(owner_id, row[0]): row[1] for row in rows}
     # Of the same look: a second one would find a thread that has moved meanwhile, and a time after that of others.
     return Welcome(heads, len(rows) < limit, _aware(rows[-1][2]) if rows else None)
 
@@ -101,9 +101,9 @@ def _aware(value: datetime) -> datetime:
     return value.replace(tzinfo=UTC) if value.tzinfo is None else value
 
 
-def head_before(user_id: str, thread_id: str, moment: datetime) -> int:
+def head_before(owner_id: str, thread_id: str, moment: datetime) -> int:
     """The head a thread had at `moment`."""
-    thread = Thread.objects.filter(user_id=user_id, thread_id=thread_id).first()
+    thread = Thread.objects.filter(owner_id=owner_id, thread_id=thread_id).first()
     if thread is None:
         return 0
     newest = thread.events.filter(created_at__lte=moment).order_by("-seq").values_list("seq", flat=True).first()
@@ -127,35 +127,35 @@ def grammar_of(thread_pk: int, run_id: str, first_seq: int) -> RunGrammar:
     return grammar
 
 
-def moved_since(moment: datetime, user_ids: Collection[str] | None = None) -> list[tuple[str, str, int]]:
-    """`(user_id, thread_id, last_seq)` of the threads that moved since `moment`: the watchdog's question.
+def moved_since(moment: datetime, owner_ids: Collection[str] | None = None) -> list[tuple[str, str, int]]:
+    """`(owner_id, thread_id, last_seq)` of the threads that moved since `moment`: the watchdog's question.
 
     Args:
-        user_ids: whose threads; `None`: everybody's, which no process asks that serves some of an installation's users.
+        owner_ids: whose threads; `None`: everybody's, which no process asks that serves some of an installation.
     """
-    columns, where = "user_id, thread_id, last_seq", "FROM websocket_core_thread WHERE updated_at > %s"
+    columns, where = "owner_id, thread_id, last_seq", "FROM websocket_core_thread WHERE updated_at > %s"
     with connection.cursor() as cursor:
         if connection.vendor == "sqlite":
             # It gives the interpreter's lock away for every row: it makes one of them all.
             given: list[Any] = [connection.ops.adapt_datetimefield_value(moment)]
-            if user_ids is not None:
-                where += " AND user_id IN (SELECT value FROM json_each(%s))"
-                given.append(msgspec.json.encode([str(user_id) for user_id in user_ids]).decode())
+            if owner_ids is not None:
+                where += " AND owner_id IN (SELECT value FROM json_each(%s))"
+                given.append(msgspec.json.encode([str(owner_id) for owner_id in owner_ids]).decode())
             cursor.execute(f"SELECT json_group_array(json_array({columns})) {where}", given)
             found: list[tuple[str, str, int]] = msgspec.json.decode(cursor.fetchone()[0])
             return found
-        if user_ids is None:
+        if owner_ids is None:
             cursor.execute(f"SELECT {columns} {where}", [moment])
         else:
             cursor.execute(
-                f"SELECT {columns} {where} AND user_id = ANY(%s)", [moment, [str(user_id) for user_id in user_ids]]
+                f"SELECT {columns} {where} AND owner_id = ANY(%s)", [moment, [str(owner_id) for owner_id in owner_ids]]
             )
         return cursor.fetchall()  # type: ignore[no-any-return]
 
 
-def threads_of(user_id: str, limit: int, before: datetime | None) -> list[dict[str, Any]]:
+def threads_of(owner_id: str, limit: int, before: datetime | None) -> list[dict[str, Any]]:
     """The user's threads, newest first, for `synced` (without the active run, which the run service knows)."""
-    threads = Thread.objects.filter(user_id=user_id, deleted_at=None)
+    threads = Thread.objects.filter(owner_id=owner_id, deleted_at=None)
     if before is not None:
         threads = threads.filter(updated_at__lt=before)
     fields = ("thread_id", "title", "last_seq", "active_run_id", "updated_at")

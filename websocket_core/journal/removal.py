@@ -29,11 +29,11 @@ _each = ForEach(log, "removing the deleted thread")
 
 def take_away(thread: Thread) -> None:
     """Take a thread from its user. Call it in a transaction, with the thread's row locked and no run of it open."""
-    user_id, thread_id, now = thread.user_id, thread.thread_id, timezone.now()
+    owner_id, thread_id, now = thread.owner_id, thread.thread_id, timezone.now()
     # A slash: no user's thread can have such a name.
-    Thread.objects.filter(pk=thread.pk).update(user_id=NOBODY, thread_id=f"deleted/{thread.pk}", deleted_at=now)
+    Thread.objects.filter(pk=thread.pk).update(owner_id=NOBODY, thread_id=f"deleted/{thread.pk}", deleted_at=now)
     thread.pk, thread._state.adding = None, True
-    thread.user_id, thread.thread_id, thread.title = user_id, thread_id, ""
+    thread.owner_id, thread.thread_id, thread.title = owner_id, thread_id, ""
     thread.first_seq, thread.deleted_at = thread.last_seq + 1, now
     thread.save(force_insert=True)
 
@@ -44,7 +44,7 @@ def deleted_threads(after: int = 0) -> list[int]:
     Args:
         after: only those with a greater key.
     """
-    rows = Thread.objects.filter(user_id=NOBODY, pk__gt=after)
+    rows = Thread.objects.filter(owner_id=NOBODY, pk__gt=after)
     return list(rows.order_by("pk").values_list("pk", flat=True)[:AT_ONCE])
 
 
@@ -53,7 +53,7 @@ def remove_page(thread_pk: int) -> bool:
     with transaction.atomic():
         # Locked: processes that do this at the same time take a thread each.
         threads = Thread.objects.select_for_update(skip_locked=connection.features.has_select_for_update_skip_locked)
-        thread = threads.filter(pk=thread_pk, user_id=NOBODY).first()
+        thread = threads.filter(pk=thread_pk, owner_id=NOBODY).first()
         if thread is None:
             return False
         for relation in Thread._meta.related_objects:  # events, and whatever other applications keep of a thread

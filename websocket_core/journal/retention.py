@@ -25,10 +25,10 @@ from websocket_core.models import (
     Connection,
     Event,
     JournalCommit,
+    OwnerDay,
     Process,
     Thread,
     Ticket,
-    UserDay,
 )
 
 log = logging.getLogger(__name__)
@@ -185,7 +185,7 @@ def _commits(before: datetime, ahead: bool) -> QuerySet[Any]:
 
 def _days(before: datetime, ahead: bool) -> QuerySet[Any]:
     # Yesterday's stays: some process's clock may be behind.
-    return UserDay.objects.filter(day__lt=min(before, timezone.now() - timedelta(days=1)).toordinal())
+    return OwnerDay.objects.filter(day__lt=min(before, timezone.now() - timedelta(days=1)).toordinal())
 
 
 _OWN = (

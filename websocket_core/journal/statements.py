@@ -18,7 +18,7 @@ from django.db import connection
 from websocket_core.vocabulary import PAIR_TYPES, TERMINAL_TYPES, sql_words
 
 THREAD_COLUMNS = (
-    "id, user_id, thread_id, title, last_seq, active_run_id, fence, deleted_at IS NOT NULL, bytes, uncounted_bytes, "
+    "id, owner_id, thread_id, title, last_seq, active_run_id, fence, deleted_at IS NOT NULL, bytes, uncounted_bytes, "
     "updated_at > {fresh}"
 )
 EVENT_COLUMNS = "thread_id, seq, run_id, event_type, frame, created_at"
@@ -53,7 +53,7 @@ class Statements(Protocol):
     """Whether a commit that fails has certainly not happened. Over a network nobody knows."""
 
     def lock_threads(self, keys: Sequence[tuple[str, str]], fresh: datetime) -> list[tuple[Any, ...]]:
-        """Rows of `THREAD_COLUMNS` of these `(user_id, thread_id)`, locked in pk order, so that two writers never
+        """Rows of `THREAD_COLUMNS` of these `(owner_id, thread_id)`, locked in pk order, so that two writers never
         wait for each other. The last column: was the thread updated after `fresh`?
         """
 
@@ -72,11 +72,11 @@ class Statements(Protocol):
         No index has to be changed for that: half the work, and on PostgreSQL a row that stays on its page.
         """
 
-    def lock_days(self, user_ids: Sequence[str], day: int) -> list[tuple[str, int]]:
-        """Lock the days of these users, in this order; `(user_id, bytes)` of each. What is missing is made."""
+    def lock_days(self, owner_ids: Sequence[str], day: int) -> list[tuple[str, int]]:
+        """Lock the days of these users, in this order; `(owner_id, bytes)` of each. What is missing is made."""
 
     def write_days(self, rows: Sequence[tuple[str, int]]) -> None:
-        """Write `(user_id, bytes)` back."""
+        """Write `(owner_id, bytes)` back."""
 
 
 def statements() -> Statements:
@@ -152,15 +152,15 @@ class _SQLite:
         for piece in _pieces(rows):
             execute(_sqlite_move(len(piece)), list(chain.from_iterable(piece)))
 
-    def lock_days(self, user_ids: Sequence[str], day: int) -> list[tuple[str, int]]:
+    def lock_days(self, owner_ids: Sequence[str], day: int) -> list[tuple[str, int]]:
         execute = connection.connection.execute
         rows: list[tuple[str, int]] = []
-        for piece in _pieces(user_ids):
+        for piece in _pieces(owner_ids):
             rows += execute(_sqlite_days(len(piece)), [day, *piece]).fetchall()
         return rows
 
     def write_days(self, rows: Sequence[tuple[str, int]]) -> None:
-        connection.connection.executemany("UPDATE websocket_core_userday SET bytes = ?2 WHERE user_id = ?1", rows)
+        connection.connection.executemany("UPDATE websocket_core_ownerday SET bytes = ?2 WHERE owner_id = ?1", rows)
 
 
 def _moments(now: datetime, count: int) -> Iterator[datetime]:
@@ -175,11 +175,11 @@ def _sqlite_moment(now: datetime) -> str:
 
 @lru_cache
 def _sqlite_select(count: int) -> str:
-    # A join, in this order, which CROSS demands: `(user_id, thread_id) IN (VALUES …)` reads the whole table.
+    # A join, in this order, which CROSS demands: `(owner_id, thread_id) IN (VALUES …)` reads the whole table.
     values = ",".join(["(?,?)"] * count)
     return (
         f"WITH wanted(owner, name) AS (VALUES {values}) SELECT {THREAD_COLUMNS.format(fresh='?')} "
-        "FROM wanted CROSS JOIN websocket_core_thread ON user_id = owner AND thread_id = name"
+        "FROM wanted CROSS JOIN websocket_core_thread ON owner_id = owner AND thread_id = name"
     )
 
 
@@ -213,15 +213,15 @@ def _sqlite_move(count: int) -> str:
 @lru_cache
 def _sqlite_days(count: int) -> str:
     values = f"(?2,?1,0){',(?,?1,0)' * (count - 1)}"  # the day is the first parameter
-    return f"INSERT INTO websocket_core_userday (user_id, day, bytes) VALUES {values} {_ON_CONFLICT}"
+    return f"INSERT INTO websocket_core_ownerday (owner_id, day, bytes) VALUES {values} {_ON_CONFLICT}"
 
 
 # A day that is over begins at 0 again; a process whose clock is behind counts in the newer day.
 _ON_CONFLICT = (
-    "ON CONFLICT (user_id) DO UPDATE SET "
-    "bytes = CASE WHEN websocket_core_userday.day < excluded.day THEN 0 ELSE websocket_core_userday.bytes END, "
-    "day = CASE WHEN websocket_core_userday.day < excluded.day THEN excluded.day ELSE websocket_core_userday.day END "
-    "RETURNING user_id, bytes"
+    "ON CONFLICT (owner_id) DO UPDATE SET "
+    "bytes = CASE WHEN websocket_core_ownerday.day < excluded.day THEN 0 ELSE websocket_core_ownerday.bytes END, "
+    "day = CASE WHEN websocket_core_ownerday.day < excluded.day THEN excluded.day ELSE websocket_core_ownerday.day END "
+    "RETURNING owner_id, bytes"
 )
 
 
@@ -236,7 +236,7 @@ class _PostgreSQL:
         with connection.cursor() as cursor:
             cursor.execute(
                 f"SELECT {columns} FROM websocket_core_thread "
-                "WHERE (user_id, thread_id) IN (SELECT * FROM unnest(%s::varchar[], %s::varchar[])) "
+                "WHERE (owner_id, thread_id) IN (SELECT * FROM unnest(%s::varchar[], %s::varchar[])) "
                 "ORDER BY id FOR UPDATE",
                 [fresh, list(users), list(threads)],
             )
@@ -273,12 +273,12 @@ class _PostgreSQL:
                 [list(column) for column in zip(*rows, strict=True)],
             )
 
-    def lock_days(self, user_ids: Sequence[str], day: int) -> list[tuple[str, int]]:
+    def lock_days(self, owner_ids: Sequence[str], day: int) -> list[tuple[str, int]]:
         with connection.cursor() as cursor:
             cursor.execute(
-                "INSERT INTO websocket_core_userday (user_id, day, bytes) "
+                "INSERT INTO websocket_core_ownerday (owner_id, day, bytes) "
                 f"SELECT name, %s, 0 FROM unnest(%s::varchar[]) AS name {_ON_CONFLICT}",
-                [day, list(user_ids)],
+                [day, list(owner_ids)],
             )
             rows: list[tuple[str, int]] = cursor.fetchall()
             return rows
@@ -286,8 +286,8 @@ class _PostgreSQL:
     def write_days(self, rows: Sequence[tuple[str, int]]) -> None:
         with connection.cursor() as cursor:
             cursor.execute(
-                "UPDATE websocket_core_userday SET bytes = today.bytes FROM unnest(%s::varchar[], %s::bigint[]) "
-                "AS today(user_id, bytes) WHERE websocket_core_userday.user_id = today.user_id",
+                "UPDATE websocket_core_ownerday SET bytes = today.bytes FROM unnest(%s::varchar[], %s::bigint[]) "
+                "AS today(owner_id, bytes) WHERE websocket_core_ownerday.owner_id = today.owner_id",
                 [list(column) for column in zip(*rows, strict=True)],
             )
 

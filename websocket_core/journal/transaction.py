@@ -19,7 +19,7 @@ from websocket_core.bell import Written
 from websocket_core.database.db import OUTAGE
 from websocket_core.database.stored_text import encodable, exact
 from websocket_core.errors import LeaseLostError, NotFound, RunOverError, WebSocketCoreError
-from websocket_core.ids import NAME_LENGTH, USER_LENGTH, RunID, ThreadID, UserID
+from websocket_core.ids import NAME_LENGTH, USER_LENGTH, OwnerID, RunID, ThreadID, ThreadKey
 from websocket_core.journal import quota
 from websocket_core.journal.quota import RoomOfRun, size_of
 from websocket_core.journal.statements import EventRow, HeadRow, Position, has_ended, statements
@@ -34,8 +34,6 @@ STAMP_EVERY = timedelta(seconds=1)
 
 FRAME_BYTES = 200  # of an event's frame beside its data, about
 
-ThreadKey = tuple[str, str]  # (user_id, thread_id)
-
 
 class ThreadRow:
     """A locked thread inside a transaction."""
@@ -48,19 +46,19 @@ class ThreadRow:
         "fresh",
         "last_seq",
         "moved",
+        "owner_id",
         "pk",
         "stored",
         "tail",
         "thread_id",
         "title",
         "uncounted",
-        "user_id",
     )
 
     def __init__(
         self,
         pk: int,
-        user_id: str,
+        owner_id: str,
         thread_id: str,
         title: str,
         last_seq: int,
@@ -71,7 +69,7 @@ class ThreadRow:
         uncounted: int = 0,
         fresh: bool = False,
     ) -> None:
-        self.pk, self.user_id, self.thread_id, self.title = pk, user_id, thread_id, title
+        self.pk, self.owner_id, self.thread_id, self.title = pk, owner_id, thread_id, title
         self.last_seq, self.active_run_id, self.fence, self.deleted = last_seq, active_run_id, fence, deleted
         self.stored, self.uncounted = stored, uncounted  # see `models.Thread`
         self.fresh = fresh  # its `updated_at` is no older than `STAMP_EVERY`
@@ -130,7 +128,7 @@ class Append(Operation):
 
     def __init__(
         self,
-        user_id: str,
+        owner_id: str,
         thread_id: str,
         run_id: str,
         fence: int | None,
@@ -141,8 +139,8 @@ class Append(Operation):
         room: RoomOfRun | None = None,
     ) -> None:
         # All of it here, without the base's own: there is one of these for every event.
-        if type(user_id) is not UserID or type(thread_id) is not ThreadID or type(run_id) is not RunID:
-            exact(user_id, "user_id", USER_LENGTH)
+        if type(owner_id) is not OwnerID or type(thread_id) is not ThreadID or type(run_id) is not RunID:
+            exact(owner_id, "owner_id", USER_LENGTH)
             exact(thread_id, "thread_id", NAME_LENGTH)
             exact(run_id, "run_id", NAME_LENGTH)
         if event_type not in events.TYPES:
@@ -152,7 +150,7 @@ class Append(Operation):
             encodable(delta, "the text of the event")
         elif "\0" in data or not data.isascii():
             exact(data, "the data of the event")
-        self.threads = ((user_id, thread_id),)
+        self.threads = ((owner_id, thread_id),)
         self.creates, self.patient = fence is None, False
         self.size = len(data) + len(delta) + 256
         self.run_id, self.fence, self.event_type, self.data = run_id, fence, event_type, data
@@ -231,7 +229,7 @@ class Transaction:
         if missing := sorted(key for key, creates in wanted.items() if creates and key not in self.rows):
             Thread.objects.bulk_create(
                 [
-                    Thread(user_id=user, thread_id=thread, created_at=self.now, updated_at=self.now)
+                    Thread(owner_id=user, thread_id=thread, created_at=self.now, updated_at=self.now)
                     for user, thread in missing
                 ],
                 ignore_conflicts=True,
@@ -248,13 +246,13 @@ class Transaction:
         if users:
             self._days = dict(self._sql.lock_days(sorted(users), self.now.toordinal()))
             for row in self.rows.values():
-                if row.user_id in self._days:
-                    self._days[row.user_id] += row.uncounted
+                if row.owner_id in self._days:
+                    self._days[row.owner_id] += row.uncounted
 
     def _load(self, keys: Sequence[ThreadKey]) -> None:
         for values in self._sql.lock_threads(keys, self.now - STAMP_EVERY):
             row = ThreadRow(*values)
-            self.rows[row.user_id, row.thread_id] = row
+            self.rows[row.owner_id, row.thread_id] = row
 
     def apply(self, operation: Operation) -> Any:
         """Apply an operation, in a savepoint of its own if it wants that.
@@ -304,7 +302,7 @@ class Transaction:
         Raises:
             QuotaExceeded: they are.
         """
-        day = self._days.get(row.user_id)
+        day = self._days.get(row.owner_id)
         quota.check(self.now, row.stored + size, None if day is None else day + size)
 
     def count(self, row: ThreadRow, size: int) -> None:
@@ -312,8 +310,8 @@ class Transaction:
         row.stored += size
         row.uncounted += size
         row.moved = True
-        if row.user_id in self._days:
-            self._days[row.user_id] += size
+        if row.owner_id in self._days:
+            self._days[row.owner_id] += size
 
     def append(self, row: ThreadRow, run_id: str, event_type: str, data: str) -> int:
         """Give the event its number and its final text.
@@ -325,7 +323,7 @@ class Transaction:
         text = events.frame(event_type, row.thread_id, run_id, seq, self.stamp, data)
         self.count(row, size_of(text))
         self._events.append((row.pk, seq, run_id, event_type, text))
-        self.written.append((row.user_id, row.thread_id, seq, text))
+        self.written.append((row.owner_id, row.thread_id, seq, text))
         if event_type in events.TERMINAL:
             self._over.add((row.pk, run_id))
         return seq
@@ -342,7 +340,7 @@ class Transaction:
                 frame = events.frame(kind, row.thread_id, run_id, seq, self.stamp, _delta_data(kind, stream, text))
                 self.count(row, size_of(frame) - size_of(before))
                 self._events[index] = (pk, seq, run_id, kind, frame)
-                self.written[index] = (row.user_id, row.thread_id, seq, frame)
+                self.written[index] = (row.owner_id, row.thread_id, seq, frame)
                 row.tail = (index, run_id, stream, text)
                 return seq
         seq = self.append(row, run_id, event_type, _delta_data(event_type, stream, delta))
@@ -365,9 +363,9 @@ class Transaction:
         self.flush_events()
         heads, positions, days = [], [], {}
         for row in self.rows.values():
-            if row.uncounted and row.user_id in self._days:
+            if row.uncounted and row.owner_id in self._days:
                 row.uncounted, row.moved = 0, True
-                days[row.user_id] = self._days[row.user_id]
+                days[row.owner_id] = self._days[row.owner_id]
             if row.dirty:
                 heads.append(HeadRow(row.pk, row.last_seq, row.active_run_id, row.fence, row.stored, row.uncounted))
             elif row.moved:

@@ -18,7 +18,7 @@ from redis.asyncio import Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 
-from websocket_core.bell import user_group
+from websocket_core.bell import group_of_actor
 from websocket_core.conf import conf
 from websocket_core.limits.buckets import Limiter
 from websocket_core.process.background import Outage, repeat
@@ -122,4 +122,4 @@ class LimitSharing:
 
 def _name(limiter: Limiter, user_id: str) -> str:
     # Braces: all buckets of an installation are on one node of a cluster, where one call can reach them.
-    return f"{{{conf.REDIS_PREFIX}.limits}}.{limiter.name}.{user_group(user_id)}"
+    return f"{{{conf.REDIS_PREFIX}.limits}}.{limiter.name}.{group_of_actor(user_id)}"

@@ -163,7 +163,7 @@ from datetime import UTC, datetime, timedelta
 from websocket_core.models import Thread
 now = datetime.now(UTC)
 Thread.objects.bulk_create([
-    Thread(user_id="{user}", thread_id=f"t{{n}}", title=f"thread {{n}}", last_seq=0, created_at=at, updated_at=at)
+    Thread(owner_id="{user}", thread_id=f"t{{n}}", title=f"thread {{n}}", last_seq=0, created_at=at, updated_at=at)
     for n in range({count}) for at in [now - timedelta(seconds=n)]
 ])
 """

@@ -14,7 +14,7 @@ from integration.delivery.swarm import Swarm
 from servers.process import wait_for
 from servers.process_probe import descriptors, metrics, resident
 from test_framework.scale import scaled
-from websocket_core.bell import user_group
+from websocket_core.bell import group_of_owner
 
 CROWD = scaled(200, 1000)
 USERS = 50
@@ -46,7 +46,7 @@ async def test_crowds_that_come_and_drop__leave_nothing(
     bearers = await asyncio.to_thread(tokens, server.installation, [f"user-{n}" for n in range(USERS)])
     redis = Redis.from_url(redis_url)
     prefix = server.installation.env["NETRA_REDIS_PREFIX"]
-    groups = {f"{prefix}__group__{user_group(f'user-{n}')}".encode() for n in range(USERS)}
+    groups = {f"{prefix}__group__{group_of_owner(f'user-{n}')}".encode() for n in range(USERS)}
 
     def heard_groups() -> set[bytes]:
         """Groups that some process listens to."""

@@ -44,7 +44,7 @@ class TestAsyncLife(SSotAsyncTestCase):
 
     async def test_database__rows_are_seen_by_other_threads(self):
         await Thread.objects.acreate(
-            user_id="105945141827451681156",
+            owner_id="105945141827451681156",
             thread_id="conversation_xyz789",
             created_at="2026-01-01T00:00:00Z",
             updated_at="2026-01-01T00:00:00Z",

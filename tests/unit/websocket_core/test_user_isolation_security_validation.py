@@ -253,5 +253,5 @@ class TestMemory(SSotAsyncTestCase):
         second = create_websocket_manager(create_test_context(GITHUB))
         await second.emit_critical_event(GITHUB, "agent_started", {})
         row = await Event.objects.select_related("thread").aget(run_id=second.user_context.run_id)
-        assert row.thread.user_id == GITHUB
+        assert row.thread.owner_id == GITHUB
         assert "first" not in row.frame

@@ -78,7 +78,7 @@ class GivenFilter(Filter):
 
 
 class UserFilter(GivenFilter):
-    """Rows of one user, by user id."""
+    """What one user did, by user id."""
 
     title = "user"
     parameter_name = "user"
@@ -89,6 +89,12 @@ class IndexedUserFilter(UserFilter):
     """The same where an index begins with the user id."""
 
     indexed = True
+
+
+class OwnerFilter(IndexedUserFilter):
+    """What belongs to one owner; an index begins with the owner's id."""
+
+    field = "owner_id"
 
 
 def row_number(text: str) -> int:

@@ -82,19 +82,19 @@ def name(text: str) -> SafeString:
     return format_html('<span class="netra-id" title="{}">{}</span>', text, tail(text))
 
 
-def thread(user_id: str, thread_id: str, text: str | None = None) -> SafeString | str:
+def thread(owner_id: str, thread_id: str, text: str | None = None) -> SafeString | str:
     """A link to a thread by the ids that clients know."""
     if not thread_id:
         return "-"
-    target = url("websocket_core_thread_by_id", user=user_id, id=thread_id)
+    target = url("websocket_core_thread_by_id", user=owner_id, id=thread_id)
     return link(target, tail(thread_id) if text is None else short(text), title=thread_id)
 
 
-def run(user_id: str, run_id: str | None, text: str | None = None) -> SafeString | str:
+def run(owner_id: str, run_id: str | None, text: str | None = None) -> SafeString | str:
     """A link to a run by the ids that clients know."""
     if not run_id:
         return "-"
-    target = url("netra_agents_run_by_id", user=user_id, id=run_id)
+    target = url("netra_agents_run_by_id", user=owner_id, id=run_id)
     return link(target, tail(run_id) if text is None else short(text), title=run_id)
 
 

@@ -41,7 +41,8 @@ class ReadOnlyAdmin(_ModelAdmin):
         search_bound: rows a search or an unindexed filter looks at for one page.
         may_search_everything: a search may be repeated without the bound. Not for tables that grow with every event.
         period_field: the indexed date field by which the list can be drilled down; `None`: not by date.
-        name_field: the field that holds the name clients use; with the user id it finds a row (`by-id/`).
+        name_field: the field that holds the name clients use; with `whose_field` it finds a row (`by-id/`).
+        whose_field: the field with the id of the user whom a row is about: its owner, or the one who acts.
         prefix_fields: a search finds rows in which one of these begins with the term.
         equal_fields: a search finds rows in which one of these is the term.
         list_prefetch: relations that cells of the list name. They are read for a whole page at once, never joined: with
@@ -53,6 +54,7 @@ class ReadOnlyAdmin(_ModelAdmin):
     may_search_everything: ClassVar[bool] = True
     period_field: ClassVar[str | None] = None
     name_field: ClassVar[str | None] = None
+    whose_field: ClassVar[str] = "user_id"
     prefix_fields: ClassVar[Sequence[str]] = ()
     equal_fields: ClassVar[Sequence[str]] = ()
     list_prefetch: ClassVar[Sequence[str]] = ()
@@ -118,13 +120,13 @@ class ReadOnlyAdmin(_ModelAdmin):
     def prepare_rows(self, rows: list[Any]) -> None:
         """Look up for a whole page what its cells need: relations, and the Django users behind the user ids."""
         prefetch_related_objects(rows, *self.list_prefetch)
-        users = users_by_id(user_id for row in rows if (user_id := self.owner(row)) is not None)
+        users = users_by_id(user_id for row in rows if (user_id := self.whose(row)) is not None)
         for row in rows:
-            row.account = users.get(self.owner(row) or "")
+            row.account = users.get(self.whose(row) or "")
 
-    def owner(self, row: Any) -> str | None:
-        """The user id of a row."""
-        return getattr(row, "user_id", None)
+    def whose(self, row: Any) -> str | None:
+        """The id of the user whom a row is about: its owner, or the one who acts."""
+        return getattr(row, self.whose_field, None)
 
     def lookup_allowed(self, lookup: str, value: str, request: HttpRequest | None = None) -> bool:
         """Only what the filters offer. Django would allow any lookup into any field, which may read a whole table."""
@@ -156,7 +158,7 @@ class ReadOnlyAdmin(_ModelAdmin):
     @admin.display(description="User")
     def user(self, row: Any) -> SafeString | str:
         """In lists: who it is, leading to the rows of the same user."""
-        user_id = self.owner(row)
+        user_id = self.whose(row)
         if user_id is None:
             return "-"
         return format_html(
@@ -166,7 +168,7 @@ class ReadOnlyAdmin(_ModelAdmin):
     @admin.display(description="User")
     def user_page(self, row: Any) -> SafeString | str:
         """On pages: who it is, leading to everything of the same user."""
-        user_id = self.owner(row)
+        user_id = self.whose(row)
         if user_id is None:
             return "-"
         account = users_by_id([user_id]).get(user_id)
@@ -184,7 +186,7 @@ class ReadOnlyAdmin(_ModelAdmin):
 
     def by_id_view(self, request: HttpRequest) -> HttpResponse:
         """Lead to the row of this `user` and `id`, or to the list when there is none."""
-        wanted = {"user_id": request.GET.get("user", ""), f"{self.name_field}": request.GET.get("id", "")}
+        wanted = {self.whose_field: request.GET.get("user", ""), f"{self.name_field}": request.GET.get("id", "")}
         pk = self.model._default_manager.filter(**wanted).values_list("pk", flat=True).first()
         if pk is not None:
             return redirect(links.page_url(self.model, pk))

@@ -118,7 +118,7 @@ class Runs:
             await db.read(
                 lambda: [
                     msgspec.json.decode(frame)
-                    for frame in Event.objects.filter(run_id=run_id, thread__user_id=self.user_id)
+                    for frame in Event.objects.filter(run_id=run_id, thread__owner_id=self.user_id)
                     .order_by("seq")
                     .values_list("frame", flat=True)
                 ]
@@ -137,7 +137,7 @@ class Runs:
         """Wait until the run's row is so."""
         deadline = time.monotonic() + WAIT_SECONDS
         while True:
-            run: Run = await db.read(lambda: Run.objects.get(user_id=self.user_id, run_id=run_id))
+            run: Run = await db.read(lambda: Run.objects.get(owner_id=self.user_id, run_id=run_id))
             if condition(run):
                 return run
             if time.monotonic() > deadline:

@@ -221,7 +221,7 @@ async def test_usage__of_a_run_whose_worker_was_lost(join, make, settings, wish)
     if wish:
         now |= {"stop_requested_at": Now(), "stop_reason": wish}
     await db.read(lambda: Run.objects.filter(pk=found.pk).update(**now))
-    reap = ReapRun(found.user_id, "t", found.pk, retry=False, executor=InlineExecutor())
+    reap = ReapRun(found.owner_id, "t", found.pk, retry=False, executor=InlineExecutor())
     while not await get_gateway().journal.submit(reap):  # noqa: ASYNC110 - until its lease has run out
         await asyncio.sleep(0.01)
     events = await client.finish(run)

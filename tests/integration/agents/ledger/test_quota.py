@@ -21,7 +21,7 @@ from websocket_core.database import db
 from websocket_core.errors import QuotaExceeded, RunLimit
 from websocket_core.gateway import get_gateway
 from websocket_core.journal.transaction import Transaction
-from websocket_core.models import Event, Thread, UserDay
+from websocket_core.models import Event, OwnerDay, Thread
 from websocket_core.run_service import StartRequest
 
 KILO = "x" * 1000
@@ -60,11 +60,11 @@ async def test_everything_stored__is_counted_to_the_byte(join, make):
         await client.finish(await client.start("made", thread_id=f"t{number % 2}", input={"message": "ä" * 100}))
         await other.finish(await other.start("made", input={"message": "ä" * 100}))
     for user in (GOOGLE, GITHUB):
-        expected = await db.read(lambda user=user: stored(user_id=user))
-        threads = await db.read(lambda user=user: list(Thread.objects.filter(user_id=user)))
+        expected = await db.read(lambda user=user: stored(owner_id=user))
+        threads = await db.read(lambda user=user: list(Thread.objects.filter(owner_id=user)))
         assert sum(thread.bytes for thread in threads) == expected
         assert [thread.uncounted_bytes for thread in threads] == [0] * len(threads)
-        assert await db.read(lambda user=user: UserDay.objects.get(pk=user).bytes) == expected
+        assert await db.read(lambda user=user: OwnerDay.objects.get(pk=user).bytes) == expected
 
 
 @pytest.mark.usefixtures("each_database")
@@ -77,12 +77,12 @@ async def test_full_thread__ends_its_run_and_takes_no_other(join, make, settings
     assert events[-1]["data"]["code"] == "quota_exceeded"
     assert "20,000 bytes" in events[-1]["data"]["message"]
     assert "retry_after_ms" not in events[-1]["data"]
-    assert 18_000 < await db.read(lambda: stored(user_id=GOOGLE)) < 20_000 + len(str(events[-1])) * 2
+    assert 18_000 < await db.read(lambda: stored(owner_id=GOOGLE)) < 20_000 + len(str(events[-1])) * 2
 
     told = await client.ask("start_agent", agent_type="made", thread_id="t", input={"message": KILO})
     assert told["code"] == "quota_exceeded"
     assert "retry_after_ms" not in told
-    assert await db.read(Run.objects.filter(user_id=GOOGLE).count) == 1
+    assert await db.read(Run.objects.filter(owner_id=GOOGLE).count) == 1
     for one in (client, other):  # another thread, and another user's of the same name
         again = await one.finish(await one.start("made", thread_id="t" if one is other else "u", input={"events": 1}))
         assert again[-1]["event_type"] == "agent_completed"
@@ -102,9 +102,9 @@ async def test_full_day__is_the_user_s_alone_and_no_deletion_empties_it(join, ma
                 ended.append(events[-1]["data"])
     assert [data["code"] for data in ended] == ["quota_exceeded"]
     assert 0 < ended[0]["retry_after_ms"] <= 24 * 3600 * 1000
-    used = await db.read(lambda: UserDay.objects.get(pk=GOOGLE).bytes)
+    used = await db.read(lambda: OwnerDay.objects.get(pk=GOOGLE).bytes)
     assert 29_000 < used < 31_000
-    assert used == await db.read(lambda: stored(user_id=GOOGLE))
+    assert used == await db.read(lambda: stored(owner_id=GOOGLE))
 
     refused = await ann.send("POST", "/runs", {"agent_type": "made", "input": {"events": 1, "x": KILO}})
     told = problem(refused, 429, "quota_exceeded")
@@ -115,7 +115,7 @@ async def test_full_day__is_the_user_s_alone_and_no_deletion_empties_it(join, ma
     problem(await ann.send("POST", "/runs", {"agent_type": "made", "input": {"x": KILO}}), 429, "quota_exceeded")
     assert kinds(await other.finish(await other.start("made", input={"events": 8})))[-1] == "agent_completed"
 
-    await db.read(lambda: UserDay.objects.update(day=F("day") - 1))  # it was yesterday
+    await db.read(lambda: OwnerDay.objects.update(day=F("day") - 1))  # it was yesterday
     assert (await ann.run("made", input={"events": 1}))["status"] == "completed"
 
 
@@ -205,7 +205,7 @@ def test_two_processes_that_start_at_once__are_judged_one_after_the_other(each_d
     if limit == "runs":
         settings.NETRA_RUNS_PER_USER = 2
     else:
-        taken = UserDay.objects.get(pk=GOOGLE).bytes
+        taken = OwnerDay.objects.get(pk=GOOGLE).bytes
         wanted = START_BYTES + 2 * len('{"message":"hello"}')
         settings.NETRA_BYTES_PER_USER_PER_DAY = taken + wanted + taken // 2  # for one more
 
@@ -228,4 +228,4 @@ def test_two_processes_that_start_at_once__are_judged_one_after_the_other(each_d
     assert not thread.is_alive()
     assert outcomes["r3"] == ("run_limit" if limit == "runs" else "quota_exceeded")
     assert outcomes["r2"] == outcomes["r1"] == "started"
-    assert Run.objects.filter(user_id=GOOGLE).count() == 2
+    assert Run.objects.filter(owner_id=GOOGLE).count() == 2

@@ -22,9 +22,9 @@ class OtherProcess:
     def work(self) -> None:
         now = datetime.now(UTC)
         with transaction.atomic():
-            thread = Thread.objects.create(user_id=GOOGLE, thread_id="theirs", created_at=now, updated_at=now)
+            thread = Thread.objects.create(owner_id=GOOGLE, thread_id="theirs", created_at=now, updated_at=now)
             Run.objects.create(
-                user_id=GOOGLE,
+                owner_id=GOOGLE,
                 run_id="same",
                 thread=thread,
                 agent_type="test",

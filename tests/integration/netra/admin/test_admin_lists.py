@@ -284,7 +284,7 @@ def test_wacky_addresses__lead_back_to_the_list_or_are_refused(admin, query):
     assert admin.get(response["Location"]).status_code == 200
 
 
-@pytest.mark.parametrize("query", ["frame__contains=x", "run_id__regex=.*", "thread__user_id=x", "id__gt=3"])
+@pytest.mark.parametrize("query", ["frame__contains=x", "run_id__regex=.*", "thread__owner_id=x", "id__gt=3"])
 def test_lookups__that_no_filter_offers_are_refused(admin, query, caplog):
     """Django would allow some of them, and read the whole journal for whoever may see lists."""
     make_run(make_thread("x"), [(0, "agent_started", {})])
@@ -338,7 +338,7 @@ def test_links__user_and_everything_of_the_user(admin):
 def test_links__thread_to_runs_events_and_connections_and_back(admin):
     thread = make_thread("auth0|x&y")
     run = make_run(thread, [(0, "agent_started", {})])
-    connection = make_connection(make_process(), thread.user_id, thread_id=thread.thread_id)
+    connection = make_connection(make_process(), thread.owner_id, thread_id=thread.thread_id)
     page = admin.get(f"{THREADS}{thread.pk}/change/").content.decode()
     for text, model, expected in (
         ("runs", Run, run.pk),
@@ -357,7 +357,7 @@ def test_links__thread_to_runs_events_and_connections_and_back(admin):
 def test_links__the_same_thread_id_of_two_users_is_two_threads(admin):
     mine, yours = make_thread("me", thread_id="t"), make_thread("you", thread_id="t")
     for thread in (mine, yours):
-        found = admin.get(f"{THREADS}by-id/?user={thread.user_id}&id=t")
+        found = admin.get(f"{THREADS}by-id/?user={thread.owner_id}&id=t")
         assert found["Location"] == f"{THREADS}{thread.pk}/change/"
 
 

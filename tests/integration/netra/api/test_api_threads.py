@@ -65,7 +65,7 @@ async def test_events__cursors_beyond_either_end(ann):
 async def test_threads__pages_lose_none_that_moved_in_one_commit(ann):
     now = timezone.now()
     await Thread.objects.abulk_create(
-        Thread(user_id="ann", thread_id=f"t{number:02}", created_at=now, updated_at=now, last_seq=1)
+        Thread(owner_id="ann", thread_id=f"t{number:02}", created_at=now, updated_at=now, last_seq=1)
         for number in range(25)
     )
     seen: list[str] = []

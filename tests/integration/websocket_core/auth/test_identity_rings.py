@@ -20,7 +20,7 @@ from django.utils import timezone
 from netra.project.configuration.channel_layer import channel_layers
 from security.fixtures import log_in, no_threads_left  # noqa: F401 - an autouse fixture
 from websocket_core.auth import tokens
-from websocket_core.bell import credentials_news, ring_after_commit, user_group
+from websocket_core.bell import credentials_news, group_of_actor, ring_after_commit
 from websocket_core.bell.thread_bell import thread_bell
 from websocket_core.database import db
 from websocket_core.models import AccessToken
@@ -38,7 +38,7 @@ class Listener:
     async def of(cls, *user_ids):
         channel = await get_channel_layer().new_channel()
         for user_id in user_ids:
-            await get_channel_layer().group_add(user_group(user_id), channel)
+            await get_channel_layer().group_add(group_of_actor(user_id), channel)
         return cls(channel)
 
     async def hears(self, user_id, seconds=10.0):

@@ -18,7 +18,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 
 async def test_look__asks_for_the_users_who_are_here__page_by_page(join, monkeypatch):
-    monkeypatch.setattr(watchdog, "USERS_PAGE", 2)
+    monkeypatch.setattr(watchdog, "OWNERS_PAGE", 2)
     asked: list[list[str]] = []
     real = journal_read.moved_since
 

@@ -29,7 +29,7 @@ def fill(count: int, user_id: str = GOOGLE, thread_id: str = "t") -> None:
     """A thread with so many events, made by one statement."""
     now = timezone.now()
     thread = Thread.objects.create(
-        user_id=user_id, thread_id=thread_id, last_seq=count, created_at=now, updated_at=now, title="long"
+        owner_id=user_id, thread_id=thread_id, last_seq=count, created_at=now, updated_at=now, title="long"
     )
     with connection.cursor() as cursor:
         cursor.execute(
@@ -55,11 +55,11 @@ async def test_another_user_s_event__does_not_wait_for_150_000_others(each_datab
         longest = max(longest, time.monotonic() - since)
         answered = answered or (deletion.done() and time.monotonic() - began) or 0.0
         await asyncio.sleep(0.02)
-        left = not deletion.done() or await db.read(Thread.objects.filter(user_id=NOBODY).exists)
+        left = not deletion.done() or await db.read(Thread.objects.filter(owner_id=NOBODY).exists)
     whole = time.monotonic() - began
     sweeper.cancel()
     assert (await deletion).status_code == 204
-    assert not await db.read(Event.objects.filter(thread__user_id=GOOGLE).exists)
+    assert not await db.read(Event.objects.filter(thread__owner_id=GOOGLE).exists)
     assert not await db.read(Event.objects.filter(run_id="old").exists)
     assert longest < whole / 10, f"an event of another user waited {longest:.2f} s of the {whole:.2f} s of the deletion"
     assert answered < whole / 2, f"the answer came after {answered:.2f} s of {whole:.2f} s"
@@ -73,7 +73,7 @@ async def test_of_a_thread_that_is_being_removed__nothing_is_left_to_be_seen(eac
     last = (await client.finish(run))[-1]["seq"]
     await db.read(
         lambda: Memory.objects.create(
-            thread=Thread.objects.get(user_id=GOOGLE), key="k", data=b"secret", updated_at=timezone.now()
+            thread=Thread.objects.get(owner_id=GOOGLE), key="k", data=b"secret", updated_at=timezone.now()
         )
     )
     await db.write(writes.delete_thread, GOOGLE, "t")
@@ -101,7 +101,7 @@ async def test_of_a_thread_that_is_being_removed__nothing_is_left_to_be_seen(eac
     assert "secret" not in str(await ann.get(f"/threads/t/events?after={last}"))
 
     sweeper = asyncio.create_task(removal.keep_removing(0.01))
-    while await db.read(Thread.objects.filter(user_id=NOBODY).exists):  # noqa: ASYNC110 - a database tells nobody
+    while await db.read(Thread.objects.filter(owner_id=NOBODY).exists):  # noqa: ASYNC110 - a database tells nobody
         await asyncio.sleep(0.02)
     sweeper.cancel()
     assert not await db.read(Memory.objects.exists)
@@ -142,8 +142,8 @@ async def test_a_thread_that_cannot_be_removed__keeps_no_other_one_waiting(prote
     def prepare() -> int:
         for number in range(3):
             fill(10, thread_id=f"t{number}")
-            removal.take_away(Thread.objects.get(user_id=GOOGLE, thread_id=f"t{number}"))
-        first = Thread.objects.filter(user_id=NOBODY).earliest("pk").pk
+            removal.take_away(Thread.objects.get(owner_id=GOOGLE, thread_id=f"t{number}"))
+        first = Thread.objects.filter(owner_id=NOBODY).earliest("pk").pk
         protected(first)
         return first
 
@@ -153,7 +153,7 @@ async def test_a_thread_that_cannot_be_removed__keeps_no_other_one_waiting(prote
             await removal.remove_deleted()
         else:
             await db.read(call_command, "prune_events")
-    assert await db.read(lambda: list(Thread.objects.filter(user_id=NOBODY).values_list("pk", flat=True))) == [first]
+    assert await db.read(lambda: list(Thread.objects.filter(owner_id=NOBODY).values_list("pk", flat=True))) == [first]
     assert [record.message for record in caplog.records if record.levelname == "ERROR"] == [
         f"removing the deleted thread {first} failed; the others go on"
     ]
@@ -180,7 +180,7 @@ async def test_a_write_that_waits_for_a_lock__delays_nobody_s_events(each_databa
 
     def hold() -> None:
         with transaction.atomic():
-            list(Thread.objects.select_for_update().filter(user_id=GOOGLE))
+            list(Thread.objects.select_for_update().filter(owner_id=GOOGLE))
             held.set()
             assert release.wait(60)
 

@@ -20,7 +20,7 @@ from test_framework.ssot.factories import GITHUB, GOOGLE
 from websocket_core.database import db
 from websocket_core.gateway import get_gateway
 from websocket_core.journal import removal, retention
-from websocket_core.models import NOBODY, AccessToken, Connection, Event, JournalCommit, Process, Thread, UserDay
+from websocket_core.models import NOBODY, AccessToken, Connection, Event, JournalCommit, OwnerDay, Process, Thread
 
 OLD = timedelta(days=40)
 MOMENTS = {
@@ -34,7 +34,7 @@ MOMENTS = {
 def age(user_id: str = GOOGLE) -> None:
     """Everything a user has is forty days older."""
     for model, fields in MOMENTS.items():
-        whose = {"user_id": user_id} if model in (Thread, Run) else {"thread__user_id": user_id}
+        whose = {"owner_id": user_id} if model in (Thread, Run) else {"thread__owner_id": user_id}
         pks = list(model._default_manager.filter(**whose).values_list("pk", flat=True))
         model._default_manager.filter(pk__in=pks).update(**{name: F(name) - OLD for name in fields})
 
@@ -81,7 +81,7 @@ async def test_runs_and_what_belongs_to_them__go_with_their_events(join, make):
     ann = await Caller.of(GOOGLE)
     assert (await ann.get("/threads"))["threads"] == []
     problem(await ann.send("GET", f"/runs/r-{GOOGLE}"), 404, "not_found")
-    thread = await db.read(lambda: Thread.objects.get(user_id=GOOGLE))
+    thread = await db.read(lambda: Thread.objects.get(owner_id=GOOGLE))
     assert (thread.first_seq, thread.last_seq, thread.bytes) == (last + 1, last, 0)
 
     again = await ann.run("test", thread_id="t")  # the name goes on counting
@@ -139,9 +139,9 @@ async def test_rows_of_what_has_ended__go_and_those_of_what_lives_stay(join):
             AccessToken.objects.create(user_id="u", digest=f"r{name}", created_at=now, revoked_at=ended, label=name)
             Session.objects.create(session_key=name, session_data="", expire_date=ended or now + OLD)
         JournalCommit.objects.create(journal_id="old", batch=1, committed_at=now - OLD)
-        UserDay.objects.create(user_id="old", day=(now - OLD).toordinal(), bytes=1)
-        Thread.objects.create(user_id="u", thread_id="never used", created_at=now - OLD, updated_at=now - OLD)
-        grave = Thread.objects.create(user_id="u", thread_id="deleted", last_seq=1, created_at=now, updated_at=now)
+        OwnerDay.objects.create(owner_id="old", day=(now - OLD).toordinal(), bytes=1)
+        Thread.objects.create(owner_id="u", thread_id="never used", created_at=now - OLD, updated_at=now - OLD)
+        grave = Thread.objects.create(owner_id="u", thread_id="deleted", last_seq=1, created_at=now, updated_at=now)
         Event.objects.create(thread=grave, seq=1, run_id="r", event_type="x", frame="x", created_at=now)
         removal.take_away(grave)
 
@@ -155,9 +155,9 @@ async def test_rows_of_what_has_ended__go_and_those_of_what_lives_stay(join):
     assert labels == ["alive", "alive", "new", "new"]
     assert set(await db.read(lambda: list(Session.objects.values_list("pk", flat=True)))) == {"new", "alive"}
     assert not await db.read(JournalCommit.objects.filter(pk="old").exists)
-    assert not await db.read(UserDay.objects.filter(pk="old").exists)
+    assert not await db.read(OwnerDay.objects.filter(pk="old").exists)
     assert not await db.read(Thread.objects.filter(thread_id="never used").exists)
-    assert not await db.read(Thread.objects.filter(user_id=NOBODY).exists)
+    assert not await db.read(Thread.objects.filter(owner_id=NOBODY).exists)
     assert await client.ask("ping")
 
 
@@ -169,7 +169,7 @@ async def test_a_row_that_cannot_be_deleted__keeps_no_other_one(each_database, c
                 process_id=f"p{number}", kind="server", host="h", pid=1, started_at=past, heartbeat_at=past,
                 stopped_at=past,
             )  # fmt: skip
-        UserDay.objects.create(user_id="old", day=past.toordinal(), bytes=1)
+        OwnerDay.objects.create(owner_id="old", day=past.toordinal(), bytes=1)
         with connection.cursor() as cursor:
             cursor.execute("CREATE TABLE protected (name varchar(128) REFERENCES websocket_core_process (process_id))")
             cursor.execute("INSERT INTO protected VALUES ('p1')")
@@ -187,7 +187,7 @@ async def test_a_row_that_cannot_be_deleted__keeps_no_other_one(each_database, c
         assert await db.read(left) == ["p1"]
     finally:
         await db.read(drop)
-    assert not await db.read(UserDay.objects.filter(pk="old").exists)
+    assert not await db.read(OwnerDay.objects.filter(pk="old").exists)
     (error,) = [record.message for record in caplog.records if record.levelname == "ERROR"]
     assert error == "processes: row p1 cannot be deleted; the others go on"
 
@@ -203,7 +203,7 @@ class Terminal(io.StringIO):
 @pytest.mark.parametrize("days", [0, 0.5])
 def test_almost_everything__is_never_deleted_unasked(days, monkeypatch):
     now = datetime.now(UTC)
-    thread = Thread.objects.create(user_id="u", thread_id="t", last_seq=1, created_at=now, updated_at=now)
+    thread = Thread.objects.create(owner_id="u", thread_id="t", last_seq=1, created_at=now, updated_at=now)
     past = now - timedelta(hours=20)
     Event.objects.create(thread=thread, seq=1, run_id="r", event_type="x", frame="x", created_at=past)
     monkeypatch.setattr(sys, "stdin", io.StringIO())  # cron
@@ -222,7 +222,7 @@ def test_almost_everything__is_never_deleted_unasked(days, monkeypatch):
 @pytest.mark.parametrize("way", [{"yes": True}, {"days": 30}, {}])
 def test_from_cron__the_usual_is_deleted_without_a_question(way, monkeypatch):
     now = datetime.now(UTC)
-    thread = Thread.objects.create(user_id="u", thread_id="t", last_seq=1, created_at=now - OLD, updated_at=now)
+    thread = Thread.objects.create(owner_id="u", thread_id="t", last_seq=1, created_at=now - OLD, updated_at=now)
     Event.objects.create(thread=thread, seq=1, run_id="r", event_type="x", frame="x", created_at=now - OLD)
     monkeypatch.setattr(sys, "stdin", Terminal("") if "yes" in way else io.StringIO())
     began = time.monotonic()

@@ -26,7 +26,12 @@ async def have_threads(count: int, last_seq: int = 3, before=None) -> None:
     now = before or timezone.now()
     rows = [
         Thread(
-            user_id=GOOGLE, thread_id=f"t{n}", last_seq=last_seq, first_seq=last_seq + 1, created_at=now, updated_at=now
+            owner_id=GOOGLE,
+            thread_id=f"t{n}",
+            last_seq=last_seq,
+            first_seq=last_seq + 1,
+            created_at=now,
+            updated_at=now,
         )
         for n in range(count)
     ]

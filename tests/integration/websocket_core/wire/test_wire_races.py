@@ -122,7 +122,7 @@ async def test_run_id_again__while_its_run_begins__loses_nothing_of_it(join, mon
     await before.emit_critical_event(GOOGLE, "agent_started", {})
     await before.emit_critical_event(GOOGLE, "agent_completed", {"result": None, "duration_ms": 1})
     thread = await Thread.objects.aget()
-    await Run.objects.acreate(user_id=GOOGLE, run_id="r1", thread=thread, agent_type="test", created_at=timezone.now())
+    await Run.objects.acreate(owner_id=GOOGLE, run_id="r1", thread=thread, agent_type="test", created_at=timezone.now())
     client, manager = await join(), create_test_manager(thread_id="t", run_id="r1")
     real = RunRuntime.thread_states
 

@@ -40,7 +40,7 @@ async def journalled(thread: str = "t", user: str = GOOGLE) -> dict[int, str]:
     return dict(
         await db.read(
             lambda: list(
-                Event.objects.filter(thread__user_id=user, thread__thread_id=thread).values_list("seq", "frame")
+                Event.objects.filter(thread__owner_id=user, thread__thread_id=thread).values_list("seq", "frame")
             )
         )
     )

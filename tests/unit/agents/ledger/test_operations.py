@@ -55,7 +55,7 @@ def _ask(fields: Fields, lease: Lease) -> RequestApproval:
     return RequestApproval(lease, {**fields, "arguments": {"of": fields["arguments"]}}, 60)
 
 
-WHOSE = {"user_id": GITHUB, "thread_id": "t"}
+WHOSE = {"owner_id": GITHUB, "thread_id": "t"}
 EVENT = {**WHOSE, "run_id": "other", "fence": None, "event_type": "agent_state"}
 
 # Each operation: its texts as they may be, and how it is made of them for a run that is under way.

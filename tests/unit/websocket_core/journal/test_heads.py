@@ -22,7 +22,7 @@ pytestmark = pytest.mark.usefixtures("each_database")
 
 
 def head(thread: str = "t") -> Thread:
-    return Thread.objects.get(user_id=GOOGLE, thread_id=thread)
+    return Thread.objects.get(owner_id=GOOGLE, thread_id=thread)
 
 
 def age(seconds: float) -> None:
