@@ -26,6 +26,6 @@ class AgentsConfig(AppConfig):
 
 
 def _serve_runs() -> None:
-    from netra.agents.service.runtime import get_runtime  # the machinery of runs; a command may never need it
+    from netra.agents.service import get_runtime  # the machinery of runs; a command may never need it
 
     get_runtime().serve()

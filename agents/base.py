@@ -7,8 +7,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any, ClassVar, Literal, get_args
 
 from netra.agents.authoring.input_schemas import schema_of
-from netra.agents.execution.bare import execute_bare
-from netra.agents.execution.runnable import is_async
+from netra.agents.execution import execute_bare, is_async
 from websocket_core.protocols import WebSocketManagerProtocol
 from websocket_core.run_service import normal_input
 

@@ -48,8 +48,8 @@ from netra.agents.adapters.langgraph import register_graph
 from netra.agents.adapters.pydantic_ai import register_agent
 from netra.agents.authoring.context import AgentContext
 from netra.agents.models import Run
-from netra.agents.registry.registered import agent as register_native
-from netra.agents.service.runtime import get_runtime
+from netra.agents.registry import agent as register_native
+from netra.agents.service import get_runtime
 from websocket_core.database import db
 from websocket_core.gateway import get_gateway
 from websocket_core.ids import new_id

@@ -28,7 +28,7 @@ def netra_application(inner: Application) -> Application:
         inner: the site's own ASGI 3 application, `get_asgi_application()` for one.
     """
     # These need Django's models, which the caller has loaded by making `inner`.
-    from netra.agents.service.runtime import get_runtime
+    from netra.agents.service import get_runtime
     from websocket_core.consumer import websocket_urlpatterns
     from websocket_core.gateway import get_gateway
 

@@ -18,7 +18,7 @@ from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from netra.agents.observing.metrics_access import REFUSED, may_read
 from netra.agents.registry import discovery
-from netra.agents.service.runtime import get_runtime
+from netra.agents.service import get_runtime
 from websocket_core.conf import conf
 from websocket_core.database import db
 from websocket_core.process import metrics

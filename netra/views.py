@@ -14,7 +14,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
 from netra.agents.base import BaseAgent
-from netra.agents.registry.registered import catalogue
+from netra.agents.registry import catalogue
 
 _STATIC = Path(__file__).parent / "static"
 # Loaded with the first thread that is opened.

@@ -16,7 +16,7 @@ from netra.agents.admin import run_timeline
 from netra.agents.admin.approvals import verdict
 from netra.agents.ledger.open_runs import is_open
 from netra.agents.models import OPEN, Run, RunStatus
-from netra.agents.service.stop_request import request_stop
+from netra.agents.service import request_stop
 from netra.agents.timeline import duration
 from websocket_core.admin import confirm, json_text
 from websocket_core.admin.events import ThreadFilter

@@ -10,7 +10,7 @@ from typing import Any
 
 from netra.agents.authoring.context import AgentContext
 from netra.agents.builtin.demo import agent as demo  # noqa: F401 - registers itself
-from netra.agents.registry.registered import agent
+from netra.agents.registry import agent
 
 
 @agent("test", aliases=("test_agent",), description="Shows the golden path: thinks, uses a tool, answers")

@@ -11,7 +11,7 @@ from typing import Any
 
 from netra.agents.authoring.context import AgentContext
 from netra.agents.errors import AgentError
-from netra.agents.registry.registered import agent
+from netra.agents.registry import agent
 
 MOST_EVENTS = 100_000
 TOOL_EVERY = 10  # one tool call around so many events

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from netra.agents.execution.execution import Execution
+from netra.agents.execution import Execution
 from netra.agents.ledger.moves import Lease
 from websocket_core.wire import encoding
 

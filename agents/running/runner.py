@@ -19,16 +19,14 @@ from netra.agents.authoring.run_events import RunEvents
 from netra.agents.blocking.pool import prepare_loop, use_own_thread
 from netra.agents.conf import conf
 from netra.agents.errors import UnknownAgentError
-from netra.agents.execution import past_runs
-from netra.agents.execution.endings import SERVER_STOPPED, Ending
-from netra.agents.execution.execution import Execution, body_of
+from netra.agents.execution import SERVER_STOPPED, Ending, Execution, body_of, past_runs
 from netra.agents.executors import Executor
 from netra.agents.ledger import reading as run_reads
 from netra.agents.ledger.leases import ClaimRun, FinishRun, RestRun, rest_key
 from netra.agents.ledger.moves import Event, Lease, with_usage
+from netra.agents.observing import Tracer
 from netra.agents.observing.run_watch import RunWatch, watch
-from netra.agents.observing.tracing import Tracer
-from netra.agents.registry.registered import AgentRegistry
+from netra.agents.registry import AgentRegistry
 from netra.agents.running.held_run import HeldRun
 from netra.agents.running.keeper import Keeper
 from netra.agents.running.leased_run import LeasedRun

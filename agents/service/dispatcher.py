@@ -9,8 +9,8 @@ from netra.agents.executors import Executor, hand_over
 from netra.agents.ledger.leases import ClaimRun
 from netra.agents.ledger.moves import Lease
 from netra.agents.models import OPEN, Run
+from netra.agents.running import Runner
 from netra.agents.running.bell import RUNNERS_NEWS, listen
-from netra.agents.running.runner import Runner
 from websocket_core.database import db
 from websocket_core.gateway import get_gateway
 from websocket_core.process.heartbeat import this_process

@@ -20,11 +20,10 @@ from netra.agents.ledger.approvals import DecideApproval, Decided
 from netra.agents.ledger.endings import Stopped, StopRun
 from netra.agents.ledger.starts import Started, StartRun
 from netra.agents.models import OPEN
-from netra.agents.observing import metrics
+from netra.agents.observing import Span, Tracer, make_tracer, metrics
 from netra.agents.observing.run_watch import ended
-from netra.agents.observing.tracing import Span, Tracer, make_tracer
-from netra.agents.registry.registered import discover, find
-from netra.agents.running.runner import Runner
+from netra.agents.registry import discover, find
+from netra.agents.running import Runner
 from netra.agents.service.dispatcher import Dispatcher
 from netra.agents.service.run_inputs import checked_input
 from netra.agents.service.sweeper import Sweeper

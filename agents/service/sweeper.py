@@ -18,10 +18,10 @@ from netra.agents.errors import UnknownAgentError
 from netra.agents.ledger import neglected as neglected_runs
 from netra.agents.ledger.endings import ReapRun
 from netra.agents.ledger.moves import TERMINAL_STATUS
+from netra.agents.observing import Tracer
 from netra.agents.observing.run_watch import ended
-from netra.agents.observing.tracing import Tracer
-from netra.agents.registry.registered import find
-from netra.agents.running.runner import Runner
+from netra.agents.registry import find
+from netra.agents.running import Runner
 from netra.agents.service.dispatcher import Dispatcher
 from websocket_core.database import db
 from websocket_core.errors import ClientError, JournalUnavailable

@@ -13,7 +13,7 @@ import time
 
 from netra.agents.conf import conf
 from netra.agents.ledger import neglected as neglected_runs
-from netra.agents.running.runner import Runner
+from netra.agents.running import Runner
 from netra.agents.service.dispatcher import Dispatcher
 from websocket_core.database import db
 from websocket_core.process.background import ForEach, Outage, repeat

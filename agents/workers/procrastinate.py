@@ -23,7 +23,7 @@ from netra.agents.conf import conf
 from netra.agents.executors.procrastinate import QUEUE, TASK
 from netra.agents.observing import worker_metrics
 from netra.agents.registry import discovery
-from netra.agents.service.runtime import get_runtime
+from netra.agents.service import get_runtime
 from netra.agents.workers.job_connections import JobConnections
 from netra.agents.workers.patient_queue import PatientJobManager
 from websocket_core.conf import conf as delivery_conf

@@ -9,8 +9,8 @@ from typing import Annotated, Any
 from django.http import HttpRequest, HttpResponse
 from ninja import Path, Query, Status
 
-from netra.agents.registry.registered import catalogue
-from netra.agents.service.runtime import get_runtime
+from netra.agents.registry import catalogue
+from netra.agents.service import get_runtime
 from netra.api import problems, reads, schemas, writes
 from netra.api.document import NetraAPI, StrictParser
 from netra.api.identity import ApiRequest, authenticate

@@ -18,7 +18,7 @@ from django.db.backends.signals import connection_created
 from netra.agents.ledger import reading as run_reads
 from netra.agents.ledger import statements as ledger_sql
 from netra.agents.ledger.leases import _rested
-from netra.agents.service.runtime import get_runtime
+from netra.agents.service import get_runtime
 from test_framework.journal_operations import state
 from test_framework.ssot.factories import GITHUB, GOOGLE
 from websocket_core.database import db

@@ -24,7 +24,7 @@ from netra.agents.adapters.langgraph.public_state import PublicState
 from netra.agents.adapters.langgraph.savers import refuse_sync_saver
 from netra.agents.authoring.input_schemas import InputSchema, closed
 from netra.agents.base import OnLoss
-from netra.agents.registry.registered import register
+from netra.agents.registry import register
 
 log = logging.getLogger(__name__)
 

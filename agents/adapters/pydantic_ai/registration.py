@@ -13,7 +13,7 @@ from pydantic_ai.agent import AbstractAgent
 from netra.agents.adapters.pydantic_ai.adapted_agent import PydanticAIAgent
 from netra.agents.adapters.pydantic_ai.runnable_agents import check_runs
 from netra.agents.base import OnLoss
-from netra.agents.registry.registered import register
+from netra.agents.registry import register
 
 # What the adapter itself gives to every run.
 _OWN = {"user_prompt", "message_history", "deferred_tool_results", "usage", "deps", "event_stream_handler", "run_id"}

@@ -17,7 +17,7 @@ from netra.agents.base import BaseAgent
 from netra.agents.builtin.demo.course import Course, go_on
 from netra.agents.builtin.demo.request import INPUT_SCHEMA, Request
 from netra.agents.conf import conf
-from netra.agents.registry.registered import register
+from netra.agents.registry import register
 
 log = logging.getLogger(__name__)
 

@@ -7,7 +7,7 @@ import pytest
 from asgiref.sync import async_to_sync
 from django.test import TestCase
 
-from netra.agents.service.runtime import get_runtime
+from netra.agents.service import get_runtime
 from websocket_core import UserExecutionContext, create_websocket_manager
 from websocket_core.run_service import StartRequest
 

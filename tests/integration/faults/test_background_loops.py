@@ -23,7 +23,7 @@ from netra.agents.ledger.starts import Started, StartRun
 from netra.agents.models import Run
 from netra.agents.observing.metrics import Numbers
 from netra.agents.running.bell import RUNNERS_GROUP
-from netra.agents.service.runtime import get_runtime
+from netra.agents.service import get_runtime
 from test_framework.gateway import Join, MakeAgent
 from websocket_core.bell import Listener, News
 from websocket_core.bell.thread_bell import thread_bell
@@ -380,7 +380,7 @@ async def test_runners__after_the_layer_failed_once__a_busy_process_hears_stops_
 def _stop_as_the_admin_does() -> None:
     from django.db import connections
 
-    from netra.agents.service.stop_request import request_stop
+    from netra.agents.service import request_stop
 
     try:
         assert request_stop(Run.objects.select_related("thread").get(), "from the admin")

@@ -11,7 +11,7 @@ from netra.agents.executors.inline import InlineExecutor
 from netra.agents.models import Run
 from netra.agents.observing import metrics
 from netra.agents.observing.opentelemetry_tracer import OpenTelemetryTracer
-from netra.agents.service.runtime import RunRuntime
+from netra.agents.service import RunRuntime
 from seeds.history import make_run, make_thread
 from websocket_core.database import db
 from websocket_core.models import Thread

@@ -13,7 +13,7 @@ from servers.fixtures import MakeInstallation, StartServer
 IMPORTS = """
 import sys
 import netra.project.asgi
-from netra.agents.registry.registered import discover
+from netra.agents.registry import discover
 from netra.agents.observing.tracing import make_tracer
 discover()
 make_tracer()

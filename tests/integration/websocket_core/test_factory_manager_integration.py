@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from netra.agents.errors import UnknownAgentError
-from netra.agents.registry.registered import AgentRegistry
+from netra.agents.registry import AgentRegistry
 from netra.project.asgi import application
 from test_framework.gateway import issue_token, settle
 from test_framework.ssot.base_test_case import SSotAsyncTestCase

@@ -8,7 +8,7 @@ from django.core.checks import run_checks
 from django.core.exceptions import ImproperlyConfigured
 from django.test import AsyncClient, override_settings
 
-from netra.agents.registry.registered import AgentRegistry
+from netra.agents.registry import AgentRegistry
 from test_framework.gateway import kinds, settle
 from test_framework.ssot.factories import GOOGLE, THREAD_ID_EXAMPLES, create_test_context, create_test_manager
 from websocket_core.checks.installation import refuse_unsafe_configuration

@@ -11,7 +11,7 @@ import pytest
 import netra.agents
 import websocket_core
 from netra.agents.authoring.context import AgentContext
-from netra.agents.registry.registered import agent
+from netra.agents.registry import agent
 from websocket_core.protocols import PROTOCOL_METHODS
 from websocket_core.testing import sockets as testing
 

@@ -17,11 +17,11 @@ EARLY = "the module is loaded before there are models"
 KNOWN = {
     ("agents/apps.py", "netra.agents"): READY,
     ("agents/apps.py", "netra.agents.ledger"): READY,
-    ("agents/apps.py", "netra.agents.service.runtime"): READY,
+    ("agents/apps.py", "netra.agents.service"): READY,
     ("agents/management/commands/worker.py", "netra.agents.workers.procrastinate"): OPTIONAL,
     ("agents/management/commands/worker.py", "uvloop"): OPTIONAL,
     ("netra/admin_site.py", "netra.front_page"): EARLY,
-    ("netra/asgi.py", "netra.agents.service.runtime"): EARLY,
+    ("netra/asgi.py", "netra.agents.service"): EARLY,
     ("netra/asgi.py", "websocket_core.consumer"): EARLY,
     ("netra/asgi.py", "websocket_core.gateway"): EARLY,
     ("netra/project/apps.py", "django.contrib.sessions.models"): READY,

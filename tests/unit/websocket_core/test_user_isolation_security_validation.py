@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from netra.agents.registry.registered import AgentRegistry
+from netra.agents.registry import AgentRegistry
 from test_framework.gateway import settle
 from test_framework.object_graph import mutable_objects, shared
 from test_framework.ssot.base_test_case import SSotAsyncTestCase, SSotBaseTestCase

@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 
 from netra.agents.models import Approval, Run
-from netra.agents.service.runtime import get_runtime
+from netra.agents.service import get_runtime
 from websocket_core.database import db
 from websocket_core.gateway import get_gateway
 from websocket_core.ids import new_id

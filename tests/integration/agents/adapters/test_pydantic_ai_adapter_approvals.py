@@ -8,7 +8,7 @@ from pydantic_ai.messages import ModelMessage
 
 from integration.agents.adapters.pydantic_ai_models import call, heard, registered, script
 from integration.agents.adapters.runs import Runs, new_thread
-from netra.agents.service.runtime import get_runtime
+from netra.agents.service import get_runtime
 from websocket_core.errors import InvalidAction
 
 

@@ -124,7 +124,7 @@ async def test_stopped_while_it_asks__the_thread_is_free_again(join, make) -> No
 
 async def test_lease_lost_while_it_asks__the_thread_is_free_again(join, make) -> None:
     """Then nobody here hears of the answer any more, if there ever is one."""
-    from netra.agents.service.runtime import get_runtime
+    from netra.agents.service import get_runtime
 
     gone = threading.Event()
 

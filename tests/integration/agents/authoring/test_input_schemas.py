@@ -7,7 +7,7 @@ import pytest
 from integration.netra.api.api_caller import Caller, problem
 from netra.agents import AgentRegistry
 from netra.agents.models import Run
-from netra.agents.service.runtime import get_runtime
+from netra.agents.service import get_runtime
 from test_framework.ssot.factories import create_test_manager
 from websocket_core.errors import InvalidAction
 from websocket_core.models import Event, Thread

@@ -10,7 +10,7 @@ from django.db import connection
 
 from netra.agents.executors import make_executor
 from netra.agents.models import Run
-from netra.agents.service.runtime import get_runtime
+from netra.agents.service import get_runtime
 from test_framework.gateway import kinds
 from websocket_core.journal.transaction import Transaction
 from websocket_core.run_service import StartRequest

@@ -10,7 +10,7 @@ from netra.agents import AgentError, BaseAgent, ModelRefused, ModelUnavailable, 
 from netra.agents.executors.inline import InlineExecutor
 from netra.agents.ledger.endings import ReapRun
 from netra.agents.models import Run
-from netra.agents.service.runtime import get_runtime
+from netra.agents.service import get_runtime
 from test_framework.gateway import kinds, outcome
 from websocket_core.database import db
 from websocket_core.gateway import get_gateway

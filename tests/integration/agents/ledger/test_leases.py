@@ -16,7 +16,7 @@ from netra.agents.ledger.neglected import stale_runs
 from netra.agents.ledger.starts import Started, StartRun
 from netra.agents.models import Run
 from netra.agents.running.keeper import _renew
-from netra.agents.service.runtime import get_runtime
+from netra.agents.service import get_runtime
 from test_framework.journal_operations import state
 from websocket_core.database import db
 from websocket_core.errors import LeaseLostError

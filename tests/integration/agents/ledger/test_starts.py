@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from netra.agents.ledger.leases import ClaimRun
-from netra.agents.service.runtime import RunRuntime, get_runtime
+from netra.agents.service import RunRuntime, get_runtime
 from test_framework.gateway import kinds
 from test_framework.ssot.factories import GOOGLE
 from websocket_core.gateway import get_gateway

@@ -10,8 +10,7 @@ import pytest
 from integration.agents.adapters.runs import Runs
 from netra.agents import BaseAgent, Rest
 from netra.agents.models import Approval, Run
-from netra.agents.service.runtime import get_runtime
-from netra.agents.service.stop_request import request_stop
+from netra.agents.service import get_runtime, request_stop
 from websocket_core.database import db
 from websocket_core.gateway import get_gateway
 

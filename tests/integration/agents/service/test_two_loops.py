@@ -6,7 +6,7 @@ import threading
 import pytest
 
 from netra.agents.models import Run
-from netra.agents.service.runtime import RunRuntime, get_runtime
+from netra.agents.service import RunRuntime, get_runtime
 from test_framework.gateway import MakeAgent
 from websocket_core.gateway import get_gateway
 from websocket_core.process.lifecycle import lifecycle

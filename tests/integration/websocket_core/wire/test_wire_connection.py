@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from netra.agents.service.runtime import RunRuntime
+from netra.agents.service import RunRuntime
 from test_framework.gateway import issue_token, settle
 from test_framework.ssot.factories import GITHUB, GOOGLE, create_test_manager
 from websocket_core.connections import BareTransport, WebSocketConnection

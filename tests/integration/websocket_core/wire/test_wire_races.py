@@ -12,8 +12,8 @@ from netra.agents.ledger import statements as ledger_sql
 from netra.agents.ledger.approvals import DecideApproval, RequestApproval
 from netra.agents.ledger.endings import StopRun
 from netra.agents.models import Run
+from netra.agents.service import RunRuntime
 from netra.agents.service.dispatcher import Dispatcher
-from netra.agents.service.runtime import RunRuntime
 from test_framework.faults import DatabaseFaults
 from test_framework.gateway import Join, MakeAgent, kinds, outcome
 from test_framework.ssot.factories import GOOGLE, create_test_manager

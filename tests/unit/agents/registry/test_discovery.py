@@ -6,9 +6,8 @@ import sys
 import pytest
 from django.core.checks import run_checks
 
-from netra.agents.registry import discovery
+from netra.agents.registry import discover, discovery
 from netra.agents.registry import names as agent_names
-from netra.agents.registry.registered import discover
 from servers.netra import ROOT, clean_environment
 
 
