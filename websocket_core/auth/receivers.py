@@ -6,7 +6,6 @@ Bulk updates and raw SQL send no signals. They are noticed too, seconds later, w
 from __future__ import annotations
 
 from collections.abc import Collection
-from functools import partial
 from importlib import import_module
 from typing import Any
 
@@ -75,4 +74,8 @@ def on_token_changed(instance: AccessToken, using: str, created: bool = False, *
 
 def _ring(user_id: str, using: str | None = None, after: float = 0.0) -> None:
     news = credentials_news(user_id)
-    transaction.on_commit(partial(ring_after_commit, news, after=after), using=using, robust=True)
+
+    def ring() -> None:  # with a name, unlike a partial: Django's log of a hook that fails asks for it
+        ring_after_commit(news, after=after)
+
+    transaction.on_commit(ring, using=using, robust=True)
