@@ -61,8 +61,6 @@ def test_imports_inside_functions__say_why() -> None:
 # Files that import for the type checker alone: the lazy face of the agents, and those of circles that are still open.
 FOR_TYPES_ALONE = {
     "agents/__init__.py",
-    "websocket_core/connections/connection.py",
-    "websocket_core/consumer/handlers.py",
     "websocket_core/journal/quota.py",
 }
 
