@@ -17,7 +17,7 @@ from websocket_core.bell.thread_bell import thread_bell
 from websocket_core.conf import conf
 from websocket_core.connections import ConnectionLog, Hub, Watchdog
 from websocket_core.database import db
-from websocket_core.journal.group_commit import Journal
+from websocket_core.journal import Journal
 from websocket_core.limits import Limiter, action_limiter, start_limiter
 from websocket_core.limits.sharing import LimitSharing
 from websocket_core.process import metrics

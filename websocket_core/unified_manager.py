@@ -20,10 +20,8 @@ from websocket_core.database import db
 from websocket_core.errors import LeaseLostError, RunOverError, UserIsolationError
 from websocket_core.gateway import get_gateway
 from websocket_core.ids import ConnectionID, ThreadID
+from websocket_core.journal import Append, Journal, RoomOfRun
 from websocket_core.journal import reading as journal_read
-from websocket_core.journal.group_commit import Journal
-from websocket_core.journal.quota import RoomOfRun
-from websocket_core.journal.transaction import Append
 from websocket_core.models import Connection
 from websocket_core.wire import encoding, events, frames
 from websocket_core.wire.grammar import RunGrammar

@@ -15,9 +15,7 @@ from netra.agents.conf import conf
 from netra.agents.texts import expressible
 from websocket_core.errors import JournalUnavailable, LeaseLostError, QuotaExceeded, RunOverError
 from websocket_core.gateway import get_gateway
-from websocket_core.journal.group_commit import Journal
-from websocket_core.journal.quota import RoomOfRun
-from websocket_core.journal.transaction import Operation
+from websocket_core.journal import Journal, Operation, RoomOfRun
 from websocket_core.protocols import WebSocketManagerProtocol
 from websocket_core.unified_emitter import UnifiedWebSocketEmitter
 from websocket_core.unified_manager import UnifiedWebSocketManager
@@ -91,7 +89,7 @@ class PostedEvents:
         """
         raise NotImplementedError
 
-    async def post_operation(self, event_type: str, data: Mapping[str, Any], operation: Operation) -> None:
+    async def post_operation(self, event_type: str, data: Mapping[str, Any], operation: Operation[object]) -> None:
         """Post an operation that writes an event and more, after `place`; return when it is committed.
 
         The grammar takes the event then, also when the caller was cancelled meanwhile. Raises as `post`.

@@ -15,8 +15,7 @@ from typing import Any
 from netra.agents.authoring.posted_events import posted_events
 from netra.agents.conf import conf
 from netra.agents.texts import REPLACEMENT, whole
-from websocket_core.journal.quota import RoomOfRun
-from websocket_core.journal.transaction import Operation
+from websocket_core.journal import Operation, RoomOfRun
 from websocket_core.protocols import WebSocketManagerProtocol
 from websocket_core.unified_manager import UnifiedWebSocketManager
 from websocket_core.wire import RunGrammar, encoding, events
@@ -84,7 +83,7 @@ class RunEvents:
                 await self.posted.place()
                 await self.posted.post(event_type, data, wait=False)
 
-    async def emit_operation(self, event_type: str, data: Mapping[str, Any], operation: Operation) -> None:
+    async def emit_operation(self, event_type: str, data: Mapping[str, Any], operation: Operation[object]) -> None:
         """Emit an event through an operation that writes more than the event; returns when it is committed.
 
         When the caller is cancelled meanwhile, the event is emitted all the same. Raises as `emit`.

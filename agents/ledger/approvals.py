@@ -14,12 +14,10 @@ from netra.agents.models import Approval, Decision, Run, RunStatus
 from websocket_core.database.stored_text import exact, fitting, storable
 from websocket_core.errors import (
     AlreadyDecided,
-    LeaseLostError,
     NotFound,
 )
 from websocket_core.ids import NAME_LENGTH
-from websocket_core.journal.quota import RoomOfRun, size_of
-from websocket_core.journal.transaction import ThreadRow, Transaction
+from websocket_core.journal import RoomOfRun, ThreadRow, Transaction, size_of
 from websocket_core.wire import encoding, events
 
 TOOL_NAME_LENGTH = 255
@@ -27,7 +25,7 @@ BY_LENGTH = 16
 LONGEST_SECONDS = 100 * 366 * 86400
 
 
-class RequestApproval(RunOperation):
+class RequestApproval(RunOperation[None]):
     """Record an approval with its event; the run waits."""
 
     __slots__ = ("answer_schema", "arguments", "data", "lease", "lifetime", "room", "text")
@@ -63,8 +61,7 @@ class RequestApproval(RunOperation):
 
     def apply(self, transaction: Transaction) -> None:
         row = transaction.thread(self.key)
-        if row.fence != self.lease.fence or row.active_run_id != self.lease.run_id:
-            raise LeaseLostError()
+        row.require(self.lease)
         expires = transaction.now + self.lifetime
         stored = size_of(self.arguments) + size_of(self.data["message"])
         self.room.require(transaction, row, size_of(self.text) + stored)
@@ -104,7 +101,7 @@ class Decided(NamedTuple):
     resting: bool  # the run rests and has every decision now: somebody has to go on with it
 
 
-class DecideApproval(RunOperation):
+class DecideApproval(RunOperation[Decided]):
     """Decide an approval, once.
 
     Raises (from `apply`): NotFound, AlreadyDecided.

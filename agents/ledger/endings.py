@@ -14,8 +14,8 @@ from netra.agents.models import OPEN, Run, RunStatus
 from websocket_core.database.stored_text import exact, fitting
 from websocket_core.errors import RunFinished
 from websocket_core.ids import NAME_LENGTH, new_id
+from websocket_core.journal import ThreadRow, Transaction
 from websocket_core.journal.reading import grammar_of
-from websocket_core.journal.transaction import ThreadRow, Transaction
 
 
 class Stopped(NamedTuple):
@@ -25,7 +25,7 @@ class Stopped(NamedTuple):
     freed: bool = False  # the thread's place is free: whatever waits behind the run can begin
 
 
-class StopRun(RunOperation):
+class StopRun(RunOperation[Stopped]):
     """Stop a run. Result: `Stopped`.
 
     Raises (from `apply`): NotFound, RunFinished.
@@ -53,7 +53,7 @@ class StopRun(RunOperation):
         return Stopped(asked=True)
 
 
-class ReapRun(RunOperation):
+class ReapRun(RunOperation[bool]):
     """End a run whose lease ran out: `agent_failed` `worker_lost`, or what its user had wished. Result: whether it
     was so.
 

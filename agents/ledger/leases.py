@@ -11,16 +11,15 @@ from netra.agents.ledger.open_runs import is_open
 from netra.agents.ledger.statements import RunRow
 from netra.agents.models import Approval, Memory, Run, RunStatus
 from websocket_core.database.stored_text import exact
-from websocket_core.errors import LeaseLostError
 from websocket_core.ids import NAME_LENGTH
-from websocket_core.journal.transaction import ThreadRow, Transaction
+from websocket_core.journal import ThreadRow, Transaction
 
 CODE_LENGTH = 32
 INCIDENT_LENGTH = 64
 KEY_LENGTH = 200
 
 
-class ClaimRun(RunOperation):
+class ClaimRun(RunOperation[Lease | None]):
     """Take the run that is next in the thread. Result: a `Lease`, or `None` when there is nothing to take."""
 
     __slots__ = ("worker_id",)
@@ -37,7 +36,7 @@ class ClaimRun(RunOperation):
         return None if run is None else claim(transaction, row, run, self.worker_id)
 
 
-class FinishRun(RunOperation):
+class FinishRun(RunOperation[Lease | None]):
     """End a leased run, and take the next one of the thread for the same worker.
 
     Args:
@@ -68,8 +67,7 @@ class FinishRun(RunOperation):
 
     def apply(self, transaction: Transaction) -> Lease | None:
         row = transaction.thread(self.key)
-        if row.fence != self.lease.fence or row.active_run_id != self.lease.run_id:
-            raise LeaseLostError()
+        row.require(self.lease)
         end(
             transaction,
             row,
@@ -89,7 +87,7 @@ class FinishRun(RunOperation):
         return None
 
 
-class RestRun(RunOperation):
+class RestRun(RunOperation[bool]):
     """The run waits for its decisions in the database; nobody holds it. Result: whether it can go on at once."""
 
     __slots__ = ("lease", "memory", "usage")
@@ -102,8 +100,7 @@ class RestRun(RunOperation):
 
     def apply(self, transaction: Transaction) -> bool:
         row = transaction.thread(self.key)
-        if row.fence != self.lease.fence or row.active_run_id != self.lease.run_id:
-            raise LeaseLostError()
+        row.require(self.lease)
         row.fence += 1
         row.dirty = True
         remember(transaction, row, rest_key(self.lease.run_id), self.memory)
@@ -113,7 +110,7 @@ class RestRun(RunOperation):
         return not Approval.objects.filter(run_id=self.lease.run_pk, decision=None).exists()
 
 
-class Remember(RunOperation):
+class Remember(RunOperation[None]):
     """Keep bytes for the thread, as long as the lease holds."""
 
     __slots__ = ("data", "lease", "name")
@@ -126,8 +123,7 @@ class Remember(RunOperation):
 
     def apply(self, transaction: Transaction) -> None:
         row = transaction.thread(self.key)
-        if row.fence != self.lease.fence or row.active_run_id != self.lease.run_id:
-            raise LeaseLostError()
+        row.require(self.lease)
         remember(transaction, row, self.name, self.data)
 
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import msgspec
 
@@ -21,10 +21,11 @@ from netra.agents.models import Approval, Decision, Run, RunStatus
 from websocket_core.database.stored_text import exact, fitting
 from websocket_core.errors import NotFound
 from websocket_core.ids import NAME_LENGTH, USER_LENGTH
-from websocket_core.journal.quota import size_of
-from websocket_core.journal.transaction import Operation, ThreadRow, Transaction
+from websocket_core.journal import Operation, ThreadRow, Transaction, size_of
 from websocket_core.vocabulary import STATUS_AFTER
 from websocket_core.wire import encoding
+
+Result = TypeVar("Result", covariant=True)
 
 REASON_LENGTH = 1024  # characters of a stop's reason
 
@@ -67,7 +68,7 @@ class Lease:
     usage: str = ""  # see `Run.usage`; of a run that goes on
 
 
-class RunOperation(Operation):
+class RunOperation(Operation[Result]):
     """An operation on one thread's runs."""
 
     __slots__ = ("key",)

@@ -14,8 +14,8 @@ from django.utils import timezone
 
 from netra.agents.ledger.leases import rest_key
 from netra.agents.models import OPEN, Memory, Run
-from websocket_core.journal.retention import Kind, StoredBytes, register
 from websocket_core.models import NOBODY, Thread
+from websocket_core.retention.pruning import Kind, StoredBytes, register
 
 
 def runs(before: datetime, ahead: bool) -> QuerySet[Any]:

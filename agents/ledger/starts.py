@@ -17,8 +17,7 @@ from netra.agents.models import Run, RunStatus
 from websocket_core.database.stored_text import exact, storable
 from websocket_core.errors import InvalidAction, RunLimit, ThreadBusy
 from websocket_core.ids import NAME_LENGTH, USER_LENGTH, new_id
-from websocket_core.journal.quota import size_of
-from websocket_core.journal.transaction import ThreadRow, Transaction
+from websocket_core.journal import ThreadRow, Transaction, size_of
 from websocket_core.models import Thread
 from websocket_core.run_service import StartOutcome, StartRequest
 
@@ -36,7 +35,7 @@ class Started(NamedTuple):
     unclaimed: bool = False  # it waits for a process that can execute it
 
 
-class StartRun(RunOperation):
+class StartRun(RunOperation[Started]):
     """Create a run, or find the one that has its id; apply the thread's busy policy.
 
     Args:

@@ -30,7 +30,7 @@ class RunWatch:
         """Commit the run's last event; returns the lease of the thread's next run, if this process takes it."""
         event_type = finish.terminal.event_type
         with self._tracer.ending(event_type):
-            following: Lease | None = await get_gateway().journal.submit(finish)
+            following = await get_gateway().journal.submit(finish)
         seconds = time.monotonic() - self._began
         status, code = str(TERMINAL_STATUS[event_type]), finish.terminal.data.get("code", "")
         metrics.run_seconds.labels(agent=self._lease.agent_type).observe(seconds)

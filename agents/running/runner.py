@@ -190,10 +190,7 @@ class Runner:
         if ending.rest is not None:
             watched.rest()
             if await journal.submit(RestRun(lease, ending.rest, held.usage())):
-                again: Lease | None = await journal.submit(
-                    ClaimRun(lease.owner_id, lease.thread_id, this_process.process_id)
-                )
-                return again
+                return await journal.submit(ClaimRun(lease.owner_id, lease.thread_id, this_process.process_id))
             return None
         assert ending.terminal is not None
         run_events = execution.context.events

@@ -16,9 +16,9 @@ from typing import Any
 from netra.agents.executors import Executor, make_executor
 from netra.agents.ledger import answers as approval_answers
 from netra.agents.ledger import reading as run_reads
-from netra.agents.ledger.approvals import DecideApproval, Decided
-from netra.agents.ledger.endings import Stopped, StopRun
-from netra.agents.ledger.starts import Started, StartRun
+from netra.agents.ledger.approvals import DecideApproval
+from netra.agents.ledger.endings import StopRun
+from netra.agents.ledger.starts import StartRun
 from netra.agents.models import OPEN
 from netra.agents.observing import Span, Tracer, make_tracer, metrics
 from netra.agents.observing.run_watch import ended
@@ -136,7 +136,7 @@ class RunRuntime:
             return await asyncio.shield(self.runner.spawn(work, f"netra-start {operation.run_id}"))
 
     async def _start(self, operation: StartRun, trace_id: str, connection_id: str | None) -> StartOutcome:
-        started: Started = await get_gateway().journal.submit(operation)
+        started = await get_gateway().journal.submit(operation)
         if not started.outcome.existing:
             owner_id, thread = operation.key
             ids = {"thread": thread, "run": operation.run_id, "request": operation.request_id, "trace": trace_id}
@@ -165,7 +165,7 @@ class RunRuntime:
         await asyncio.shield(self.runner.spawn(self._stop(operation, found.agent_type), f"netra-stop {run_id}"))
 
     async def _stop(self, operation: StopRun, agent_type: str) -> None:
-        stopped: Stopped = await get_gateway().journal.submit(operation)
+        stopped = await get_gateway().journal.submit(operation)
         if stopped.asked:
             self.dispatcher.tell_runners()
             return
@@ -202,7 +202,7 @@ class RunRuntime:
 
     async def _decide(self, operation: DecideApproval) -> None:
         try:
-            decided: Decided = await get_gateway().journal.submit(operation)
+            decided = await get_gateway().journal.submit(operation)
         except AlreadyDecided:
             # By this answer, maybe: one that came too late voids the question.
             await self.dispatcher.proceed(*operation.key)

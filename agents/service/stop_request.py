@@ -9,7 +9,7 @@ from netra.agents.running.bell import RUNNERS_NEWS
 from netra.agents.service.dispatcher import enqueue_next
 from websocket_core.bell import ring_after_commit
 from websocket_core.errors import RunFinished
-from websocket_core.journal.group_commit import commit_now
+from websocket_core.journal import commit_now
 
 
 def request_stop(run: Run, reason: str) -> bool:

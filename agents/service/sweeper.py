@@ -26,11 +26,11 @@ from netra.agents.service.dispatcher import Dispatcher
 from websocket_core.database import db
 from websocket_core.errors import ClientError, JournalUnavailable
 from websocket_core.gateway import get_gateway
-from websocket_core.journal.removal import keep_removing
 from websocket_core.process.background import AWAY, ForEach, Outage, repeat
 from websocket_core.process.heartbeat import look_after_processes
 from websocket_core.process.lifecycle import lifecycle
 from websocket_core.process.tasks import process_task
+from websocket_core.retention.removal import keep_removing
 
 log = logging.getLogger(__name__)
 

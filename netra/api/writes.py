@@ -16,8 +16,8 @@ from netra.api.reads import token_fields
 from websocket_core.auth import tokens
 from websocket_core.conf import conf
 from websocket_core.errors import NotFound, ThreadBusy
-from websocket_core.journal.removal import take_away
 from websocket_core.models import AccessToken, Thread
+from websocket_core.retention.removal import take_away
 
 
 def rename_thread(owner_id: str, thread_id: str, title: str) -> None:

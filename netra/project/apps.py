@@ -23,7 +23,7 @@ class ProjectConfig(AppConfig):
 
         from netra.logs import access_log
         from netra.project import checks  # noqa: F401 - registering is the import's effect
-        from websocket_core.journal.retention import Kind, register
+        from websocket_core.retention.pruning import Kind, register
 
         access_log.guard()
         register(Kind("expired sessions", lambda before, ahead: Session.objects.filter(expire_date__lt=before)))

@@ -23,9 +23,9 @@ from test_framework.journal_operations import state
 from test_framework.ssot.factories import GITHUB, GOOGLE
 from websocket_core.database import db
 from websocket_core.gateway import get_gateway
+from websocket_core.journal import ThreadRow
 from websocket_core.journal import reading as journal_read
 from websocket_core.journal.statements import pairs_of
-from websocket_core.journal.transaction import ThreadRow
 
 pytestmark = [
     pytest.mark.django_db(transaction=True),

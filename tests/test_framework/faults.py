@@ -10,7 +10,7 @@ import pytest
 from django.db import OperationalError, connection
 
 from websocket_core.database import db
-from websocket_core.journal import group_commit as journal
+from websocket_core.journal import batch as journal_batch
 from websocket_core.journal import statements as journal_sql
 
 Commit = Literal["works", "lost", "unclear"]
@@ -34,7 +34,7 @@ class DatabaseFaults:
 
     def guarded(self, function: Callable[..., Any], args: tuple[Any, ...]) -> Any:
         """What the database threads call."""
-        is_journal = function is journal._transact
+        is_journal = function is journal_batch.transact
         self.transactions += is_journal
         if self.away:
             return self._real(_refuse, ())

@@ -11,7 +11,7 @@ import msgspec
 from test_framework.ssot.factories import GOOGLE
 from websocket_core.database import db
 from websocket_core.gateway import get_gateway
-from websocket_core.journal.transaction import Append, Operation, Transaction
+from websocket_core.journal import Append, Operation, Transaction
 from websocket_core.models import Event, Thread
 
 
@@ -35,7 +35,7 @@ async def states(user: str = GOOGLE, thread: str = "t") -> list[Any]:
     return [msgspec.json.decode(frame)["data"]["state"] for _, _, frame in found]
 
 
-class Blocker(Operation):
+class Blocker(Operation[str]):
     """Holds a transaction open until it is let go."""
 
     __slots__ = ("entered", "release")
@@ -50,7 +50,7 @@ class Blocker(Operation):
         return "released"
 
 
-class Failing(Operation):
+class Failing(Operation[None]):
     """Raises."""
 
     __slots__ = ("error",)
@@ -63,7 +63,7 @@ class Failing(Operation):
         raise self.error
 
 
-class Violating(Operation):
+class Violating(Operation[None]):
     """Breaks a constraint of the database: on PostgreSQL that spoils the whole transaction."""
 
     __slots__ = ()
@@ -85,7 +85,7 @@ async def blocked() -> Blocker:
     return blocker
 
 
-class Lend(Operation):
+class Lend(Operation[int]):
     """Gives the thread to a run under a new fencing token, which is the result."""
 
     __slots__ = ("run_id",)

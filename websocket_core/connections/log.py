@@ -15,14 +15,13 @@ from websocket_core.connections.connection import WebSocketConnection
 from websocket_core.connections.places import earlier_connections
 from websocket_core.database.stored_text import exact, fitting
 from websocket_core.ids import NAME_LENGTH, USER_LENGTH
-from websocket_core.journal.group_commit import Journal
-from websocket_core.journal.transaction import Operation, Transaction
+from websocket_core.journal import Journal, Operation, Transaction
 from websocket_core.models import Connection
 from websocket_core.process.heartbeat import this_process
 from websocket_core.process.tasks import process_task
 
 
-class _WriteConnections(Operation):
+class _WriteConnections(Operation[None]):
     """Writes whatever the log has gathered by the time the transaction begins."""
 
     __slots__ = ("_log",)

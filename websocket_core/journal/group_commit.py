@@ -12,47 +12,30 @@ import itertools
 import logging
 import time
 from collections import deque
-from collections.abc import Hashable, Iterable, Sequence
+from collections.abc import Hashable, Sequence
 from itertools import chain
-from typing import Any, NamedTuple
+from typing import TypeVar
 
-from django.db import IntegrityError, transaction
+from django.db import IntegrityError
 
-from websocket_core.bell import Bell, events_news, ring_after_commit
+from websocket_core.bell import Bell, events_news
 from websocket_core.conf import conf
 from websocket_core.database import db
 from websocket_core.database.own_transaction import OwnTransaction
-from websocket_core.errors import JournalUnavailable, OutcomeUnknown
+from websocket_core.errors import OutcomeUnknown
+from websocket_core.journal.batch import Batch, Entry, settle, sift, transact, without_culprit
 from websocket_core.journal.commits import CommitMark
 from websocket_core.journal.sqlite_checkpoints import Checkpoints
-from websocket_core.journal.statements import statements
-from websocket_core.journal.transaction import Operation, Transaction
+from websocket_core.journal.transaction import Operation
 from websocket_core.process import metrics
-from websocket_core.process.heartbeat import this_process
 from websocket_core.process.tasks import process_task
 
 log = logging.getLogger(__name__)
 
+Result = TypeVar("Result")
+
 OUTAGE = db.OUTAGE
 GATHER_TURNS = 4  # turns of the loop that a batch gathers for, at most
-
-
-class _Entry(NamedTuple):
-    operation: Operation
-    future: asyncio.Future[Any]
-    since: float  # time.monotonic()
-
-    @property
-    def late(self) -> bool:
-        """Whether it has waited for the database as long as an operation may."""
-        return not self.operation.patient and time.monotonic() - self.since > conf.JOURNAL_TIMEOUT
-
-
-class _Committed(NamedTuple):
-    """What a transaction brought: a result or an error per operation, and what the bell rings with."""
-
-    results: list[Any]
-    transaction: Transaction
 
 
 class Journal:
@@ -69,13 +52,13 @@ class Journal:
         self._numbers, self._mark = itertools.count(1), CommitMark()  # of batches, and the row that has the newest
         self.given_up = 0  # operations that failed because the database was away for too long
         self._loop = asyncio.get_running_loop()
-        self._queue: deque[_Entry] = deque()
+        self._queue: deque[Entry] = deque()
         self._chars = 0
         self._task: asyncio.Task[None] | None = None
-        self._parts: deque[Sequence[_Entry]] = deque()  # of the batch under way; more than one when it was spoilt
+        self._parts: deque[Sequence[Entry]] = deque()  # of the batch under way; more than one when it was spoilt
         self._room: deque[asyncio.Future[None]] = deque()  # who waits for a place in the queue, in order
 
-    async def submit(self, operation: Operation) -> Any:
+    async def submit(self, operation: Operation[Result]) -> Result:
         """Commit an operation and return its result.
 
         Raises:
@@ -96,13 +79,13 @@ class Journal:
         if self.full:
             await self.room()
 
-    def post(self, operation: Operation) -> asyncio.Future[Any]:
+    def post(self, operation: Operation[Result]) -> asyncio.Future[Result]:
         """Queue an operation at once, whatever the queue's length.
 
         For those who cannot wait and are bounded by other means.
         """
-        future: asyncio.Future[Any] = self._loop.create_future()
-        self._queue.append(_Entry(operation, future, time.monotonic()))
+        future: asyncio.Future[Result] = self._loop.create_future()
+        self._queue.append(Entry(operation, future, time.monotonic()))
         self._chars += operation.size
         if self._task is None:
             self._task = process_task(self._work(), "netra-journal")
@@ -158,8 +141,8 @@ class Journal:
             if len(self._queue) == before or before >= conf.JOURNAL_BATCH:
                 return
 
-    def _take_batch(self) -> list[_Entry]:
-        batch: list[_Entry] = []
+    def _take_batch(self) -> list[Entry]:
+        batch: list[Entry] = []
         chars, most, limit = 0, conf.JOURNAL_BATCH, conf.JOURNAL_BATCH_CHARS
         queue = self._queue
         while queue and len(batch) < most and chars < limit:
@@ -182,7 +165,7 @@ class Journal:
                     raise
                 except Exception as error:  # a bug of ours; nobody may wait for ever because of it
                     log.exception("the journal could not commit %d operations", len(batch))
-                    _settle(batch, [error] * len(batch))
+                    settle(batch, [error] * len(batch))
                 self._admit_waiters()
         finally:
             self._task = None
@@ -192,19 +175,19 @@ class Journal:
                 self._queue.clear()
                 self._chars = 0
 
-    async def _commit(self, batch: Sequence[_Entry]) -> None:
+    async def _commit(self, batch: Sequence[Entry]) -> None:
         """Commit a batch; when an operation spoils it, the rest without that one."""
         self._parts.append(batch)
         try:
             while self._parts:
-                part, work = self._parts.popleft(), _Batch(next(self._numbers), self._mark)
+                part, work = self._parts.popleft(), Batch(next(self._numbers), self._mark)
                 try:
                     await self._commit_part(part, work)
                 except Exception as error:
-                    pieces = _without_culprit(part, work, error)
+                    pieces = without_culprit(part, work, error)
                     if len(pieces) < 2:
                         log.exception("the journal could not commit %d operations", len(part))
-                        _settle(part, [error] * len(part))
+                        settle(part, [error] * len(part))
                         continue
                     sizes = ", ".join(str(len(piece)) for piece in pieces)
                     log.warning("a batch of %d operations failed (%s); committing %s", len(part), error, sizes)
@@ -215,14 +198,14 @@ class Journal:
             self._parts.clear()
             raise
 
-    async def _commit_part(self, batch: Sequence[_Entry], work: _Batch) -> None:
+    async def _commit_part(self, batch: Sequence[Entry], work: Batch) -> None:
         operations = [entry.operation for entry in batch]
         attempt, pause, again = 0, 0.05, False
         while True:
             attempt += 1
             began = time.perf_counter()
             try:
-                committed = await db.writer.call(_transact, operations, work)
+                committed = await db.writer.call(transact, operations, work)
             except OUTAGE as error:
                 metrics.journal_retries.inc()
                 if attempt in (1, 5) or attempt % 30 == 0:
@@ -255,18 +238,18 @@ class Journal:
                 metrics.events_appended.inc(len(committed.transaction.written))
                 for news in events_news(committed.transaction.written):
                     self._bell.ring(news)
-                _settle(batch, committed.results)
+                settle(batch, committed.results)
                 self._checkpoints.committed()
                 return
 
-    def _give_up(self, batch: Sequence[_Entry], *, unclear: bool) -> Sequence[_Entry]:
+    def _give_up(self, batch: Sequence[Entry], *, unclear: bool) -> Sequence[Entry]:
         """Fail what has waited for too long, in the batch that is stuck and in the queue behind it; returns what is
         left of the batch. A batch whose commit is unclear stays: it may have happened.
         """
         broken: set[Hashable] = set()
-        left = batch if unclear else _sift(batch, broken)
-        self._parts = deque(part for part in (_sift(part, broken) for part in self._parts) if part)
-        queued = _sift(self._queue, broken)
+        left = batch if unclear else sift(batch, broken)
+        self._parts = deque(part for part in (sift(part, broken) for part in self._parts) if part)
+        queued = sift(self._queue, broken)
         gone = len(batch) - len(left) + len(self._queue) - len(queued)
         if gone:
             self.given_up += gone
@@ -274,110 +257,3 @@ class Journal:
             self._chars = sum(entry.operation.size for entry in queued)
             self._admit_waiters()
         return left
-
-
-class _Batch:
-    """The attempts to commit one batch.
-
-    Attributes:
-        number: of the batch in its journal.
-        unclear: what a transaction has done whose commit was not answered: it may be in the journal.
-        culprit: place of the operation that broke the last attempt, where that is known.
-    """
-
-    def __init__(self, number: int, mark: CommitMark) -> None:
-        self.number, self.mark = number, mark
-        self.unclear: _Committed | None = None
-        self.culprit: int | None = None
-
-
-def _transact(operations: Sequence[Operation], batch: _Batch) -> _Committed:
-    """Apply and commit, once, however many attempts that takes. Runs in the writer's thread."""
-    marked = not statements().commits_clearly
-    if marked:
-        batch.mark.make()
-    results: list[Any] = []
-    with transaction.atomic():
-        if marked and not batch.mark.take(batch.number, unclear=batch.unclear is not None):
-            assert batch.unclear is not None
-            return batch.unclear
-        batch.culprit = None
-        batch.unclear = None  # the earlier transaction has ended, and its number is not there: it was rolled back
-        work = Transaction()
-        work.lock(operations)
-        try:
-            for operation in operations:
-                results.append(work.apply(operation))  # noqa: PERF401 - how many there are tells which one broke
-        except Exception:
-            batch.culprit = len(results)
-            raise
-        work.flush()
-        if this_process.is_silent():
-            this_process.beat(work.now)
-        committed = _Committed(results, work)
-        if marked:
-            batch.unclear = committed
-    return committed
-
-
-def _without_culprit(batch: Sequence[_Entry], work: _Batch, error: Exception) -> list[Sequence[_Entry]]:
-    """What to commit one after the other instead of a batch that broke: what is before the operation that broke it,
-    that operation, what is after it. In order, since the events of a run are. Where nobody knows which one it was,
-    halves.
-
-    One piece: there is nothing that could be left out.
-    """
-    if work.unclear is not None and not isinstance(error, IntegrityError):
-        return [batch]  # it may be in the journal
-    if isinstance(error, OutcomeUnknown):
-        return [batch]
-    place = work.culprit
-    if place is None:
-        middle = len(batch) // 2
-        pieces = [batch[:middle], batch[middle:]]
-    else:
-        pieces = [batch[:place], batch[place : place + 1], batch[place + 1 :]]
-    return [piece for piece in pieces if piece]
-
-
-def _sift(entries: Iterable[_Entry], broken: set[Hashable]) -> list[_Entry]:
-    """Fail the entries whose time is over, and those of chains that are broken by that; the others remain."""
-    remaining = []
-    for entry in entries:
-        operation = entry.operation
-        if entry.late or (operation.chain in broken and not operation.patient):
-            if operation.chain is not None:
-                broken.add(operation.chain)
-            _settle([entry], [JournalUnavailable()])
-        else:
-            remaining.append(entry)
-    return remaining
-
-
-def _settle(batch: Sequence[_Entry], results: Sequence[Any]) -> None:
-    for entry, result in zip(batch, results, strict=True):
-        if entry.future.done():
-            continue
-        if isinstance(result, BaseException):
-            entry.future.set_exception(result)
-        else:
-            entry.future.set_result(result)
-
-
-def commit_now(operation: Operation) -> Any:
-    """Commit one operation from synchronous code (the admin, commands), on the calling thread's own connection, and
-    ring. Within a transaction of the caller's it is part of that, and rings when that is committed.
-
-    Raises:
-        WebSocketCoreError: what the operation raised; it has written nothing.
-    """
-    with transaction.atomic():
-        work = Transaction()
-        work.lock([operation])
-        result = operation.apply(work)
-        work.flush()
-    for news in events_news(work.written):
-        ring_after_commit(news)
-    if isinstance(result, Exception):
-        raise result
-    return result

@@ -12,13 +12,11 @@ import asyncio
 from collections.abc import Callable
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 from websocket_core.conf import conf
 from websocket_core.errors import QuotaExceeded
-
-if TYPE_CHECKING:
-    from websocket_core.journal.transaction import ThreadRow, Transaction
+from websocket_core.journal.thread_row import ThreadRow
 
 SETTLE_BYTES = 64 * 1024
 
@@ -57,6 +55,13 @@ def _megabytes(count: int) -> str:
     return f"{count / 1024**2:,.0f} MiB" if count >= 1024**2 else f"{count:,} bytes"
 
 
+class Room(Protocol):
+    """What knows how much room there is: a transaction."""
+
+    def require_room(self, row: ThreadRow, size: int) -> None:
+        """Raise `QuotaExceeded`, if so many bytes more are too many for the thread or its owner's day."""
+
+
 class RoomOfRun:
     """Whether a run's events still find room. After the first that does not, no later one is written: an answer has no
     holes, and a tool no end without a beginning.
@@ -74,7 +79,7 @@ class RoomOfRun:
         """Call this in the running event loop, once, when an event is refused."""
         self._listener = (asyncio.get_running_loop(), callback)
 
-    def require(self, transaction: Transaction, row: ThreadRow, size: int) -> None:
+    def require(self, transaction: Room, row: ThreadRow, size: int) -> None:
         """Raise, before anything was written, if there is no room for so many bytes. In the writer's thread.
 
         Raises:

@@ -10,76 +10,32 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import Any, ClassVar
+from typing import ClassVar, Generic, TypeVar
 
 from django.db import IntegrityError
 from django.db import transaction as database
 
 from websocket_core.bell import Written
 from websocket_core.database.db import OUTAGE
-from websocket_core.database.stored_text import encodable, exact
-from websocket_core.errors import LeaseLostError, NotFound, RunOverError, WebSocketCoreError
-from websocket_core.ids import NAME_LENGTH, USER_LENGTH, OwnerID, RunID, ThreadID, ThreadKey
+from websocket_core.errors import NotFound, WebSocketCoreError
+from websocket_core.ids import ThreadKey
 from websocket_core.journal import quota
-from websocket_core.journal.quota import RoomOfRun, size_of
+from websocket_core.journal.quota import size_of
 from websocket_core.journal.statements import EventRow, HeadRow, Position, has_ended, statements
+from websocket_core.journal.thread_row import ThreadRow
 from websocket_core.models import Thread
 from websocket_core.wire import encoding, events
 
 log = logging.getLogger(__name__)
 
+Result = TypeVar("Result", covariant=True)
+
 JOIN_LIMIT = 8 * 1024  # characters up to which consecutive deltas become one event
 # A thread's `updated_at` may be this much behind its last event while a run goes on: writing it means two indexes.
 STAMP_EVERY = timedelta(seconds=1)
 
-FRAME_BYTES = 200  # of an event's frame beside its data, about
 
-
-class ThreadRow:
-    """A locked thread inside a transaction."""
-
-    __slots__ = (
-        "active_run_id",
-        "deleted",
-        "dirty",
-        "fence",
-        "fresh",
-        "last_seq",
-        "moved",
-        "owner_id",
-        "pk",
-        "stored",
-        "tail",
-        "thread_id",
-        "title",
-        "uncounted",
-    )
-
-    def __init__(
-        self,
-        pk: int,
-        owner_id: str,
-        thread_id: str,
-        title: str,
-        last_seq: int,
-        active_run_id: str | None,
-        fence: int,
-        deleted: bool,
-        stored: int = 0,
-        uncounted: int = 0,
-        fresh: bool = False,
-    ) -> None:
-        self.pk, self.owner_id, self.thread_id, self.title = pk, owner_id, thread_id, title
-        self.last_seq, self.active_run_id, self.fence, self.deleted = last_seq, active_run_id, fence, deleted
-        self.stored, self.uncounted = stored, uncounted  # see `models.Thread`
-        self.fresh = fresh  # its `updated_at` is no older than `STAMP_EVERY`
-        self.moved = False  # its `last_seq` and bytes have to be written
-        self.dirty = False  # all of its head has to be written, with the time
-        # (index of the last event, run, stream, its text) when that was a delta
-        self.tail: tuple[int, str, str, str] | None = None
-
-
-class Operation:
+class Operation(Generic[Result]):
     """Something to do in one of the journal's transactions, in which other people's operations are, too.
 
     `threads` names the threads it needs, `creates` whether missing ones are made. `apply` returns the result that the
@@ -110,89 +66,13 @@ class Operation:
         """What must have no holes: when an operation is given up, the later ones of its chain are, too."""
         return None
 
-    def apply(self, transaction: Transaction) -> Any:
-        """Do it. Raise before the first write, or not at all."""
-        raise NotImplementedError
+    def apply(self, transaction: Transaction) -> Result | WebSocketCoreError:
+        """Do it. Raise before the first write, or not at all.
 
-
-class Append(Operation):
-    """Append one event of a run.
-
-    Args:
-        data: the event's encoded `data`; for a delta everything is in `stream` and `delta` instead.
-        fence: the lease's token, or `None` outside a leased run.
-        room: of the run; without one each event is judged alone.
-    """
-
-    __slots__ = ("data", "delta", "event_type", "fence", "room", "run_id", "stream")
-
-    def __init__(
-        self,
-        owner_id: str,
-        thread_id: str,
-        run_id: str,
-        fence: int | None,
-        event_type: str,
-        data: str,
-        stream: str | None = None,
-        delta: str = "",
-        room: RoomOfRun | None = None,
-    ) -> None:
-        # All of it here, without the base's own: there is one of these for every event.
-        if type(owner_id) is not OwnerID or type(thread_id) is not ThreadID or type(run_id) is not RunID:
-            exact(owner_id, "owner_id", USER_LENGTH)
-            exact(thread_id, "thread_id", NAME_LENGTH)
-            exact(run_id, "run_id", NAME_LENGTH)
-        if event_type not in events.TYPES:
-            raise ValueError(f"there is no event type {event_type!r:.40}")
-        if stream is not None:
-            encodable(stream, "the name of the stream")
-            encodable(delta, "the text of the event")
-        elif "\0" in data or not data.isascii():
-            exact(data, "the data of the event")
-        self.threads = ((owner_id, thread_id),)
-        self.creates, self.patient = fence is None, False
-        self.size = len(data) + len(delta) + 256
-        self.run_id, self.fence, self.event_type, self.data = run_id, fence, event_type, data
-        self.stream, self.delta, self.room = stream, delta, room
-
-    @property
-    def settles(self) -> bool:
-        """At the end of a run that no ledger ends."""
-        return self.fence is None and self.event_type in events.TERMINAL
-
-    @property
-    def chain(self) -> Hashable:
-        """The run: a tool's end must not be in the journal without its beginning."""
-        return (*self.threads[0], self.run_id)
-
-    def apply(self, transaction: Transaction) -> int:
-        """Returns the event's `seq`.
-
-        Raises:
-            LeaseLostError: the lease is not the thread's any more.
-            RunOverError: the run has its terminal event.
-            QuotaExceeded: there is no room for it; a terminal event always has room.
+        Returns:
+            the submitter's result; an error, where what was written stands and the submitter gets that error.
         """
-        row = transaction.rows.get(self.threads[0])
-        if row is None:
-            raise LeaseLostError("The thread is gone.")
-        if self.fence is None:
-            if row.active_run_id != self.run_id and transaction.is_over(row, self.run_id):
-                raise RunOverError()
-        elif row.fence != self.fence or row.active_run_id != self.run_id:
-            raise LeaseLostError()
-        if self.event_type not in events.TERMINAL:
-            size = size_of(self.data if self.stream is None else self.delta) + FRAME_BYTES
-            if self.room is None:
-                transaction.require_room(row, size)
-            else:
-                self.room.require(transaction, row, size)
-        if self.fence is None or not row.fresh:
-            row.dirty = True
-        if self.stream is not None:
-            return transaction.append_delta(row, self.run_id, self.event_type, self.stream, self.delta)
-        return transaction.append(row, self.run_id, self.event_type, self.data)
+        raise NotImplementedError
 
 
 class Transaction:
@@ -211,7 +91,7 @@ class Transaction:
         self._days: dict[str, int] = {}  # user → bytes of today, where that is locked; with all that is uncounted here
         self._sql = statements()
 
-    def lock(self, operations: Sequence[Operation]) -> None:
+    def lock(self, operations: Sequence[Operation[object]]) -> None:
         """Lock every thread the operations name; make those that are missing and wanted."""
         wanted: dict[ThreadKey, bool] = {}
         sizes: dict[ThreadKey, int] = {}
@@ -254,7 +134,7 @@ class Transaction:
             row = ThreadRow(*values)
             self.rows[row.owner_id, row.thread_id] = row
 
-    def apply(self, operation: Operation) -> Any:
+    def apply(self, operation: Operation[Result]) -> Result | Exception:
         """Apply an operation, in a savepoint of its own if it wants that.
 
         Returns:
@@ -268,7 +148,7 @@ class Transaction:
         except WebSocketCoreError as error:
             return error
 
-    def _apply_apart(self, operation: Operation) -> Any:
+    def _apply_apart(self, operation: Operation[Result]) -> Result | Exception:
         before = _Before(self, operation)
         for last in (False, True):
             try:
@@ -391,7 +271,7 @@ class Transaction:
 class _Before:
     """What a transaction knew before an operation, to go back to it."""
 
-    def __init__(self, transaction: Transaction, operation: Operation) -> None:
+    def __init__(self, transaction: Transaction, operation: Operation[object]) -> None:
         self._transaction = transaction
         rows = [transaction.rows[key] for key in operation.threads if key in transaction.rows]
         self._rows = [(row, [getattr(row, name) for name in ThreadRow.__slots__]) for row in rows]

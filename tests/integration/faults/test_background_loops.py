@@ -29,7 +29,7 @@ from websocket_core.bell import Listener, News
 from websocket_core.bell.thread_bell import thread_bell
 from websocket_core.gateway import get_gateway
 from websocket_core.ids import ThreadID, UserID
-from websocket_core.journal.group_commit import commit_now
+from websocket_core.journal import commit_now
 from websocket_core.limits import action_limiter
 from websocket_core.process import background
 from websocket_core.process.background import ForEach, Outage, repeat

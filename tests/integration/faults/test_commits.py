@@ -23,11 +23,11 @@ from test_framework.journal_operations import state, states
 from websocket_core.database import db
 from websocket_core.errors import OutcomeUnknown
 from websocket_core.gateway import get_gateway
-from websocket_core.journal.group_commit import Journal
-from websocket_core.journal.retention import Kind, kinds, prune_kind
+from websocket_core.journal import Journal
 from websocket_core.models import JournalCommit
 from websocket_core.process import metrics
 from websocket_core.process.heartbeat import this_process
+from websocket_core.retention.pruning import Kind, kinds, prune_kind
 
 pytestmark = [pytest.mark.timeout(180), pytest.mark.postgres]
 

@@ -18,7 +18,7 @@ from test_framework.journal_operations import state
 from test_framework.quiet import IMPATIENT
 from test_framework.ssot.factories import GITHUB, GOOGLE
 from websocket_core.gateway import Gateway, get_gateway
-from websocket_core.journal.group_commit import Journal
+from websocket_core.journal import Journal
 from websocket_core.limits import action_limiter
 from websocket_core.process.heartbeat import this_process
 from websocket_core.process.lifecycle import Lifecycle, lifecycle

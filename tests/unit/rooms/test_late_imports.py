@@ -27,7 +27,7 @@ KNOWN = {
     ("netra/project/apps.py", "django.contrib.sessions.models"): READY,
     ("netra/project/apps.py", "netra.logs"): READY,
     ("netra/project/apps.py", "netra.project"): READY,
-    ("netra/project/apps.py", "websocket_core.journal.retention"): READY,
+    ("netra/project/apps.py", "websocket_core.retention.pruning"): READY,
     ("netra/project/configuration/database.py", "netra.project.configuration.guarded_connection"): SLOW,
     ("netra/project/configuration/guarded_connection.py", "websocket_core.process.heartbeat"): EARLY,
     ("netra/server/event_loop.py", "uvloop"): OPTIONAL,

@@ -12,8 +12,8 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.utils import timezone
 
 from websocket_core.conf import conf
-from websocket_core.journal import retention
-from websocket_core.journal.removal import remove_deleted
+from websocket_core.retention import pruning
+from websocket_core.retention.removal import remove_deleted
 
 ALMOST_EVERYTHING = 1.0  # days; keeping less is never done without a yes
 PROGRESS_SECONDS = 5.0
@@ -42,7 +42,7 @@ class Command(BaseCommand):
         if not 0 <= kept < 1e6:
             raise CommandError("Nothing was deleted: --days takes 0 or more.")
         before = timezone.now() - timedelta(days=kept)
-        old = retention.old_events(before)
+        old = pruning.old_events(before)
         found = f"{old.count:,} events of {len(old.last_seq):,} threads from before {before:%Y-%m-%d %H:%M} UTC"
         if dry_run:
             self._tell_due(found, before)
@@ -50,7 +50,7 @@ class Command(BaseCommand):
             self._prune(old, before)
 
     def _tell_due(self, found: str, before: datetime) -> None:
-        rest = {kind.name: kind.rows(before, True).count() for kind in retention.kinds()}
+        rest = {kind.name: kind.rows(before, True).count() for kind in pruning.kinds()}
         others = "".join(f", {count:,} {name}" for name, count in rest.items() if count)
         self.stdout.write(f"Would delete {found}{others}. Nothing was deleted.")
 
@@ -68,14 +68,14 @@ class Command(BaseCommand):
             )
         return True
 
-    def _prune(self, old: retention.OldEvents, before: datetime) -> None:
+    def _prune(self, old: pruning.OldEvents, before: datetime) -> None:
         events, told = 0, time.monotonic()
-        for deleted in retention.prune_events(before, old):
+        for deleted in pruning.prune_events(before, old):
             events += deleted
             if time.monotonic() - told >= PROGRESS_SECONDS:
                 told = time.monotonic()
                 self.stdout.write(f"{events:,} of {old.count:,} events")
         asyncio.run(remove_deleted())
-        rest = {kind.name: sum(retention.prune_kind(kind, before)) for kind in retention.kinds()}
+        rest = {kind.name: sum(pruning.prune_kind(kind, before)) for kind in pruning.kinds()}
         others = "".join(f", {count:,} {name}" for name, count in rest.items() if count)
         self.stdout.write(f"Deleted {events:,} events of {len(old.last_seq):,} threads{others}.")

@@ -12,7 +12,7 @@ from netra.agents.executors import make_executor
 from netra.agents.models import Run
 from netra.agents.service import get_runtime
 from test_framework.gateway import kinds
-from websocket_core.journal.transaction import Transaction
+from websocket_core.journal import Transaction
 from websocket_core.run_service import StartRequest
 
 pytestmark = pytest.mark.django_db(transaction=True)

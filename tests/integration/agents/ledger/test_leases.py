@@ -22,8 +22,8 @@ from websocket_core.database import db
 from websocket_core.errors import LeaseLostError
 from websocket_core.gateway import get_gateway
 from websocket_core.ids import ThreadID, UserID
+from websocket_core.journal import Operation, commit_now
 from websocket_core.journal import transaction as journal_transaction
-from websocket_core.journal.group_commit import commit_now
 from websocket_core.models import Connection, Process
 from websocket_core.models import Event as EventRow
 from websocket_core.process import heartbeat as process
@@ -97,13 +97,14 @@ async def test_ended_run__whoever_still_holds_its_lease_writes_nothing(followed)
 
     journal = get_gateway().journal
     lease = (await journal.submit(start("r"))).lease
+    assert lease is not None
     if followed:
         await journal.submit(start("r2"))
     ending = FinishRun(lease, [], Event("agent_completed", {"result": 1}))
     following = await journal.submit(ending)
     assert (following is not None) == followed
     before = await db.read(EventRow.objects.count)
-    late = [
+    late: list[Operation[object]] = [
         state("late", user=KEY[0], run="r", fence=lease.fence),
         Remember(lease, "key", b"late"),
         RestRun(lease, b"late"),

@@ -20,7 +20,7 @@ from test_framework.ssot.factories import GITHUB, GOOGLE, create_test_manager
 from websocket_core.database import db
 from websocket_core.errors import QuotaExceeded, RunLimit
 from websocket_core.gateway import get_gateway
-from websocket_core.journal.transaction import Transaction
+from websocket_core.journal import Transaction
 from websocket_core.models import Event, OwnerDay, Thread
 from websocket_core.run_service import StartRequest
 

@@ -65,6 +65,7 @@ async def test_stopped_before_a_worker_came__what_waits_behind_it_is_next(join, 
     await client.send("stop_agent", run_id="r1")
     assert kinds(await client.finish({"thread_id": "t", "run_id": "r1"})) == ["run_queued", "agent_cancelled"]
     lease = await get_gateway().journal.submit(ClaimRun(GOOGLE, "t", this_process.process_id))  # the first one's job
+    assert lease is not None
     assert lease.run_id == "r2"
     get_runtime().dispatcher.execute(lease)
     events = await client.finish({"thread_id": "t", "run_id": "r2"})

@@ -10,8 +10,8 @@ from test_framework.ssot.factories import GITHUB, GOOGLE
 from websocket_core.bell import Bell, News
 from websocket_core.connections import watchdog
 from websocket_core.gateway import get_gateway
+from websocket_core.journal import Append
 from websocket_core.journal import reading as journal_read
-from websocket_core.journal.transaction import Append
 from websocket_core.process import metrics
 
 pytestmark = pytest.mark.django_db(transaction=True)

@@ -18,9 +18,9 @@ from test_framework.ssot.factories import GITHUB, GOOGLE
 from websocket_core.database import db
 from websocket_core.gateway import get_gateway
 from websocket_core.journal import reading as journal_read
-from websocket_core.journal import removal
 from websocket_core.models import NOBODY, Event, Thread
 from websocket_core.process import background
+from websocket_core.retention import removal
 
 MANY = 150_000
 

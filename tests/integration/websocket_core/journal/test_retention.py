@@ -19,8 +19,8 @@ from test_framework.journal_operations import state
 from test_framework.ssot.factories import GITHUB, GOOGLE
 from websocket_core.database import db
 from websocket_core.gateway import get_gateway
-from websocket_core.journal import removal, retention
 from websocket_core.models import NOBODY, AccessToken, Connection, Event, JournalCommit, OwnerDay, Process, Thread
+from websocket_core.retention import pruning, removal
 
 OLD = timedelta(days=40)
 MOMENTS = {
@@ -106,14 +106,14 @@ async def test_of_a_thread_that_goes_on__the_new_stays(join):
 
 @pytest.mark.usefixtures("each_database")
 async def test_a_long_thread__goes_in_pages_that_leave_room_for_others(monkeypatch):
-    monkeypatch.setattr(retention, "PAGE", 7)
+    monkeypatch.setattr(pruning, "PAGE", 7)
     journal = get_gateway().journal
     for number in range(20):
         await journal.submit(state(number))
     await db.read(age)
 
     def step_by_step() -> list[tuple[int, int]]:  # what is committed after each page
-        return [(deleted, Thread.objects.get().first_seq) for deleted in retention.prune_events(timezone.now())]
+        return [(deleted, Thread.objects.get().first_seq) for deleted in pruning.prune_events(timezone.now())]
 
     assert await db.read(step_by_step) == [(7, 8), (7, 15), (6, 21)]
 

@@ -26,7 +26,7 @@ from websocket_core.connections.log import ConnectionLog
 from websocket_core.database import db
 from websocket_core.gateway import get_gateway
 from websocket_core.ids import UserID
-from websocket_core.journal.transaction import Append, Operation, Transaction
+from websocket_core.journal import Append, Operation, Transaction
 from websocket_core.run_service import StartRequest
 from websocket_core.testing.sockets import RecordingWebSocket
 
@@ -59,7 +59,7 @@ WHOSE = {"owner_id": GITHUB, "thread_id": "t"}
 EVENT = {**WHOSE, "run_id": "other", "fence": None, "event_type": "agent_state"}
 
 # Each operation: its texts as they may be, and how it is made of them for a run that is under way.
-MAKERS: dict[str, tuple[Fields, Callable[[Fields, Lease], Operation]]] = {
+MAKERS: dict[str, tuple[Fields, Callable[[Fields, Lease], Operation[object]]]] = {
     "Append": ({**EVENT, "data": "{}"}, lambda fields, _: Append(**fields)),
     "Append of text": (
         {**EVENT, "event_type": "agent_message", "data": "", "stream": "m", "delta": "text"},
@@ -103,7 +103,7 @@ MAKERS: dict[str, tuple[Fields, Callable[[Fields, Lease], Operation]]] = {
 BAD = {"NUL": "a\0b", "half a character": "a\ud83db", "too long": "x" * 100_000, "no text": None}
 
 
-def operations(of: type[Operation] = Operation) -> Iterator[type[Operation]]:
+def operations(of: type[Operation[object]] = Operation) -> Iterator[type[Operation[object]]]:
     for kind in of.__subclasses__():
         yield from operations(kind)
         if kind is not RunOperation and kind.__module__.split(".")[0] in ("netra", "websocket_core"):
@@ -235,16 +235,18 @@ async def test_operation_that_breaks_in_its_savepoint__leaves_nothing_behind(fau
     blocker, journal = await blocked(), get_gateway().journal
     tried = faults.transactions
     mine: dict[str, Any] = {"user": GITHUB, "run": "r", "fence": held.fence}
-    futures = [journal.post(state(1, **mine)), journal.post(Breaks(held, "key", b"")), journal.post(state(2, **mine))]
+    before = journal.post(state(1, **mine))
+    breaks = journal.post(Breaks(held, "key", b""))
+    after = journal.post(state(2, **mine))
     blocker.release.set()
     with pytest.raises(RuntimeError, match="a bug"):
-        await futures[1]
-    assert [await futures[0], await futures[2]] == [3, 4]
+        await breaks
+    assert [await before, await after] == [3, 4]
     assert faults.transactions - tried == 1
     assert await db.read(Memory.objects.count) == 0
 
 
-async def _poisoned(poison: Callable[[], Operation] | None, others: int = 300) -> float:
+async def _poisoned(poison: Callable[[], Operation[object]] | None, others: int = 300) -> float:
     """Seconds that a batch of so many other threads' events takes, with a poisoned operation in the middle."""
     journal, blocker = get_gateway().journal, await blocked()
     futures = [journal.post(state(n, thread=f"{poison and 'p'}{n}")) for n in range(others)]

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from test_framework.ssot.factories import GOOGLE, create_test_manager
 from websocket_core.database import db
 from websocket_core.gateway import get_gateway
-from websocket_core.journal.transaction import JOIN_LIMIT, Append, Operation, Transaction
+from websocket_core.journal import Append, Operation, Transaction
+from websocket_core.journal.transaction import JOIN_LIMIT
 from websocket_core.models import Event
 from websocket_core.testing.sockets import texts_of
 from websocket_core.wire import UnserialisableError
@@ -28,7 +29,7 @@ def other(state: int = 0, *, run: str = "r", thread: str = "t") -> Append:
     return Append(GOOGLE, thread, run, None, "agent_state", f'{{"state":{state}}}')
 
 
-async def together(*operations: Operation) -> list[int]:
+async def together(*operations: Operation[int]) -> list[int]:
     """Commit operations in one transaction; returns their results."""
     futures = [get_gateway().journal.post(operation) for operation in operations]
     return [await future for future in futures]
@@ -106,7 +107,7 @@ async def test_joined_up_to_a_limit():
     assert texts_of(found)["s"] == piece * 5
 
 
-class Reads(Operation):
+class Reads(Operation[int]):
     """Reads events in the middle of a transaction, as closing an abandoned run does."""
 
     __slots__ = ()

@@ -9,7 +9,7 @@ from test_framework.ssot.factories import GOOGLE
 from websocket_core.database import db
 from websocket_core.errors import LeaseLostError, RunOverError
 from websocket_core.gateway import get_gateway
-from websocket_core.journal.transaction import Append
+from websocket_core.journal import Append
 from websocket_core.models import Thread
 
 pytestmark = pytest.mark.usefixtures("each_database")

@@ -13,8 +13,7 @@ from websocket_core.bell.thread_bell import thread_bell
 from websocket_core.database import db
 from websocket_core.errors import LeaseLostError, NotFound, WebSocketCoreError
 from websocket_core.gateway import get_gateway
-from websocket_core.journal.group_commit import Journal, commit_now
-from websocket_core.journal.transaction import Operation, Transaction
+from websocket_core.journal import Journal, Operation, Transaction, commit_now
 from websocket_core.models import Thread
 from websocket_core.process import metrics
 from websocket_core.testing.sockets import RecordingWebSocket
@@ -175,7 +174,7 @@ async def test_failing_operation__does_not_spoil_its_batch(culprit):
 
 
 async def test_collision_with_another_process__is_looked_at_again():
-    class Beaten(Operation):
+    class Beaten(Operation[str]):
         """Somebody else has inserted the same thing in the moment between the look and the write."""
 
         tries = 0
@@ -194,7 +193,7 @@ async def test_failing_operation__of_the_wires_kind__costs_no_second_transaction
     failing = get_gateway().journal.post(Failing(NotFound()))
     good = get_gateway().journal.post(state())
     blocker.release.set()
-    await asyncio.wait([failing, good])
+    await asyncio.gather(failing, good, return_exceptions=True)
     assert metrics.batches._value.get() - before == 2
     assert isinstance(failing.exception(), WebSocketCoreError)
     assert "Traceback" not in caplog.text

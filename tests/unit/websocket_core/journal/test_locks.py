@@ -10,9 +10,8 @@ from django.db.models import Sum
 
 from test_framework.journal_operations import state
 from test_framework.ssot.factories import GOOGLE
-from websocket_core.journal.group_commit import commit_now
+from websocket_core.journal import Transaction, commit_now
 from websocket_core.journal.statements import statements
-from websocket_core.journal.transaction import Transaction
 from websocket_core.models import Thread
 
 pytestmark = [

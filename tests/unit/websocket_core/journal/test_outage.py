@@ -14,7 +14,7 @@ from websocket_core.conf import conf
 from websocket_core.database import db
 from websocket_core.errors import JournalUnavailable, LeaseLostError, NotFound
 from websocket_core.gateway import get_gateway
-from websocket_core.journal.transaction import Append, Operation, Transaction
+from websocket_core.journal import Append, Operation, Transaction
 from websocket_core.models import Thread
 from websocket_core.process import metrics
 from websocket_core.testing.sockets import RecordingWebSocket
@@ -121,7 +121,7 @@ async def test_deadline__journal_unavailable_and_nothing_written(faults, setting
     assert await states() == ["good"]
 
 
-class Patient(Operation):
+class Patient(Operation[str]):
     """Waits as long as the process lives, as the end of a run does."""
 
     __slots__ = ()

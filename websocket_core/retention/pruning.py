@@ -19,7 +19,6 @@ from django.db.models.functions import Greatest
 from django.utils import timezone
 
 from websocket_core.database.db import OUTAGE
-from websocket_core.journal.removal import PAGE, PAUSE
 from websocket_core.models import (
     AccessToken,
     Connection,
@@ -30,6 +29,7 @@ from websocket_core.models import (
     Thread,
     Ticket,
 )
+from websocket_core.retention.removal import PAGE, PAUSE
 
 log = logging.getLogger(__name__)
 
