@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Final
+from dataclasses import dataclass
+from typing import ClassVar, Final
 
 from websocket_core.wire import actions
 from websocket_core.wire.actions import Action
 
 
+@dataclass(frozen=True, slots=True)
 class Native:
-    """The `Dialect` of the wire protocol."""
+    """The `Dialect` of the wire protocol: one for all connections, with nothing in it that could change."""
 
-    name: Final = "netra.v1"
+    name: ClassVar[str] = "netra.v1"
 
     def decode(self, text: str) -> Action:
         """See `actions.decode`."""
