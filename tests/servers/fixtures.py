@@ -17,6 +17,7 @@ import pytest
 from psycopg import sql
 
 from servers import chromium
+from servers.foreign_site import ForeignSite
 from servers.netra import Installation, Kind, NetraServer
 from servers.postgres import PostgresServer
 from servers.valkey import ValkeyServer
@@ -109,6 +110,35 @@ def make_installation(tmp_path: Path, request: pytest.FixtureRequest) -> MakeIns
             shutil.copytree(request.getfixturevalue("migrated_sqlite"), folder)
         made.append(installation)
         return installation
+
+    return make
+
+
+class MakeSite(Protocol):
+    """Makes a foreign site; see `make_site`."""
+
+    def __call__(
+        self,
+        settings: str = "",
+        files: Mapping[str, str] | None = None,
+        *,
+        env: Mapping[str, str] | None = None,
+    ) -> ForeignSite: ...
+
+
+@pytest.fixture
+def make_site(tmp_path: Path) -> MakeSite:
+    """Function that makes a small Django project that is not Netra's, with Netra added; see `ForeignSite`."""
+    made: list[ForeignSite] = []
+
+    def make(
+        settings: str = "",
+        files: Mapping[str, str] | None = None,
+        *,
+        env: Mapping[str, str] | None = None,
+    ) -> ForeignSite:
+        made.append(ForeignSite(tmp_path / f"site-{len(made)}", settings, files, env))
+        return made[-1]
 
     return make
 
