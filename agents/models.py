@@ -33,7 +33,7 @@ class Run(models.Model):
 
     owner_id = models.CharField(max_length=255)
     run_id = models.CharField(max_length=128)
-    actor_id = models.CharField(max_length=255, blank=True)  # who started it
+    actor_id = models.CharField(max_length=255, blank=True)  # who started it, or the run in whose place it is
     thread = models.ForeignKey(Thread, models.CASCADE, related_name="runs")
     agent_type = models.CharField(max_length=128)
     input = models.TextField(default="{}")  # JSON, as the frame had it
@@ -55,6 +55,7 @@ class Run(models.Model):
     resting = models.BooleanField(default=False)  # waits for decisions without holding a process
     stop_requested_at = models.DateTimeField(null=True, blank=True)
     stop_reason = models.CharField(max_length=1024, blank=True)
+    stop_actor_id = models.CharField(max_length=255, blank=True)  # who asked for that
     retried_as = models.CharField(max_length=128, blank=True)
     created_at = models.DateTimeField()
     started_at = models.DateTimeField(null=True, blank=True)

@@ -140,7 +140,7 @@ class ApprovalAdmin(ReadOnlyAdmin):
         decision = _decision(row)
         if decision is None:
             return "-"
-        return f"user {row.owner_id}" if decision.by == "user" else BY.get(decision.by, decision.by)
+        return f"user {decision.actor_id}" if decision.by == "user" else BY.get(decision.by, decision.by)
 
     @admin.display(description="Decided at")
     def decided_at(self, row: Approval) -> SafeString | str:

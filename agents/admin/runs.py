@@ -249,7 +249,7 @@ class RunAdmin(ReadOnlyAdmin):
                 text_field=("reason", f"Reason, shown to the user (“{REASON}” when empty)", 1024),
             )
         reason = request.POST.get("reason", "").strip()[:1024] or REASON
-        stopped = [run for run in going if request_stop(run, reason)]
+        stopped = [run for run in going if request_stop(run, reason, actor_id=str(request.user.pk))]
         log_action(self, request, stopped, f"Stopped: {reason}")
         if stopped:
             noun = "run is" if len(stopped) == 1 else "runs are"

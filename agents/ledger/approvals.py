@@ -16,7 +16,7 @@ from websocket_core.errors import (
     AlreadyDecided,
     NotFound,
 )
-from websocket_core.ids import NAME_LENGTH
+from websocket_core.ids import NAME_LENGTH, USER_LENGTH
 from websocket_core.journal import RoomOfRun, ThreadRow, Transaction, size_of
 from websocket_core.wire import encoding, events
 
@@ -107,12 +107,22 @@ class DecideApproval(RunOperation[Decided]):
     Raises (from `apply`): NotFound, AlreadyDecided.
     """
 
-    __slots__ = ("approval_id", "approved", "by", "run_id", "value")
+    __slots__ = ("actor_id", "approval_id", "approved", "by", "run_id", "value")
     apart = True
 
     def __init__(
-        self, owner_id: str, thread_id: str, run_id: str, approval_id: str, *, approved: bool, value: Any, by: str
+        self,
+        owner_id: str,
+        thread_id: str,
+        run_id: str,
+        approval_id: str,
+        *,
+        approved: bool,
+        value: Any,
+        by: str,
+        actor_id: str = "",
     ) -> None:
+        self.actor_id = exact(actor_id, "actor_id", USER_LENGTH)
         self.run_id, self.approval_id = (
             exact(run_id, "run_id", NAME_LENGTH),
             exact(approval_id, "approval_id", NAME_LENGTH),
@@ -154,5 +164,5 @@ class DecideApproval(RunOperation[Decided]):
         self, transaction: Transaction, row: ThreadRow, approval: Approval, *, approved: bool, value: Any, by: str
     ) -> None:
         data = {"approval_id": self.approval_id, "approved": approved, "value": value, "by": by}
-        decide_row(transaction, self.key[0], data)
-        append(transaction, row, self.run_id, Event("approval_resolved", data))
+        decide_row(transaction, self.key[0], data, self.actor_id)
+        append(transaction, row, self.run_id, Event("approval_resolved", data, actor_id=self.actor_id))

@@ -13,7 +13,7 @@ from netra.agents.ledger.statements import RunRow
 from netra.agents.models import OPEN, Run, RunStatus
 from websocket_core.database.stored_text import exact, fitting
 from websocket_core.errors import RunFinished
-from websocket_core.ids import NAME_LENGTH, new_id
+from websocket_core.ids import NAME_LENGTH, USER_LENGTH, new_id
 from websocket_core.journal import ThreadRow, Transaction
 from websocket_core.journal.reading import grammar_of
 
@@ -26,16 +26,17 @@ class Stopped(NamedTuple):
 
 
 class StopRun(RunOperation[Stopped]):
-    """Stop a run. Result: `Stopped`.
+    """Stop a run, for somebody who acts (`actor_id`). Result: `Stopped`.
 
     Raises (from `apply`): NotFound, RunFinished.
     """
 
-    __slots__ = ("reason", "run_id")
+    __slots__ = ("actor_id", "reason", "run_id")
     apart = True
 
-    def __init__(self, owner_id: str, thread_id: str, run_id: str, reason: str) -> None:
+    def __init__(self, owner_id: str, thread_id: str, run_id: str, reason: str, *, actor_id: str) -> None:
         super().__init__(owner_id, thread_id)
+        self.actor_id = exact(actor_id, "actor_id", USER_LENGTH)
         self.run_id = exact(run_id, "run_id", NAME_LENGTH)
         self.reason = fitting(reason, "reason", REASON_LENGTH)
 
@@ -44,12 +45,12 @@ class StopRun(RunOperation[Stopped]):
         if run.status not in OPEN:
             raise RunFinished(run_id=self.run_id)
         if run.status == RunStatus.QUEUED:
-            cancel_queued(transaction, row, row_of(run), self.reason)
+            cancel_queued(transaction, row, row_of(run), self.reason, self.actor_id)
             return Stopped(asked=False)
         if run.resting:
-            end_resting(transaction, row, row_of(run), self.reason)
+            end_resting(transaction, row, row_of(run), self.reason, self.actor_id)
             return Stopped(asked=False, freed=True)
-        request_stop(transaction, run.pk, self.reason)
+        request_stop(transaction, run.pk, self.reason, self.actor_id)
         return Stopped(asked=True)
 
 
@@ -115,23 +116,25 @@ def _lost(attempts: int, *, gave_up: bool) -> str:
     return "The process that ran the agent was lost. Nothing is repeated by itself; start again."
 
 
-def request_stop(transaction: Transaction, run_pk: int, reason: str) -> None:
+def request_stop(transaction: Transaction, run_pk: int, reason: str, actor_id: str) -> None:
     """Mark the wish; the worker sees it. The first wish counts."""
-    Run.objects.filter(pk=run_pk, stop_requested_at=None).update(stop_requested_at=transaction.now, stop_reason=reason)
+    Run.objects.filter(pk=run_pk, stop_requested_at=None).update(
+        stop_requested_at=transaction.now, stop_reason=reason, stop_actor_id=actor_id
+    )
 
 
-def cancel_queued(transaction: Transaction, row: ThreadRow, run: RunRow, reason: str) -> None:
+def cancel_queued(transaction: Transaction, row: ThreadRow, run: RunRow, reason: str, actor_id: str) -> None:
     """End a run that has not started: `run_queued agent_cancelled`."""
     if run.first_seq is None:
-        seq = append(transaction, row, run.run_id, Event("run_queued", {"position": 1}))
+        seq = append(transaction, row, run.run_id, Event("run_queued", {"position": 1}, actor_id=run.actor_id))
         Run.objects.filter(pk=run.pk).update(first_seq=seq)
-    end(transaction, row, run.pk, run.run_id, [], Event("agent_cancelled", {"reason": reason}))
+    end(transaction, row, run.pk, run.run_id, [], Event("agent_cancelled", {"reason": reason}, actor_id=actor_id))
 
 
-def end_resting(transaction: Transaction, row: ThreadRow, run: RunRow, reason: str) -> None:
+def end_resting(transaction: Transaction, row: ThreadRow, run: RunRow, reason: str, actor_id: str) -> None:
     """End a run that rests: nobody holds it, so whoever wants it ended does it."""
     closers = open_ends(transaction, row, run, "cancelled")
-    terminal = Event("agent_cancelled", with_usage({"reason": reason}, run.usage))
+    terminal = Event("agent_cancelled", with_usage({"reason": reason}, run.usage), actor_id=actor_id)
     end(transaction, row, run.pk, run.run_id, closers, terminal)
 
 

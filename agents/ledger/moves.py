@@ -33,11 +33,17 @@ TERMINAL_STATUS = {event_type: RunStatus(status) for event_type, status in STATU
 
 
 class Event(NamedTuple):
-    """An event to append: its type and its data; `text` is the data encoded, where that was done already."""
+    """An event to append.
+
+    Attributes:
+        text: the data encoded, where that was done already.
+        actor_id: who caused it, where a person did.
+    """
 
     event_type: str
     data: dict[str, Any]
     text: str = ""
+    actor_id: str = ""
 
     def encoded(self) -> Event:
         """The same with its text.
@@ -88,7 +94,10 @@ class RunOperation(Operation[Result]):
 def append(transaction: Transaction, row: ThreadRow, run_id: str, event: Event) -> int:
     """Append one event of a run; returns its seq."""
     row.dirty = True
-    return transaction.append(row, run_id, event.event_type, event.text or encoding.encode(event.data))
+    seq = transaction.append(row, run_id, event.event_type, event.text or encoding.encode(event.data))
+    if event.actor_id:
+        transaction.name_actor(event.actor_id)
+    return seq
 
 
 def claim(transaction: Transaction, row: ThreadRow, run: RunRow, worker_id: str) -> Lease:
@@ -106,7 +115,7 @@ def claim(transaction: Transaction, row: ThreadRow, run: RunRow, worker_id: str)
         data = {"agent_type": run.agent_type, "input": value}
         if run.request_id:
             data["request_id"] = run.request_id
-        seq = append(transaction, row, run.run_id, Event("agent_started", data))
+        seq = append(transaction, row, run.run_id, Event("agent_started", data, actor_id=run.actor_id))
     ledger_sql.mark_running(
         run.pk,
         worker_id=worker_id,
@@ -152,6 +161,8 @@ def end(
         # Somebody may have decided while the run was ending: that decision has its event already.
         if event.event_type != "approval_resolved" or decide_row(transaction, row.owner_id, event.data):
             append(transaction, row, run_id, event)
+    if terminal.event_type == "agent_cancelled" and not terminal.actor_id:
+        terminal = terminal._replace(actor_id=ledger_sql.stopped_by(run_pk))
     seq = append(transaction, row, run_id, terminal)  # always, whatever is stored already
     transaction.count(row, size_of(result))
     reason = terminal.data.get("reason")
@@ -171,7 +182,7 @@ def end(
         row.dirty = True
 
 
-def decide_row(transaction: Transaction, owner_id: str, data: dict[str, Any]) -> bool:
+def decide_row(transaction: Transaction, owner_id: str, data: dict[str, Any], actor_id: str = "") -> bool:
     """The one decision of an approval; its primary key refuses a second. Returns whether it was made here."""
     approval = Approval.objects.filter(owner_id=owner_id, approval_id=data["approval_id"]).first()
     if approval is None:
@@ -182,6 +193,7 @@ def decide_row(transaction: Transaction, owner_id: str, data: dict[str, Any]) ->
             "approved": data["approved"],
             "value": encoding.encode(data["value"]),
             "by": data["by"],
+            "actor_id": actor_id,
             "decided_at": transaction.now,
         },
     )
@@ -201,6 +213,7 @@ def row_of(run: Run) -> RunRow:
         run.input,
         run.request_id,
         run.trace,
+        run.actor_id,
         run.usage,
         run.created_at,
     )

@@ -139,7 +139,7 @@ class StartRun(RunOperation[Started]):
             data: dict[str, Any] = {"position": len(ahead)}
             if self.request_id is not None:
                 data["request_id"] = self.request_id
-            seq = append(transaction, row, self.run_id, Event("run_queued", data))
+            seq = append(transaction, row, self.run_id, Event("run_queued", data, actor_id=self.actor_id))
             Run.objects.filter(pk=pk).update(first_seq=seq)
             return Started(outcome, stopped=stopped)
         if self.executor.claims_at_start and not self.worker_id:
@@ -148,7 +148,8 @@ class StartRun(RunOperation[Started]):
             status = RunStatus.QUEUED
             request_id = self.request_id or ""
             run = RunRow(
-                pk, self.run_id, row.pk, status, None, False, self.agent_type, self.input, request_id, self.trace
+                *(pk, self.run_id, row.pk, status, None, False, self.agent_type, self.input, request_id),
+                *(self.trace, self.actor_id),
             )
             return Started(outcome, claim(transaction, row, run, self.worker_id))
         hand_over(self.executor, Run.objects.get(pk=pk))
@@ -177,11 +178,11 @@ class StartRun(RunOperation[Started]):
         active: list[RunRow] = []
         for run in ahead:
             if run.status == RunStatus.QUEUED:
-                cancel_queued(transaction, row, run, "replaced")
+                cancel_queued(transaction, row, run, "replaced", self.actor_id)
             elif run.resting:
-                end_resting(transaction, row, run, "replaced")
+                end_resting(transaction, row, run, "replaced", self.actor_id)
             else:
-                request_stop(transaction, run.pk, "replaced")
+                request_stop(transaction, run.pk, "replaced", self.actor_id)
                 active.append(run)
         return active, bool(active)
 

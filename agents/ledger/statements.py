@@ -27,6 +27,7 @@ class RunRow(NamedTuple):
     input: str
     request_id: str
     trace: str
+    actor_id: str
     usage: str = ""  # JSON of what it has used so far
     created_at: datetime | None = None  # known when it has waited
 
@@ -36,7 +37,7 @@ class RunRow(NamedTuple):
         return self.status in OPEN
 
 
-_COLUMNS = "id, run_id, thread_id, status, first_seq, resting, agent_type, input, request_id, trace, usage"
+_COLUMNS = "id, run_id, thread_id, status, first_seq, resting, agent_type, input, request_id, trace, actor_id, usage"
 _IS_OPEN = f"status IN ({sql_words(OPEN_STATUSES)})"
 
 
@@ -92,8 +93,8 @@ def insert_queued(
         cursor.execute(
             "INSERT INTO netra_agents_run (owner_id, actor_id, run_id, thread_id, agent_type, input, request_id, "
             "trace, status, attempt, created_at, result, code, incident, usage, worker_id, resting, stop_reason, "
-            "retried_as) "
-            "VALUES (%s, %s, %s, %s, %s, %s, %s, %s, 'queued', 1, %s, '', '', '', '', '', %s, '', '') "
+            "stop_actor_id, retried_as) "
+            "VALUES (%s, %s, %s, %s, %s, %s, %s, %s, 'queued', 1, %s, '', '', '', '', '', %s, '', '', '') "
             "ON CONFLICT (owner_id, run_id) DO NOTHING RETURNING id",
             [owner_id, actor_id, run_id, thread_pk, agent_type, input, request_id, trace, _moment(now), False],
         )
@@ -126,6 +127,14 @@ def mark_running(run_pk: int, *, worker_id: str, started_at: datetime | None, se
             "started_at = COALESCE(%s, started_at), first_seq = COALESCE(first_seq, %s) WHERE id = %s",
             [worker_id, value, False, _moment(started_at), seq, run_pk],
         )
+
+
+def stopped_by(run_pk: int) -> str:
+    """Who has asked a run to stop; empty: nobody."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT stop_actor_id FROM netra_agents_run WHERE id = %s", [run_pk])
+        row = cursor.fetchone()
+    return "" if row is None else row[0]
 
 
 def mark_ended(

@@ -161,7 +161,7 @@ class RunRuntime:
             raise NotFound("There is no such run.", run_id=run_id)
         if found.status not in OPEN:
             raise RunFinished(run_id=run_id)
-        operation = StopRun(user_id, found.thread_id, run_id, reason or "stopped")
+        operation = StopRun(user_id, found.thread_id, run_id, reason or "stopped", actor_id=user_id)
         await asyncio.shield(self.runner.spawn(self._stop(operation, found.agent_type), f"netra-stop {run_id}"))
 
     async def _stop(self, operation: StopRun, agent_type: str) -> None:
@@ -191,13 +191,31 @@ class RunRuntime:
             raise TooLarge(str(error), field="value") from None
         if approved:
             await db.read(approval_answers.check, user_id, run_id, approval_id, value)
-        await self.decide(user_id, found.thread_id, run_id, approval_id, approved=approved, value=value, by="user")
+        await self.decide(
+            user_id, found.thread_id, run_id, approval_id, approved=approved, value=value, by="user", actor_id=user_id
+        )
 
     async def decide(
-        self, owner_id: str, thread_id: str, run_id: str, approval_id: str, *, approved: bool, value: Any, by: str
+        self,
+        owner_id: str,
+        thread_id: str,
+        run_id: str,
+        approval_id: str,
+        *,
+        approved: bool,
+        value: Any,
+        by: str,
+        actor_id: str = "",
     ) -> None:
-        """Decide an approval, whoever does it, and let its run go on."""
-        operation = DecideApproval(owner_id, thread_id, run_id, approval_id, approved=approved, value=value, by=by)
+        """Decide an approval, whoever does it, and let its run go on.
+
+        Args:
+            by: `user`, `expired` or `cancelled`.
+            actor_id: which user, where it is one.
+        """
+        operation = DecideApproval(
+            owner_id, thread_id, run_id, approval_id, approved=approved, value=value, by=by, actor_id=actor_id
+        )
         await asyncio.shield(self.runner.spawn(self._decide(operation), f"netra-decide {run_id}"))
 
     async def _decide(self, operation: DecideApproval) -> None:

@@ -12,8 +12,11 @@ from websocket_core.errors import RunFinished
 from websocket_core.journal import commit_now
 
 
-def request_stop(run: Run, reason: str) -> bool:
+def request_stop(run: Run, reason: str, *, actor_id: str) -> bool:
     """Ask a run to stop. Blocks until the wish is committed.
+
+    Args:
+        actor_id: the user id of whoever asks.
 
     Returns:
         `False` when it was over already.
@@ -22,7 +25,9 @@ def request_stop(run: Run, reason: str) -> bool:
         return False
     thread_id = run.thread.thread_id
     try:
-        stopped: Stopped = commit_now(StopRun(run.owner_id, thread_id, run.run_id, reason or "stopped"))
+        stopped: Stopped = commit_now(
+            StopRun(run.owner_id, thread_id, run.run_id, reason or "stopped", actor_id=actor_id)
+        )
     except RunFinished:
         return False
     executor = make_executor()

@@ -60,11 +60,11 @@ def fill(events: int) -> None:
         f"""
         INSERT INTO netra_agents_run (owner_id, actor_id, run_id, thread_id, agent_type, input, request_id, trace,
             status, attempt, first_seq, last_seq, result, code, incident, usage, worker_id, resting, stop_reason,
-            retried_as, created_at, started_at, finished_at)
+            stop_actor_id, retried_as, created_at, started_at, finished_at)
         SELECT 'user-' || (n % 500), 'user-' || (n % 500), 'run-' || n, {first} + n % {THREADS},
                'agent-' || (n % 7), '{{}}', '', '',
                CASE WHEN n % 10 = 0 THEN 'failed' ELSE 'completed' END, 1, 1, {RUN_EVENTS},
-               '', '', '', '', '', {"false" if postgres else 0}, '', '', {at(f"n * {RUN_EVENTS}")},
+               '', '', '', '', '', {"false" if postgres else 0}, '', '', '', {at(f"n * {RUN_EVENTS}")},
                {at(f"n * {RUN_EVENTS}")}, {at(f"n * {RUN_EVENTS} + 40")}
         FROM ({numbers.format(last=runs - 1)}) AS numbers
         """,  # noqa: S608

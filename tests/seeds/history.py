@@ -89,4 +89,7 @@ def make_approval(run: Run, *, tool_name: str = "send_mail", at: datetime | None
 
 def decide(approval: Approval, *, approved: bool, by: str = "user", at: datetime | None = None) -> Decision:
     """Answer a question."""
-    return Decision.objects.create(approval=approval, approved=approved, by=by, decided_at=at or datetime.now(UTC))
+    actor_id = approval.owner_id if by == "user" else ""
+    return Decision.objects.create(
+        approval=approval, approved=approved, by=by, actor_id=actor_id, decided_at=at or datetime.now(UTC)
+    )

@@ -7,7 +7,7 @@ interpreter's lock is given away and has to be won back.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from functools import lru_cache
 from itertools import chain
@@ -57,8 +57,13 @@ class Statements(Protocol):
         wait for each other. The last column: was the thread updated after `fresh`?
         """
 
-    def insert_events(self, rows: Sequence[EventRow], now: datetime) -> None:
-        """Insert events."""
+    def insert_events(self, rows: Sequence[EventRow], now: datetime, actors: Mapping[int, str]) -> None:
+        """Insert events.
+
+        Args:
+            actors: place in `rows` → who caused that event. While it is empty, as it mostly is, the column costs
+                nothing: it is left to its default.
+        """
 
     def write_heads(self, rows: Sequence[HeadRow], now: datetime) -> None:
         """Write the threads' heads back; `now` becomes their `updated_at`, each a microsecond after the one before.
@@ -136,10 +141,11 @@ class _SQLite:
             rows += execute(_sqlite_select(len(piece)), [*chain.from_iterable(piece), moment]).fetchall()
         return rows
 
-    def insert_events(self, rows: Sequence[EventRow], now: datetime) -> None:
+    def insert_events(self, rows: Sequence[EventRow], now: datetime, actors: Mapping[int, str]) -> None:
         execute, created = connection.connection.execute, _sqlite_moment(now)
-        for piece in _pieces(rows):
-            execute(_sqlite_insert(len(piece)), [created, *chain.from_iterable(piece)])
+        values: Sequence[tuple[Any, ...]] = _with_actors(rows, actors) if actors else rows
+        for piece in _pieces(values):
+            execute(_sqlite_insert(len(piece), bool(actors)), [created, *chain.from_iterable(piece)])
 
     def write_heads(self, rows: Sequence[HeadRow], now: datetime) -> None:
         execute, moments = connection.connection.execute, map(_sqlite_moment, _moments(now, len(rows)))
@@ -163,6 +169,11 @@ class _SQLite:
         connection.connection.executemany("UPDATE websocket_core_ownerday SET bytes = ?2 WHERE owner_id = ?1", rows)
 
 
+def _with_actors(rows: Sequence[EventRow], actors: Mapping[int, str]) -> list[tuple[Any, ...]]:
+    """The rows with whoever caused them as their first column."""
+    return [(actors.get(place, ""), *row) for place, row in enumerate(rows)]
+
+
 def _moments(now: datetime, count: int) -> Iterator[datetime]:
     """Different ones, a microsecond apart: see `Statements.write_heads`."""
     return (now + timedelta(microseconds=number) for number in range(count))
@@ -184,9 +195,10 @@ def _sqlite_select(count: int) -> str:
 
 
 @lru_cache
-def _sqlite_insert(count: int) -> str:
+def _sqlite_insert(count: int, actors: bool) -> str:
     # The moment is the first parameter, and the last column of every row; a bare `?` is the next one after it.
-    return f"INSERT INTO websocket_core_event ({EVENT_COLUMNS}) VALUES (?2,?,?,?,?,?1){',(?,?,?,?,?,?1)' * (count - 1)}"
+    columns, rest = (f"actor_id, {EVENT_COLUMNS}", "?,?,?,?,?,?1") if actors else (EVENT_COLUMNS, "?,?,?,?,?1")
+    return f"INSERT INTO websocket_core_event ({columns}) VALUES (?2,{rest}){f',(?,{rest})' * (count - 1)}"
 
 
 @lru_cache
@@ -243,12 +255,14 @@ class _PostgreSQL:
             rows: list[tuple[Any, ...]] = cursor.fetchall()
             return rows
 
-    def insert_events(self, rows: Sequence[EventRow], now: datetime) -> None:
-        columns = [list(column) for column in zip(*rows, strict=True)]
+    def insert_events(self, rows: Sequence[EventRow], now: datetime, actors: Mapping[int, str]) -> None:
+        values: Sequence[tuple[Any, ...]] = _with_actors(rows, actors) if actors else rows
+        columns = [list(column) for column in zip(*values, strict=True)]
+        named, types = ("actor_id, ", "%s::varchar[], ") if actors else ("", "")
         with connection.cursor() as cursor:
             cursor.execute(
-                f"INSERT INTO websocket_core_event ({EVENT_COLUMNS}) SELECT e.*, %s::timestamptz "
-                "FROM unnest(%s::bigint[], %s::bigint[], %s::varchar[], %s::varchar[], %s::text[]) AS e",
+                f"INSERT INTO websocket_core_event ({named}{EVENT_COLUMNS}) SELECT e.*, %s::timestamptz "
+                f"FROM unnest({types}%s::bigint[], %s::bigint[], %s::varchar[], %s::varchar[], %s::text[]) AS e",
                 [now, *columns],
             )
 

@@ -85,6 +85,7 @@ class Transaction:
         self.written: list[Written] = []  # in order: what the bell rings with
         self.at_end: list[Callable[[], None]] = []  # what can only be judged when every operation was applied
         self._events: list[EventRow] = []  # one for one with `written`
+        self._actors: dict[int, str] = {}  # place in `_events` → who caused it; people cause few of them
         self._flushed = 0
         self._over: set[tuple[int, str]] = set()  # (thread, run) that had their terminal event
         self._going: set[tuple[int, str]] = set()  # those known to have had none before this transaction
@@ -208,6 +209,10 @@ class Transaction:
             self._over.add((row.pk, run_id))
         return seq
 
+    def name_actor(self, actor_id: str) -> None:
+        """Say who caused the event that was appended last."""
+        self._actors[len(self._events) - 1] = actor_id
+
     def append_delta(self, row: ThreadRow, run_id: str, event_type: str, stream: str, delta: str) -> int:
         """Append to the event before it, when that is a delta of the same stream in this transaction, else as an
         event of its own.
@@ -262,8 +267,9 @@ class Transaction:
     def flush_events(self) -> None:
         """Write the events gathered so far, so that they can be read in this transaction."""
         if self._flushed < len(self._events):
-            self._sql.insert_events(self._events[self._flushed :], self.now)
-            self._flushed = len(self._events)
+            first, self._flushed = self._flushed, len(self._events)
+            actors = {place - first: actor_id for place, actor_id in self._actors.items() if place >= first}
+            self._sql.insert_events(self._events[first:], self.now, actors)
             for row in self.rows.values():
                 row.tail = None  # what is written cannot be joined to any more
 
@@ -286,6 +292,9 @@ class _Before:
         for found, length in self._lists:
             del found[length:]
         transaction = self._transaction
+        transaction._actors = {
+            place: actor for place, actor in transaction._actors.items() if place < len(transaction._events)
+        }
         transaction._flushed, transaction._over, transaction._going = self._flushed, {*self._over}, {*self._going}
         transaction._days = dict(self._days)
 

@@ -383,7 +383,7 @@ def _stop_as_the_admin_does() -> None:
     from netra.agents.service import request_stop
 
     try:
-        assert request_stop(Run.objects.select_related("thread").get(), "from the admin")
+        assert request_stop(Run.objects.select_related("thread").get(), "from the admin", actor_id="1")
     finally:
         connections.close_all()
 

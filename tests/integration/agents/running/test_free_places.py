@@ -58,7 +58,7 @@ async def test_stop__of_a_resting_run(runs):
 async def test_stop__by_the_admin(runs):
     get_gateway().serve()  # another thread than the loop's stops it: the loop's taker hears of it
     first, behind = await rest_with_one_behind(runs)
-    assert await db.write(lambda: request_stop(Run.objects.get(run_id=first), ""))
+    assert await db.write(lambda: request_stop(Run.objects.get(run_id=first), "", actor_id="1"))
     assert (await runs.over(behind)).types[-1] == "agent_completed"
 
 

@@ -60,7 +60,8 @@ async def test_decided_and_stopped_at_once__is_resolved_once(join, make):
     user, thread, run_id = GOOGLE, run["thread_id"], run["run_id"]
     decide = DecideApproval(user, thread, run_id, asked["data"]["approval_id"], approved=True, value=None, by="user")
     await asyncio.gather(
-        get_gateway().journal.submit(decide), get_gateway().journal.submit(StopRun(user, thread, run_id, "stopped"))
+        get_gateway().journal.submit(decide),
+        get_gateway().journal.submit(StopRun(user, thread, run_id, "stopped", actor_id=user)),
     )
     events = await client.finish(run)
     assert kinds(events).count("approval_resolved") == 1

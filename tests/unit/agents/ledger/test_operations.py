@@ -91,10 +91,10 @@ MAKERS: dict[str, tuple[Fields, Callable[[Fields, Lease], Operation[object]]]] =
         _ask,
     ),
     "DecideApproval": (
-        {**WHOSE, "run_id": "r", "approval_id": "asked", "value": "v", "by": "user"},
+        {**WHOSE, "run_id": "r", "approval_id": "asked", "value": "v", "by": "user", "actor_id": GITHUB},
         lambda fields, _: DecideApproval(**fields, approved=True),
     ),
-    "StopRun": ({**WHOSE, "run_id": "r", "reason": "enough"}, lambda fields, _: StopRun(**fields)),
+    "StopRun": ({**WHOSE, "run_id": "r", "reason": "enough", "actor_id": GITHUB}, lambda fields, _: StopRun(**fields)),
     "ReapRun": (
         dict(WHOSE),
         lambda fields, lease: ReapRun(**fields, run_pk=lease.run_pk, retry=True, executor=InlineExecutor()),
@@ -187,7 +187,7 @@ async def test_texts_that_are_only_shown__are_kept_as_near_as_can_be() -> None:
     await get_gateway().journal.submit(_ask(fields, held))
     found = await db.read(lambda: Approval.objects.get(approval_id="a"))
     assert (found.message, len(found.tool_name), found.tool_name[-1]) == ("may\ufffdI?", 255, "…")
-    await get_gateway().journal.submit(StopRun(GITHUB, "t", "r", "enough\0" + "!" * 2000))
+    await get_gateway().journal.submit(StopRun(GITHUB, "t", "r", "enough\0" + "!" * 2000, actor_id=GITHUB))
     reason = await db.read(lambda: Run.objects.get(run_id="r").stop_reason)
     assert (reason[:7], len(reason)) == ("enough\ufffd", 1024)
 
