@@ -1,9 +1,11 @@
-"""The journal: the one way events become true, and where they are read again.
+"""The journal: the only way to write an event, and the place to read events back.
 
-To write, make an `Operation` (`transaction.py`; `append.py` has the commonest one) and give it to the event loop's
-`Journal` (`group_commit.py`), which commits many of them together (`batch.py`, `commits.py`) with few statements
-(`statements.py`). To read, call `reading.py`, with `epoch.py` beside it. The rooms above come in through the names
-below and through those two modules; the journal itself knows the bell, the database and the wire.
+To write, create an `Operation` (`transaction.py`; `append.py` has the most common one) and submit it to the event
+loop's
+`Journal` (`group_commit.py`). The journal commits many operations in one transaction (`batch.py`, `commits.py`) with
+few
+statements (`statements.py`). To read, call the functions of `reading.py` and `epoch.py`. Other rooms import only the
+names below and those two modules. The journal itself imports the bell, the database and the wire.
 Read the files in the order in which they are named here.
 """
 

@@ -1,4 +1,4 @@
-"""The operation that there is most of: one event of a run."""
+"""`Append`, the most common operation: one event of a run."""
 
 from __future__ import annotations
 
@@ -11,16 +11,19 @@ from websocket_core.journal.quota import RoomOfRun, size_of
 from websocket_core.journal.transaction import Operation, Transaction
 from websocket_core.wire.events import TERMINAL, TYPES
 
-FRAME_BYTES = 200  # of an event's frame beside its data, about
+FRAME_BYTES = 200  # approximate size of an event's frame without its data
 
 
 class Append(Operation[int]):
     """Append one event of a run.
 
     Args:
-        data: the event's encoded `data`; for a delta everything is in `stream` and `delta` instead.
-        fence: the lease's token, or `None` outside a leased run.
-        room: of the run; without one each event is judged alone.
+        data: the event's `data`, encoded as JSON. Deltas leave it empty and use `stream` and `delta`.
+        fence: the fencing token of the run's lease, or `None` outside a leased run.
+        room: the quota of the run. Without it, the quota is checked for each event separately.
+
+    Raises:
+        ValueError: the event type is unknown, or the database cannot store one of the texts.
     """
 
     __slots__ = ("data", "delta", "event_type", "fence", "room", "run_id", "stream")
@@ -37,7 +40,7 @@ class Append(Operation[int]):
         delta: str = "",
         room: RoomOfRun | None = None,
     ) -> None:
-        # All of it here, without the base's own: there is one of these for every event.
+        # Does not call the base class's `__init__`: an `Append` is created for every event.
         if type(owner_id) is not OwnerID or type(thread_id) is not ThreadID or type(run_id) is not RunID:
             exact(owner_id, "owner_id", USER_LENGTH)
             exact(thread_id, "thread_id", NAME_LENGTH)
@@ -57,21 +60,21 @@ class Append(Operation[int]):
 
     @property
     def settles(self) -> bool:
-        """At the end of a run that no ledger ends."""
+        """True for the terminal event of a run without a lease: no ledger counts its bytes."""
         return self.fence is None and self.event_type in TERMINAL
 
     @property
     def chain(self) -> Hashable:
-        """The run: a tool's end must not be in the journal without its beginning."""
+        """The run. If one event is given up, the later ones fail too: a tool must not end without having begun."""
         return (*self.threads[0], self.run_id)
 
     def apply(self, transaction: Transaction) -> int:
-        """Returns the event's `seq`.
+        """Append the event and return its `seq`.
 
         Raises:
-            LeaseLostError: the lease is not the thread's any more.
-            RunOverError: the run has its terminal event.
-            QuotaExceeded: there is no room for it; a terminal event always has room.
+            LeaseLostError: the lease no longer holds the thread.
+            RunOverError: the run already has its terminal event.
+            QuotaExceeded: the quota has no room for the event. A terminal event always has room.
         """
         row = transaction.rows.get(self.threads[0])
         if row is None:

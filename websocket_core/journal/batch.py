@@ -1,4 +1,4 @@
-"""A batch of operations: committed in one transaction, once, however many attempts that takes."""
+"""A batch of operations, committed in one transaction and exactly once, even if that takes several attempts."""
 
 from __future__ import annotations
 
@@ -32,24 +32,24 @@ class Entry(NamedTuple):
 
     @property
     def late(self) -> bool:
-        """Whether it has waited for the database as long as an operation may."""
+        """Whether the operation has waited for the database for `JOURNAL_TIMEOUT` seconds."""
         return not self.operation.patient and time.monotonic() - self.since > conf.JOURNAL_TIMEOUT
 
 
 class Committed(NamedTuple):
-    """What a transaction brought: a result or an error per operation, and what the bell rings with."""
+    """The outcome of a transaction: one result or error per operation, and the events to ring the bell for."""
 
     results: list[object]
     transaction: Transaction
 
 
 class Batch:
-    """The attempts to commit one batch.
+    """The state of one batch across its attempts to commit.
 
     Attributes:
-        number: of the batch in its journal.
-        unclear: what a transaction has done whose commit was not answered: it may be in the journal.
-        culprit: place of the operation that broke the last attempt, where that is known.
+        number: the batch's number within its journal.
+        unclear: the outcome of a transaction whose commit got no answer. The journal may or may not contain it.
+        culprit: index of the operation that broke the last attempt, or `None` if it is not known.
     """
 
     def __init__(self, number: int, mark: CommitMark) -> None:
@@ -59,7 +59,7 @@ class Batch:
 
 
 def transact(operations: Sequence[Operation[object]], batch: Batch) -> Committed:
-    """Apply and commit, once, however many attempts that takes. Runs in the writer's thread."""
+    """Apply and commit a batch exactly once, even after an earlier unclear attempt. Runs in the writer's thread."""
     marked = not statements().commits_clearly
     if marked:
         batch.mark.make()
@@ -69,12 +69,12 @@ def transact(operations: Sequence[Operation[object]], batch: Batch) -> Committed
             assert batch.unclear is not None
             return batch.unclear
         batch.culprit = None
-        batch.unclear = None  # the earlier transaction has ended, and its number is not there: it was rolled back
+        batch.unclear = None  # the earlier transaction was rolled back: the row lacks its number
         work = Transaction()
         work.lock(operations)
         try:
             for operation in operations:
-                results.append(work.apply(operation))  # noqa: PERF401 - how many there are tells which one broke
+                results.append(work.apply(operation))  # noqa: PERF401 - the length tells which operation broke
         except Exception:
             batch.culprit = len(results)
             raise
@@ -88,11 +88,13 @@ def transact(operations: Sequence[Operation[object]], batch: Batch) -> Committed
 
 
 def commit_now(operation: Operation[Result]) -> Result:
-    """Commit one operation from synchronous code (the admin, commands), on the calling thread's own connection, and
-    ring. Within a transaction of the caller's it is part of that, and rings when that is committed.
+    """Commit one operation from synchronous code, such as the admin or a command, and ring the bell.
+
+    Uses the calling thread's own connection. Inside a transaction of the caller, the operation becomes part of that
+    transaction, and the bell rings when it commits.
 
     Raises:
-        WebSocketCoreError: what the operation raised; it has written nothing.
+        WebSocketCoreError: whatever the operation raised. In that case nothing was written.
     """
     with transaction.atomic():
         work = Transaction()
@@ -107,11 +109,11 @@ def commit_now(operation: Operation[Result]) -> Result:
 
 
 def without_culprit(batch: Sequence[Entry], work: Batch, error: Exception) -> list[Sequence[Entry]]:
-    """What to commit one after the other instead of a batch that broke: what is before the operation that broke it,
-    that operation, what is after it. In order, since the events of a run are. Where nobody knows which one it was,
-    halves.
+    """Split a batch that failed into pieces, which are then committed one after the other.
 
-    One piece: there is nothing that could be left out.
+    The pieces are the operations before the one that broke the batch, that operation, and those after it. If it is not
+    known which operation broke the batch, the pieces are its two halves. The order is kept, because the events of a run
+    depend on it. A single piece means that the batch cannot be split: it has one operation, or its outcome is unclear.
     """
     if work.unclear is not None and not isinstance(error, IntegrityError):
         return [batch]  # it may be in the journal
@@ -127,7 +129,7 @@ def without_culprit(batch: Sequence[Entry], work: Batch, error: Exception) -> li
 
 
 def sift(entries: Iterable[Entry], broken: set[Hashable]) -> list[Entry]:
-    """Fail the entries whose time is over, and those of chains that are broken by that; the others remain."""
+    """Fail the entries that have waited for too long, and later entries of their chains. Return the others."""
     remaining = []
     for entry in entries:
         operation = entry.operation
@@ -141,7 +143,7 @@ def sift(entries: Iterable[Entry], broken: set[Hashable]) -> list[Entry]:
 
 
 def settle(batch: Sequence[Entry], results: Sequence[object]) -> None:
-    """Give each submitter its result, or raise it there, if it is an error."""
+    """Give each submitter its result. An error is raised in the submitter."""
     for entry, result in zip(batch, results, strict=True):
         if entry.future.done():
             continue

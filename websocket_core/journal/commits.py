@@ -1,10 +1,12 @@
-"""What the database knows of a journal's commits: whether a batch whose commit broke was written all the same.
+"""The database's record of a journal's commits. It tells whether a batch whose commit got no answer was written.
 
-Over a network nobody knows what became of a COMMIT that was never answered: it may have happened, it may never have
-arrived, and it may still be under way (a synchronous replica that is away, a disk that stalls, a proxy that holds the
-bytes back). So a journal has a row of its own, and the first statement of each of its transactions writes the batch's
-number there. Whoever tries a batch again waits in that statement until the earlier transaction has ended, one way or
-the other, and only then compares: there is no moment at which the answer can still change.
+Over a network, the outcome of an unanswered COMMIT is unknown. The commit may have happened, it may never have arrived,
+or it may still be in progress (a synchronous replica that is unreachable, a stalled disk, a proxy that delays the
+bytes).
+Each journal therefore has a row of its own, and the first statement of each transaction writes the batch's number to
+it.
+When a batch is retried, that statement blocks until the earlier transaction has ended, and only then compares the
+numbers. By that time the answer can no longer change.
 """
 
 from __future__ import annotations
@@ -19,21 +21,22 @@ from websocket_core.models import JournalCommit
 
 
 class RowGone(OperationalError):
-    """The journal's row was deleted while the journal was idle; the next attempt makes it anew."""
+    """The journal's row was deleted while the journal was idle. The next attempt creates it again."""
 
 
 class CommitMark:
-    """The row of one journal. Used in the writer's thread alone."""
+    """The row of one journal. Used only in the writer's thread."""
 
     def __init__(self) -> None:
-        self._journal_id = new_id()  # not the process's: it may have several journals, each with numbers of its own
+        self._journal_id = new_id()  # a process may have several journals, each with its own numbers
         self._made = False
 
     def make(self) -> None:
-        """See that the row is there, in a transaction of its own.
+        """Create the row, if necessary, in a separate transaction.
 
-        Were it made by the batch that needs it, a missing row could mean either that this batch was not written, or
-        that the row was deleted after it was.
+        If the batch's own transaction created the row, a missing row could mean two things: the batch was not written,
+        or
+        the row was deleted after the batch was written.
         """
         if not self._made:
             row = JournalCommit(journal_id=self._journal_id, batch=0, committed_at=datetime.now(UTC))
@@ -41,17 +44,17 @@ class CommitMark:
             self._made = True
 
     def take(self, number: int, *, unclear: bool) -> bool:
-        """Write the batch's number; the first statement of its transaction.
+        """Write the batch's number. This must be the first statement of the batch's transaction.
 
         Args:
-            unclear: an earlier commit of this batch was not answered.
+            unclear: an earlier commit of this batch got no answer.
 
         Returns:
-            Whether the batch is still to be written; `False`: it is in the journal.
+            `True` if the batch still has to be written, `False` if the journal already contains it.
 
         Raises:
-            RowGone: the row is missing; try again.
-            OutcomeUnknown: it is missing, and nothing else can tell what became of the earlier commit.
+            RowGone: the row is missing. The batch can be retried.
+            OutcomeUnknown: the row is missing, and nothing else can tell whether the earlier commit happened.
         """
         with connection.cursor() as cursor:
             cursor.execute(
@@ -66,4 +69,4 @@ class CommitMark:
         self._made = False
         if unclear:
             raise OutcomeUnknown
-        raise RowGone("the journal's row of commits was deleted")
+        raise RowGone("the journal's commit row was deleted")

@@ -1,13 +1,16 @@
 """The journal's epoch: a short text that changes when a backup is restored.
 
-`(thread_id, seq)` names an event for ever, but only in one history. After a restore the numbers since the backup are
-given out again, to other events, and a client that goes on from its cursor would keep a history that never was. So
-answers that position a client carry the epoch, and a client that comes back with a different one is told to begin anew.
+`(thread_id, seq)` identifies an event for ever, but only within one history. After a restore, the sequence numbers used
+since the backup are assigned again, to other events. A client that continued from its old cursor would then mix two
+histories. Answers that position a client therefore carry the epoch, and a client that returns with a different epoch is
+told to start again.
 
-A new epoch comes from `manage.py new_epoch`, and by itself where the database shows that it is another one than the
-epoch was recorded in. PostgreSQL does: a dump goes into another cluster, another database or other tables, and a
-server that recovers or takes over (and may lack the last commits) begins a new timeline. A SQLite file tells nothing:
-copies of the same history and of an older one look alike.
+`manage.py new_epoch` starts a new epoch. The journal also starts one by itself when it finds that the database is not
+the
+one in which the epoch was recorded. PostgreSQL makes this visible: a restored dump lives in another cluster, another
+database or other tables, and a server that recovers or takes over (and may lack the last commits) begins a new
+timeline.
+SQLite does not: copies of the current history and of an older one look alike.
 """
 
 from __future__ import annotations
@@ -29,26 +32,26 @@ log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
-_verified = threading.local()  # `.connection`: the one whose database was found to be that of the epoch
+_verified = threading.local()  # `.connection`: the last connection whose database was verified against the epoch
 
 
 async def with_epoch(function: Callable[..., T], *args: Any) -> tuple[str, T]:
-    """What a reading function finds, with the epoch in which that is true. One call to a database thread."""
+    """Return the epoch and the result of a reading function, which is valid in that epoch. Takes one database call."""
     epoch, found = await db.read(_with_epoch, function, args)
     return await db.write(settle) if epoch is None else epoch, found
 
 
 async def look() -> str:
-    """The epoch, after a look whether the database is still the one it was recorded in."""
+    """Return the epoch, after verifying that the database is still the one in which it was recorded."""
     epoch = await db.read(_read, True)
     return await db.write(settle) if epoch is None else epoch
 
 
 def settle(*, anew: bool = False) -> str:
-    """The epoch, written down where there is none yet, and a new one where the database is another one.
+    """Return the epoch. Record a first one if there is none, and a new one if the database has changed.
 
     Args:
-        anew: a new one whatever the database is.
+        anew: start a new epoch in any case.
     """
     first = JournalEpoch(epoch=new_id(), identity="{}", changed_at=timezone.now())
     with transaction.atomic():
@@ -56,7 +59,7 @@ def settle(*, anew: bool = False) -> str:
         row = JournalEpoch.objects.select_for_update().get()
         known, here = _decoded(row.identity), identity()
         if anew or _differ(known, here):
-            log.warning("this journal is another one than that of epoch %s: clients begin anew", row.epoch)
+            log.warning("the database is not that of epoch %s: a new epoch begins, and clients start again", row.epoch)
             row.epoch, row.changed_at = new_id(), timezone.now()
         row.identity = msgspec.json.encode(here if anew else known | here).decode()
         row.save()
@@ -64,7 +67,7 @@ def settle(*, anew: bool = False) -> str:
 
 
 def identity() -> dict[str, str]:
-    """What distinguishes this database from others, as far as the database says so."""
+    """Values that distinguish this database from others. Empty if the database provides none."""
     if connection.vendor != "postgresql":
         return {}
     found = _row(
@@ -80,7 +83,7 @@ def identity() -> dict[str, str]:
     except db.OUTAGE:
         raise
     except DatabaseError as error:
-        log.debug("this PostgreSQL does not tell its cluster: %s", error)
+        log.debug("this PostgreSQL does not reveal its cluster identifier: %s", error)
     return found
 
 
@@ -96,11 +99,11 @@ def _with_epoch(function: Callable[..., T], args: tuple[Any, ...]) -> tuple[str 
 
 
 def _read(verify: bool = False) -> str | None:
-    """The epoch. `None`: it has to be settled, in a thread that writes."""
+    """Return the epoch, or `None` if `settle` has to run in a thread that may write."""
     row = JournalEpoch.objects.values_list("epoch", "identity").first()
     if row is None:
         return None
-    # A restore breaks connections: a new one is looked at before it is believed.
+    # A restore breaks connections, so every new connection is verified before its epoch is trusted.
     if verify or getattr(_verified, "connection", None) is not connection.connection:
         if _differ(known := _decoded(row[1]), here := identity()) or here.keys() - known.keys():
             return None
@@ -109,7 +112,7 @@ def _read(verify: bool = False) -> str | None:
 
 
 def _differ(known: dict[str, str], here: dict[str, str]) -> bool:
-    """Whether two identities contradict each other; a part that one of them lacks is no contradiction."""
+    """Whether two identities contradict each other. A value that only one of them has is no contradiction."""
     return any(here[name] != known[name] for name in known.keys() & here.keys())
 
 

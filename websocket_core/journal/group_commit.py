@@ -1,8 +1,9 @@
-"""The journal: the one way events become true, and the only writer of what is delivered.
+"""The journal's queue and its group commit.
 
-Group commit without a timer: while one transaction is under way the next batch gathers. When idle, an event is
-committed at once; under load batches grow by themselves.
-One journal serves an event loop; the transactions of all loops of the process run in one thread (`db.writer`).
+Group commit needs no timer. While one transaction commits, new operations collect into the next batch. An idle journal
+commits an event at once; under load, batches grow by themselves.
+
+Each event loop has one journal. The transactions of all journals of a process run in one thread (`db.writer`).
 """
 
 from __future__ import annotations
@@ -35,11 +36,11 @@ log = logging.getLogger(__name__)
 Result = TypeVar("Result")
 
 OUTAGE = db.OUTAGE
-GATHER_TURNS = 4  # turns of the loop that a batch gathers for, at most
+GATHER_TURNS = 4  # the most iterations of the loop for which a batch collects operations
 
 
 class Journal:
-    """Takes operations, commits them in batches, rings the bell.
+    """Accepts operations, commits them in batches and rings the bell.
 
     Args:
         bell: rung after every commit.
@@ -49,22 +50,22 @@ class Journal:
         self._bell = bell
         self.own_transaction = OwnTransaction()
         self._checkpoints = Checkpoints()
-        self._numbers, self._mark = itertools.count(1), CommitMark()  # of batches, and the row that has the newest
-        self.given_up = 0  # operations that failed because the database was away for too long
+        self._numbers, self._mark = itertools.count(1), CommitMark()  # of batches, and the row with the latest
+        self.given_up = 0  # operations that failed because the database was unavailable for too long
         self._loop = asyncio.get_running_loop()
         self._queue: deque[Entry] = deque()
         self._chars = 0
         self._task: asyncio.Task[None] | None = None
-        self._parts: deque[Sequence[Entry]] = deque()  # of the batch under way; more than one when it was spoilt
-        self._room: deque[asyncio.Future[None]] = deque()  # who waits for a place in the queue, in order
+        self._parts: deque[Sequence[Entry]] = deque()  # of the current batch; more than one after an operation broke it
+        self._room: deque[asyncio.Future[None]] = deque()  # submitters that wait for a place in the queue, in order
 
     async def submit(self, operation: Operation[Result]) -> Result:
         """Commit an operation and return its result.
 
         Raises:
-            JournalUnavailable: the database was away for `JOURNAL_TIMEOUT` seconds; nothing was written.
-            RuntimeError: the caller is within a transaction of its own (`websocket_core.database.own_transaction`).
-            Exception: whatever the operation raised; then it has written nothing.
+            JournalUnavailable: the database was unavailable for `JOURNAL_TIMEOUT` seconds. Nothing was written.
+            RuntimeError: the caller has an open transaction (`websocket_core.database.own_transaction`).
+            Exception: whatever the operation raised. In that case it has written nothing.
         """
         await self.ready()
         return await self.post(operation)
@@ -73,16 +74,17 @@ class Journal:
         """Wait until an operation may be posted.
 
         Raises:
-            RuntimeError: as `submit`.
+            RuntimeError: the caller has an open transaction, as for `submit`.
         """
         await self.own_transaction.refuse()
         if self.full:
             await self.room()
 
     def post(self, operation: Operation[Result]) -> asyncio.Future[Result]:
-        """Queue an operation at once, whatever the queue's length.
+        """Queue an operation without waiting, even if the queue is full.
 
-        For those who cannot wait and are bounded by other means.
+        For callers that cannot wait and that limit their operations in another way. The future has the operation's
+        result.
         """
         future: asyncio.Future[Result] = self._loop.create_future()
         self._queue.append(Entry(operation, future, time.monotonic()))
@@ -92,7 +94,7 @@ class Journal:
         return future
 
     async def flush(self) -> None:
-        """Wait until everything queued so far is committed (or has failed), and rung."""
+        """Wait until everything queued so far is committed (or has failed) and the bell has rung for it."""
         while self._task is not None:
             await asyncio.wait([self._task])
         await self._bell.flush()
@@ -100,12 +102,12 @@ class Journal:
 
     @property
     def backlog(self) -> int:
-        """Operations that wait for their commit."""
+        """The number of operations that wait to be committed."""
         return len(self._queue)
 
     @property
     def full(self) -> bool:
-        """Whether who submits has to wait for a place."""
+        """Whether a submitter has to wait for a place in the queue."""
         return len(self._queue) >= conf.JOURNAL_QUEUE or self._chars >= conf.JOURNAL_QUEUE_CHARS or bool(self._room)
 
     async def room(self) -> None:
@@ -118,7 +120,7 @@ class Journal:
             await waiter
         except asyncio.CancelledError:
             if waiter.done() and not waiter.cancelled():
-                self._admit_waiters()  # our place goes to the next one
+                self._admit_waiters()  # pass this place on to the next waiter
             raise
 
     def _admit_waiters(self) -> None:
@@ -130,10 +132,11 @@ class Journal:
                 places -= 1
 
     async def _gather(self) -> None:
-        """Let those come who are on their way: as long as each turn of the loop brings more, wait for one more.
+        """Let operations that are about to arrive join the batch: wait as long as each turn of the loop brings more.
 
-        A burst (fifty agents whose tokens come together) is then one transaction, not three. An event that comes alone
-        waits for one turn of an idle loop, some microseconds.
+        A burst, such as fifty agents that produce tokens together, then becomes one transaction instead of three. A
+        single
+        event waits for one turn of an idle loop, which takes some microseconds.
         """
         for _ in range(GATHER_TURNS):
             before = len(self._queue)
@@ -163,20 +166,20 @@ class Journal:
                     for entry in batch:
                         entry.future.cancel()
                     raise
-                except Exception as error:  # a bug of ours; nobody may wait for ever because of it
+                except Exception as error:  # a bug in the journal must not leave a submitter waiting for ever
                     log.exception("the journal could not commit %d operations", len(batch))
                     settle(batch, [error] * len(batch))
                 self._admit_waiters()
         finally:
             self._task = None
-            if self._queue and not self._loop.is_closed():  # cancelled: nobody will come for the rest
+            if self._queue and not self._loop.is_closed():  # cancelled: nothing will commit the rest
                 for entry in self._queue:
                     entry.future.cancel()
                 self._queue.clear()
                 self._chars = 0
 
     async def _commit(self, batch: Sequence[Entry]) -> None:
-        """Commit a batch; when an operation spoils it, the rest without that one."""
+        """Commit a batch. If one operation breaks it, commit the others without that one."""
         self._parts.append(batch)
         try:
             while self._parts:
@@ -224,9 +227,11 @@ class Journal:
             except OutcomeUnknown:
                 raise
             except Exception as error:
-                # Another process made the same thing first (a run of the same name, in another thread): a second look
-                # finds it, and answers as if it had been there before. Or something broke around the commit: a second
-                # look finds out whether it happened.
+                # Either another process wrote the same thing first (a run with the same name, in another thread). A
+                # second
+                # attempt finds it and answers as if it had been there before. Or something broke around the commit. A
+                # second
+                # attempt finds out whether the commit happened.
                 alone = isinstance(error, IntegrityError) and (len(batch) == 1 or work.culprit is None)
                 if again or not (alone or work.unclear is not None):
                     raise
@@ -243,8 +248,9 @@ class Journal:
                 return
 
     def _give_up(self, batch: Sequence[Entry], *, unclear: bool) -> Sequence[Entry]:
-        """Fail what has waited for too long, in the batch that is stuck and in the queue behind it; returns what is
-        left of the batch. A batch whose commit is unclear stays: it may have happened.
+        """Fail entries that have waited for too long, in the current batch and in the queue. Return what is left.
+
+        A batch whose commit is unclear is kept whole, because the commit may have happened.
         """
         broken: set[Hashable] = set()
         left = batch if unclear else sift(batch, broken)

@@ -1,9 +1,8 @@
-"""Room in the database: how many bytes a user may store in a day and in a thread, and what becomes of a run for which
-there is none.
+"""Quotas: how many bytes a user may store per day and per thread, and how a run ends that exceeds them.
 
-Counted is what the journal and the runs store: encoded events, inputs, results, the arguments of approvals. A thread's
-bytes are written with its head; its user's day gets them when a run begins or ends, and when `settle_at` of them have
-gathered, so that an event costs no statement more.
+The count includes everything that the journal and the runs store: encoded events, inputs, results and the arguments of
+approvals. A thread's bytes are written together with its head. The user's day is updated when a run begins or ends, and
+whenever `settle_at` bytes have accumulated, so that an event needs no additional statement.
 """
 
 from __future__ import annotations
@@ -22,31 +21,35 @@ SETTLE_BYTES = 64 * 1024
 
 
 def size_of(text: str) -> int:
-    """Bytes of a text in UTF-8."""
+    """Length of a text in bytes of UTF-8."""
     return len(text) if text.isascii() else len(text.encode())
 
 
 def settle_at() -> int:
-    """How many bytes a thread may have that its user's day does not know of: a thousandth of the day at most."""
+    """How many bytes a thread may collect before its user's day counts them: at most a thousandth of the quota."""
     return min(SETTLE_BYTES, conf.BYTES_PER_USER_PER_DAY // 1024) if conf.BYTES_PER_USER_PER_DAY else SETTLE_BYTES
 
 
 def check(now: datetime, thread_bytes: int, day_bytes: int | None) -> None:
-    """Refuse what would take a thread or its user's day beyond the limits; both numbers are with it.
+    """Refuse bytes that would exceed the limit of a thread or of its user's day.
+
+    Args:
+        thread_bytes: bytes of the thread, including the new ones.
+        day_bytes: bytes of the user's day, including the new ones; `None` if the day is not locked.
 
     Raises:
-        QuotaExceeded: with `retry_after_ms` where waiting helps.
+        QuotaExceeded: with `retry_after_ms` if waiting helps.
     """
     if 0 < conf.BYTES_PER_THREAD < thread_bytes:
         raise QuotaExceeded(
-            f"This thread is full: it may take {_megabytes(conf.BYTES_PER_THREAD)}. Go on in a new thread, "
+            f"This thread is full. Its limit is {_megabytes(conf.BYTES_PER_THREAD)}. Continue in a new thread "
             "or delete this one."
         )
     if day_bytes is not None and 0 < conf.BYTES_PER_USER_PER_DAY < day_bytes:
         midnight = now.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0) + timedelta(days=1)
         raise QuotaExceeded(
-            f"You have stored {_megabytes(conf.BYTES_PER_USER_PER_DAY)} today, as much as one may in a day. "
-            "Go on after midnight UTC.",
+            f"Today's limit of {_megabytes(conf.BYTES_PER_USER_PER_DAY)} is reached. "
+            "You can continue after midnight UTC.",
             retry_after_ms=int((midnight - now).total_seconds() * 1000) + 1,
         )
 
@@ -56,18 +59,19 @@ def _megabytes(count: int) -> str:
 
 
 class Room(Protocol):
-    """What knows how much room there is: a transaction."""
+    """The part of a transaction that knows the quotas."""
 
     def require_room(self, row: ThreadRow, size: int) -> None:
-        """Raise `QuotaExceeded`, if so many bytes more are too many for the thread or its owner's day."""
+        """Raise `QuotaExceeded` if `size` more bytes exceed the limit of the thread or of its owner's day."""
 
 
 class RoomOfRun:
-    """Whether a run's events still find room. After the first that does not, no later one is written: an answer has no
-    holes, and a tool no end without a beginning.
+    """The quota as seen by one run. After the first refused event, every later one is refused too.
+
+    An answer therefore never has holes, and a tool never ends without having begun.
 
     Args:
-        closing: the run is about to end: what closes it always has room.
+        closing: the run is about to end. The events that close it always have room.
     """
 
     def __init__(self, *, closing: bool = False) -> None:
@@ -76,14 +80,14 @@ class RoomOfRun:
         self._error: QuotaExceeded | None = None
 
     def when_refused(self, callback: Callable[[QuotaExceeded], None]) -> None:
-        """Call this in the running event loop, once, when an event is refused."""
+        """Call `callback` once, in the running event loop, when an event is refused."""
         self._listener = (asyncio.get_running_loop(), callback)
 
     def require(self, transaction: Room, row: ThreadRow, size: int) -> None:
-        """Raise, before anything was written, if there is no room for so many bytes. In the writer's thread.
+        """Check that the quota has room for `size` more bytes. Runs in the writer's thread, before anything is written.
 
         Raises:
-            QuotaExceeded: there is none, or was none for an earlier event.
+            QuotaExceeded: there is no room, or there was none for an earlier event of the run.
         """
         if self._closing:
             return
@@ -96,6 +100,6 @@ class RoomOfRun:
             listener, self._listener = self._listener, None
             if listener is not None:
                 loop, callback = listener
-                with suppress(RuntimeError):  # the loop was closed meanwhile
+                with suppress(RuntimeError):  # the loop has been closed in the meantime
                     loop.call_soon_threadsafe(callback, error)
             raise

@@ -1,4 +1,4 @@
-"""Reading the journal. Synchronous functions for `db.read`; everything is looked up by user."""
+"""Functions that read the journal. They are synchronous, run through `db.read`, and always look rows up by user."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ _frames = msgspec.json.Decoder(_Frame)
 
 
 class Page(NamedTuple):
-    """Frames of one thread after a cursor, contiguous; `first_seq` is the oldest event that retention has left."""
+    """Frames of one thread after a cursor, without gaps. `first_seq` is the oldest event still stored."""
 
     frames: list[str]
     first_seq: int
 
 
 class Bounds(NamedTuple):
-    """Where a thread's events begin and end; `last_seq` is 0 for a thread that does not exist."""
+    """The first and last event of a thread. `last_seq` is 0 for a thread that does not exist."""
 
     first_seq: int
     last_seq: int
@@ -41,15 +41,15 @@ class Bounds(NamedTuple):
 
 
 class Welcome(NamedTuple):
-    """What a new connection has to know."""
+    """The positions at which a new connection starts."""
 
     heads: dict[ThreadKey, int]
-    complete: bool  # False: the user has more threads than `heads`; the others were last updated before `oldest`
+    complete: bool  # False: the user has more threads; those were last updated before `oldest`
     oldest: datetime | None
 
 
 def read_after(owner_id: str, thread_id: str, after: int, limit_chars: int) -> Page:
-    """Events after `after`, at most `PAGE_EVENTS` of them and about `limit_chars` (one at least)."""
+    """Events after `after`: at most `PAGE_EVENTS` and about `limit_chars` characters, but at least one event."""
     frames: list[str] = []
     chars, expected = 0, after + 1
     with connection.cursor() as cursor:
@@ -74,7 +74,7 @@ def read_after(owner_id: str, thread_id: str, after: int, limit_chars: int) -> P
 
 
 def bounds(owner_id: str, thread_ids: Sequence[str]) -> dict[str, Bounds]:
-    """First and last event of the user's threads; those that do not exist are absent."""
+    """First and last event of the user's threads. Threads that do not exist are missing from the result."""
     rows = Thread.objects.filter(owner_id=owner_id, thread_id__in=thread_ids).values_list(
         "thread_id", "first_seq", "last_seq", "updated_at"
     )
@@ -82,7 +82,7 @@ def bounds(owner_id: str, thread_ids: Sequence[str]) -> dict[str, Bounds]:
 
 
 def welcome(owner_id: str) -> Welcome:
-    """Heads of the user's threads as they are now."""
+    """The current heads of the user's most recent threads."""
     limit = conf.HEADS
     with connection.cursor() as cursor:
         cursor.execute(
@@ -92,17 +92,17 @@ def welcome(owner_id: str) -> Welcome:
         )
         rows = cursor.fetchall()
     heads = {(owner_id, row[0]): row[1] for row in rows}
-    # Of the same look: a second one would find a thread that has moved meanwhile, and a time after that of others.
+    # `oldest` comes from the same query. A second query could miss a thread that was updated between the two.
     return Welcome(heads, len(rows) < limit, _aware(rows[-1][2]) if rows else None)
 
 
 def _aware(value: datetime) -> datetime:
-    """SQLite's columns know no time zone; what is in them is UTC."""
+    """SQLite's columns have no time zone. Their values are UTC."""
     return value.replace(tzinfo=UTC) if value.tzinfo is None else value
 
 
 def head_before(owner_id: str, thread_id: str, moment: datetime) -> int:
-    """The head a thread had at `moment`."""
+    """The `last_seq` that a thread had at `moment`."""
     thread = Thread.objects.filter(owner_id=owner_id, thread_id=thread_id).first()
     if thread is None:
         return 0
@@ -111,13 +111,12 @@ def head_before(owner_id: str, thread_id: str, moment: datetime) -> int:
 
 
 def grammar_of(thread_pk: int, run_id: str, first_seq: int) -> RunGrammar:
-    """The tool calls and approvals of a run that has begun, those that are open and the ids of all, as the journal has
-    them.
+    """The tool calls and approvals of a run that has begun, both open and closed, as the journal has them.
 
-    A row that was damaged is left out: it must not keep its run open for ever.
+    A damaged row is skipped: it must not keep its run open for ever.
 
     Args:
-        first_seq: number of the run's first event; without it the thread's whole history would be read.
+        first_seq: number of the run's first event. It saves reading the thread's whole history.
     """
     grammar = RunGrammar()
     grammar.feed("agent_started", {})
@@ -128,15 +127,16 @@ def grammar_of(thread_pk: int, run_id: str, first_seq: int) -> RunGrammar:
 
 
 def moved_since(moment: datetime, owner_ids: Collection[str] | None = None) -> list[tuple[str, str, int]]:
-    """`(owner_id, thread_id, last_seq)` of the threads that moved since `moment`: the watchdog's question.
+    """Threads updated since `moment`, as `(owner_id, thread_id, last_seq)`. The watchdog calls this.
 
     Args:
-        owner_ids: whose threads; `None`: everybody's, which no process asks that serves some of an installation.
+        owner_ids: the users whose threads are read. `None` means all users; a process that serves only some of an
+            installation's users never asks for all.
     """
     columns, where = "owner_id, thread_id, last_seq", "FROM websocket_core_thread WHERE updated_at > %s"
     with connection.cursor() as cursor:
         if connection.vendor == "sqlite":
-            # It gives the interpreter's lock away for every row: it makes one of them all.
+            # SQLite releases the interpreter's lock for every row, so the query returns a single row.
             given: list[Any] = [connection.ops.adapt_datetimefield_value(moment)]
             if owner_ids is not None:
                 where += " AND owner_id IN (SELECT value FROM json_each(%s))"
@@ -154,7 +154,7 @@ def moved_since(moment: datetime, owner_ids: Collection[str] | None = None) -> l
 
 
 def threads_of(owner_id: str, limit: int, before: datetime | None) -> list[dict[str, Any]]:
-    """The user's threads, newest first, for `synced` (without the active run, which the run service knows)."""
+    """The user's threads, newest first, for `synced`."""
     threads = Thread.objects.filter(owner_id=owner_id, deleted_at=None)
     if before is not None:
         threads = threads.filter(updated_at__lt=before)

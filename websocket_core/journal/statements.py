@@ -1,8 +1,8 @@
-"""The journal's statements, for SQLite and PostgreSQL.
+"""The journal's SQL statements for SQLite and PostgreSQL.
 
-Written by hand because the ORM's object making costs two to three times as much as the rows themselves, and because
-few, large statements matter twice: every statement is a round trip on PostgreSQL, and on SQLite a moment in which the
-interpreter's lock is given away and has to be won back.
+They are written by hand because the ORM's objects cost two to three times as much as the rows themselves. Few, large
+statements matter for another reason: each statement is a round trip on PostgreSQL, and on SQLite it releases the
+interpreter's lock, which the thread then has to acquire again.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ class HeadRow(NamedTuple):
 
 
 class Position(NamedTuple):
-    """How far a thread has come whose run goes on."""
+    """How far a thread has come while its run goes on."""
 
     pk: int
     last_seq: int
@@ -47,41 +47,44 @@ class Position(NamedTuple):
 
 
 class Statements(Protocol):
-    """What the journal does to the database, inside the caller's transaction."""
+    """The statements of the journal. They run inside the caller's transaction."""
 
     commits_clearly: bool
-    """Whether a commit that fails has certainly not happened. Over a network nobody knows."""
+    """Whether a commit that failed has certainly not happened. Over a network this is unknown."""
 
     def lock_threads(self, keys: Sequence[tuple[str, str]], fresh: datetime) -> list[tuple[Any, ...]]:
-        """Rows of `THREAD_COLUMNS` of these `(owner_id, thread_id)`, locked in pk order, so that two writers never
-        wait for each other. The last column: was the thread updated after `fresh`?
+        """Lock the threads with these `(owner_id, thread_id)` and return their `THREAD_COLUMNS`.
+
+        Rows are locked in the order of their primary keys, so that two writers never deadlock. The last column tells
+        whether the thread was updated after `fresh`.
         """
 
     def insert_events(self, rows: Sequence[EventRow], now: datetime, actors: Mapping[int, str]) -> None:
         """Insert events.
 
         Args:
-            actors: place in `rows` → who caused that event. While it is empty, as it mostly is, the column costs
-                nothing: it is left to its default.
+            actors: index in `rows` → actor of that event. It is usually empty, and then the column keeps its default
+                and costs nothing.
         """
 
     def write_heads(self, rows: Sequence[HeadRow], now: datetime) -> None:
-        """Write the threads' heads back; `now` becomes their `updated_at`, each a microsecond after the one before.
+        """Write the heads of threads. `updated_at` becomes `now`, a microsecond later for each row.
 
-        `sync` pages by that time: of threads with the same one a page could show some, and no page the others.
+        `sync` pages by `updated_at`. If several threads had the same time, a page could end between them, and the next
+        page would skip the rest.
         """
 
     def write_positions(self, rows: Sequence[Position]) -> None:
-        """Write positions back alone, of threads whose run goes on and whose time is fresh enough.
+        """Write only the positions of threads whose run goes on and whose `updated_at` is recent enough.
 
-        No index has to be changed for that: half the work, and on PostgreSQL a row that stays on its page.
+        This changes no index. It is half the work, and on PostgreSQL the row stays on its page.
         """
 
     def lock_days(self, owner_ids: Sequence[str], day: int) -> list[tuple[str, int]]:
-        """Lock the days of these users, in this order; `(owner_id, bytes)` of each. What is missing is made."""
+        """Lock the days of these users in this order. Create missing ones. Return `(owner_id, bytes)` of each."""
 
     def write_days(self, rows: Sequence[tuple[str, int]]) -> None:
-        """Write `(owner_id, bytes)` back."""
+        """Write `(owner_id, bytes)` for each user."""
 
 
 def statements() -> Statements:
@@ -90,7 +93,7 @@ def statements() -> Statements:
 
 
 def has_ended(thread_pk: int, run_id: str) -> bool:
-    """Whether a run has its terminal event (the partial index of the constraint answers)."""
+    """Whether a run has its terminal event. The constraint's partial index answers this."""
     with connection.cursor() as cursor:
         cursor.execute(
             "SELECT 1 FROM websocket_core_event WHERE thread_id = %s AND run_id = %s "
@@ -101,7 +104,7 @@ def has_ended(thread_pk: int, run_id: str) -> bool:
 
 
 def pairs_of(thread_pk: int, run_id: str, first_seq: int) -> list[tuple[str, str]]:
-    """`(event_type, frame)` of what opens and closes tools and approvals in a run, in order (by a partial index)."""
+    """`(event_type, frame)` of the events that open or close a run's tools and approvals, in order. Uses an index."""
     with connection.cursor() as cursor:
         cursor.execute(
             "SELECT event_type, frame FROM websocket_core_event WHERE thread_id = %s AND run_id = %s AND seq >= %s "
@@ -113,28 +116,27 @@ def pairs_of(thread_pk: int, run_id: str, first_seq: int) -> list[tuple[str, str
 
 
 def _pieces(rows: Sequence[Any]) -> Iterator[Sequence[Any]]:
-    """Cut rows into pieces of a few sizes, so that the number of different statements (and thus of prepared ones)
-    stays small.
-    """
+    """Cut rows into pieces of a few fixed sizes, so that there are few different statements to prepare."""
     position = 0
     for size in (256, 64, 16):
         while len(rows) - position >= size:
             yield rows[position : position + size]
             position += size
-    if position < len(rows):  # fifteen sizes more; a statement each would cost more than preparing them once
+    if position < len(rows):  # at most fifteen further sizes: preparing them is cheaper than one statement per row
         yield rows[position:]
 
 
 class _SQLite:
-    """SQLite through its own cursor.
+    """SQLite, through its own cursor.
 
-    Django's wrapper rewrites the placeholders of every call. The transaction is IMMEDIATE: it has the lock.
+    Django's wrapper rewrites the placeholders of every call. The transaction is IMMEDIATE, so it already holds the
+    lock.
     """
 
     commits_clearly = True
 
     def lock_threads(self, keys: Sequence[tuple[str, str]], fresh: datetime) -> list[tuple[Any, ...]]:
-        execute = connection.connection.execute  # looked up once: Django finds the thread's connection anew each time
+        execute = connection.connection.execute  # looked up once: Django finds the connection anew each time
         moment = _sqlite_moment(fresh)
         rows: list[tuple[Any, ...]] = []
         for piece in _pieces(keys):
@@ -170,23 +172,23 @@ class _SQLite:
 
 
 def _with_actors(rows: Sequence[EventRow], actors: Mapping[int, str]) -> list[tuple[Any, ...]]:
-    """The rows with whoever caused them as their first column."""
+    """The rows with their actor as the first column."""
     return [(actors.get(place, ""), *row) for place, row in enumerate(rows)]
 
 
 def _moments(now: datetime, count: int) -> Iterator[datetime]:
-    """Different ones, a microsecond apart: see `Statements.write_heads`."""
+    """Distinct times, a microsecond apart; see `Statements.write_heads`."""
     return (now + timedelta(microseconds=number) for number in range(count))
 
 
 def _sqlite_moment(now: datetime) -> str:
-    """As Django's SQLite backend stores a moment (UTC, without zone)."""
+    """A time as Django's SQLite backend stores it: in UTC, without a zone."""
     return str(now.replace(tzinfo=None))
 
 
 @lru_cache
 def _sqlite_select(count: int) -> str:
-    # A join, in this order, which CROSS demands: `(owner_id, thread_id) IN (VALUES …)` reads the whole table.
+    # CROSS fixes the order of the join. With `(owner_id, thread_id) IN (VALUES …)`, SQLite reads the whole table.
     values = ",".join(["(?,?)"] * count)
     return (
         f"WITH wanted(owner, name) AS (VALUES {values}) SELECT {THREAD_COLUMNS.format(fresh='?')} "
@@ -196,7 +198,7 @@ def _sqlite_select(count: int) -> str:
 
 @lru_cache
 def _sqlite_insert(count: int, actors: bool) -> str:
-    # The moment is the first parameter, and the last column of every row; a bare `?` is the next one after it.
+    # The time is the first parameter and the last column of every row. A bare `?` is the next parameter after it.
     columns, rest = (f"actor_id, {EVENT_COLUMNS}", "?,?,?,?,?,?1") if actors else (EVENT_COLUMNS, "?,?,?,?,?1")
     return f"INSERT INTO websocket_core_event ({columns}) VALUES (?2,{rest}){f',(?,{rest})' * (count - 1)}"
 
@@ -228,7 +230,7 @@ def _sqlite_days(count: int) -> str:
     return f"INSERT INTO websocket_core_ownerday (owner_id, day, bytes) VALUES {values} {_ON_CONFLICT}"
 
 
-# A day that is over begins at 0 again; a process whose clock is behind counts in the newer day.
+# When a new day begins, the count restarts at 0. A process whose clock is behind counts towards the newer day.
 _ON_CONFLICT = (
     "ON CONFLICT (owner_id) DO UPDATE SET "
     "bytes = CASE WHEN websocket_core_ownerday.day < excluded.day THEN 0 ELSE websocket_core_ownerday.bytes END, "
@@ -238,7 +240,7 @@ _ON_CONFLICT = (
 
 
 class _PostgreSQL:
-    """PostgreSQL takes whole columns as arrays: one statement and one plan for any number of rows."""
+    """PostgreSQL accepts whole columns as arrays: one statement and one plan serve any number of rows."""
 
     commits_clearly = False
 

@@ -1,4 +1,4 @@
-"""A thread as a transaction of the journal has it: its row, locked."""
+"""A thread's row, locked in a transaction of the journal."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ from websocket_core.errors import LeaseLostError
 
 
 class Lease(Protocol):
-    """The right to write events of a run: as long as the thread has no larger fencing token."""
+    """The right to write events of a run. It is valid until the thread has a larger fencing token."""
 
     @property
     def run_id(self) -> str:
-        """Whose it is."""
+        """The run that holds the lease."""
 
     @property
     def fence(self) -> int | None:
-        """The fencing token. `None` is the token of no lease."""
+        """The fencing token. `None` outside a leased run."""
 
 
 class ThreadRow:
@@ -56,17 +56,17 @@ class ThreadRow:
         self.pk, self.owner_id, self.thread_id, self.title = pk, owner_id, thread_id, title
         self.last_seq, self.active_run_id, self.fence, self.deleted = last_seq, active_run_id, fence, deleted
         self.stored, self.uncounted = stored, uncounted  # see `models.Thread`
-        self.fresh = fresh  # its `updated_at` is no older than `STAMP_EVERY`
-        self.moved = False  # its `last_seq` and bytes have to be written
-        self.dirty = False  # all of its head has to be written, with the time
-        # (index of the last event, run, stream, its text) when that was a delta
+        self.fresh = fresh  # its `updated_at` is at most `STAMP_EVERY` old
+        self.moved = False  # `last_seq` and the bytes have to be written
+        self.dirty = False  # the whole head has to be written, with `updated_at`
+        # (index of the last event, run, stream, its text) if that event was a delta
         self.tail: tuple[int, str, str, str] | None = None
 
     def require(self, lease: Lease) -> None:
-        """Raise, if the thread's place is not this lease's any more.
+        """Check that the lease still holds the thread.
 
         Raises:
-            LeaseLostError: another run has the place, or this run under a newer lease, or nobody.
+            LeaseLostError: the thread has no active run, another one, or the same one under a newer lease.
         """
         if self.fence != lease.fence or self.active_run_id != lease.run_id:
             raise LeaseLostError()

@@ -1,8 +1,8 @@
 """One transaction of the journal: operations of many runs, applied together.
 
-Everything that must be true together is written together: the events, the head of their thread, and the state of their
-run. An operation sees the threads it named, locked; it raises before it writes, so that a refused operation leaves
-nothing behind for the others of its batch.
+Everything that must be consistent is written together: the events, the head of their thread and the state of their run.
+An operation sees the threads that it named, locked. It raises before it writes, so that a refused operation leaves
+nothing behind for the other operations of its batch.
 """
 
 from __future__ import annotations
@@ -31,21 +31,21 @@ log = logging.getLogger(__name__)
 Result = TypeVar("Result", covariant=True)
 
 JOIN_LIMIT = 8 * 1024  # characters up to which consecutive deltas become one event
-# A thread's `updated_at` may be this much behind its last event while a run goes on: writing it means two indexes.
+# During a run, a thread's `updated_at` may lag its last event by this much: writing it changes two indexes.
 STAMP_EVERY = timedelta(seconds=1)
 
 
 class Operation(Generic[Result]):
-    """Something to do in one of the journal's transactions, in which other people's operations are, too.
+    """Work for one of the journal's transactions, which it shares with the operations of other users.
 
-    `threads` names the threads it needs, `creates` whether missing ones are made. `apply` returns the result that the
-    submitter gets. What no database can keep is refused by the constructor (`stored_text`), so that it is its author's
-    error and nobody else's.
+    `threads` names the threads that the operation needs, and `creates` says whether missing ones are created. `apply`
+    returns the result for the submitter. The constructor refuses texts that no database can store (`stored_text`), so
+    that the error reaches the author and no other operation of the batch.
     """
 
     __slots__ = ("creates", "patient", "size", "threads")
-    # Applied in a savepoint of its own: whatever breaks in it then costs the others nothing. Two statements more, so
-    # not for what every run has many of.
+    # Whether the operation is applied in a savepoint of its own, so that a failure in it does not affect the others.
+    # This takes two more statements, which is too much for operations that a run has many of.
     apart: ClassVar[bool] = False
 
     def __init__(
@@ -53,47 +53,47 @@ class Operation(Generic[Result]):
     ) -> None:
         self.threads = threads
         self.creates = creates
-        self.patient = patient  # waits for the database as long as the process lives
-        self.size = size  # characters it holds in memory, about
+        self.patient = patient  # never given up: waits for the database as long as the process lives
+        self.size = size  # approximate number of characters that it holds in memory
 
     @property
     def settles(self) -> bool:
-        """Whether it needs the days of its threads' users, locked and with every byte in them."""
+        """Whether the days of its threads' users must be locked and include every uncounted byte."""
         return False
 
     @property
     def chain(self) -> Hashable | None:
-        """What must have no holes: when an operation is given up, the later ones of its chain are, too."""
+        """What must have no holes: when an operation is given up, the later operations of its chain fail too."""
         return None
 
     def apply(self, transaction: Transaction) -> Result | WebSocketCoreError:
-        """Do it. Raise before the first write, or not at all.
+        """Apply the operation. It must raise before its first write or not at all.
 
         Returns:
-            the submitter's result; an error, where what was written stands and the submitter gets that error.
+            The submitter's result. If it is an error, what was written stays, and the error is raised in the submitter.
         """
         raise NotImplementedError
 
 
 class Transaction:
-    """The state of a transaction under way. Lives in the writer's thread, inside `atomic()`."""
+    """The state of a transaction in progress. Lives in the writer's thread, inside `atomic()`."""
 
     def __init__(self) -> None:
         self.now = datetime.now(UTC)
         self.stamp = events.timestamp(self.now)
         self.rows: dict[ThreadKey, ThreadRow] = {}
-        self.written: list[Written] = []  # in order: what the bell rings with
-        self.at_end: list[Callable[[], None]] = []  # what can only be judged when every operation was applied
-        self._events: list[EventRow] = []  # one for one with `written`
-        self._actors: dict[int, str] = {}  # place in `_events` → who caused it; people cause few of them
+        self.written: list[Written] = []  # in order: the events to ring the bell for
+        self.at_end: list[Callable[[], None]] = []  # checks that need every operation to be applied first
+        self._events: list[EventRow] = []  # each element belongs to the same index of `written`
+        self._actors: dict[int, str] = {}  # index in `_events` → actor of the event; most events have none
         self._flushed = 0
-        self._over: set[tuple[int, str]] = set()  # (thread, run) that had their terminal event
+        self._over: set[tuple[int, str]] = set()  # (thread, run) that have their terminal event
         self._going: set[tuple[int, str]] = set()  # those known to have had none before this transaction
-        self._days: dict[str, int] = {}  # user → bytes of today, where that is locked; with all that is uncounted here
+        self._days: dict[str, int] = {}  # user → bytes of today including uncounted ones, if the day is locked
         self._sql = statements()
 
     def lock(self, operations: Sequence[Operation[object]]) -> None:
-        """Lock every thread the operations name; make those that are missing and wanted."""
+        """Lock every thread that the operations name. Create the missing ones that an operation wants."""
         wanted: dict[ThreadKey, bool] = {}
         sizes: dict[ThreadKey, int] = {}
         settling: set[str] = set()
@@ -106,7 +106,7 @@ class Transaction:
         if not wanted:
             return
         self._load(list(wanted))
-        # Sorted: two processes that make the same threads in the same moment wait for each other's rows, too.
+        # Sorted, so that two processes that create the same threads at the same time do not deadlock.
         if missing := sorted(key for key, creates in wanted.items() if creates and key not in self.rows):
             Thread.objects.bulk_create(
                 [
@@ -119,9 +119,7 @@ class Transaction:
         self._lock_days(settling, sizes)
 
     def _lock_days(self, settling: set[str], sizes: Mapping[ThreadKey, int]) -> None:
-        """Lock the days of users who need it: after all threads, in order, so that two writers never wait for each
-        other.
-        """
+        """Lock the days of users that need it: after all threads and in order, so that two writers never deadlock."""
         limit = quota.settle_at()
         users = settling | {key[0] for key, row in self.rows.items() if row.uncounted + sizes.get(key, 0) >= limit}
         if users:
@@ -136,13 +134,13 @@ class Transaction:
             self.rows[row.owner_id, row.thread_id] = row
 
     def apply(self, operation: Operation[Result]) -> Result | Exception:
-        """Apply an operation, in a savepoint of its own if it wants that.
+        """Apply an operation, in a savepoint of its own if it asks for one.
 
         Returns:
-            its result, or the error that it raised and that has left nothing behind.
+            Its result, or the error that it raised. An error has left nothing behind.
 
         Raises:
-            Exception: what it raised, where only the whole transaction can be undone.
+            Exception: whatever it raised, if only the whole transaction can be rolled back.
         """
         try:
             return self._apply_apart(operation) if operation.apart else operation.apply(self)
@@ -160,7 +158,7 @@ class Transaction:
                 raise
             except Exception as error:
                 before.restore()
-                # Another process made the same thing first: a second look finds it.
+                # Another process wrote the same thing first: a second attempt finds it.
                 if last or not isinstance(error, IntegrityError):
                     log.exception("%s failed; it has written nothing", type(operation).__name__)
                     return error
@@ -170,7 +168,7 @@ class Transaction:
         """A locked thread.
 
         Raises:
-            NotFound: there is no such thread of this user.
+            NotFound: the user has no such thread.
         """
         try:
             return self.rows[key]
@@ -178,16 +176,16 @@ class Transaction:
             raise NotFound("There is no such thread.") from None
 
     def require_room(self, row: ThreadRow, size: int) -> None:
-        """Raise, if so many bytes more are too many for the thread or its user's day.
+        """Check that `size` more bytes do not exceed the limit of the thread or of its user's day.
 
         Raises:
-            QuotaExceeded: they are.
+            QuotaExceeded: they do.
         """
         day = self._days.get(row.owner_id)
         quota.check(self.now, row.stored + size, None if day is None else day + size)
 
     def count(self, row: ThreadRow, size: int) -> None:
-        """So many bytes more are stored for a thread (or fewer, when it is negative)."""
+        """Count `size` more bytes for a thread. A negative size counts fewer."""
         row.stored += size
         row.uncounted += size
         row.moved = True
@@ -195,9 +193,9 @@ class Transaction:
             self._days[row.owner_id] += size
 
     def append(self, row: ThreadRow, run_id: str, event_type: str, data: str) -> int:
-        """Give the event its number and its final text.
+        """Give the event its number and its final text. Returns the number.
 
-        Who appends says `row.dirty`, too, if more than the number has changed, or the time has to be right.
+        The caller also sets `row.dirty` if more than the number has changed or if `updated_at` must be exact.
         """
         row.last_seq = seq = row.last_seq + 1
         row.tail = None
@@ -210,18 +208,20 @@ class Transaction:
         return seq
 
     def name_actor(self, actor_id: str) -> None:
-        """Say who caused the event that was appended last."""
+        """Set the actor of the event that was appended last."""
         self._actors[len(self._events) - 1] = actor_id
 
     def append_delta(self, row: ThreadRow, run_id: str, event_type: str, stream: str, delta: str) -> int:
-        """Append to the event before it, when that is a delta of the same stream in this transaction, else as an
-        event of its own.
+        """Append a delta. Join it to the previous event if that is a delta of the same stream in this transaction.
+
+        Returns:
+            The `seq` of the event that has the delta.
         """
         tail = row.tail
         if tail is not None and tail[1] == run_id and tail[2] == stream and len(tail[3]) + len(delta) <= JOIN_LIMIT:
             index, text = tail[0], tail[3] + delta
             pk, seq, _, kind, before = self._events[index]
-            if kind == event_type:  # a thought and a message may bear the same id
+            if kind == event_type:  # a thought and a message may have the same id
                 frame = events.frame(kind, row.thread_id, run_id, seq, self.stamp, _delta_data(kind, stream, text))
                 self.count(row, size_of(frame) - size_of(before))
                 self._events[index] = (pk, seq, run_id, kind, frame)
@@ -235,15 +235,15 @@ class Transaction:
     def is_over(self, row: ThreadRow, run_id: str) -> bool:
         """Whether the run has its terminal event."""
         key = (row.pk, run_id)
-        if key not in self._over and key not in self._going:  # the thread is locked: one question is enough
+        if key not in self._over and key not in self._going:  # the thread is locked, so the answer cannot change
             over = has_ended(row.pk, run_id)
             (self._over if over else self._going).add(key)
         return key in self._over
 
     def flush(self) -> None:
-        """Write events and heads.
+        """Write events and heads. Called once, at the end.
 
-        Called once at the end; operations that read event rows call `flush_events` before.
+        An operation that reads event rows calls `flush_events` first.
         """
         self.flush_events()
         heads, positions, days = [], [], {}
@@ -265,17 +265,17 @@ class Transaction:
             last()
 
     def flush_events(self) -> None:
-        """Write the events gathered so far, so that they can be read in this transaction."""
+        """Write the events collected so far, so that this transaction can read them."""
         if self._flushed < len(self._events):
             first, self._flushed = self._flushed, len(self._events)
             actors = {place - first: actor_id for place, actor_id in self._actors.items() if place >= first}
             self._sql.insert_events(self._events[first:], self.now, actors)
             for row in self.rows.values():
-                row.tail = None  # what is written cannot be joined to any more
+                row.tail = None  # a delta cannot join an event that is already written
 
 
 class _Before:
-    """What a transaction knew before an operation, to go back to it."""
+    """The state of a transaction before an operation, so that it can be restored."""
 
     def __init__(self, transaction: Transaction, operation: Operation[object]) -> None:
         self._transaction = transaction

@@ -1,5 +1,5 @@
-"""What is deleted: threads by their users (`removal.py`), and everything that is older than it is kept (`pruning.py`).
+"""Deletion: threads that their users delete (`removal.py`), and rows older than the retention period (`pruning.py`).
 
-Always in pages, each a short transaction, beside the traffic. Applications above register what of theirs is kept for a
-time, too. The room knows the models and the database; it needs nothing of the journal.
+Both delete in pages, each in a short transaction, so that traffic continues. Applications above register their own rows
+that expire. This room imports the models and the database, and nothing of the journal.
 """

@@ -1,7 +1,9 @@
-"""Retention: what is older than it is deleted, page by page, beside the traffic.
+"""Retention: deletes rows older than the retention period, page by page, while traffic continues.
 
-A cursor behind what is left is answered `cursor_expired`. Other applications say by `register` what of theirs is kept
-no longer either; the kinds are taken in the order of their registration, so that what needs others gone comes late.
+A cursor that points before the oldest remaining event is answered with `cursor_expired` (wire-protocol.md, "Delivery
+promise"). Other applications call `register` for their own rows. Kinds are pruned in the order of registration, so a
+kind
+that depends on others being gone comes after them.
 """
 
 from __future__ import annotations
@@ -33,24 +35,24 @@ from websocket_core.retention.removal import PAGE, PAUSE
 
 log = logging.getLogger(__name__)
 
-SCAN = 5000  # events looked at with one query
-JOURNAL_IDLE = timedelta(days=1)  # longer than any commit takes that is answered at all
+SCAN = 5000  # events read with one query
+JOURNAL_IDLE = timedelta(days=1)  # longer than any commit can take
 
 
 class StoredBytes(Func):
-    """Bytes of a text column."""
+    """Number of bytes of a text column."""
 
     function = "OCTET_LENGTH"
     output_field = BigIntegerField()
 
     def as_sqlite(self, compiler: Any, connection: Any, **more: Any) -> Any:
-        """Older versions of SQLite have no such function."""
+        """Older versions of SQLite lack `OCTET_LENGTH`."""
         return self.as_sql(compiler, connection, template="LENGTH(CAST(%(expressions)s AS BLOB))", **more)
 
 
 @dataclass(frozen=True)
 class OldEvents:
-    """What a scan has found: the newest old event of each thread, and how many old ones there are."""
+    """The result of a scan: the newest old event of each thread, and the number of old events."""
 
     last_seq: dict[int, int]
     count: int
@@ -58,12 +60,13 @@ class OldEvents:
 
 @dataclass(frozen=True)
 class Kind:
-    """Something that is kept for as long as events are.
+    """A kind of row that is kept as long as events are.
 
     Attributes:
-        name: for people, in the plural.
-        rows: those from before a moment. The second argument: count also what is due once the old events are gone.
-        drop: deletes those rows of a page that are due still, in the transaction it is called in.
+        name: a plural for people to read.
+        rows: returns the rows from before a time. If the second argument is true, they include rows that can be deleted
+            only once the old events are gone.
+        drop: deletes those rows of a page that are still due. It is called inside a transaction.
     """
 
     name: str
@@ -75,20 +78,20 @@ _kinds: list[Kind] = []
 
 
 def register(kind: Kind) -> None:
-    """Have retention look after a kind of rows, too."""
+    """Add a kind of row to retention."""
     if all(kind.name != known.name for known in _kinds):
         _kinds.append(kind)
 
 
 def kinds() -> list[Kind]:
-    """Everything beside events that is kept for a time."""
+    """Every kind of row, other than events, that expires."""
     return [*_OWN, *_kinds]
 
 
 def old_events(before: datetime) -> OldEvents:
-    """The events from before a moment, of threads in which no run is active.
+    """The events from before a time, of threads without an active run.
 
-    Primary keys grow with time, so the scan ends at the first page of newer ones.
+    Primary keys grow with time, so the scan ends at the first page of newer events.
     """
     found: dict[int, int] = {}
     counts: dict[int, int] = {}
@@ -114,11 +117,12 @@ def old_events(before: datetime) -> OldEvents:
 
 
 def prune_events(before: datetime, old: OldEvents | None = None) -> Iterator[int]:
-    """Delete events from before a moment, oldest first; yields how many were deleted, page by page of each thread.
+    """Delete the events from before a time, oldest first. Yields the number of deleted events after each page.
 
-    The events of a thread whose run is active stay: what is open in it must be found if its worker dies. A page's
-    deletion and the thread's new `first_seq` are one transaction, so no reader sees a gap, and nobody's events wait
-    for longer than for a page.
+    Events of a thread with an active run are kept: if the worker dies, the run's open tools and approvals must be
+    found.
+    A page's deletion and the thread's new `first_seq` are one transaction. Readers therefore see no gap, and events
+    wait for one page at most.
     """
     for thread_pk, last_seq in (old or old_events(before)).last_seq.items():
         while deleted := _prune_page(thread_pk, last_seq):
@@ -147,9 +151,9 @@ def _prune_page(thread_pk: int, last_seq: int) -> int:
 
 
 def prune_kind(kind: Kind, before: datetime) -> Iterator[int]:
-    """Delete what of a kind is due, page by page; yields how many rows of each page could be deleted.
+    """Delete the due rows of a kind, page by page. Yields the number of rows deleted from each page.
 
-    A row that cannot be deleted (another application protects something of it) costs only itself: it is logged.
+    A row that cannot be deleted, for example because another application protects it, is logged and skipped.
     """
     due = kind.rows(before, False).order_by("pk")
     page = list(due.values_list("pk", flat=True)[:PAGE])
@@ -160,7 +164,7 @@ def prune_kind(kind: Kind, before: datetime) -> Iterator[int]:
 
 
 def _drop(kind: Kind, pks: Sequence[Any], before: datetime) -> int:
-    """Delete rows of a kind in one transaction; when one of them makes it fail, each half in one of its own."""
+    """Delete rows of a kind in one transaction. If that fails, delete each half in a transaction of its own."""
     try:
         with transaction.atomic():
             if kind.drop is None:
@@ -173,24 +177,24 @@ def _drop(kind: Kind, pks: Sequence[Any], before: datetime) -> int:
         if len(pks) > 1:
             middle = len(pks) // 2
             return _drop(kind, pks[:middle], before) + _drop(kind, pks[middle:], before)
-        log.exception("%s: row %s cannot be deleted; the others go on", kind.name, pks[0])
+        log.exception("%s: row %s cannot be deleted; it is skipped", kind.name, pks[0])
         return 0
     return len(pks)
 
 
 def _commits(before: datetime, ahead: bool) -> QuerySet[Any]:
-    # A journal that is idle makes its row anew; one whose commit is not answered yet must find it.
+    # An idle journal creates its row again. A journal whose commit is still unanswered must find its row.
     return JournalCommit.objects.filter(committed_at__lt=min(before, timezone.now() - JOURNAL_IDLE))
 
 
 def _days(before: datetime, ahead: bool) -> QuerySet[Any]:
-    # Yesterday's stays: some process's clock may be behind.
+    # Yesterday is kept, because the clock of a process may be behind.
     return OwnerDay.objects.filter(day__lt=min(before, timezone.now() - timedelta(days=1)).toordinal())
 
 
 _OWN = (
     Kind("connections", lambda before, ahead: Connection.objects.filter(disconnected_at__lt=before)),
-    # Those whose connections are all gone: deleting a process deletes its connections.
+    # Only without connections: deleting a process would delete its connections.
     Kind("processes", lambda before, ahead: Process.objects.filter(stopped_at__lt=before, connections=None)),
     Kind("tickets", lambda before, ahead: Ticket.objects.filter(expires_at__lt=before)),
     Kind(

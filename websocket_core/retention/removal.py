@@ -1,8 +1,9 @@
-"""How a thread is deleted: taken from its user in one short transaction, emptied in pages afterwards.
+"""Deletes a thread: takes it from its user in one short transaction, then deletes its contents in pages.
 
-The old row keeps everything that points to it and belongs to nobody any more, so whatever asks by user and name finds
-nothing of it. A new row has the name and goes on counting, since `(thread_id, seq)` names an event for ever. Whoever
-empties the old one may die between two pages: the next process that looks goes on.
+The old row keeps everything that points to it, but no longer belongs to a user, so a query by user and thread name
+finds
+nothing of it. A new row takes over the name and continues the numbering, because `(thread_id, seq)` identifies an event
+for ever. If a process dies between two pages, the next process to look continues the work.
 """
 
 from __future__ import annotations
@@ -21,16 +22,16 @@ from websocket_core.process.background import ForEach, Outage, repeat
 log = logging.getLogger(__name__)
 
 PAGE = 500  # rows that one transaction deletes
-AT_ONCE = 1000  # deleted threads that one question finds
-PAUSE = 0.01  # seconds between two pages, so that those who wait for the database have their turn
+AT_ONCE = 1000  # deleted threads that one query returns
+PAUSE = 0.01  # seconds between two pages, so that others can use the database
 
 _each = ForEach(log, "removing the deleted thread")
 
 
 def take_away(thread: Thread) -> None:
-    """Take a thread from its user. Call it in a transaction, with the thread's row locked and no run of it open."""
+    """Take a thread from its user. Must be called in a transaction, with the thread's row locked and no run open."""
     owner_id, thread_id, now = thread.owner_id, thread.thread_id, timezone.now()
-    # A slash: no user's thread can have such a name.
+    # The slash keeps users' threads out of the way: their names cannot contain one.
     Thread.objects.filter(pk=thread.pk).update(owner_id=NOBODY, thread_id=f"deleted/{thread.pk}", deleted_at=now)
     thread.pk, thread._state.adding = None, True
     thread.owner_id, thread.thread_id, thread.title = owner_id, thread_id, ""
@@ -39,24 +40,24 @@ def take_away(thread: Thread) -> None:
 
 
 def deleted_threads(after: int = 0) -> list[int]:
-    """Primary keys of deleted threads that still have rows, in order, `AT_ONCE` of them at most.
+    """Primary keys of deleted threads that still have rows, in order, at most `AT_ONCE`.
 
     Args:
-        after: only those with a greater key.
+        after: return only greater keys.
     """
     rows = Thread.objects.filter(owner_id=NOBODY, pk__gt=after)
     return list(rows.order_by("pk").values_list("pk", flat=True)[:AT_ONCE])
 
 
 def remove_page(thread_pk: int) -> bool:
-    """Delete a page of what a deleted thread has left; returns whether there may be more."""
+    """Delete one page of a deleted thread's rows. Returns whether there may be more."""
     with transaction.atomic():
-        # Locked: processes that do this at the same time take a thread each.
+        # Rows locked by another process are skipped, so that several processes each take a different thread.
         threads = Thread.objects.select_for_update(skip_locked=connection.features.has_select_for_update_skip_locked)
         thread = threads.filter(pk=thread_pk, owner_id=NOBODY).first()
         if thread is None:
             return False
-        for relation in Thread._meta.related_objects:  # events, and whatever other applications keep of a thread
+        for relation in Thread._meta.related_objects:  # events, and rows of other applications
             rows = relation.related_model._base_manager.filter(**{relation.field.name: thread})
             if page := list(rows.values_list("pk", flat=True)[:PAGE]):
                 rows.filter(pk__in=page).only("pk").delete()
@@ -66,12 +67,12 @@ def remove_page(thread_pk: int) -> bool:
 
 
 async def remove_deleted(seconds: float = float("inf")) -> None:
-    """Empty deleted threads, page by page, for about so long at most.
+    """Empty deleted threads, page by page, for about `seconds` at most.
 
-    A thread that cannot be removed (another application protects something of it) is logged once and passed over.
+    A thread that cannot be removed, for example because another application protects it, is logged once and skipped.
 
     Raises:
-        OperationalError, InterfaceError: the database is away.
+        OperationalError, InterfaceError: the database is unavailable.
     """
     end = time.monotonic() + seconds
 
@@ -86,7 +87,7 @@ async def remove_deleted(seconds: float = float("inf")) -> None:
 
 
 async def keep_removing(seconds: float) -> None:
-    """Look for deleted threads again and again, with so many seconds between."""
+    """Remove deleted threads for ever, with a pause of `seconds` after each pass."""
 
     async def look() -> None:
         await remove_deleted()

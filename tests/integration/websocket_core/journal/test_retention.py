@@ -189,7 +189,7 @@ async def test_a_row_that_cannot_be_deleted__keeps_no_other_one(each_database, c
         await db.read(drop)
     assert not await db.read(OwnerDay.objects.filter(pk="old").exists)
     (error,) = [record.message for record in caplog.records if record.levelname == "ERROR"]
-    assert error == "processes: row p1 cannot be deleted; the others go on"
+    assert error == "processes: row p1 cannot be deleted; it is skipped"
 
 
 class Terminal(io.StringIO):
