@@ -212,8 +212,8 @@ async def test_admin__addresses_tell_nobody_what_exists(victim, staff):
         ("websocket_core/connection", "connection"),
         ("websocket_core/event", "thread_pk"),
         ("websocket_core/accesstoken", "token"),
-        ("agents/run", "thread_pk"),
-        ("agents/approval", "thread_pk"),
+        ("netra_agents/run", "thread_pk"),
+        ("netra_agents/approval", "thread_pk"),
     ]
     for page, kind in pages:
         answers = []
