@@ -9,7 +9,7 @@ from typing import Any, ClassVar, Literal, get_args
 from netra.agents.authoring.input_schemas import schema_of
 from netra.agents.execution import execute_bare, is_async
 from websocket_core.protocols import WebSocketManagerProtocol
-from websocket_core.run_service import normal_input
+from websocket_core.protocols.run_service import normal_input
 
 OnLoss = Literal["fail", "retry"]
 

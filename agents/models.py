@@ -10,7 +10,7 @@ from django.db import models
 from django.db.models import Q
 
 from websocket_core.models import Thread
-from websocket_core.vocabulary import OPEN_STATUSES
+from websocket_core.wire.vocabulary import OPEN_STATUSES
 
 
 class RunStatus(models.TextChoices):

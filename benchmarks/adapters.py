@@ -53,7 +53,7 @@ from netra.agents.service import get_runtime
 from websocket_core.database import db
 from websocket_core.gateway import get_gateway
 from websocket_core.ids import new_id
-from websocket_core.run_service import StartRequest
+from websocket_core.protocols.run_service import StartRequest
 
 TARGET = 0.8
 TEXT = "x" * 10  # about a token

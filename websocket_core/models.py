@@ -11,7 +11,7 @@ from __future__ import annotations
 from django.db import models
 from django.db.models import Q
 
-from websocket_core.vocabulary import PAIR_TYPES, TERMINAL_TYPES
+from websocket_core.wire.vocabulary import PAIR_TYPES, TERMINAL_TYPES
 
 NOBODY = ""  # the owner of threads that were deleted and still have rows: no user has this id
 

@@ -22,8 +22,8 @@ from websocket_core.database.stored_text import exact, fitting
 from websocket_core.errors import NotFound
 from websocket_core.ids import NAME_LENGTH, USER_LENGTH
 from websocket_core.journal import Operation, ThreadRow, Transaction, size_of
-from websocket_core.vocabulary import STATUS_AFTER
 from websocket_core.wire import encoding
+from websocket_core.wire.vocabulary import STATUS_AFTER
 
 Result = TypeVar("Result", covariant=True)
 

@@ -10,7 +10,7 @@ from django.db.models import BooleanField, Q
 from django.db.models.expressions import RawSQL
 
 from netra.agents.models import Run
-from websocket_core.vocabulary import OPEN_STATUSES, sql_words
+from websocket_core.wire.vocabulary import OPEN_STATUSES, sql_words
 
 
 def is_open(status: str | None = None) -> Q:

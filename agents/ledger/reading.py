@@ -21,7 +21,7 @@ from netra.agents.models import Decision as DecisionRow
 from websocket_core.conf import conf as delivery_conf
 from websocket_core.journal.reading import grammar_of
 from websocket_core.models import Process, Thread
-from websocket_core.run_service import RunState
+from websocket_core.protocols.run_service import RunState
 from websocket_core.wire import RunGrammar
 
 log = logging.getLogger(__name__)

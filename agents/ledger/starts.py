@@ -19,7 +19,7 @@ from websocket_core.errors import InvalidAction, RunLimit, ThreadBusy
 from websocket_core.ids import NAME_LENGTH, USER_LENGTH, new_id
 from websocket_core.journal import ThreadRow, Transaction, size_of
 from websocket_core.models import Thread
-from websocket_core.run_service import StartOutcome, StartRequest
+from websocket_core.protocols.run_service import StartOutcome, StartRequest
 
 TITLE_LENGTH = 80
 TRACE_LENGTH = 64

@@ -11,7 +11,7 @@ from django.db.models.functions import Now
 
 from netra.agents.conf import conf
 from netra.agents.models import OPEN, RunStatus
-from websocket_core.vocabulary import OPEN_STATUSES, sql_words
+from websocket_core.wire.vocabulary import OPEN_STATUSES, sql_words
 
 
 class RunRow(NamedTuple):

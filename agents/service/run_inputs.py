@@ -7,7 +7,7 @@ import msgspec
 from netra.agents.base import BaseAgent
 from websocket_core.errors import InvalidAction, TooLarge
 from websocket_core.ids import new_id
-from websocket_core.run_service import StartRequest
+from websocket_core.protocols.run_service import StartRequest
 from websocket_core.wire import encoding, events
 
 

@@ -1,5 +1,5 @@
 """Everything that an event loop has for runs, and what clients may do with them
-(`websocket_core.run_service.RunService`).
+(`websocket_core.protocols.run_service.RunService`).
 
 Work is recorded first and told afterwards; a client that goes away in the middle changes nothing, since what was
 begun is finished by tasks the runner owns.
@@ -44,7 +44,7 @@ from websocket_core.limits import start_limiter
 from websocket_core.process import log_context
 from websocket_core.process.heartbeat import this_process
 from websocket_core.process.lifecycle import lifecycle
-from websocket_core.run_service import RunState, StartOutcome, StartRequest
+from websocket_core.protocols.run_service import RunState, StartOutcome, StartRequest
 from websocket_core.wire import encoding, events
 
 log = logging.getLogger(__name__)

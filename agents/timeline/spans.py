@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from websocket_core.vocabulary import PAIR_TYPES, STATUS_AFTER
+from websocket_core.wire.vocabulary import PAIR_TYPES, STATUS_AFTER
 
 
 class Kind(StrEnum):

@@ -23,8 +23,8 @@ from websocket_core.journal import reading as journal_read
 from websocket_core.journal.epoch import with_epoch
 from websocket_core.journal.reading import Bounds
 from websocket_core.process.background import AWAY
+from websocket_core.protocols.run_service import StartRequest
 from websocket_core.retention.removal import remove_deleted
-from websocket_core.run_service import StartRequest
 from websocket_core.wire.frames import moment
 
 NAME = f"^{NAME_PATTERN}$"

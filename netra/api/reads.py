@@ -15,7 +15,7 @@ from netra.agents.models import OPEN, Run
 from websocket_core.errors import InvalidAction, NotFound
 from websocket_core.ids import NAME_PATTERN
 from websocket_core.models import AccessToken, Thread
-from websocket_core.run_service import RunState
+from websocket_core.protocols.run_service import RunState
 from websocket_core.wire import events
 from websocket_core.wire.frames import moment
 

@@ -21,7 +21,7 @@ from websocket_core.admin.lists.keyset import Stretch
 from websocket_core.admin.lists.read_only import ReadOnlyAdmin
 from websocket_core.admin.moments import column
 from websocket_core.models import Event, Thread
-from websocket_core.vocabulary import EventType
+from websocket_core.wire.vocabulary import EventType
 
 HEAD = 700  # characters of a frame that a list reads: its ids take up to 400
 SHOWN = 90  # characters of its data that a list shows

@@ -13,7 +13,7 @@ from websocket_core.connections.hub import Hub
 from websocket_core.connections.log import ConnectionLog
 from websocket_core.connections.resume import Resume, resume_threads
 from websocket_core.connections.transports import BareTransport, Transport
-from websocket_core.connections.watchdog import Watchdog
+from websocket_core.connections.watch.watchdog import Watchdog
 
 __all__ = [
     "BareTransport",

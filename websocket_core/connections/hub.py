@@ -16,7 +16,7 @@ from websocket_core.bell import Listener, Message, groups
 from websocket_core.conf import conf
 from websocket_core.connections.connection import WebSocketConnection
 from websocket_core.connections.log import ConnectionLog
-from websocket_core.connections.watched import Attendant
+from websocket_core.connections.watch.watched import Attendant
 from websocket_core.ids import OwnerID
 from websocket_core.process import metrics
 from websocket_core.process.tasks import process_task

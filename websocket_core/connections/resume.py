@@ -12,7 +12,7 @@ from websocket_core.journal import reading as journal_read
 from websocket_core.journal.epoch import with_epoch
 from websocket_core.journal.reading import Bounds
 from websocket_core.process.turn import Turn
-from websocket_core.run_service import RunService, RunState
+from websocket_core.protocols.run_service import RunService, RunState
 from websocket_core.wire import frames
 
 SETTLED = timedelta(seconds=5)  # a thread's `updated_at` may be a little behind its last event

@@ -29,7 +29,7 @@ from websocket_core.limits import action_limiter, cost_of, cost_of_threads
 from websocket_core.process import log_context, metrics
 from websocket_core.process.lifecycle import lifecycle
 from websocket_core.process.turn import Turn
-from websocket_core.run_service import RunService
+from websocket_core.protocols.run_service import RunService
 from websocket_core.websocket_manager import create_websocket_manager
 from websocket_core.wire import NATIVE, Closing, Dialect, close_codes
 from websocket_core.wire.dialect import said_in

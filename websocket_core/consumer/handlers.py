@@ -14,9 +14,9 @@ from websocket_core.ids import ThreadKey, is_name
 from websocket_core.journal import reading as journal_read
 from websocket_core.journal.epoch import with_epoch
 from websocket_core.process.turn import Turn
-from websocket_core.run_service import RunState, StartRequest
-from websocket_core.vocabulary import OPEN_STATUSES
+from websocket_core.protocols.run_service import RunState, StartRequest
 from websocket_core.wire import UnserialisableError, actions, close_codes, events, frames
+from websocket_core.wire.vocabulary import OPEN_STATUSES
 
 Handler = Callable[[Session, Any], Awaitable[ThreadKey | None]]
 """Carries out an action; returns the thread in which an event is its answer, if one is."""

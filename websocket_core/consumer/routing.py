@@ -8,7 +8,7 @@ from typing import Any
 from django.urls import re_path
 
 from websocket_core.consumer.consumer import NetraConsumer
-from websocket_core.run_service import RunService
+from websocket_core.protocols.run_service import RunService
 
 
 async def no_such_endpoint(scope: Any, receive: Any, send: Any) -> None:

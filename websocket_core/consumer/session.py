@@ -18,7 +18,7 @@ from websocket_core.errors import (
     WebSocketCoreError,
 )
 from websocket_core.ids import ThreadKey, new_id
-from websocket_core.run_service import RunService
+from websocket_core.protocols.run_service import RunService
 from websocket_core.unified_manager import UnifiedWebSocketManager
 from websocket_core.wire import Closing
 

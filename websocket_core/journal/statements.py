@@ -15,7 +15,7 @@ from typing import Any, NamedTuple, Protocol
 
 from django.db import connection
 
-from websocket_core.vocabulary import PAIR_TYPES, TERMINAL_TYPES, sql_words
+from websocket_core.wire.vocabulary import PAIR_TYPES, TERMINAL_TYPES, sql_words
 
 THREAD_COLUMNS = (
     "id, owner_id, thread_id, title, last_seq, active_run_id, fence, deleted_at IS NOT NULL, bytes, uncounted_bytes, "

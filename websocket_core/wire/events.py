@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from typing import Final
 
 from websocket_core.conf import conf
-from websocket_core.vocabulary import TERMINAL_TYPES, EventType
+from websocket_core.wire.vocabulary import TERMINAL_TYPES, EventType
 
 CRITICAL: Final = frozenset(
     {

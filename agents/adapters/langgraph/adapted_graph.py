@@ -21,14 +21,14 @@ from langgraph.types import StateSnapshot
 
 from netra.agents.adapters.call_ids import CallIds
 from netra.agents.adapters.langgraph import chat_history, interrupts, model_errors
-from netra.agents.adapters.langgraph.author_options import settled
-from netra.agents.adapters.langgraph.event_stream import MODES, EventStream, Speech
 from netra.agents.adapters.langgraph.graph_input import GraphInput, takes_removals
 from netra.agents.adapters.langgraph.graph_result import GraphResult
 from netra.agents.adapters.langgraph.model_calls import ModelCalls, finish_reason, is_empty
-from netra.agents.adapters.langgraph.public_state import PublicState
+from netra.agents.adapters.langgraph.options.author_options import settled
+from netra.agents.adapters.langgraph.stream.event_stream import MODES, EventStream, Speech
+from netra.agents.adapters.langgraph.stream.public_state import PublicState
+from netra.agents.adapters.langgraph.stream.tool_events import ToolEvents
 from netra.agents.adapters.langgraph.thread_checkpoints import ThreadCheckpoints
-from netra.agents.adapters.langgraph.tool_events import ToolEvents
 from netra.agents.adapters.shown import plain
 from netra.agents.authoring.context import AgentContext
 from netra.agents.authoring.facts import Decision

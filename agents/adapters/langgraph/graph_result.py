@@ -9,7 +9,7 @@ from langchain_core.documents.base import BaseMedia
 from langchain_core.messages import AIMessage, BaseMessage
 from langgraph.pregel import Pregel
 
-from netra.agents.adapters.langgraph.public_state import names_output, public_channels
+from netra.agents.adapters.langgraph.stream.public_state import names_output, public_channels
 from netra.agents.adapters.shown import clean, plain
 from websocket_core.conf import conf
 from websocket_core.wire import encoding

@@ -15,13 +15,13 @@ from langgraph.graph import StateGraph
 from langgraph.pregel import Pregel
 
 from netra.agents.adapters.langgraph.adapted_graph import LangGraphAgent
-from netra.agents.adapters.langgraph.author_options import as_function
-from netra.agents.adapters.langgraph.event_stream import Speech
-from netra.agents.adapters.langgraph.graph_checks import check_context, check_speech, warn_of_lost_words
 from netra.agents.adapters.langgraph.graph_input import GraphInput
 from netra.agents.adapters.langgraph.graph_result import GraphResult
-from netra.agents.adapters.langgraph.public_state import PublicState
-from netra.agents.adapters.langgraph.savers import refuse_sync_saver
+from netra.agents.adapters.langgraph.options.author_options import as_function
+from netra.agents.adapters.langgraph.options.graph_checks import check_context, check_speech, warn_of_lost_words
+from netra.agents.adapters.langgraph.options.savers import refuse_sync_saver
+from netra.agents.adapters.langgraph.stream.event_stream import Speech
+from netra.agents.adapters.langgraph.stream.public_state import PublicState
 from netra.agents.authoring.input_schemas import InputSchema, closed
 from netra.agents.base import OnLoss
 from netra.agents.registry import register

@@ -9,7 +9,7 @@ from django.test import TestCase
 
 from netra.agents.service import get_runtime
 from websocket_core import UserExecutionContext, create_websocket_manager
-from websocket_core.run_service import StartRequest
+from websocket_core.protocols.run_service import StartRequest
 
 SAYS = "TransactionTestCase"
 AT_ONCE = 5.0

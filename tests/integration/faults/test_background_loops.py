@@ -34,7 +34,7 @@ from websocket_core.limits import action_limiter
 from websocket_core.process import background
 from websocket_core.process.background import ForEach, Outage, repeat
 from websocket_core.process.heartbeat import this_process
-from websocket_core.run_service import StartRequest
+from websocket_core.protocols.run_service import StartRequest
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -107,13 +107,13 @@ STEPS = [
     "websocket_core.layers.InProcessChannelLayer.receive",
     "websocket_core.connections.connection.WebSocketConnection.hint",
     # watchdog, looking and tending
-    "websocket_core.connections.watchdog.Watchdog._look",
-    "websocket_core.connections.watchdog.Watchdog._tend",
-    "websocket_core.connections.watchdog.Watchdog._close_as_asked",
-    "websocket_core.connections.watchdog.Watchdog._look_for_moved",
-    "websocket_core.connections.watchdog.Watchdog._heartbeat",
-    "websocket_core.connections.credential_watch.CredentialWatch.answer",
-    "websocket_core.connections.credential_watch.CredentialWatch.look",
+    "websocket_core.connections.watch.watchdog.Watchdog._look",
+    "websocket_core.connections.watch.watchdog.Watchdog._tend",
+    "websocket_core.connections.watch.watchdog.Watchdog._close_as_asked",
+    "websocket_core.connections.watch.watchdog.Watchdog._look_for_moved",
+    "websocket_core.connections.watch.watchdog.Watchdog._heartbeat",
+    "websocket_core.connections.watch.credential_watch.CredentialWatch.answer",
+    "websocket_core.connections.watch.credential_watch.CredentialWatch.look",
     "websocket_core.connections.hub.Hub.rejoin",
     # bell
     "websocket_core.bell.bell.get_channel_layer",

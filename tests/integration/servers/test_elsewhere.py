@@ -41,7 +41,7 @@ async_to_sync(manager.emit_critical_event)({USER!r}, "agent_started", {{}})
 START = f"""
 from asgiref.sync import async_to_sync
 from netra.agents.service import get_runtime
-from websocket_core.run_service import StartRequest
+from websocket_core.protocols.run_service import StartRequest
 async def start():
     return await get_runtime().start(StartRequest(user_id={USER!r}, agent_type="test", run_id="RUN_ID", input="hi"))
 outcome = async_to_sync(start)()

@@ -13,7 +13,7 @@ from websocket_core.database import db
 from websocket_core.gateway import get_gateway
 from websocket_core.ids import new_id
 from websocket_core.models import Event
-from websocket_core.run_service import StartRequest
+from websocket_core.protocols.run_service import StartRequest
 from websocket_core.wire import RunGrammar
 
 OVER = ("completed", "failed", "cancelled")

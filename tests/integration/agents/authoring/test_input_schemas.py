@@ -11,7 +11,7 @@ from netra.agents.service import get_runtime
 from test_framework.ssot.factories import create_test_manager
 from websocket_core.errors import InvalidAction
 from websocket_core.models import Event, Thread
-from websocket_core.run_service import StartRequest
+from websocket_core.protocols.run_service import StartRequest
 from websocket_core.testing.sockets import RecordingWebSocket
 
 pytestmark = pytest.mark.django_db(transaction=True)

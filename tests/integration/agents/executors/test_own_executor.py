@@ -13,7 +13,7 @@ from netra.agents.models import Run
 from netra.agents.service import get_runtime
 from test_framework.gateway import kinds
 from websocket_core.journal import Transaction
-from websocket_core.run_service import StartRequest
+from websocket_core.protocols.run_service import StartRequest
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

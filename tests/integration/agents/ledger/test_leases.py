@@ -28,7 +28,7 @@ from websocket_core.models import Connection, Process
 from websocket_core.models import Event as EventRow
 from websocket_core.process import heartbeat as process
 from websocket_core.process.heartbeat import this_process
-from websocket_core.run_service import StartRequest
+from websocket_core.protocols.run_service import StartRequest
 
 KEY = (UserID("ada"), ThreadID("t"))
 

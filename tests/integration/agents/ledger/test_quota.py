@@ -22,7 +22,7 @@ from websocket_core.errors import QuotaExceeded, RunLimit
 from websocket_core.gateway import get_gateway
 from websocket_core.journal import Transaction
 from websocket_core.models import Event, OwnerDay, Thread
-from websocket_core.run_service import StartRequest
+from websocket_core.protocols.run_service import StartRequest
 
 KILO = "x" * 1000
 

@@ -10,7 +10,7 @@ from netra.agents.service import RunRuntime, get_runtime
 from test_framework.gateway import MakeAgent
 from websocket_core.gateway import get_gateway
 from websocket_core.process.lifecycle import lifecycle
-from websocket_core.run_service import StartRequest
+from websocket_core.protocols.run_service import StartRequest
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

@@ -8,7 +8,7 @@ import pytest
 from test_framework.journal_operations import state
 from test_framework.ssot.factories import GITHUB, GOOGLE
 from websocket_core.bell import Bell, News
-from websocket_core.connections import watchdog
+from websocket_core.connections.watch import watchdog
 from websocket_core.gateway import get_gateway
 from websocket_core.journal import Append
 from websocket_core.journal import reading as journal_read

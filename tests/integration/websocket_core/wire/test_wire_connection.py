@@ -19,7 +19,7 @@ from websocket_core.gateway import get_gateway
 from websocket_core.ids import UserID
 from websocket_core.limits import action_limiter
 from websocket_core.models import Connection
-from websocket_core.run_service import StartOutcome
+from websocket_core.protocols.run_service import StartOutcome
 from websocket_core.testing.sockets import Client, InProcessSocket, RecordingWebSocket, SocketClosed
 
 pytestmark = pytest.mark.django_db(transaction=True)

@@ -27,7 +27,7 @@ from websocket_core.database import db
 from websocket_core.gateway import get_gateway
 from websocket_core.ids import UserID
 from websocket_core.journal import Append, Operation, Transaction
-from websocket_core.run_service import StartRequest
+from websocket_core.protocols.run_service import StartRequest
 from websocket_core.testing.sockets import RecordingWebSocket
 
 pytestmark = pytest.mark.usefixtures("each_database")

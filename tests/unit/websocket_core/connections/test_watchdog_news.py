@@ -7,7 +7,7 @@ import pytest
 
 from test_framework.journal_operations import state
 from test_framework.ssot.factories import GITHUB, GOOGLE
-from websocket_core.connections.watchdog import _moved_since
+from websocket_core.connections.watch.watchdog import _moved_since
 from websocket_core.database import db
 from websocket_core.gateway import get_gateway
 

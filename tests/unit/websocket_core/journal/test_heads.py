@@ -56,7 +56,7 @@ async def test_event_outside_of_a_lease__stamps_its_thread():
 
 async def test_watchdogs_question__finds_threads_that_were_not_stamped():
     """It looks back much further than a stamp is old."""
-    from websocket_core.connections.watchdog import OVERLAP
+    from websocket_core.connections.watch.watchdog import OVERLAP
 
     journal = get_gateway().journal
     token = await journal.submit(Lend())

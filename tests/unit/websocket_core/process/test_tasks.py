@@ -19,7 +19,7 @@ TASKS_OF_THEIR_CREATOR = {
     "websocket_core/connections/connection.py": 3,
     "websocket_core/consumer/conversation.py": 1,
     "websocket_core/testing/sockets.py": 1,
-    "websocket_core/connections/watchdog.py": 1,
+    "websocket_core/connections/watch/watchdog.py": 1,
     "netra/server/asgi_server.py": 1,
     "netra/server/shutdown.py": 1,
 }

@@ -9,8 +9,8 @@ from typing import Any
 from langchain_core.messages import AIMessage, AIMessageChunk
 from langgraph.types import Overwrite, StreamMode
 
-from netra.agents.adapters.langgraph.public_state import PublicState, message_ids
-from netra.agents.adapters.langgraph.spoken import UNHEARD, Path, Said, Spoken
+from netra.agents.adapters.langgraph.stream.public_state import PublicState, message_ids
+from netra.agents.adapters.langgraph.stream.spoken import UNHEARD, Path, Said, Spoken
 from netra.agents.adapters.shown import shown
 from netra.agents.adapters.text_streams import DONE, TextStreams
 from netra.agents.authoring.context import AgentContext

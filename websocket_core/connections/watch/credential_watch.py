@@ -18,7 +18,7 @@ from websocket_core import auth
 from websocket_core.auth import Identity
 from websocket_core.conf import conf
 from websocket_core.connections.connection import WebSocketConnection
-from websocket_core.connections.watched import Connections
+from websocket_core.connections.watch.watched import Connections
 from websocket_core.database import db
 from websocket_core.wire import Closing
 from websocket_core.wire.close_codes import SESSION_REVOKED, TOKEN_EXPIRED

@@ -17,9 +17,9 @@ from itertools import islice
 from websocket_core.bell import group_of_owner
 from websocket_core.conf import conf
 from websocket_core.connections.connection import WebSocketConnection
-from websocket_core.connections.credential_watch import CredentialWatch
 from websocket_core.connections.delivery_lag import DeliveryLag
-from websocket_core.connections.watched import Connections
+from websocket_core.connections.watch.credential_watch import CredentialWatch
+from websocket_core.connections.watch.watched import Connections
 from websocket_core.database import db
 from websocket_core.journal import epoch
 from websocket_core.journal import reading as journal_read
