@@ -19,7 +19,7 @@ from websocket_core.gateway import get_gateway
 from websocket_core.journal import Append, Operation, Transaction, commit_now
 from websocket_core.models import Event as EventRow
 from websocket_core.process.heartbeat import this_process
-from websocket_core.run_service import StartRequest
+from websocket_core.protocols.run_service import StartRequest
 
 pytestmark = pytest.mark.usefixtures("each_database")
 
