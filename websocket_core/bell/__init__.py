@@ -1,10 +1,13 @@
-"""The bell: how one part of Netra lets others know, at once and in every process, that they should look.
+"""The bell: notifies other parts of Netra, in every process, that there is something new in the database.
 
-A *bell* rings with *news* (`news.py`) for a *group* (`groups.py`), the channel layer carries it, a *listener* hears it.
-News may be lost: what it tells is in the database. `bell.py` has the queue and the task that sends, `thread_bell.py`
-the bell of code without an event loop that lasts, `listener.py` the other end, `in_process_layer.py` the channel layer
-of an installation that is one process. Read them in this order. The room knows nothing of the journal, of connections
-or of runs: those ring and listen, and take the names below.
+The metaphor: a *bell* rings with *news* (`news.py`) for a *group* (`groups.py`). The channel layer carries the news,
+and
+a *listener* hears it. News may be lost, because everything it says is also in the database.
+
+`bell.py` has the queue and the task that sends. `thread_bell.py` is the bell of code without a lasting event loop.
+`listener.py` is the receiving end. `in_process_layer.py` is the channel layer of an installation with a single process.
+Read them in this order. This room imports nothing of the journal, of connections or of runs. They import the names
+below.
 """
 
 from __future__ import annotations

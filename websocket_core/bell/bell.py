@@ -1,8 +1,8 @@
 """The bell: one queue of news and one task that sends it to the channel layer.
 
-News may be lost, doubled or late: the database is the truth, and its readers look at it by themselves, too.
-So a failure is counted and forgotten, and a channel layer that hangs never holds up a commit. Where nobody could find
-out later, the caller is told whether the channel layer took the news.
+News may be lost, duplicated or late. The database is the source of truth, and its readers also poll it.
+A failure is therefore counted and forgotten, and a channel layer that hangs never delays a commit. `Bell.rung` is for
+news that no reader could find later: it tells the caller whether the channel layer accepted the news.
 """
 
 from __future__ import annotations
@@ -29,28 +29,28 @@ Args = TypeVarTuple("Args")
 
 log = logging.getLogger(__name__)
 
-MAX_WAITING = 8192  # news for a slow channel layer; past that some is dropped
-MAX_CHARS = 16 * 1024 * 1024  # of frames in waiting news; past that it goes without
+MAX_WAITING = 8192  # the most news that waits for a slow channel layer; more is dropped
+MAX_CHARS = 16 * 1024 * 1024  # the most characters of frames in waiting news; more news goes without frames
 SEND_TIMEOUT = 5.0  # seconds, for a channel layer that hangs
-FLUSH_SECONDS, CLOSE_SECONDS = 10.0, 2.0  # that what waits gets, if not told otherwise
-AT_ONCE = 64  # news sent before other tasks have a turn
+FLUSH_SECONDS, CLOSE_SECONDS = 10.0, 2.0  # the time that waiting news gets by default
+AT_ONCE = 64  # news sent before other tasks get the event loop
 
 
 def new_outage() -> Outage:
-    """What a bell notes failures in. The bells of a process share one, so that the log has one warning."""
-    return Outage(log, "channel layer", "what it would bring is looked for, and found some seconds later")
+    """The record of a bell's failures. The bells of a process share one, so that an outage is logged once."""
+    return Outage(log, "channel layer", "news arrives some seconds late, by polling the database")
 
 
 class Bell:
-    """Sends news, in order, on one event loop, from a task that lives while there is something to send.
+    """Sends news in order, on one event loop. The sending task exists only while there is something to send.
 
-    It may be rung in any thread. No more than `MAX_WAITING` messages wait: past that the oldest news of events is
-    dropped, which watchdogs make good; only where there is none, the oldest of all.
+    Any thread may ring the bell. At most `MAX_WAITING` news wait. When the queue is full, the oldest news of events is
+    dropped, and watchdogs find those events in the database. If there is no such news, the oldest of all is dropped.
 
     Args:
-        loop: sends the news. It should go on until the process ends: what waits when it ends is lost.
-        outage: whether the channel layer fails now; to be shared by bells of one process.
-        stand_in: which bell rings instead, while the loop may end before the process does.
+        loop: sends the news. It should run until the process ends: news that is still waiting then is lost.
+        outage: whether the channel layer is failing at present. The bells of a process share it.
+        stand_in: returns the bell that rings instead, if the loop may end before the process does.
     """
 
     def __init__(
@@ -63,12 +63,12 @@ class Bell:
         self._loop = ref(loop)
         self._outage = outage or new_outage()
         self._stand_in = stand_in
-        self._lock = threading.Lock()  # of all that follows; held for microseconds, never over an await
+        self._lock = threading.Lock()  # guards everything below; held for microseconds, never across an await
         self._waiting: deque[tuple[News, Future[bool] | None]] = deque()
-        self._once: set[tuple[str, object]] = set()  # keys of what waits and need not wait twice
-        self._held: dict[tuple[str, object], tuple[float, News]] = {}  # not before: time.monotonic()
+        self._once: set[tuple[str, object]] = set()  # keys of waiting news that need not wait twice
+        self._held: dict[tuple[str, object], tuple[float, News]] = {}  # news held back until time.monotonic()
         self._chars = 0
-        self._sends = False  # there is a task, or one is about to begin
+        self._sends = False  # a task is running or about to start
         self._task: asyncio.Task[None] | None = None
         self._flushes: list[Future[None]] = []
 
@@ -76,8 +76,8 @@ class Bell:
         """Send news soon. Never raises, never waits.
 
         Args:
-            news: what happened, and to whom.
-            after: seconds to hold it back, for a change that is about to happen; only for news that says "look".
+            news: what happened, and to which user.
+            after: seconds for which the news is held back, for a change that is about to happen. Only for `once` news.
         """
         bell = self._stand_in() or self
         if after > 0:
@@ -86,18 +86,22 @@ class Bell:
             bell._put(news, None)
 
     async def rung(self, news: News) -> bool:
-        """Send news after all that waits, and wait for that. Returns whether the channel layer took it."""
+        """Send news after everything that waits, and wait until it is sent.
+
+        Returns:
+            Whether the channel layer accepted it.
+        """
         future: Future[bool] = Future()
         (self._stand_in() or self)._put(news, future)
         return await asyncio.wrap_future(future)
 
     @property
     def waiting(self) -> int:
-        """How much news is not sent yet."""
+        """The number of news not sent yet."""
         return len(self._waiting) + len(self._held)
 
     def flushed(self) -> Future[None]:
-        """Done once nothing waits any more: all is sent or given up."""
+        """A future that is done once nothing waits any more: everything is sent or given up."""
         future: Future[None] = Future()
         with self._lock:
             self._flushes.append(future)
@@ -105,19 +109,19 @@ class Bell:
         return future
 
     async def flush(self, seconds: float = FLUSH_SECONDS) -> bool:
-        """Wait until nothing waits any more; `False` when it takes longer than so many seconds."""
+        """Wait until nothing waits any more. Returns `False` if that takes longer than `seconds`."""
         done, _ = await asyncio.wait([asyncio.wrap_future(self.flushed())], timeout=seconds)
         return bool(done)
 
     async def close(self, seconds: float = CLOSE_SECONDS) -> None:
-        """Send what waits, within so many seconds, and give up the rest."""
+        """Send what waits within `seconds`, and give up the rest."""
         if not await self.flush(seconds) and self._task is not None:
             self._task.cancel()
             await asyncio.wait([self._task])
         self.give_up()
 
     def give_up(self) -> None:
-        """Drop everything that waits; callers that asked for an answer get `False`."""
+        """Drop everything that waits. Callers of `rung` get `False`."""
         with self._lock:
             self._sends = False
             futures = [future for _, future in self._waiting if future is not None]
@@ -151,7 +155,7 @@ class Bell:
             self._in_loop(self._begin)
 
     def _drop(self) -> Future[bool] | None:
-        """With the lock held: make room, at the cost of what is found elsewhere."""
+        """Make room by dropping news that readers find in the database. The lock must be held."""
         metrics.rings_dropped.inc()
         for place, (news, future) in enumerate(self._waiting):
             if news.lossy:
@@ -174,7 +178,7 @@ class Bell:
             self._in_loop(self._release, news)
 
     def _release(self, news: News) -> None:
-        """In the loop: ring with what was held back, or come again when it is due."""
+        """Ring with news that was held back, or come back when it is due. Runs in the loop."""
         with self._lock:
             held = self._held.get(news.key)
             left = held[0] - time.monotonic() if held else 0.0
@@ -186,7 +190,7 @@ class Bell:
             self._put(held[1], None)
 
     def _note_idle(self) -> None:
-        """With the lock held."""
+        """Complete the futures of `flushed` if nothing waits. The lock must be held."""
         if self._waiting or self._held or self._sends:
             return
         for future in self._flushes:
@@ -219,24 +223,24 @@ class Bell:
 
     def _ended(self, task: asyncio.Task[None]) -> None:
         self._task = None
-        if task.cancelled() or task.exception() is not None:  # the loop ends
+        if task.cancelled() or task.exception() is not None:  # the loop is ending
             self.give_up()
 
     async def _send_all(self) -> None:
         while self._some_wait():
             try:
-                async with asyncio.timeout(SEND_TIMEOUT):  # one for many: it costs as much as sending
+                async with asyncio.timeout(SEND_TIMEOUT):  # one timeout for many news: it costs as much as sending
                     await self._send_some()
-            except Exception as error:  # noqa: BLE001 - whatever a channel layer raises: counted and forgotten
+            except Exception as error:  # noqa: BLE001 - a channel layer may raise anything: counted and forgotten
                 metrics.rings_failed.inc()
                 self._outage.note(error)
             else:
                 self._outage.over()
             if self._waiting:
-                await asyncio.sleep(0)  # a channel layer that answers at once must not keep the loop for itself
+                await asyncio.sleep(0)  # a channel layer that answers at once must not monopolise the loop
 
     async def _send_some(self) -> None:
-        # Each leaves the queue before anything can fail, so that a failure cannot repeat itself for ever.
+        # News leaves the queue before anything can fail, so that a failure cannot repeat for ever.
         for _ in range(AT_ONCE):
             with self._lock:
                 if not self._waiting:
@@ -263,5 +267,5 @@ class Bell:
 
 
 def _settle(future: Future[bool], *, sent: bool) -> None:
-    with suppress(InvalidStateError):  # the caller that waited has gone
+    with suppress(InvalidStateError):  # the caller no longer waits
         future.set_result(sent)

@@ -1,36 +1,38 @@
-"""The names of channel groups: one for the news of an owner's threads, one for the sockets of an actor.
+"""The names of channel groups: one group for the news of an owner's threads, one for the sockets of an actor.
 
-Today an owner is one user and both are the same group, so a connection joins one. Callers say which of the two they
-mean, so that a connection can join the groups of several owners one day.
+Today an owner is a single user and both groups are the same, so a connection joins one group. Callers nevertheless say
+which of the two they mean, so that a connection can join the groups of several owners one day.
 
-Channels allows ASCII letters, digits, `-`, `_`, `.` and fewer than 100 characters, while real ids hold `|`, `@`,
-unicode and 255 characters. Cleaning an id up could merge two users; a hash of its bytes cannot (256 bits).
+Channels allows ASCII letters, digits, `-`, `_` and `.`, and fewer than 100 characters. Real ids contain `|`, `@` or
+other
+Unicode and have up to 255 characters. Replacing characters could merge two users. A hash of the bytes (256 bits)
+cannot.
 """
 
 from __future__ import annotations
 
 from hashlib import sha256
 
-_present: dict[str, str] = {}  # the owners of whose threads a connection here hears, and their groups: every batch asks
+_present: dict[str, str] = {}  # owner → group, for owners with a connection here: every batch looks them up
 
 
 def group_of_owner(owner_id: str) -> str:
-    """The group that hears of an owner's threads (70 characters)."""
+    """The group for news of an owner's threads (70 characters)."""
     return _present.get(owner_id) or _name(owner_id)
 
 
 def group_of_actor(user_id: str) -> str:
-    """The group of the sockets that an actor has opened (70 characters)."""
+    """The group of all sockets that an actor has opened (70 characters)."""
     return _present.get(user_id) or _name(user_id)
 
 
 def arrived(owner_id: str) -> None:
-    """A connection here hears of this owner's threads."""
+    """Called when the first connection here listens to this owner's threads."""
     _present[owner_id] = _name(owner_id)
 
 
 def left(owner_id: str) -> None:
-    """None does any more: nothing of the owner stays here."""
+    """Called when the last such connection is gone. Nothing of the owner is kept."""
     _present.pop(owner_id, None)
 
 

@@ -1,4 +1,4 @@
-"""One channel of the in-process layer: what waits for its readers, and the readers that wait.
+"""One channel of the in-process layer: its waiting messages and its waiting readers.
 
 Nothing here locks: the layer calls it with its lock held.
 """
@@ -15,12 +15,12 @@ Message = dict[str, Any]
 
 
 class Channel:
-    """Messages for readers, or readers for messages.
+    """A channel's messages and readers.
 
     Attributes:
-        messages: with the moment (`time.monotonic()`) each of them expires at, oldest first.
-        waiters: readers that sleep, and were not woken yet.
-        readers: `receive` calls under way; the layer keeps the channel while there is one.
+        messages: each with the time (`time.monotonic()`) at which it expires, oldest first.
+        waiters: readers that sleep and have not been woken yet.
+        readers: number of `receive` calls in progress. The layer keeps the channel while there is one.
     """
 
     __slots__ = ("messages", "readers", "waiters")
@@ -31,7 +31,7 @@ class Channel:
         self.readers = 0
 
     def expire(self, now: float) -> int:
-        """Drop what has waited for too long; returns how many messages that were."""
+        """Drop expired messages and return how many there were."""
         count = 0
         while self.messages and self.messages[0][0] <= now:
             self.messages.popleft()
@@ -40,7 +40,7 @@ class Channel:
         return count
 
     def wake(self) -> None:
-        """Wake one reader that still can be woken. The message stays where it is until that reader takes it."""
+        """Wake one sleeping reader. The message stays in the channel until that reader takes it."""
         try:
             here: asyncio.AbstractEventLoop | None = asyncio.get_running_loop()
         except RuntimeError:
@@ -56,11 +56,11 @@ class Channel:
             try:
                 loop.call_soon_threadsafe(_set, waiter)
                 return
-            except RuntimeError:  # that loop was closed with the reader asleep in it
+            except RuntimeError:  # the reader's loop was closed while it slept
                 self.readers -= 1
 
     def stop_waiting(self, waiter: asyncio.Future[None] | None) -> None:
-        """A reader was cancelled: if it had been woken already, the message is another reader's now."""
+        """Called when a reader is cancelled. If it had already been woken, another reader is woken for its message."""
         if waiter in self.waiters:
             self.waiters.remove(waiter)
         elif self.messages:

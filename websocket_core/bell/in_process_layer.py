@@ -1,22 +1,24 @@
-"""A channel layer for one process, made for many connections.
+"""A channel layer for a single process, made for many connections.
 
-It implements the channel layer specification of Channels (extensions `groups` and `flush`) and differs from Channels'
-own in-memory layer in what it costs and in what it loses:
+It implements the channel layer specification of Channels (extensions `groups` and `flush`). It differs from Channels'
+own
+in-memory layer in its costs and in what it loses:
 
-- `send` and `receive` cost the same whatever else is in the process, `group_send` costs one step per member. Channels'
-  layer walks over every channel and every group on each call.
-- Messages are handed on as they are, without a copy: **a message must not be changed after it was sent**, neither by
-  the sender nor by any receiver.
-- A message that waits for longer than `expiry` seconds is dropped; its channel stays in its groups.
-- What a full channel drops is counted (`dropped`), and so is what expired (`expired`). Both only ever grow; they are
-  meant for metrics.
+- The cost of `send` and `receive` does not depend on anything else in the process, and `group_send` takes one step per
+  member. Channels' layer walks over every channel and every group on each call.
+- Messages are passed on without a copy. **A message must not be changed after it was sent**, neither by the sender nor
+  by a receiver.
+- A message that waits for longer than `expiry` seconds is dropped. Its channel stays in its groups.
+- Messages that a full channel drops are counted in `dropped`, and expired ones in `expired`. Both counters only grow
+  and
+  are meant for metrics.
 - It may be used from several threads and event loops at once: `async_to_sync(layer.group_send)(...)` in a view wakes a
   consumer in the server's loop.
 
-Departures from the letter of the specification: the capacity of `prefix!name` channels counts for each full name, not
-for the prefix, so that one busy consumer cannot make another lose messages; and a group membership older than
-`group_expiry` lives on while somebody waits for a message on that channel, so that a connection open for longer than a
-day does not go deaf.
+It departs from the specification in two ways. The capacity of `prefix!name` channels applies to each full name and not
+to the prefix, so that one busy consumer cannot make another lose messages. A group membership older than `group_expiry`
+is kept while something waits for a message on that channel, so that a connection open for more than a day still gets
+its messages.
 """
 
 from __future__ import annotations
@@ -36,14 +38,19 @@ from channels.layers import BaseChannelLayer
 from websocket_core.bell.in_process_channel import Channel, Message
 from websocket_core.process import metrics
 
-SWEEP = 2  # unread channels that each receive() looks at, to drop what expired
+SWEEP = 2  # unread channels that each receive() checks for expired messages
 
 
 class InProcessChannelLayer(BaseChannelLayer):
-    """The channel layer of a Netra that runs in one process (see the module's text).
+    """The channel layer of a Netra that runs in one process. See the module's docstring.
 
-    Arguments are those of Channels' layers: `expiry` and `group_expiry` in seconds, `capacity` in messages per channel,
-    `channel_capacity` a mapping of name patterns (globs or compiled expressions) to capacities.
+    The arguments are those of Channels' layers.
+
+    Args:
+        expiry: seconds after which an unread message is dropped.
+        group_expiry: seconds after which an unused group membership ends.
+        capacity: messages per channel.
+        channel_capacity: maps name patterns (globs or compiled expressions) to capacities.
     """
 
     extensions = ["groups", "flush"]
@@ -63,7 +70,7 @@ class InProcessChannelLayer(BaseChannelLayer):
         self.dropped = 0
         self.expired = 0
         self._unread: OrderedDict[str, Channel] = OrderedDict()  # those with messages and no reader
-        self._lock = threading.Lock()  # held for a few microseconds, never over an await
+        self._lock = threading.Lock()  # held for a few microseconds, never across an await
         self._names = (f"{secrets.token_hex(4)}{number:x}" for number in itertools.count())
 
     # --- channels
@@ -76,8 +83,8 @@ class InProcessChannelLayer(BaseChannelLayer):
         """Put a message on a channel.
 
         Raises:
-            ChannelFull: the channel holds as many unread messages as it may.
-            TypeError: the name is illegal, or the message is no dict.
+            ChannelFull: the channel already holds `capacity` unread messages.
+            TypeError: the name is invalid, or the message is not a dict.
         """
         self._require_message(message)
         with self._lock:
@@ -90,10 +97,10 @@ class InProcessChannelLayer(BaseChannelLayer):
     async def receive(self, channel: str) -> Message:
         """Wait for the oldest message of a channel and take it.
 
-        A cancelled call takes nothing: the message stays for the next one.
+        A cancelled call takes nothing: the message stays for the next call.
 
         Raises:
-            TypeError: the name is illegal.
+            TypeError: the name is invalid.
         """
         self.require_valid_channel_name(channel)
         with self._lock:
@@ -110,7 +117,7 @@ class InProcessChannelLayer(BaseChannelLayer):
                     if message is not None:
                         self._done_reading(channel, state)
                         return message
-                    if self.channels.get(channel) is not state:  # somebody emptied `channels` under our feet
+                    if self.channels.get(channel) is not state:  # `channels` was replaced in the meantime, by `flush`
                         state.readers -= 1
                         state = self._opened(channel)
                         state.readers += 1
@@ -120,14 +127,14 @@ class InProcessChannelLayer(BaseChannelLayer):
                 await waiter
         except (
             asyncio.CancelledError
-        ):  # not GeneratorExit: a reader may be collected as garbage while this thread holds the lock
+        ):  # not GeneratorExit: a reader may be garbage collected while this thread holds the lock
             with self._lock:
                 state.stop_waiting(waiter)
                 self._done_reading(channel, state)
             raise
 
     def take_nowait(self, channel: str) -> Message | None:
-        """Take the oldest message of a channel, if there is one; beside the specification, for readers of bursts."""
+        """Take the oldest message of a channel, or return `None`. Not in the specification; for readers of bursts."""
         with self._lock:
             state = self.channels.get(channel)
             if state is None:
@@ -138,7 +145,7 @@ class InProcessChannelLayer(BaseChannelLayer):
             return message
 
     async def flush(self) -> None:
-        """Forget every message and every group. Who waits in `receive` goes on waiting."""
+        """Discard every message and every group. Readers in `receive` keep waiting."""
         with self._lock:
             self.groups.clear()
             self._unread.clear()
@@ -147,15 +154,15 @@ class InProcessChannelLayer(BaseChannelLayer):
                 state.messages.clear()
 
     async def close(self) -> None:
-        """Nothing to close."""
+        """Do nothing: there is nothing to close."""
 
     # --- groups
 
     async def group_add(self, group: str, channel: str) -> None:
-        """Make a channel a member of a group; again is fine.
+        """Make a channel a member of a group. Does nothing if it already is.
 
         Raises:
-            TypeError: a name is illegal.
+            TypeError: a name is invalid.
         """
         self.require_valid_group_name(group)
         self.require_valid_channel_name(channel)
@@ -166,7 +173,7 @@ class InProcessChannelLayer(BaseChannelLayer):
         """End a membership, if there is one.
 
         Raises:
-            TypeError: a name is illegal.
+            TypeError: a name is invalid.
         """
         self.require_valid_group_name(group)
         self.require_valid_channel_name(channel)
@@ -174,10 +181,10 @@ class InProcessChannelLayer(BaseChannelLayer):
             self._leave(group, channel)
 
     async def group_send(self, group: str, message: Message) -> None:
-        """Put a message on every channel of a group. A full channel misses it, which `dropped` counts.
+        """Put a message on every channel of a group. A full channel misses it, and `dropped` counts that.
 
         Raises:
-            TypeError: the name is illegal, or the message is no dict.
+            TypeError: the name is invalid, or the message is not a dict.
         """
         self._require_message(message)
         with self._lock:
@@ -207,7 +214,7 @@ class InProcessChannelLayer(BaseChannelLayer):
         return state
 
     def _put(self, channel: str, item: tuple[float, Message], now: float) -> bool:
-        """Append to a channel; `False` when it is full."""
+        """Append to a channel. Returns `False` if it is full."""
         state = self._opened(channel)
         capacity = self.get_capacity(channel)
         if len(state.messages) >= capacity:
@@ -234,7 +241,7 @@ class InProcessChannelLayer(BaseChannelLayer):
             self._settle(channel, state)
 
     def _settle(self, channel: str, state: Channel) -> None:
-        """Nobody reads the channel any more: keep it only for what is unread."""
+        """Called when a channel has no more readers: keep it only if it has unread messages."""
         if self.channels.get(channel) is not state:
             return
         if state.messages:
@@ -243,7 +250,7 @@ class InProcessChannelLayer(BaseChannelLayer):
             del self.channels[channel]
 
     def _sweep(self) -> None:
-        """Look at the next few unread channels, in turn, and drop what expired in them."""
+        """Drop expired messages of the next few unread channels, in turn."""
         now = time.monotonic()
         for _ in range(min(SWEEP, len(self._unread))):
             channel, state = self._unread.popitem(last=False)

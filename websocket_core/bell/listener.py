@@ -1,4 +1,4 @@
-"""A listener of the bell: one channel, member of some groups, whose news are handed to a function."""
+"""A listener of the bell: one channel, member of some groups, whose messages are passed to a function."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ from websocket_core.process.background import Outage, repeat
 
 log = logging.getLogger(__name__)
 
-ENTER_SECONDS, LEAVE_SECONDS = 5.0, 2.0  # that an answer of the channel layer is waited for
-AT_ONCE = 256  # news handed on before others have a turn
+ENTER_SECONDS, LEAVE_SECONDS = 5.0, 2.0  # time limits for an answer of the channel layer
+AT_ONCE = 256  # messages passed on before other tasks get the event loop
 
 
 class Listener:
-    """Hears the news of its groups. Whatever the channel layer raises is tried again, and logged once an outage.
+    """Hears the news of its groups. Errors of the channel layer are retried and logged once per outage.
 
     Args:
-        name: whose listener it is, for the log.
-        hear: takes each message. What it raises is logged and keeps none of the others from being heard.
-        meanwhile: what makes up for lost news, for the log.
-        always: groups to be in from the beginning of `run` to its end. After a failure they are entered again.
-        entered: called whenever these have been entered: news may have been missed before.
+        name: the listener's name, for the log.
+        hear: is called with each message. If it raises, the error is logged and the next message is heard.
+        meanwhile: what replaces lost news, for the log.
+        always: groups to be in for as long as `run` runs. They are entered again after a failure.
+        entered: is called after these groups have been entered. News may have been missed before that.
     """
 
     def __init__(
@@ -39,37 +39,37 @@ class Listener:
     ) -> None:
         self._hear, self._always, self._entered = hear, always, entered
         self._channel = ""
-        self._open = asyncio.Event()  # there is a channel
+        self._open = asyncio.Event()  # set while there is a channel
         self._opening = asyncio.Lock()
         self._inside = not always
         self._hearing = Outage(log, f"{name}, listening to the channel layer", meanwhile)
         self._joining = Outage(log, f"{name}, entering a group of the channel layer", meanwhile)
 
     def open_anew(self) -> None:
-        """Use another channel from now on: the channel layer forgets that of a `run` that was cancelled."""
+        """Use a new channel from now on. The channel layer forgets the channel of a cancelled `run`."""
         self._channel = ""
         self._open.clear()
 
     async def join(self, group: str) -> bool:
-        """Enter a group. `False`: the channel layer is away, and somebody has to try again."""
+        """Enter a group. Returns `False` if the channel layer is unavailable and the caller has to try again."""
         try:
             await self._enter(group)
-        except Exception as error:  # noqa: BLE001 - whatever a channel layer raises
+        except Exception as error:  # noqa: BLE001 - a channel layer may raise anything
             self._joining.note(error)
             return False
         self._joining.over()
         return True
 
     async def leave(self, group: str) -> None:
-        """Leave a group, as far as the channel layer is there. Its messages may still come for a moment."""
+        """Leave a group if the channel layer is available. Its messages may still arrive for a moment."""
         try:
             async with asyncio.timeout(LEAVE_SECONDS):
                 await get_channel_layer().group_discard(group, self._channel)
-        except Exception as error:  # noqa: BLE001 - whatever a channel layer raises
+        except Exception as error:  # noqa: BLE001 - a channel layer may raise anything
             log.debug("group_discard failed: %s", error)
 
     async def run(self) -> None:
-        """Hear, until cancelled."""
+        """Listen until cancelled."""
         try:
             await repeat(self._hearing, self._step)
         finally:
@@ -79,7 +79,7 @@ class Listener:
 
     async def _enter(self, group: str) -> None:
         async with asyncio.timeout(ENTER_SECONDS):
-            async with self._opening:  # one channel for all groups, whichever comes first
+            async with self._opening:  # one channel for all groups: the first to come creates it
                 if not self._channel:
                     self._channel = await get_channel_layer().new_channel()
                     self._open.set()
@@ -100,13 +100,13 @@ class Listener:
     async def _hear_some(self) -> None:
         await self._open.wait()
         layer = get_channel_layer()
-        take_nowait = getattr(layer, "take_nowait", None)  # our in-process layer's: no turn of the loop for each
+        take_nowait = getattr(layer, "take_nowait", None)  # only of the in-process layer; saves turns of the loop
         message = await layer.receive(self._channel)
         for _ in range(AT_ONCE):
             try:
                 self._hear(message)
             except Exception:
-                log.exception("a message of the channel layer could not be handed on")
+                log.exception("a message of the channel layer could not be passed on")
             message = None if take_nowait is None else take_nowait(self._channel)
             if message is None:
                 break

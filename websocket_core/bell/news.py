@@ -1,6 +1,6 @@
-"""The news that the bell rings with, and the groups they go to.
+"""The news that the bell rings with, and the groups that receive it.
 
-A message carries the name of its group, since one channel of a process listens in many groups.
+A message contains the name of its group, because one channel of a process listens in many groups.
 """
 
 from __future__ import annotations
@@ -12,12 +12,12 @@ from typing import Literal, NamedTuple, TypedDict, cast
 from websocket_core.bell.groups import group_of_actor, group_of_owner
 from websocket_core.conf import conf
 
-Written = tuple[str, str, int, str]  # an event that was committed: owner_id, thread_id, seq, frame
-Moved = tuple[str, int, int, list[str]]  # thread_id, first and last seq, the frames between; none: too much to carry
+Written = tuple[str, str, int, str]  # a committed event: owner_id, thread_id, seq, frame
+Moved = tuple[str, int, int, list[str]]  # thread_id, first and last seq, their frames (empty if too large to carry)
 
 
 class EventsMessage(TypedDict):
-    """These threads of the group's user have moved."""
+    """Threads of the group's user have new events."""
 
     type: Literal["netra.events"]
     group: str
@@ -34,7 +34,7 @@ class ControlMessage(TypedDict):
 
 
 class LookMessage(TypedDict):
-    """Look at the database: credentials of the group's user changed, or somebody wants connections closed."""
+    """Check the database: credentials of the group's user have changed, or connections are to be closed."""
 
     type: Literal["netra.credentials", "netra.close"]
     group: str
@@ -44,14 +44,15 @@ Message = EventsMessage | ControlMessage | LookMessage
 
 
 class News(NamedTuple):
-    """A message to a group, and how the bell may treat it.
+    """A message to a group, with rules for how the bell may treat it.
 
     Attributes:
-        message: with its `type` and its `group`.
-        lossy: readers of the database find by themselves, within a second, what a lost message would have told. When
-            too much waits, this goes first.
-        once: it says "look", nothing else. While one waits for the group, a second one of its type says nothing new.
-        chars: length of the frames it carries.
+        group: name of the channel group.
+        message: contains its `type` and its `group`.
+        lossy: readers of the database find the same information themselves within a second. When the queue is full,
+            such news is dropped first.
+        once: the message only asks its readers to look. While one waits for a group, a second of its type adds nothing.
+        chars: length of the frames in it.
     """
 
     group: str
@@ -62,21 +63,21 @@ class News(NamedTuple):
 
     @property
     def key(self) -> tuple[str, object]:
-        """Of all news that say the same, if `once`."""
+        """Identifies all news that say the same, if `once`."""
         return self.group, self.message["type"]
 
     def without_frames(self) -> News:
-        """The same news of events, for readers to look up: it takes next to no memory."""
+        """The same news of events without frames, so that it needs next to no memory. Readers look the frames up."""
         moved = cast("list[Moved]", self.message["threads"])
         threads: list[Moved] = [(thread_id, first, last, []) for thread_id, first, last, _ in moved]
         return self._replace(message={**self.message, "threads": threads}, chars=0)
 
 
 def events_news(written: Iterable[Written]) -> Iterator[News]:
-    """The news of events that were committed together: one for each user, without frames past `HINT_CHARS`.
+    """The news of events that were committed together: one per user, and without frames above `HINT_CHARS`.
 
     Args:
-        written: in order; the events of a thread have consecutive numbers.
+        written: in order. The events of a thread have consecutive numbers.
     """
     owners: dict[str, dict[str, tuple[int, list[str]]]] = {}
     for owner_id, thread_id, seq, frame in written:
@@ -103,19 +104,19 @@ def events_news(written: Iterable[Written]) -> Iterator[News]:
 
 
 def control_news(user_id: str, text: str) -> News:
-    """A control frame for all of a user's connections. Nobody finds it elsewhere: see `Bell.rung`."""
+    """A control frame for all of a user's connections. It is not in the database: see `Bell.rung`."""
     group = group_of_actor(user_id)
     message: ControlMessage = {"type": "netra.control", "group": group, "text": text}
     return News(group, message)
 
 
 def credentials_news(user_id: str) -> News:
-    """Credentials of this user may have changed. Open connections look by themselves every few seconds, too."""
+    """Credentials of this user may have changed. Open connections also check every few seconds."""
     return _look_news(user_id, "netra.credentials")
 
 
 def close_news(user_id: str) -> News:
-    """An operator wants connections of this user closed, as their rows say."""
+    """An operator wants connections of this user closed; their database rows say which."""
     return _look_news(user_id, "netra.close")
 
 

@@ -1,7 +1,8 @@
-"""The bell of synchronous code and of event loops that may end before their news is sent.
+"""The bell of synchronous code, and of event loops that may end before their news is sent.
 
-Views run in threads, commands without an event loop. Each `async_to_sync` would open connections to Redis for its own
-short-lived loop; one loop that stays, in a thread of its own, needs one connection, however often the bell rings.
+Views run in threads, and commands run without an event loop. Each `async_to_sync` would open connections to Redis for
+its
+own short-lived loop. A permanent loop in a separate thread needs one connection, however often the bell rings.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from websocket_core.process.lifecycle import lifecycle
 
 
 class ThreadBell:
-    """A bell whose event loop runs in a thread of its own, started when it is first rung."""
+    """A bell whose event loop runs in a separate thread, which starts when the bell first rings."""
 
     def __init__(self) -> None:
         self.outage = new_outage()
@@ -34,7 +35,7 @@ class ThreadBell:
 
     @property
     def bell(self) -> Bell:
-        """To ring. Whatever ended the thread of an earlier one, this one has a thread."""
+        """The bell to ring. If its thread has ended for whatever reason, a new one is started."""
         with self._lock:
             if self._bell is None or self._thread is None or not self._thread.is_alive():
                 self._loop = asyncio.new_event_loop()
@@ -44,17 +45,17 @@ class ThreadBell:
                 )
                 try:
                     self._thread.start()
-                except RuntimeError:  # the interpreter is on its way out and makes no more threads
+                except RuntimeError:  # the interpreter is shutting down and starts no more threads
                     self._loop.close()  # a bell without a loop gives up at once
             return self._bell
 
     @property
     def waiting(self) -> int:
-        """How much news is not sent yet."""
+        """The number of news not sent yet."""
         return self._bell.waiting if self._bell is not None else 0
 
     def flush(self, seconds: float) -> bool:
-        """Wait until nothing waits any more; `False` when it takes longer than so many seconds."""
+        """Wait until nothing waits any more. Returns `False` if that takes longer than `seconds`."""
         bell = self._bell
         try:
             if bell is not None:
@@ -64,7 +65,7 @@ class ThreadBell:
         return True
 
     def close(self) -> None:
-        """Send what waits, within `CLOSE_SECONDS`, and end the thread. The next ring starts another."""
+        """Send what waits within `CLOSE_SECONDS`, and end the thread. The next ring starts a new one."""
         self.flush(CLOSE_SECONDS)
         with self._lock:
             loop, thread = self._loop, self._thread
@@ -80,7 +81,7 @@ def _run(loop: asyncio.AbstractEventLoop, bell: Bell) -> None:
         loop.run_forever()
         loop.run_until_complete(_end_tasks())
     finally:
-        loop.close()  # the channel layer closes its connections of this loop with it
+        loop.close()  # the channel layer then closes its connections of this loop
         bell.give_up()
 
 
@@ -94,17 +95,19 @@ async def _end_tasks() -> None:
 thread_bell = ThreadBell()
 atexit.register(thread_bell.close)
 lifecycle.on_end(thread_bell.close)
-os.register_at_fork(after_in_child=thread_bell._forget)  # a forked process has the object without its thread
+os.register_at_fork(after_in_child=thread_bell._forget)  # a forked process inherits the object, but not its thread
 
 
 def ring_after_commit(news: News, *, after: float = 0.0) -> None:
-    """Ring from synchronous code, once the transaction is committed within which it is called, if there is one.
+    """Ring from synchronous code. Inside a transaction, the bell rings once that transaction has committed.
 
-    Whoever began it (a view under `ATOMIC_REQUESTS`, too): the news is of something that has happened.
+    It does not matter who began the transaction, for example a view under `ATOMIC_REQUESTS`: news is only about what
+    has
+    happened.
 
     Args:
-        news: what happened, and to whom.
-        after: see `Bell.ring`.
+        news: what happened, and to which user.
+        after: seconds; see `Bell.ring`.
     """
     database = transaction.get_connection()
     if database.in_atomic_block:

@@ -1,7 +1,9 @@
-"""How the core reaches the database: which thread a query runs in, and what becomes of its connection.
+"""How the core reaches the database: in which thread a query runs, and what happens to that thread's connection.
 
-Lives here: `db.read` and `db.write` for coroutines, threads that give their connections back, a transaction of one's
-own, text that every database can keep, a migration that makes an index beside traffic.
-May come in: every room. Knows only the settings. Nothing here knows a model.
-Read: `db` first; `lost_connections` and `returning_threads` when a connection is held for too long.
+This room has `db.read` and `db.write` for coroutines, threads that return their connections, a check for transactions
+of
+the caller, text that every database can store, and a migration that builds an index while traffic continues.
+
+Every room may import it. It imports only the settings, and no models.
+Reading order: `db` first. Read `lost_connections` and `returning_threads` when a connection is held for too long.
 """

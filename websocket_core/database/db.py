@@ -1,8 +1,9 @@
-"""The one crossing into threads for database work.
+"""Runs database work in threads.
 
-Channels' own bridge sends every call through one shared thread, where a slow query of one user stalls everybody, and
-hops to it for every message. Here readers have a small pool and the journal's writer one thread of its own; each thread
-keeps its connection, closes it when it is unusable, and gives it back when the process ends or a test asks for it.
+Channels' own bridge sends every call through one shared thread, where one user's slow query stalls everybody. Here
+readers
+have a small pool, and the journal's writer has a thread of its own. Each thread keeps its connection and closes it when
+it is broken, when the process ends or when a test asks for it.
 """
 
 from __future__ import annotations
@@ -19,15 +20,15 @@ from websocket_core.conf import conf
 
 T = TypeVar("T")
 
-OUTAGE = (OperationalError, InterfaceError)  # what a database that is away, or was, looks like
+OUTAGE = (OperationalError, InterfaceError)  # errors of a database that is or was unavailable
 
 
 class DatabaseThreads:
-    """Threads with a database connection each.
+    """Threads with one database connection each.
 
     Args:
         name: prefix of the threads' names.
-        size: gives the number of threads (asked when they are made), thus of database connections.
+        size: returns the number of threads, and so of database connections. Called when the threads are created.
     """
 
     def __init__(self, name: str, size: Callable[[], int]) -> None:
@@ -43,18 +44,18 @@ class DatabaseThreads:
             return self._pool
 
     def call(self, function: Callable[..., T], *args: Any) -> asyncio.Future[T]:
-        """Run `function(*args)` in one of the threads; a future of the running loop.
+        """Run `function(*args)` in one of the threads and return a future of the running loop.
 
-        A broken connection is closed, so that the next call opens a new one; the error is the caller's to see.
+        A broken connection is closed, so that the next call opens a new one. The error is raised in the caller.
         """
         return asyncio.get_running_loop().run_in_executor(self._executor(), _guarded, function, args)
 
     def submit(self, function: Callable[..., T], *args: Any) -> Future[T]:
-        """The same, for code without an event loop."""
+        """Run `function(*args)` in one of the threads, for code without an event loop."""
         return self._executor().submit(_guarded, function, args)
 
     def close(self) -> None:
-        """Wait for what runs, close the threads' connections, end the threads. They come back when needed."""
+        """Wait for running functions, close the connections and end the threads. The next call starts new ones."""
         with self._lock:
             pool, self._pool = self._pool, None
         if pool is None:
@@ -63,7 +64,7 @@ class DatabaseThreads:
 
         def leave() -> None:
             connections.close_all()
-            barrier.wait(10)  # keeps this thread busy until every other one has closed, too
+            barrier.wait(10)  # keeps this thread busy until all the others have closed their connections
 
         for future in [pool.submit(leave) for _ in range(self._size)]:
             future.result(15)
@@ -76,7 +77,7 @@ def _guarded(function: Callable[..., T], args: tuple[Any, ...]) -> T:
     except OUTAGE:
         _close_broken()
         raise
-    except StopIteration as error:  # a future cannot carry it: whoever awaits would wait for ever
+    except StopIteration as error:  # a future cannot carry it: the caller would wait for ever
         raise RuntimeError("a database function raised StopIteration") from error
 
 
@@ -87,7 +88,7 @@ def _close_broken() -> None:
 
 
 def _once_more(function: Callable[..., T], args: tuple[Any, ...]) -> T:
-    """In the same thread: after a restart of the database every thread's connection is broken."""
+    """Repeat a failed call once, in the same thread: after a database restart, every thread's connection is broken."""
     try:
         return function(*args)
     except OUTAGE:
@@ -103,28 +104,29 @@ _beside = DatabaseThreads("netra-beside", lambda: 1)
 async def read(function: Callable[..., T], *args: Any) -> T:
     """Run a reading function in a database thread.
 
-    A connection that broke while idle is replaced and the call repeated once.
+    If the connection broke while it was idle, the call is repeated once on a new one.
     """
     return await readers.call(_once_more, function, args)
 
 
 def read_now(function: Callable[..., T], *args: Any, seconds: float = 5.0) -> T:
-    """The same for code that cannot await: it blocks the calling thread.
+    """Run a reading function for code that cannot await. It blocks the calling thread.
 
     Raises:
-        TimeoutError: the database did not answer within so many seconds.
+        TimeoutError: the database did not answer within `seconds`.
     """
     future: Future[T] = readers.submit(_once_more, function, args)
     return future.result(seconds)
 
 
 def write(function: Callable[..., T], *args: Any) -> asyncio.Future[T]:
-    """Run a writing function that is not the journal's, in a thread of its own: nobody's events wait behind it.
+    """Run a writing function outside the journal, in a separate thread, so that no events wait behind it.
 
-    SQLite has one writer at a time, and a connection that does not get the lock asks again after pauses of up to
-    100 ms. There the journal's own thread is the shorter wait. It gets one such function at a time, so that a batch of
-    events waits for one of them at most, however many are queued. Hence a function must be short on every database:
-    what grows with the data is done in pages, each a call of its own.
+    SQLite has one writer at a time, and a connection that does not get the lock retries after pauses of up to 100 ms.
+    On
+    SQLite the function therefore runs in the journal's own thread, where the wait is shorter. The journal's thread gets
+    one such function at a time, so that a batch of events waits for one of them at most. A function must be short on
+    every database: work that grows with the data is done in pages, with one call each.
     """
     if connection.vendor == "sqlite":
         return _beside.call(_in_the_writer_s_turn, function, args)
@@ -136,7 +138,7 @@ def _in_the_writer_s_turn(function: Callable[..., T], args: tuple[Any, ...]) -> 
 
 
 def close_all() -> None:
-    """End all database threads and close their connections (tests, end of a process)."""
+    """End all database threads and close their connections. For tests and for the end of a process."""
     readers.close()
-    _beside.close()  # before the writer: it may wait for it
+    _beside.close()  # before the writer, because this thread may be waiting for it
     writer.close()

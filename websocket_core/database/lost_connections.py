@@ -1,11 +1,14 @@
-"""Database connections of threads that nobody tidies up: they go back to their pool when the thread ends, and a broken
-one is given up at its first error.
+"""Cleans up database connections of threads that do not close them.
 
-A thread may end without having closed its connection: one that an agent started by itself, or one of a library's. The
-pool never hears of it, and counts the connection as lent for ever; some such threads later nobody gets one any more.
+A connection returns to its pool when its thread ends. A broken connection is closed at its first error.
 
-A thread that lasts, of a pool that an agent's module keeps, would have a connection that a restart of the database
-broke for as long: Django looks at connections when a request begins, and there is none.
+A thread may end without closing its connection, for example one that an agent or a library started. The pool never
+learns
+of it and counts the connection as lent for ever. After some such threads, the pool is empty.
+
+A long-lived thread, for example in a pool of an agent's module, would keep a connection that a restart of the database
+has
+broken. Django checks connections only when a request begins, and such a thread has no requests.
 """
 
 from __future__ import annotations
@@ -23,9 +26,9 @@ _here = threading.local()
 
 
 def watch(connection: Any, **_: Any) -> None:
-    """Receiver of Django's `connection_created`: remember what this thread has borrowed, and see to its end."""
+    """Receiver of Django's `connection_created`: remember what this thread has borrowed, to return it when it ends."""
     if give_up_when_broken not in connection.execute_wrappers:
-        # The first place: the last one is whoever's that uses `execute_wrapper` right now, and takes it away again.
+        # Inserted first, because `execute_wrapper` appends its wrapper and later removes the last one.
         connection.execute_wrappers.insert(0, give_up_when_broken)
     if getattr(connection.connection, "_pool", None) is None:
         return
@@ -35,18 +38,18 @@ def watch(connection: Any, **_: Any) -> None:
 
 
 def give_up_when_broken(execute: Callable[..., Any], sql: str, params: Any, many: bool, context: Any) -> Any:
-    """A wrapper of Django's around every statement: the one after an error that ended the connection gets another."""
+    """A Django execute wrapper. If an error ended the connection, the next statement gets a new one."""
     try:
         return execute(sql, params, many, context)
     except (OperationalError, InterfaceError):
         connection = context["connection"]
         if not connection.in_atomic_block and getattr(connection.connection, "closed", False):
-            connection.close()  # in a transaction, `atomic` does it
+            connection.close()  # in a transaction, `atomic` closes it
         raise
 
 
 class _Borrowed:
-    """Django's connections of a thread. It dies with the thread, in the thread."""
+    """The Django connections of a thread. This object is deleted when the thread ends, in that thread."""
 
     def __init__(self) -> None:
         self.connections: dict[str, Any] = {}  # by alias
@@ -54,11 +57,11 @@ class _Borrowed:
     def __del__(self) -> None:
         for connection in self.connections.values():
             lent = connection.connection
-            # Looked at here, not at the pool's side: what went back may have been lent to another thread by now.
+            # Check Django's object, not the pool: a returned connection may already have been lent to another thread.
             if lent is None or connection.closed_in_transaction or connection.allow_thread_sharing:
                 continue
             try:
                 connection.connection = None
                 lent._pool.putconn(lent)
-            except Exception as error:  # noqa: BLE001 - the thread ends; there is nobody to tell
-                log.debug("the connection of a thread that ended cannot be given back: %s", error)
+            except Exception as error:  # noqa: BLE001 - the thread ends; nothing can handle the error
+                log.debug("the connection of a thread that ended cannot be returned: %s", error)

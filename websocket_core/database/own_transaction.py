@@ -1,8 +1,9 @@
-"""A caller's own database transaction, which the journal's thread can neither see nor wait for.
+"""Detects a database transaction of the caller, which the journal's thread can neither see nor wait for.
 
-On SQLite it holds the one lock there is, so that the journal would wait for the caller, who waits for the journal. In a
-test that is rolled back in the end (`TestCase`, a plain `django_db`), what other threads have written would stay, on
-every database. Both are refused at once.
+On SQLite such a transaction holds the only lock: the journal would wait for the caller, which waits for the journal. In
+a
+test that is rolled back at its end (`TestCase`, a plain `django_db`), rows written by other threads would remain, on
+every database. Both cases are refused at once.
 """
 
 from __future__ import annotations
@@ -14,20 +15,20 @@ from django.core import mail
 from django.db import connection
 
 WAITS = (
-    "This code is within a database transaction, and Netra writes in a thread of its own, which would wait for it for "
+    "This code runs inside a database transaction. Netra writes in a separate thread, which would wait for it for "
     "ever. In tests use TransactionTestCase or @pytest.mark.django_db(transaction=True); elsewhere wait for the commit "
     "(django.db.transaction.on_commit)."
 )
 
 
 class OwnTransaction:
-    """Looks for one, on behalf of one event loop."""
+    """Checks for such a transaction, for one event loop."""
 
     def __init__(self) -> None:
         self._caller_asked = False
 
     async def refuse(self) -> None:
-        """Refuse to go on within one.
+        """Refuse to continue inside a transaction.
 
         Raises:
             RuntimeError: the message says what to do.
@@ -35,10 +36,11 @@ class OwnTransaction:
         in_test = hasattr(mail, "outbox")
         if connection.vendor != "sqlite" and not in_test:
             return
-        if in_test and _in_transaction_of_thread():  # an async test: its loop runs in the thread that began it
+        if in_test and _in_transaction_of_thread():  # an async test: its loop runs in the thread that started it
             raise RuntimeError(WAITS)
-        # The caller's thread can only be asked through the context that came with the call. A task in a context of its
-        # own would ask the thread that began the loop, which may itself be waiting for this very task.
+        # The caller's thread can only be asked through the context that came with the call. A task with a context of
+        # its own
+        # would ask the thread that started the loop, which may itself be waiting for this task.
         has_caller = hasattr(AsyncToSync.executors, "current")
         if has_caller and not self._caller_asked:
             self._caller_asked = True
@@ -48,7 +50,7 @@ class OwnTransaction:
 
 
 def _in_transaction_of_thread() -> bool:
-    # Where a loop runs, Django shows each task connections of its own; the thread's are seen as if there were none.
+    # Inside a running loop, Django gives each task its own connections. Hide the loop to see those of the thread.
     loop = asyncio._get_running_loop()
     asyncio._set_running_loop(None)
     try:

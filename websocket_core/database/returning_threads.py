@@ -1,8 +1,7 @@
-"""Threads for other people's code that may use the ORM: each use gives the thread's database connections back.
+"""Threads for third-party code that may use the ORM. Each use returns the thread's database connections.
 
-Django closes connections, or gives them back to their pool, when a request ends. In a thread without requests nobody
-does: it would keep a connection for ever, one of a pool's few, and a broken one, after a restart of the database, just
-as long.
+Django closes connections, or returns them to their pool, when a request ends. A thread without requests would keep its
+connection for ever, even if it is one of a pool's few, or if a restart of the database has broken it.
 """
 
 from __future__ import annotations
@@ -28,33 +27,33 @@ class ReturningThreads(ThreadPoolExecutor):
 
 
 def returning(function: Callable[..., T], /, *args: Any, **kwargs: Any) -> T:
-    """Call a function; the database connections it opens in this thread are given back when it is over."""
+    """Call a function, then return the database connections that it opened in this thread."""
     return_connections()
     try:
         return function(*args, **kwargs)
-    except StopIteration as error:  # a future cannot carry it: whoever awaits would wait for ever
+    except StopIteration as error:  # a future cannot carry it: the caller would wait for ever
         raise RuntimeError("a function in a thread raised StopIteration") from error
     finally:
         return_connections()
 
 
 def return_connections() -> None:
-    """Give every database connection of this thread back. What is left in a transaction is rolled back."""
+    """Return every database connection of this thread. An open transaction is rolled back."""
     for connection in connections.all(initialized_only=True):
-        if connection.allow_thread_sharing:  # a test's, which it lends to threads
+        if connection.allow_thread_sharing:  # a test's connection, shared with threads
             continue
         left_open = connection.in_atomic_block
         try:
             connection.close()
-        except Exception as error:  # noqa: BLE001 - it may be broken in any way; the thread must go on without it
+        except Exception as error:  # noqa: BLE001 - it may be broken in any way; the thread continues without it
             log.info("a database connection could not be closed: %s: %s", type(error).__name__, error)
             left_open = True
-        if left_open:  # Django's object believes to be in a transaction for ever
+        if left_open:  # Django's object would stay in the transaction for ever
             del connections[connection.alias]
 
 
 def return_idle_connections() -> None:
-    """Give back the connections of this thread on which nothing is under way: it is about to wait for a person."""
+    """Return the idle connections of this thread, which is about to wait for a person."""
     for connection in connections.all(initialized_only=True):
         if connection.allow_thread_sharing or connection.in_atomic_block or connection.connection is None:
             continue
@@ -68,5 +67,5 @@ def _has_cursors(connection: Any) -> bool:
         with connection.cursor() as cursor:
             cursor.execute("SELECT 1 FROM pg_cursors WHERE is_holdable LIMIT 1")
             return cursor.fetchone() is not None
-    except Exception:  # noqa: BLE001 - it is broken: nothing is under way on it
+    except Exception:  # noqa: BLE001 - it is broken, so nothing is in progress on it
         return False

@@ -1,12 +1,15 @@
-"""How fast a user may act and start runs, over all sockets, event loops and processes.
+"""Rate limits: how fast a user may act and start runs, over all sockets, event loops and processes.
 
-What lives here: the two limiters of the process, the price of an action, and the sharing of buckets between processes.
-Who may come in: whoever admits a user's work (`take`, `charge`), by the names below. The gateway makes a `LimitSharing`
-for its loop and hands it what the limiters let through. Nobody else needs `buckets` or `sharing`.
+This room has the two limiters of the process, the cost of an action, and the sharing of buckets between processes. Code
+that admits a user's work imports the names below (`take`, `charge`). The gateway creates a `LimitSharing` for its loop
+and
+passes it what the limiters let through. Nothing else needs `buckets` or `sharing`.
+
 Reading order: this file, `buckets` (one process, pure arithmetic), `sharing` (all processes, through Redis).
 
-What counts is work, not calls: an action costs one, and more when it is large or names many threads. A process decides
-by itself, at once; with a Redis (`REDIS_URL`) it tells the others what it let through and learns what they did.
+Limits count work, not calls: an action costs 1, and more if it is large or names many threads. A process decides
+locally
+and at once. With Redis (`REDIS_URL`), processes tell each other what they have let through.
 """
 
 from __future__ import annotations
@@ -17,10 +20,10 @@ from websocket_core.process.lifecycle import lifecycle
 
 __all__ = ["Limiter", "Pace", "action_limiter", "cost_of", "cost_of_threads", "start_limiter"]
 
-# What costs as much as one action, beside the action itself.
+# Each of these adds as much as one action to the cost.
 COST_BYTES = 32 * 1024  # of its text
 COST_VALUES = 1000  # JSON values in it
-COST_THREADS = 50  # cursors or threads that it names or asks for
+COST_THREADS = 50  # cursors or threads that it names or requests
 
 
 def _actions() -> Pace:
@@ -32,9 +35,9 @@ def _starts() -> Pace:
 
 
 def cost_of(text: str | bytes) -> int:
-    """What an action costs that comes as this JSON text: one, and its length and number of values beyond that.
+    """The cost of an action with this JSON text: 1, and more for its length and its number of values.
 
-    Values are counted without parsing, by what stands between them; those in strings count, too.
+    Values are counted without parsing, by the punctuation around them. Punctuation inside strings counts too.
     """
     if isinstance(text, str):
         values = text.count(",") + text.count("[") + text.count("{")
@@ -44,7 +47,7 @@ def cost_of(text: str | bytes) -> int:
 
 
 def cost_of_threads(count: int) -> int:
-    """What naming so many threads costs, beside the action."""
+    """The additional cost of an action that names `count` threads."""
     return count // COST_THREADS
 
 

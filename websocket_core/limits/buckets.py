@@ -1,7 +1,7 @@
 """Token buckets by user.
 
-A bucket that is full again is as good as none, so it is forgotten: memory stays with those who act. It outlives the
-socket, so that reconnecting does not help.
+A full bucket needs no memory, so it is forgotten: only active users take memory. A bucket outlives the socket, so
+reconnecting does not help a user.
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ SWEEP_SECONDS = 10.0
 
 
 class Pace(NamedTuple):
-    """What a bucket allows.
+    """The rate that a bucket allows.
 
     Args:
-        rate: how many a second, for ever; 0 or less means no limit.
-        burst: how many at once, after a pause.
+        rate: tokens per second; 0 or less means no limit.
+        burst: tokens at once, after a pause.
     """
 
     rate: float
@@ -32,19 +32,19 @@ class Limiter:
     """Token buckets by user.
 
     Args:
-        name: of what is limited; part of the bucket's name where processes share it.
-        pace: what is allowed, asked every time.
-        clock: seconds, monotonic.
+        name: what is limited; part of the bucket's name in Redis.
+        pace: returns the current limits. Called every time.
+        clock: returns seconds, monotonic.
 
     Attributes:
-        on_take: told of every user whose action was let through, and of what it cost.
+        on_take: is called with the limiter, the user and the cost of each admitted action.
     """
 
     def __init__(self, name: str, pace: Callable[[], Pace], clock: Callable[[], float] = time.monotonic) -> None:
         self.name, self.pace = name, pace
         self.on_take: Callable[[Limiter, str, float], None] | None = None
         self._clock = clock
-        self._full_at: dict[str, float] = {}  # when the bucket would be full again; absent: it is full
+        self._full_at: dict[str, float] = {}  # when the bucket will be full again; absent if it is full
         self._sweeping: WeakSet[asyncio.AbstractEventLoop] = WeakSet()
         self._swept = 0.0
 
@@ -52,10 +52,10 @@ class Limiter:
         return len(self._full_at)
 
     def take(self, user_id: str, cost: float = 1) -> int | None:
-        """Take so many; what costs more than a burst has to wait for a full bucket.
+        """Take tokens. A cost above the burst has to wait for a full bucket.
 
         Returns:
-            `None` when it may go on, else the milliseconds after which to try again.
+            `None` if the action is admitted, otherwise the milliseconds to wait before trying again.
         """
         rate, burst = self.pace()
         if rate <= 0:
@@ -69,19 +69,19 @@ class Limiter:
         return None
 
     def charge(self, user_id: str, cost: float) -> None:
-        """Take what an admitted action turned out to cost; what is not there yet delays the next one."""
+        """Take tokens for an admitted action that turned out to cost more. A shortage delays the next action."""
         rate, _ = self.pace()
         if rate > 0 and cost > 0:
             now = self._clock()
             self._note(user_id, max(self._full_at.get(user_id, now), now) + cost / rate, now, cost)
 
     def learn(self, user_id: str, seconds: float) -> None:
-        """All processes together have taken so much that the bucket will be full in `seconds`, not before."""
+        """Accept that all processes together have used the bucket: it will be full in `seconds`, not before."""
         if seconds > 0:
             self._full_at[user_id] = self._clock() + seconds
 
     def forget(self) -> None:
-        """Every bucket is full."""
+        """Make every bucket full."""
         self._full_at.clear()
 
     def _note(self, user_id: str, full_at: float, now: float, cost: float) -> None:
@@ -99,7 +99,7 @@ class Limiter:
             loop = asyncio.get_running_loop()
         except RuntimeError:
             return
-        if loop not in self._sweeping:  # when everybody has gone, nobody acts who would take the last ones along
+        if loop not in self._sweeping:  # without further actions, nothing else would remove the last buckets
             self._sweeping.add(loop)
             loop.call_later(SWEEP_SECONDS + 1, self._sweep_again, loop, context=Context())
 

@@ -1,9 +1,11 @@
 """Shares the limiters' buckets between processes, through Redis.
 
-Nobody waits for it: a process lets actions through by what it knows, and tells Redis a moment later how many those
-were; the answer is what all processes together have used up. What was let through too much meanwhile is paid back, so
-the rate holds in the long run however many processes a user spreads over. Nothing is reserved, so a killed process
-takes nothing along, and every key ends by itself. While Redis is away each process limits alone.
+Actions never wait for this. A process admits actions by what it knows and reports them to Redis a moment later. The
+answer
+says how much all processes together have used. If they admitted too much in the meantime, the user pays for it
+afterwards,
+so the rate holds in the long run, however many processes serve the user. Nothing is reserved, so a killed process takes
+no tokens with it, and every key expires by itself. While Redis is unavailable, each process limits by itself.
 """
 
 from __future__ import annotations
@@ -26,14 +28,14 @@ from websocket_core.process.tasks import process_task
 
 log = logging.getLogger(__name__)
 
-SHARE_SECONDS = 0.5  # how often a process tells what it let through
-HURRY = 8  # one part in so many of a burst is told at once
-IDLE_SECONDS = 10.0  # then the connection is closed
+SHARE_SECONDS = 0.5  # how often a process reports what it admitted
+HURRY = 8  # a cost of 1/HURRY of the burst is reported at once
+IDLE_SECONDS = 10.0  # after this, the connection is closed
 TIMEOUT = 2.0
 BATCH = 500  # buckets in one call
-MAX_DEBT = 10.0  # seconds beyond an empty bucket: who was let through too often waits no longer than that for it
+MAX_DEBT = 10.0  # seconds: the longest additional wait after too much was admitted
 
-# KEYS: buckets. ARGV: for each, the milliseconds to add and the most it may be ahead. Returns how far each is ahead.
+# KEYS: buckets. ARGV, for each: milliseconds to add, and the most it may be ahead. Returns how far each is ahead.
 SCRIPT: Final = """
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
@@ -49,24 +51,24 @@ return answer
 """
 
 
-Call = Callable[[Sequence[str], Sequence[float]], Awaitable[Sequence[int]]]  # of the script: keys, numbers -> ahead
+Call = Callable[[Sequence[str], Sequence[float]], Awaitable[Sequence[int]]]  # the script: keys, numbers -> ahead
 
 
 class LimitSharing:
-    """What the limiters of one event loop let through and have not told yet, and the task that tells it.
+    """Collects what the limiters of one event loop have admitted, and reports it from a task.
 
-    The task lives while there is something to tell, and a little longer.
+    The task lives while there is something to report, and a little longer.
     """
 
     def __init__(self) -> None:
         self._untold: dict[tuple[Limiter, str], float] = {}
         self._hurry = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
-        self._idle = 0.0  # seconds without anything to tell
-        self._outage = Outage(log, "sharing of limits", "every process limits alone")
+        self._idle = 0.0  # seconds without anything to report
+        self._outage = Outage(log, "sharing of limits", "each process limits by itself")
 
     def note(self, limiter: Limiter, user_id: str, cost: float = 1) -> None:
-        """This much more of the user's work was admitted here."""
+        """Add an admitted cost of the user to the next report."""
         self._untold[limiter, user_id] = untold = self._untold.get((limiter, user_id), 0) + cost
         if untold * HURRY >= limiter.pace().burst:
             self._hurry.set()
@@ -74,7 +76,7 @@ class LimitSharing:
             self._task = process_task(self._work(), "netra-limits")
 
     async def stop(self) -> None:
-        """End the task; what was not told stays untold."""
+        """End the task. What has not been reported is lost."""
         task, self._task = self._task, None
         if task is not None:
             task.cancel()
@@ -86,7 +88,7 @@ class LimitSharing:
             max_connections=1,
             socket_timeout=TIMEOUT,
             socket_connect_timeout=TIMEOUT,
-            retry=Retry(NoBackoff(), 1),  # a connection that Redis closed is opened again, once
+            retry=Retry(NoBackoff(), 1),  # reopen a connection that Redis closed, once
         )
         script = client.register_script(SCRIPT)
         step = partial(self._share, lambda keys, numbers: script(keys=keys, args=numbers))
@@ -121,5 +123,5 @@ class LimitSharing:
 
 
 def _name(limiter: Limiter, user_id: str) -> str:
-    # Braces: all buckets of an installation are on one node of a cluster, where one call can reach them.
+    # The braces keep all buckets of an installation on one node of a cluster, so that one call can reach them.
     return f"{{{conf.REDIS_PREFIX}.limits}}.{limiter.name}.{group_of_actor(user_id)}"

@@ -1,11 +1,13 @@
-"""What a process is and does, whatever it serves: its life, its row in the database, its tasks, its numbers.
+"""The process itself, whatever it serves: its life cycle, its row in the database, its tasks and its metrics.
 
-What lives here: the life of the process and its drain (`lifecycle`), its identity and heartbeat (`heartbeat`), tasks
-that outlive whoever began them (`tasks`, `background`, `turn`), and what it tells operators (`metrics`, `log_context`,
-`log_budget`).
-Who may come in: every room above the database. Mostly for `lifecycle.lifecycle`, `heartbeat.this_process`,
-`tasks.process_task`, `background.Outage`, `background.repeat` and the counters of `metrics`. Apps are set up before
-there are models, which `heartbeat` needs, so this face hands nothing on: import from the modules.
-Reading order: `lifecycle`, `heartbeat`, `tasks`, `background`; the others stand for themselves. `garbage` and `exit`
-are for the two programs, `serve` and `worker`.
+`lifecycle` has the life cycle and the drain, `heartbeat` the process's identity. `tasks`, `background` and `turn` are
+for
+tasks that outlive their creator. `metrics`, `log_context` and `log_budget` are for operators.
+
+Every room above the database imports this one, mostly `lifecycle.lifecycle`, `heartbeat.this_process`,
+`tasks.process_task`, `background.Outage`, `background.repeat` and the metrics. Django sets up apps before models, which
+`heartbeat` needs. This package therefore exports no names: import from its modules.
+
+Reading order: `lifecycle`, `heartbeat`, `tasks`, `background`. The others are independent. `garbage` and `exit` are for
+the two programs, `serve` and `worker`.
 """

@@ -1,10 +1,10 @@
-"""How background work survives what goes wrong in it.
+"""How background work survives errors.
 
-Three rules, and one helper for each, so that no loop has to invent them again:
+There are three rules, each with one helper:
 
 * A loop never ends because one of its steps raised: `repeat`. `docs/reference/background-loops.md` lists the loops.
-* One bad item never keeps the others from their turn: `ForEach`.
-* An outage is logged when it begins and when it is over, not once for every attempt: `Outage`.
+* One bad item never delays the others: `ForEach`.
+* An outage is logged when it begins and when it ends, not at every attempt: `Outage`.
 """
 
 from __future__ import annotations
@@ -20,27 +20,27 @@ from websocket_core.errors import JournalUnavailable
 
 T = TypeVar("T", bound=Hashable)
 
-PAUSE_SECONDS = 1.0  # after a step that failed: one that fails at once must not keep the processor busy
-MOST_REMEMBERED = 1000  # items that failed; past that the oldest is forgotten, and logged again when it fails again
+PAUSE_SECONDS = 1.0  # after a failed step, so that one that fails at once does not keep the processor busy
+MOST_REMEMBERED = 1000  # failed items; beyond that the oldest is forgotten and may be logged again
 
-AWAY = (*db.OUTAGE, JournalUnavailable, TimeoutError)  # nothing that needs the database can succeed now
+AWAY = (*db.OUTAGE, JournalUnavailable, TimeoutError)  # errors that affect everything that needs the database
 
 
 class Outage:
-    """Whether something this process depends on is failing now.
+    """Whether something that this process depends on is failing at present.
 
     Args:
         log: the logger of the module that does the work.
-        what: what fails, for the log: `"sweeper"`.
+        what: the part that fails, for the log: `"sweeper"`.
         meanwhile: what happens until it works again, for the log.
     """
 
-    def __init__(self, log: logging.Logger, what: str, meanwhile: str = "it is tried again") -> None:
+    def __init__(self, log: logging.Logger, what: str, meanwhile: str = "retrying") -> None:
         self._log, self._what, self._meanwhile = log, what, meanwhile
         self.lasts = False
 
     def note(self, error: BaseException) -> None:
-        """It failed. Only the first failure of an outage is logged, with a traceback if the cause is not an outage."""
+        """Record a failure. Only the first failure of an outage is logged; unexpected errors have a traceback."""
         if not self.lasts:
             self.lasts = True
             unexpected = not isinstance(error, (*AWAY, OSError))
@@ -54,17 +54,17 @@ class Outage:
             )
 
     def over(self) -> None:
-        """It worked."""
+        """Record a success."""
         if self.lasts:
             self.lasts = False
             self._log.info("%s works again", self._what)
 
     @contextmanager
     def outlived(self) -> Iterator[None]:
-        """Note what the block raises instead of passing it on; when it raises nothing, the outage is over."""
+        """Record what the block raises instead of raising it. If the block raises nothing, the outage is over."""
         try:
             yield
-        except Exception as error:  # noqa: BLE001 - noted; the caller tries again
+        except Exception as error:  # noqa: BLE001 - recorded; the caller tries again
             self.note(error)
         else:
             self.over()
@@ -73,12 +73,12 @@ class Outage:
 async def repeat(
     outage: Outage, step: Callable[[], Awaitable[object]], *, active: Callable[[], object] = lambda: True
 ) -> None:
-    """Take a step again and again. What it raises ends that step, never the loop.
+    """Run a step again and again. An error ends the step, never the loop.
 
     Args:
-        outage: tells the log of steps that fail.
-        step: waits by itself for its next occasion; after it failed, `PAUSE_SECONDS` are waited in addition.
-        active: asked before each step; the loop ends when the answer is false.
+        outage: logs the steps that fail.
+        step: waits for its next occasion by itself. After a failure, the loop waits `PAUSE_SECONDS` in addition.
+        active: is called before each step. The loop ends when it returns a false value.
     """
     while active():
         with outage.outlived():
@@ -88,10 +88,10 @@ async def repeat(
 
 
 class ForEach:
-    """Takes a step for each of the items that a look found, look after look.
+    """Runs a step for each item of a list that is found again and again.
 
-    An item that fails is logged once, and from then on it has its turn after all others. So neither an error of its
-    own nor one that looks like an outage of the database keeps the others waiting for longer than one look.
+    A failed item is logged once, and from then on it is processed after all others. Neither its own error nor one that
+    looks like an outage of the database can therefore delay the others for more than one pass.
 
     Args:
         log: the logger of the module that does the work.
@@ -104,10 +104,10 @@ class ForEach:
         self._failed: dict[Hashable, None] = {}
 
     async def take(self, items: Iterable[T], step: Callable[[T], Awaitable[object]]) -> None:
-        """Take the step for each item.
+        """Run the step for each item.
 
         Raises:
-            what `away` names: the rest of the items are left for the next look, which begins with them.
+            Exception: one of the `away` errors. The remaining items are left for the next pass, which begins with them.
         """
         for item in sorted(items, key=lambda item: item in self._failed):
             try:
@@ -126,4 +126,4 @@ class ForEach:
         if len(self._failed) > MOST_REMEMBERED:
             del self._failed[next(iter(self._failed))]
         if not known and not isinstance(error, self._away):
-            self._log.error("%s %s failed; the others go on", self._what, item, exc_info=error)
+            self._log.error("%s %s failed; continuing with the others", self._what, item, exc_info=error)

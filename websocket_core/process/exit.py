@@ -1,4 +1,4 @@
-"""The very end of a process."""
+"""Ends a process whose threads do not end."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ log = logging.getLogger(__name__)
 
 
 def exit_in_spite_of_threads(seconds: float = 2.0) -> None:
-    """End this process with code 0 in so many seconds, should the interpreter still wait for threads by then.
+    """End this process with code 0 after `seconds`, if the interpreter still waits for threads by then.
 
-    To be called at the very end: Python waits for every thread of a pool, also for one in which somebody's code sleeps.
+    Call it last: Python waits for every thread of a pool, even if an agent's code sleeps in it.
     """
 
     def end() -> None:
         time.sleep(seconds)
         names = [thread.name for thread in threading.enumerate() if thread.is_alive() and not thread.daemon]
-        log.warning("Ending although threads are busy: %s", ", ".join(names))
+        log.warning("Exiting although threads are still busy: %s", ", ".join(names))
         logging.shutdown()
         sys.stdout.flush()
         os._exit(0)

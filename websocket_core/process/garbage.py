@@ -1,9 +1,10 @@
-"""The garbage collector of a process that serves for days.
+"""Settings of the garbage collector for a process that runs for days.
 
-By itself it looks at all the young objects after every 700 new ones, which here is every few events, and from time to
-time at everything there is: the code, Django, each of thousands of connections. That is a tenth of the processor. What
-is there when the process begins stays to its end, and is not looked at again; the young are looked at less often.
-Hardly anything here is garbage that has to be looked for: objects go when nobody refers to them.
+By default, the collector examines all young objects after every 700 new ones, which here means every few events. From
+time
+to time it examines every object there is: the code, Django and thousands of connections. That costs a tenth of the
+processor. Objects that exist when the process starts stay until it ends, so they are exempt; young objects are examined
+less often. Hardly any object here needs the collector, because reference counts free most of them.
 """
 
 from __future__ import annotations
@@ -11,19 +12,22 @@ from __future__ import annotations
 import ctypes
 import gc
 
-YOUNG = 10_000  # new objects that are still there, until the collector looks at them
+YOUNG = 10_000  # new objects after which the collector runs
 
 
 def settle() -> None:
-    """The process is ready to serve."""
+    """Called when the process is ready to serve."""
     gc.collect()
     gc.freeze()
     gc.set_threshold(YOUNG, *gc.get_threshold()[1:])
 
 
 def return_memory() -> None:
-    """Give memory that is free back to the system, in a thread: glibc keeps what many threads have used and freed, so
-    that a burst of large inputs would cost a container its limit long after it is over. Elsewhere nothing happens.
+    """Return free memory to the system. Takes some time, so call it in a thread.
+
+    glibc keeps memory that many threads have used and freed. After a burst of large inputs, a container would stay
+    close to
+    its limit for ever. With other C libraries this does nothing.
     """
     try:
         trim = ctypes.CDLL(None).malloc_trim

@@ -1,4 +1,4 @@
-"""This process, as the database knows it."""
+"""This process as a row in the database: its identity and its heartbeat."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from websocket_core.ids import new_id
 from websocket_core.models import Connection, Process
 from websocket_core.process.lifecycle import lifecycle
 
-BURIED_AT_ONCE = 500  # connections of a dead process that one transaction ends
+BURIED_AT_ONCE = 500  # the most connections of a dead process that one transaction ends
 
 
 class ThisProcess:
-    """Identity of the running process; forked children get one of their own."""
+    """Identity of the running process. A forked child gets a new one."""
 
     def __init__(self) -> None:
         self._id, self._pid = "", 0
@@ -29,32 +29,33 @@ class ThisProcess:
         self.begin_anew()
 
     def begin_anew(self) -> None:
-        """Forget what it was for. It stays the same process."""
-        self.kind = "command"  # `serve` and `worker` say what they are
-        self.delivery_p99: float | None = None  # seconds; goes out with the next heartbeat
+        """Reset what the process is for. Its identity stays the same."""
+        self.kind = "command"  # `serve` and `worker` set their own
+        self.delivery_p99: float | None = None  # seconds; written with the next heartbeat
 
     @property
     def process_id(self) -> str:
-        """Unique id of this process's life."""
+        """Unique id of this process, new after each start and fork."""
         if self._pid != os.getpid():
             self._id, self._pid = new_id(), os.getpid()
             self._beat = -math.inf
         return self._id
 
     def is_silent(self) -> bool:
-        """Whether it has written no heartbeat for as long as one is good for."""
+        """Whether the last heartbeat is older than `HEARTBEAT_SECONDS`."""
         return not self.process_id or time.monotonic() - self._beat >= conf.HEARTBEAT_SECONDS
 
     def beat(self, now: datetime) -> None:
         """Write the heartbeat."""
-        # By hand: it is part of the journal's transactions, and the ORM would be the larger half of a small one.
+        # Plain SQL: this runs in the journal's transactions, and the ORM would take more than half the time of a small
+        # one.
         process_id = self.process_id
         transaction.on_commit(partial(self._have_beaten, time.monotonic()))
         moment = connection.ops.adapt_datetimefield_value(now)
         with connection.cursor() as cursor:
             cursor.execute(
                 "UPDATE websocket_core_process SET heartbeat_at = %s, delivery_p99 = %s, stopped_at = NULL "
-                "WHERE process_id = %s",  # after a long pause it was taken for dead; it is alive
+                "WHERE process_id = %s",  # after a long pause, other processes have declared it dead
                 [moment, self.delivery_p99, process_id],
             )
             if cursor.rowcount:
@@ -72,7 +73,7 @@ class ThisProcess:
         self._beat = at
 
     def retire(self) -> None:
-        """The process ends in good order: what it had is gone, and nobody needs to wait for its heartbeat to fail."""
+        """End in good order: mark the process and its connections as ended, instead of letting its heartbeat expire."""
         now = datetime.now(UTC)
         Connection.objects.filter(process_id=self.process_id, disconnected_at=None).update(disconnected_at=now)
         Process.objects.filter(pk=self.process_id).update(stopped_at=now)
@@ -83,7 +84,7 @@ lifecycle.on_end(this_process.begin_anew)
 
 
 async def look_after_processes() -> None:
-    """Say that this process lives, if it has said nothing lately, and bury those that do not."""
+    """Write a heartbeat if one is due, and mark dead processes as stopped."""
     if this_process.is_silent():
         await db.write(this_process.beat, datetime.now(UTC))
     if await db.read(dead_processes):
@@ -92,16 +93,16 @@ async def look_after_processes() -> None:
 
 
 def dead_processes() -> list[str]:
-    """Those that were silent for too long and have not said that they end."""
+    """Ids of the processes whose heartbeat is too old and that have not stopped."""
     silent_since = datetime.now(UTC) - timedelta(seconds=conf.PROCESS_TIMEOUT)
     return list(Process.objects.filter(heartbeat_at__lt=silent_since, stopped_at=None).values_list("pk", flat=True))
 
 
 def bury(most: int | None = None) -> bool:
-    """The dead processes are gone, and with them their connections.
+    """Mark dead processes as stopped and their connections as closed.
 
     Args:
-        most: connections that one call is about; a server may have had ten thousand.
+        most: the most connections that one call closes. A server may have had ten thousand.
 
     Returns:
         Whether there is more to do.

@@ -1,7 +1,6 @@
-"""The life of this process: which event loops serve, whether it is on its way out, and what is to be done then.
+"""The life cycle of this process: which event loops serve, whether the process drains, and the steps of the drain.
 
-Objects are registered here, not names: two event loops of a process each have connections and runs, and both of them
-end well.
+It registers objects, not names. If two event loops of a process have connections and runs, both are drained.
 """
 
 from __future__ import annotations
@@ -20,65 +19,65 @@ DrainStep = Callable[[], Awaitable[None]]
 
 
 class ServingLoop(Protocol):
-    """What an event loop has that must end well."""
+    """The part of an event loop that has to be drained."""
 
     loop: asyncio.AbstractEventLoop
 
     async def drain(self) -> None:
-        """End all of it. Runs on its own loop, and does not raise."""
+        """End everything on it. Runs on its own loop and does not raise."""
 
 
 class Lifecycle:
-    """Whether the process drains, what begins with each event loop that serves, and what ends with the process.
+    """Knows whether the process drains, what starts with each serving event loop, and what ends with the process.
 
     Attributes:
-        draining: the process is on its way out: it is not ready, and takes nothing new.
+        draining: the process is shutting down. It is not ready and accepts nothing new.
     """
 
     def __init__(self) -> None:
         self.draining = False
         self._begins: list[Begin] = []
-        self._loops: dict[ServingLoop, None] = {}  # each joins and leaves in its own thread
+        self._loops: dict[ServingLoop, None] = {}  # each joins and leaves from its own thread
         self._steps: list[DrainStep] = []
         self._closes: list[Callable[[], object]] = []
 
     def on_serve(self, begin: Begin) -> None:
-        """Call this on every event loop that begins to serve from now on. For apps, when Django is set up."""
+        """Call `begin` on every event loop that starts to serve from now on. For apps, while Django is set up."""
         if begin not in self._begins:
             self._begins.append(begin)
 
     def begin_serving(self) -> None:
-        """Call what was registered with `on_serve`, on the running event loop."""
+        """Call everything registered with `on_serve`. Must be called on the serving event loop."""
         for begin in self._begins:
             begin()
 
     def join(self, serving: ServingLoop) -> None:
-        """Drain this together with the process."""
+        """Drain this object together with the process."""
         for ended in [other for other in list(self._loops) if other.loop.is_closed()]:
             self._loops.pop(ended, None)
         self._loops[serving] = None
 
     def leave(self, serving: ServingLoop) -> None:
-        """It is drained already. Idempotent."""
+        """Forget an object that is already drained. Idempotent."""
         self._loops.pop(serving, None)
 
     def on_drain(self, step: DrainStep) -> None:
-        """Take this step when all event loops are drained, on the loop that drains the process."""
+        """Run this step after all event loops are drained, on the loop that drains the process."""
         if step not in self._steps:
             self._steps.append(step)
 
     def on_end(self, close: Callable[[], object]) -> None:
-        """Call this whenever the process's state ends. For objects that every use begins anew."""
+        """Call `close` whenever the state of the process is reset. For objects that start afresh when next used."""
         self._closes.append(close)
 
     def begin_drain(self) -> None:
-        """From now on the process is not ready and takes nothing new."""
+        """Make the process not ready: from now on it accepts nothing new."""
         self.draining = True
 
     async def drain(self) -> None:
-        """Drain every event loop that serves, side by side, then take the other steps in order.
+        """Drain every serving event loop concurrently, then run the other steps in order.
 
-        A step that fails is logged and does not keep the others from being taken.
+        A failed step is logged, and the next step runs.
         """
         self.begin_drain()
         await asyncio.gather(*(_drained(serving) for serving in list(self._loops)))
@@ -89,9 +88,9 @@ class Lifecycle:
                 log.exception("drain step %s failed", getattr(step, "__qualname__", step))
 
     def end(self) -> None:
-        """End what lives in the process: threads with their database connections, and what `on_end` was told of.
+        """End everything that lives in the process: database threads with their connections, and objects with `on_end`.
 
-        What is used after that begins anew.
+        Anything that is used afterwards starts afresh.
         """
         for close in self._closes:
             close()

@@ -1,6 +1,6 @@
-"""What is counted while it runs, for Prometheus.
+"""The process's metrics, for Prometheus.
 
-No user ids in labels: they would be unbounded, and they are nobody's business.
+Labels contain no user ids: there would be too many, and they are private.
 """
 
 from __future__ import annotations
@@ -14,32 +14,32 @@ batch_events = Histogram(
 )
 commit_seconds = Histogram(
     "netra_journal_commit_seconds",
-    "Seconds a transaction took.",
+    "Duration of a transaction of the journal in seconds.",
     buckets=(0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.5, 1, 5),
 )
-journal_retries = Counter("netra_journal_retries", "Transactions tried again because the database was away.")
-journal_backlog = Gauge("netra_journal_backlog", "Operations waiting for their commit.")
+journal_retries = Counter("netra_journal_retries", "Transactions retried because the database was unavailable.")
+journal_backlog = Gauge("netra_journal_backlog", "Operations waiting to be committed.")
 waiting_rings = Gauge("netra_rings_waiting", "News waiting for the channel layer.")
-rings_failed = Counter("netra_rings_failed", "News the channel layer refused.")
-rings_dropped = Counter("netra_rings_dropped", "News given up because too much of it waited.")
+rings_failed = Counter("netra_rings_failed", "Attempts to send news that the channel layer failed.")
+rings_dropped = Counter("netra_rings_dropped", "News dropped because too much was waiting.")
 layer_dropped = Counter(
     "netra_layer_dropped",
-    "Messages that the in-process channel layer dropped: its channel was full, or they expired.",
+    "Messages dropped by the in-process channel layer, because the channel was full or they expired.",
     ["reason"],
 )
 connections = Gauge("netra_connections", "Open WebSockets of this process.")
-tasks = Gauge("netra_tasks", "Tasks of the event loops that serve the sockets.")
+tasks = Gauge("netra_tasks", "Tasks of the event loops that serve sockets.")
 delivery_seconds = Histogram(
     "netra_delivery_seconds",
-    "Seconds from an event's commit to its hand-over to a socket's transport.",
+    "Seconds from an event's commit until a socket's transport has it.",
     buckets=(0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.5, 1, 5, 30),
 )
-hints_missed = Counter("netra_hints_missed", "Gaps found in what the channel layer brought.")
-hints_healed = Counter("netra_hints_healed", "Gaps closed from the journal.")
-window_stalls = Counter("netra_window_stalls", "Times a connection had to wait for the client's ack.")
-socket_stalls = Counter("netra_socket_stalls", "Times a connection had to wait for its socket to take more.")
-frames_sent = Counter("netra_frames_sent", "Event frames handed to sockets.")
-sockets_closed = Counter("netra_sockets_closed", "WebSockets that are gone, by close code.", ["code"])
+hints_missed = Counter("netra_hints_missed", "Gaps in the events that came by the channel layer.")
+hints_healed = Counter("netra_hints_healed", "Gaps filled from the journal.")
+window_stalls = Counter("netra_window_stalls", "Times that a connection had to wait for the client's ack.")
+socket_stalls = Counter("netra_socket_stalls", "Times that a connection had to wait until its socket accepted more.")
+frames_sent = Counter("netra_frames_sent", "Event frames passed to sockets.")
+sockets_closed = Counter("netra_sockets_closed", "Closed WebSockets, by close code.", ["code"])
 errors_sent = Counter("netra_errors_sent", "Error frames sent, by code.", ["code"])
 protocol_compliant = Gauge(
     "netra_manager_protocol_compliant", "1 when the configured manager follows WebSocketManagerProtocol."

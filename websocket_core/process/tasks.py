@@ -1,8 +1,9 @@
-"""Tasks of the process: those that go on when the request, the socket or the command that began them is over.
+"""Tasks of the process: they continue after the request, socket or command that started them has ended.
 
-A task inherits the context variables of whoever creates it. A request's are no place to live in: they keep the request
-itself in memory, and `sync_to_async` finds in them the thread that waits for the response, which nobody serves any
-more once that has been sent. So what outlives a request is created here, in a context of its own.
+A task inherits the context variables of its creator. Those of a request must not outlive it. They keep the request in
+memory, and they make `sync_to_async` use the thread that waits for the response, which runs nothing once the response
+is
+sent. A task that outlives a request is therefore created here, with an empty context.
 """
 
 from __future__ import annotations
@@ -18,12 +19,12 @@ T = TypeVar("T")
 
 
 def process_task(coroutine: Coroutine[Any, Any, T], name: str, *, keeps_log_ids: bool = False) -> asyncio.Task[T]:
-    """A task of the running loop that inherits nothing.
+    """Create a task of the running loop with an empty context.
 
     Args:
-        coroutine: what it does.
-        name: of the task, for logs and debuggers.
-        keeps_log_ids: its log lines carry the ids that are bound now: it is about the same user's work.
+        coroutine: the task's work.
+        name: the task's name, for logs and debuggers.
+        keeps_log_ids: keep the bound log ids, for a task that is about the same user's work.
     """
     context = Context()
     if keeps_log_ids:

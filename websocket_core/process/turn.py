@@ -1,4 +1,4 @@
-"""How long a task may have the event loop before others get it."""
+"""Limits how long a task may hold the event loop before others get it."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ import asyncio
 import time
 from types import TracebackType
 
-SLICE_SECONDS = 0.002  # one user may have twenty sockets, and so twenty of these in a row
+SLICE_SECONDS = 0.002  # one user may have twenty sockets, and so twenty slices in a row
 
 
 class Turn:
-    """Counts the time spent in its `with` blocks, and gives the loop to others when it was long.
+    """Adds up the time spent in its `with` blocks, and yields the event loop once that is too long.
 
-    Nothing gives the loop away by itself: neither a message that is there already, nor an answer without a database.
+    Some awaits never yield by themselves: a message that is already there, or an answer that needs no database.
     """
 
     __slots__ = ("_began", "_spent")
@@ -29,7 +29,7 @@ class Turn:
         self._spent += time.perf_counter() - self._began
 
     async def share(self) -> None:
-        """Let others have their turn, if this task has had its own."""
+        """Let other tasks run if this one has used up its slice."""
         if self._spent > SLICE_SECONDS:
             self._spent = 0.0
             await asyncio.sleep(0)

@@ -312,7 +312,7 @@ async def test_for_each__an_item_that_fails__comes_last_and_is_logged_once(caplo
     await each.take(["bad", "one", "two"], step)
     await each.take(["bad", "one", "two"], step)
     assert taken == ["bad", "one", "two", "one", "two", "bad"]
-    assert [record.getMessage() for record in caplog.records] == ["taking bad failed; the others go on"]
+    assert [record.getMessage() for record in caplog.records] == ["taking bad failed; continuing with the others"]
 
 
 async def test_for_each__an_outage__leaves_the_rest_for_the_next_look_which_begins_with_them() -> None:

@@ -149,7 +149,7 @@ def test_busy_thread__does_not_keep_the_process_alive(start_small_server: StartS
     server = start_small_server({"busy_thread": True})
     server.signal(signal.SIGTERM)
     assert server.wait() == 0
-    assert "Ending although threads are busy" in server.output()
+    assert "Exiting although threads are still busy" in server.output()
 
 
 def test_unix_socket__serves_and_is_not_for_everybody(tmp_path: Path, start_small_server: StartSmallServer) -> None:

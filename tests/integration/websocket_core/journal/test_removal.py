@@ -155,7 +155,7 @@ async def test_a_thread_that_cannot_be_removed__keeps_no_other_one_waiting(prote
             await db.read(call_command, "prune_events")
     assert await db.read(lambda: list(Thread.objects.filter(owner_id=NOBODY).values_list("pk", flat=True))) == [first]
     assert [record.message for record in caplog.records if record.levelname == "ERROR"] == [
-        f"removing the deleted thread {first} failed; the others go on"
+        f"removing the deleted thread {first} failed; continuing with the others"
     ]
 
 
