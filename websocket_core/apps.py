@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from django.apps import AppConfig
 from django.db.backends.signals import connection_created
+from django.db.models.signals import pre_migrate
 
 
 class WebsocketCoreConfig(AppConfig):
@@ -14,11 +15,13 @@ class WebsocketCoreConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        """Register the checks, and see to connections of threads that end."""
+        """Register the checks, and see to connections of threads that end and to databases that are too old."""
         # Models can be imported from now on, not before.
         from websocket_core.auth import receivers
         from websocket_core.checks import installation  # noqa: F401 - registering is the import's effect
         from websocket_core.database import lost_connections
+        from websocket_core.database.old_layout import refuse_old_layout
 
         receivers.connect()
         connection_created.connect(lost_connections.watch, dispatch_uid="netra-lost-connections")
+        pre_migrate.connect(refuse_old_layout, sender=self, dispatch_uid="netra-old-layout")

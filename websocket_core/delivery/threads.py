@@ -8,7 +8,7 @@ from websocket_core.delivery.orders import Orders
 from websocket_core.delivery.positions import Position, Positions
 
 LANE_BYTES = 1024  # about what a thread costs while something happens in it
-POSITION_BYTES = 320  # about what it costs at rest
+POSITION_BYTES = 384  # about what it costs at rest
 SETTLE_AT = 64  # with this many lanes, those at rest are looked for and reduced to positions
 
 

@@ -21,6 +21,7 @@ from netra.request_bodies import body_limit
 from netra.server.asgi_server import NetraServer
 from netra.server.limits import Limits
 from netra.server.listening import CannotListenError, describe, descriptor, tcp, unix
+from websocket_core.database.old_layout import remedy_for_old_layout
 from websocket_core.process import garbage
 from websocket_core.process.exit import exit_in_spite_of_threads
 from websocket_core.process.heartbeat import this_process
@@ -114,6 +115,8 @@ def _hint_at_migrations() -> None:
         executor = MigrationExecutor(connection)
         if executor.migration_plan(executor.loader.graph.leaf_nodes()):
             log.warning("The database is not up to date: run manage.py migrate")
+        elif remedy := remedy_for_old_layout(connection):
+            log.error(remedy)
     except DatabaseError as error:
         log.warning("The database cannot be reached: %s", error)
     finally:

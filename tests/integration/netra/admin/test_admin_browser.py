@@ -88,7 +88,7 @@ def test_pages__work_under_the_content_policy(server, admin, socket):
     start(socket, "test")
     until(socket, "agent_completed")
     lists = ("websocket_core/connection", "websocket_core/process", "websocket_core/thread", "websocket_core/event")
-    for name in (*lists, "websocket_core/accesstoken", "agents/run", "agents/approval"):
+    for name in (*lists, "websocket_core/accesstoken", "netra_agents/run", "netra_agents/approval"):
         admin.goto(f"{server.url}/admin/{name}/")
         row = admin.locator("#result_list tbody th a").first
         if row.count():

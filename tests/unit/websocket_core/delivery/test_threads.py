@@ -179,7 +179,7 @@ def test_busy_threads__beyond_the_bound_the_connection_is_crowded():
 
 def test_threads_that_were_busy__make_room_again():
     machine = delivery(max_threads_bytes=100 * 1024)
-    for number in range(300):
+    for number in range(250):
         machine.hint(f"t{number}", 1, [event(f"t{number}", 1)])
         machine.take(BIG)
         assert not machine.crowded
@@ -188,7 +188,7 @@ def test_threads_that_were_busy__make_room_again():
 def test_named_threads__count_while_there_is_a_list():
     machine = delivery(max_threads_bytes=100 * 1024)
     machine.watch([])
-    for number in range(320):
+    for number in range(266):
         resume(machine, f"made-up-{number}", 0, 0)
         drained(machine)
         assert not machine.crowded
