@@ -28,6 +28,7 @@ class BaseAgent:
     input_schema: ClassVar[dict[str, Any] | None] = None  # JSON Schema of `input`; what does not fit starts no run
     on_loss: ClassVar[OnLoss] = "fail"  # what happens when the worker dies: the run fails, and "retry" starts a new one
     timeout: ClassVar[float | None] = None  # seconds; None: `NETRA_AGENT_TIMEOUT`
+    permission: ClassVar[str] = ""  # the Django permission, `app.codename`, that whoever starts it must have
 
     def __init__(self, manager: WebSocketManagerProtocol | None = None) -> None:
         self.manager = manager
@@ -100,12 +101,13 @@ def make_agent(
     input_schema: dict[str, Any] | None = None,
     on_loss: OnLoss = "fail",
     timeout: float | None = None,
+    permission: str = "",
 ) -> type[BaseAgent]:
     """An agent class whose body is `function(ctx, input)`, async or sync.
 
     Raises:
         TypeError: the function cannot be called so, or yields instead of returning.
-        ValueError: `on_loss` or `timeout` is not one that can be.
+        ValueError: `on_loss`, `timeout` or `permission` is not one that can be.
     """
     _check_body(name, function)
 
@@ -128,6 +130,7 @@ def make_agent(
         "input_schema": input_schema,
         "on_loss": on_loss,
         "timeout": timeout,
+        "permission": permission,
         "run": run if is_async(function) else run_blocking,
     }
     made = type(f"{name}_agent", (BaseAgent,), members)
@@ -140,7 +143,7 @@ def check_class(agent_class: type[BaseAgent]) -> None:
 
     Raises:
         TypeError: its body yields; or `aliases` is no tuple of names.
-        ValueError: `on_loss` or `timeout` is not one that can be.
+        ValueError: `on_loss`, `timeout` or `permission` is not one that can be.
     """
     kind: Any = agent_class  # its author may have written anything
     name, on_loss, timeout = kind.name, kind.on_loss, kind.timeout
@@ -152,6 +155,11 @@ def check_class(agent_class: type[BaseAgent]) -> None:
         raise ValueError(f"on_loss of agent {name} is 'fail' or 'retry', not {on_loss!r}")
     if timeout is not None and not (isinstance(timeout, int | float) and timeout > 0):
         raise ValueError(f"timeout of agent {name} is a number of seconds above 0, or None; not {timeout!r}")
+    if not isinstance(kind.permission, str) or (kind.permission and not all(kind.permission.partition("."))):
+        # One that no backend grants would leave the agent to superusers; a None would leave it to everybody.
+        raise ValueError(
+            f"permission of agent {name} is a Django permission like 'shop.refund', not {kind.permission!r}"
+        )
 
 
 def _check_body(name: str, function: Any) -> None:

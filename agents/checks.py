@@ -13,6 +13,7 @@ from django.core.exceptions import ImproperlyConfigured
 from netra.agents.conf import conf
 from netra.agents.executors import make_executor
 from netra.agents.registry import discovery
+from netra.agents.start_policy import load_policy
 from websocket_core.conf import conf as delivery_conf
 
 
@@ -24,6 +25,25 @@ def executor_fits(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> lis
     except ImproperlyConfigured as error:
         return [Error(str(error), hint="See docs/reference/settings.md.", id="netra_agents.E003")]
     return executor.check()
+
+
+@register("netra")
+def start_policy_can_be_asked(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[CheckMessage]:
+    """E006: every start would be refused."""
+    try:
+        load_policy()
+    except ImproperlyConfigured as error:
+        return [Error(str(error), hint="Name a function of (user, agent_type, input).", id="netra_agents.E006")]
+    return []
+
+
+@register("netra")
+def builtin_agents_are_said(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[CheckMessage]:
+    """E007."""
+    value: object = conf.BUILTIN_AGENTS
+    if value is None or isinstance(value, bool):
+        return []
+    return [Error(f"NETRA_BUILTIN_AGENTS must be True or False; it is {value!r:.100}.", id="netra_agents.E007")]
 
 
 @register("netra")

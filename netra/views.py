@@ -14,7 +14,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
 from netra.agents.base import BaseAgent
-from netra.agents.registry import catalogue
+from netra.agents.start_policy import startable_kinds_of
 
 _STATIC = Path(__file__).parent / "static"
 # Loaded with the first thread that is opened.
@@ -62,7 +62,7 @@ def _bootstrap(request: HttpRequest) -> dict[str, object]:
     user = request.user
     return {
         "user": {"id": str(user.pk), "name": _name(user)},
-        "agents": [_agent(kind) for kind in catalogue()],
+        "agents": [_agent(kind) for kind in startable_kinds_of(user)],
         "urls": {
             "bootstrap": reverse("netra-bootstrap"),
             "login": resolve_url(settings.LOGIN_URL),

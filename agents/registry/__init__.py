@@ -7,6 +7,6 @@ Everybody who needs an agent by its name comes in.
 
 from __future__ import annotations
 
-from netra.agents.registry.registered import AgentRegistry, agent, catalogue, discover, find, register
+from netra.agents.registry.registered import AgentRegistry, agent, catalogue, discover, find, register, unknown
 
-__all__ = ["AgentRegistry", "agent", "catalogue", "discover", "find", "register"]
+__all__ = ["AgentRegistry", "agent", "catalogue", "discover", "find", "register", "unknown"]

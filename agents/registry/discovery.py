@@ -17,6 +17,7 @@ from contextlib import contextmanager, suppress
 from importlib import import_module
 
 from django.apps import apps
+from django.conf import settings
 from django.utils.module_loading import module_has_submodule
 
 from netra.agents.conf import conf
@@ -41,7 +42,7 @@ _lock = threading.RLock()
 
 def modules() -> list[str]:
     """The modules that have agents."""
-    found = ["netra.agents.builtin.golden_path"]
+    found = ["netra.agents.builtin.golden_path"] if has_builtin_agents() else []
     found += [
         f"{config.name}.agents"
         for config in apps.get_app_configs()
@@ -51,6 +52,11 @@ def modules() -> list[str]:
     if isinstance(named, Collection) and not isinstance(named, str):
         found += [name for name in named if isinstance(name, str)]
     return found
+
+
+def has_builtin_agents() -> bool:
+    """Whether the agents `test` and `demo` are registered."""
+    return settings.DEBUG if conf.BUILTIN_AGENTS is None else conf.BUILTIN_AGENTS
 
 
 def import_all() -> None:

@@ -28,8 +28,8 @@ def register(agent_class: type[BaseAgent]) -> type[BaseAgent]:
 
     Raises:
         TypeError: its body yields; or `aliases` is no tuple of names.
-        ValueError: its name is not legal, or taken by another agent; its `input_schema` is no JSON Schema; `on_loss` or
-            `timeout` is not one that can be.
+        ValueError: its name is not legal, or taken by another agent; its `input_schema` is no JSON Schema; `on_loss`,
+            `timeout` or `permission` is not one that can be.
     """
     check_class(agent_class)
     schema_of(agent_class)
@@ -45,6 +45,7 @@ def agent(
     input_schema: dict[str, Any] | None = None,
     on_loss: OnLoss = "fail",
     timeout: float | None = None,
+    permission: str = "",
 ) -> Callable[[F], F]:
     """Make `function(ctx, input)` an agent. Sync functions work too: they get a thread and a blocking context.
 
@@ -56,11 +57,12 @@ def agent(
         on_loss: "retry" starts a new run when the worker dies in the middle of one; only for agents whose tools may
             run twice.
         timeout: seconds until the run fails with `timeout`.
+        permission: a Django permission, `app.codename`. For users who do not have it there is no such agent.
 
     Raises:
         TypeError: it is not used on a function of two arguments, or without a name.
-        ValueError: the name is not legal or taken; `input_schema` is no JSON Schema; `on_loss` or `timeout` is not one
-            that can be.
+        ValueError: the name is not legal or taken; `input_schema` is no JSON Schema; `on_loss`, `timeout` or
+            `permission` is not one that can be.
     """
     if not isinstance(name, str):
         raise TypeError('an agent has a name: write `@agent("name")`')
@@ -75,6 +77,7 @@ def agent(
                 input_schema=input_schema,
                 on_loss=on_loss,
                 timeout=timeout,
+                permission=permission,
             )
         )
         return function
@@ -105,8 +108,13 @@ def find(name: str) -> type[BaseAgent]:
     discover()
     found = _classes.get(name)
     if found is None:
-        raise UnknownAgentError(f"No agent is called {name!r:.140}.", field="agent_type")
+        raise unknown(name)
     return found
+
+
+def unknown(name: str) -> UnknownAgentError:
+    """What is raised where there is no agent of this name, and where the user must not know that there is one."""
+    return UnknownAgentError(f"No agent is called {name!r:.140}.", field="agent_type")
 
 
 def catalogue() -> list[type[BaseAgent]]:

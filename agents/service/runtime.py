@@ -22,12 +22,13 @@ from netra.agents.ledger.starts import StartRun
 from netra.agents.models import OPEN
 from netra.agents.observing import Span, Tracer, make_tracer, metrics
 from netra.agents.observing.run_watch import ended
-from netra.agents.registry import discover, find
+from netra.agents.registry import discover
 from netra.agents.running import Runner
 from netra.agents.service.dispatcher import Dispatcher
 from netra.agents.service.run_inputs import checked_input
 from netra.agents.service.sweeper import Sweeper
 from netra.agents.service.unclaimed_runs import RunTaker
+from netra.agents.start_policy import startable
 from websocket_core.database import db
 from websocket_core.errors import (
     AlreadyDecided,
@@ -118,15 +119,18 @@ class RunRuntime:
                 return StartOutcome(found.thread_id, request.run_id, existing=True, first_seq=found.first_seq)
         if lifecycle.draining:
             raise Draining(retry_after_ms=500)
-        kind = find(request.agent_type)
+        # Before the agent is looked for: whoever may not start one must not tell it from an unknown one by this answer.
         retry_after_ms = start_limiter.take(request.user_id)
         if retry_after_ms is not None:
             raise RateLimited(
                 "Too many runs started. Wait as long as retry_after_ms says.", retry_after_ms=retry_after_ms
             )
+        kind, input = await startable(
+            request.user_id, request.agent_type, lambda kind: checked_input(request, kind), request.input
+        )
         operation = StartRun(
             replace(request, agent_type=kind.name),
-            checked_input(request, kind),
+            input,
             worker_id=this_process.process_id if get_gateway().serves else "",
             executor=self._executor,
         )

@@ -9,8 +9,8 @@ from typing import Annotated, Any
 from django.http import HttpRequest, HttpResponse
 from ninja import Path, Query, Status
 
-from netra.agents.registry import catalogue
 from netra.agents.service import get_runtime
+from netra.agents.start_policy import startable_kinds
 from netra.api import problems, reads, schemas, writes
 from netra.api.document import NetraAPI, StrictParser
 from netra.api.identity import ApiRequest, authenticate
@@ -87,7 +87,7 @@ async def delete_token(request: ApiRequest, token_id: Annotated[int, Path(ge=1, 
 
 @api.get("/agents", response=list[schemas.Agent])
 async def list_agents(request: ApiRequest) -> list[dict[str, Any]]:
-    """The agents that can be started."""
+    """The agents that the caller may start."""
     return [
         {
             "name": kind.name,
@@ -95,7 +95,7 @@ async def list_agents(request: ApiRequest) -> list[dict[str, Any]]:
             "description": kind.description,
             "input_schema": kind.input_schema,
         }
-        for kind in catalogue()
+        for kind in await startable_kinds(request.auth.user_id)
     ]
 
 

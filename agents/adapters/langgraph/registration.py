@@ -46,6 +46,7 @@ def register_graph(
     aliases: tuple[str, ...] = (),
     on_loss: OnLoss = "fail",
     timeout: float | None = None,
+    permission: str = "",
 ) -> type[LangGraphAgent]:
     """Let clients start a graph.
 
@@ -76,6 +77,7 @@ def register_graph(
         aliases: other names it answers to.
         on_loss: "retry" starts a new run when the worker dies in the middle of one; only when every node may run twice.
         timeout: seconds until a run fails with `timeout`.
+        permission: a Django permission, `app.codename`. For users who do not have it there is no such agent.
 
     Returns:
         The registered class.
@@ -122,6 +124,7 @@ def register_graph(
         "aliases": aliases,
         "on_loss": on_loss,
         "timeout": timeout,
+        "permission": permission,
         "graph": compiled,
         "config": {} if make_config else dict(cast(RunnableConfig, config or {})),
         "make_config": _method(make_config),

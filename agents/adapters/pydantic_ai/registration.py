@@ -31,6 +31,7 @@ def register_agent(
     aliases: tuple[str, ...] = (),
     on_loss: OnLoss = "fail",
     timeout: float | None = None,
+    permission: str = "",
     memory_bytes: int | None = None,
     **options: Any,
 ) -> type[PydanticAIAgent]:
@@ -48,6 +49,7 @@ def register_agent(
         aliases: other names it answers to.
         on_loss: "retry" starts a new run when the worker dies in the middle of one; only when every tool may run twice.
         timeout: seconds until a run fails with `timeout`.
+        permission: a Django permission, `app.codename`. For users who do not have it there is no such agent.
         memory_bytes: how much of a thread's messages is kept for its next question (`NETRA_MEMORY_BYTES`); 0 for
             nothing.
         options: further keyword arguments of `Agent.run`: `model`, `model_settings`, `usage_limits`, `toolsets`, …
@@ -81,6 +83,7 @@ def register_agent(
         "aliases": aliases,
         "on_loss": on_loss,
         "timeout": timeout,
+        "permission": permission,
         "wrapped": agent,
         "deps": None if makes_deps else deps,
         "make_deps": staticmethod(deps) if makes_deps else None,

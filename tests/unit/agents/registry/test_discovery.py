@@ -121,3 +121,26 @@ def test_command__ends_with_1_and_without_a_traceback():
     assert "(netra_agents.E004) The agents of netra.agents.builtin.dem cannot be imported" in done.stderr
     assert "Did you mean netra.agents.builtin.demo?" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(("flag", "there"), [("", True), ("1", True), ("0", False)])
+def test_agents_that_come_with_netra__are_there_when_wanted(flag, there):
+    done = subprocess.run(
+        [sys.executable, "manage.py", "agents"],
+        cwd=ROOT,
+        env=clean_environment({"NETRA_BUILTIN_AGENTS": flag, "NETRA_AGENT_MODULES": "netra.agents.pulse"}),
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=True,
+    )
+    names = {line.split()[0] for line in done.stdout.splitlines()[1:]}
+    assert names == ({"demo", "pulse", "test"} if there else {"pulse"})
+
+
+@pytest.mark.parametrize("debug", [True, False])
+def test_agents_that_come_with_netra__come_with_debug_where_nothing_is_said(settings, debug):
+    settings.DEBUG = debug
+    settings.NETRA_BUILTIN_AGENTS = None
+    assert discovery.has_builtin_agents() == debug
+    assert ("netra.agents.builtin.golden_path" in discovery.modules()) == debug
