@@ -9,8 +9,16 @@ The service asks for starts; pages and the HTTP API for what they list.
 
 from __future__ import annotations
 
-from netra.agents.start_policy.judgement import is_open, startable, startable_kinds, startable_kinds_of
+from netra.agents.start_policy.judgement import is_open, startable, startable_here, startable_kinds, startable_kinds_of
 from netra.agents.start_policy.site_function import load_policy
 from netra.agents.start_policy.users import UserWithoutAccount
 
-__all__ = ["UserWithoutAccount", "is_open", "load_policy", "startable", "startable_kinds", "startable_kinds_of"]
+__all__ = [
+    "UserWithoutAccount",
+    "is_open",
+    "load_policy",
+    "startable",
+    "startable_here",
+    "startable_kinds",
+    "startable_kinds_of",
+]

@@ -54,6 +54,28 @@ async def startable(user_id: str, agent_type: str, check: Callable[[Kind], T], i
     return kind, checked
 
 
+def startable_here(user_id: str, agent_type: str, check: Callable[[Kind], T], input: Any) -> tuple[Kind, T]:
+    """The same in a thread that may use the ORM, for instance within a transaction of the site's. Blocking.
+
+    It is the site's own code that asks; what the answer costs is not hidden from it.
+
+    Raises:
+        UnknownAgentError: there is no such agent, or the user may not start it.
+        Exception: what `check` raised.
+    """
+    kind = find(agent_type)
+    checked: T | Exception
+    try:
+        checked = check(kind)
+    except Exception as error:  # noqa: BLE001 - raised below, to who may know of the agent
+        checked, input = error, None
+    if not is_open(kind) and not _may(load_user(user_id), kind, input):
+        raise unknown(agent_type)
+    if isinstance(checked, Exception):
+        raise checked
+    return kind, checked
+
+
 async def startable_kinds(user_id: str) -> list[Kind]:
     """The agents that a user may start, by name. The policy is asked with `None` for the input."""
     kinds = catalogue()
@@ -64,16 +86,17 @@ async def startable_kinds(user_id: str) -> list[Kind]:
 
 def startable_kinds_of(user: User | AnonymousUser) -> list[Kind]:
     """The same for a user who is loaded, in a thread that may use the ORM."""
-    return [
-        kind
-        for kind in catalogue()
-        if is_open(kind) or (has_permission(user, kind) and (not conf.CAN_START or ask_here(user, kind.name, None)))
-    ]
+    return [kind for kind in catalogue() if is_open(kind) or _may(user, kind, None)]
 
 
 def is_open(kind: Kind) -> bool:
     """Whether everybody may start it."""
     return not kind.permission and not conf.CAN_START
+
+
+def _may(user: User | AnonymousUser, kind: Kind, input: Any) -> bool:
+    """Whether a user who is loaded may start it, in a thread that may use the ORM."""
+    return has_permission(user, kind) and (not conf.CAN_START or ask_here(user, kind.name, input))
 
 
 def _decoy() -> Kind | None:

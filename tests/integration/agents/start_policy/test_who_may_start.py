@@ -20,8 +20,9 @@ from integration.netra.api.api_caller import Caller, problem
 from netra.agents.errors import UnknownAgentError
 from netra.agents.models import Run
 from netra.agents.service import get_runtime
+from netra.agents.start_policy import startable_here
 from websocket_core.database import db
-from websocket_core.run_service import StartRequest
+from websocket_core.protocols.run_service import StartRequest
 
 pytestmark = pytest.mark.django_db(transaction=True)
 MODULE = "integration.agents.start_policy.policies"
@@ -95,7 +96,7 @@ async def test_limit_of_starts__counts_both_alike(join, make, settings):
     assert answers == ["unknown_agent"] * 3 + ["rate_limited"]
 
 
-async def test_unknown_name__costs_what_a_refusal_costs(make):
+async def test_unknown_name__costs_what_a_refusal_costs(make, settings):
     make(body, "guarded", permission="auth.add_group")
     user = await account("ann")
     asked: dict[str, list[str]] = {}
@@ -104,13 +105,14 @@ async def test_unknown_name__costs_what_a_refusal_costs(make):
         asked[name].append(sql)
         return execute(sql, params, many, context)
 
+    settings.NETRA_DB_THREADS = 1
     for name in ("guarded", "gardened"):
         asked[name] = []
-        threads = [db.readers.call(_listened, listen) for _ in range(8)]
-        await asyncio.gather(*threads)
+        db.close_all()  # the next thread listens from its beginning, and the one before no more
+        await db.readers.call(_listened, listen)
         with pytest.raises(UnknownAgentError):
             await get_runtime().start(StartRequest(user_id=user, agent_type=name))
-        db.close_all()  # the listeners go with their connections
+    db.close_all()
     assert asked["guarded"]
     assert asked["guarded"] == asked["gardened"]
 
@@ -236,6 +238,24 @@ async def test_run_that_was_allowed__goes_on(join, make, settings):
     go.set()
     assert (await client.until("agent_completed", run_id="queued"))["data"]["result"] == "done"
     assert (await refusal(join, user, "guarded"))["code"] == "unknown_agent"
+
+
+def test_start_from_the_site_s_own_transaction__is_judged_as_well(make, settings):
+    kind = make(body, "guarded", permission="auth.add_group")
+    user = User.objects.create_user("ann")
+
+    def judged(user_id: str = str(user.pk), input: Any = None) -> Any:
+        return startable_here(user_id, "guarded", lambda kind: kind.name, input)
+
+    for user_id in (str(user.pk), "x|1"):
+        with pytest.raises(UnknownAgentError, match="No agent is called 'guarded'"):
+            judged(user_id)
+    user.user_permissions.add(Permission.objects.get(codename="add_group"))
+    assert judged() == (kind, "guarded")
+    for policy in ("staff_alone", "staff_alone_async", "raises"):
+        settings.NETRA_CAN_START = f"{MODULE}.{policy}"
+        with pytest.raises(UnknownAgentError, match="No agent is called 'guarded'"):
+            judged()
 
 
 def test_command__says_who_may_start_what(make, settings):
