@@ -132,3 +132,31 @@ class Memory(models.Model):
 
     def __str__(self) -> str:
         return self.key
+
+
+class RequestedStart(models.Model):
+    """A start that a transaction of the site's asked for: recorded in it, it takes place when that is committed.
+
+    The row goes when there is a run, or when the start is refused.
+    """
+
+    owner_id = models.CharField(max_length=255)
+    run_id = models.CharField(max_length=128)
+    request = models.TextField()  # JSON: the other fields of `websocket_core.run_service.StartRequest`
+    created_at = models.DateTimeField(db_index=True)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["owner_id", "run_id"], name="requested_start_of_owner")]
+
+    def __str__(self) -> str:
+        return self.run_id
+
+
+class Erasure(models.Model):
+    """A user of whom everything is to be deleted. The row goes last, so that another process goes on when one dies."""
+
+    owner_id = models.CharField(max_length=255, primary_key=True)
+    requested_at = models.DateTimeField()
+
+    def __str__(self) -> str:
+        return self.owner_id

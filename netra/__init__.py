@@ -1,1 +1,63 @@
-"""The Django project: settings, server, pages and HTTP interface around `agents` and `websocket_core`."""
+"""Netra in a Django project: server, pages, HTTP interface, and what the site's own code calls.
+
+import netra
+
+run = netra.start("orders", {"order": 7}, user=request.user)
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from netra.site import (
+        ApprovalNotFound,
+        Event,
+        Run,
+        RunNotFound,
+        Thread,
+        ThreadNotFound,
+        UnknownAgent,
+        aevents,
+        aget_run,
+        apush,
+        arespond,
+        astart,
+        athreads,
+        events,
+        get_run,
+        push,
+        respond,
+        start,
+        threads,
+    )
+
+__all__ = [
+    "ApprovalNotFound",
+    "Event",
+    "Run",
+    "RunNotFound",
+    "Thread",
+    "ThreadNotFound",
+    "UnknownAgent",
+    "aevents",
+    "aget_run",
+    "apush",
+    "arespond",
+    "astart",
+    "athreads",
+    "events",
+    "get_run",
+    "push",
+    "respond",
+    "start",
+    "threads",
+]
+
+
+def __getattr__(name: str) -> Any:
+    # Lazy: Django imports this package before there are models, and whoever reads a version needs no Django.
+    if name in __all__:
+        return getattr(import_module("netra.site"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 from collections.abc import Callable
 from typing import Protocol, TypeVar, cast
 
@@ -109,6 +110,7 @@ async def _retire() -> None:
 
 
 _gateways: dict[asyncio.AbstractEventLoop, Gateway] = {}
+os.register_at_fork(after_in_child=_gateways.clear)  # a forked process has the loops without their threads
 
 
 def get_gateway() -> Gateway:
@@ -124,6 +126,11 @@ def get_gateway() -> Gateway:
             _gateways.pop(ended, None)
         gateway = _gateways[loop] = Gateway()
     return gateway
+
+
+def serving_loop() -> asyncio.AbstractEventLoop | None:
+    """An event loop of this process that serves; `None` where there is none."""
+    return next((gateway.loop for gateway in _open() if gateway.serves and gateway.loop.is_running()), None)
 
 
 def _share(limiter: Limiter, user_id: str, cost: float) -> None:

@@ -11,6 +11,7 @@ import asyncio
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from netra.agents.executors import Executor, make_executor
@@ -25,6 +26,7 @@ from netra.agents.observing.run_watch import ended
 from netra.agents.registry import discover
 from netra.agents.running import Runner
 from netra.agents.service.dispatcher import Dispatcher
+from netra.agents.service.requested_starts import begin_requested
 from netra.agents.service.run_inputs import checked_input
 from netra.agents.service.sweeper import Sweeper
 from netra.agents.service.unclaimed_runs import RunTaker
@@ -72,7 +74,8 @@ class RunRuntime:
         self._executor, self._tracer = executor, tracer
         self.runner = Runner(executor, tracer)
         self.dispatcher = Dispatcher(executor, self.runner)
-        self.sweeper = Sweeper(self.dispatcher, self.runner, tracer, self.decide)
+        more = [("requested starts", partial(begin_requested, self.start))]
+        self.sweeper = Sweeper(self.dispatcher, self.runner, tracer, self.decide, more)
         self.taker = RunTaker(self.dispatcher, self.runner)
         self.numbers = metrics.Numbers()
 

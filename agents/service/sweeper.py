@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from datetime import UTC, datetime
 
 from netra.agents.conf import conf
@@ -43,21 +43,28 @@ class Sweeper:
         runner: knows which runs live here.
         tracer: ends the traces of lost runs.
         decide: `RunRuntime.decide`.
+        more: other steps of a sweep, each with what it is about.
     """
 
     def __init__(
-        self, dispatcher: Dispatcher, runner: Runner, tracer: Tracer, decide: Callable[..., Awaitable[None]]
+        self,
+        dispatcher: Dispatcher,
+        runner: Runner,
+        tracer: Tracer,
+        decide: Callable[..., Awaitable[None]],
+        more: Iterable[tuple[str, Callable[[], Awaitable[object]]]] = (),
     ) -> None:
         self._dispatcher, self._runner, self._tracer, self._decide = dispatcher, runner, tracer, decide
         self._task: asyncio.Task[None] | None = None
         self._remover: asyncio.Task[None] | None = None  # a task of its own: no sweep waits for it
         self._reap_from = 0.0  # time.monotonic(): leases that ran out before may be renewed again
         # What one of these raises must keep none of the others from its turn.
-        self._steps = [
+        self._steps: list[tuple[Outage, Callable[[], Awaitable[object]]]] = [
             (Outage(log, "sweeper, processes"), look_after_processes),
             (Outage(log, "sweeper, lost runs"), self._reap),
             (Outage(log, "sweeper, expired approvals"), self._expire),
             (Outage(log, "sweeper, orphaned threads"), self._adopt),
+            *((Outage(log, f"sweeper, {what}"), step) for what, step in more),
         ]
         self._each_lost = ForEach(log, "ending a lost run")
         self._each_expired = ForEach(log, "expiring an approval")

@@ -168,6 +168,8 @@ class Hub:
                     log.exception("connection %s could not take a hint", connection.connection_id)
         elif message["type"] == "netra.control":
             for connection in member.connections:
+                if connection.delivery is None or connection.delivery.control_chars > conf.CONTROL_CHARS:
+                    continue  # nobody asked for it: a client that does not read misses it
                 try:
                     connection.control(message["text"])
                 except Exception:

@@ -9,6 +9,7 @@ it is broken, when the process ends or when a test asks for it.
 from __future__ import annotations
 
 import asyncio
+import os
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -33,6 +34,10 @@ class DatabaseThreads:
 
     def __init__(self, name: str, size: Callable[[], int]) -> None:
         self._name, self._wanted, self._size = name, size, 0
+        self._forget()
+        os.register_at_fork(after_in_child=self._forget)  # a forked process has the pool without its threads
+
+    def _forget(self) -> None:
         self._pool: ThreadPoolExecutor | None = None
         self._lock = threading.Lock()
 

@@ -49,6 +49,19 @@ class OwnTransaction:
                 raise RuntimeError(WAITS)  # the thread that waits in `async_to_sync`
 
 
+async def caller_in_transaction() -> bool:
+    """Whether the thread that waits in `async_to_sync` for the running coroutine is within a transaction.
+
+    Raises:
+        RuntimeError: it is in a test that is rolled back in the end, whose transaction no thread can be asked to use.
+    """
+    if getattr(AsyncToSync.executors, "current", None) is not None:
+        return await sync_to_async(_in_transaction)()
+    if hasattr(mail, "outbox") and _in_transaction_of_thread():
+        raise RuntimeError(WAITS)
+    return False
+
+
 def _in_transaction_of_thread() -> bool:
     # Inside a running loop, Django gives each task its own connections. Hide the loop to see those of the thread.
     loop = asyncio._get_running_loop()

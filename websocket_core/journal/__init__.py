@@ -12,7 +12,7 @@ Read the files in the order in which they are named here.
 from __future__ import annotations
 
 from websocket_core.journal.append import Append
-from websocket_core.journal.batch import commit_now
+from websocket_core.journal.batch import commit_now, judge_now
 from websocket_core.journal.group_commit import Journal
 from websocket_core.journal.quota import RoomOfRun, size_of
 from websocket_core.journal.thread_row import ThreadRow
@@ -26,5 +26,6 @@ __all__ = [
     "ThreadRow",
     "Transaction",
     "commit_now",
+    "judge_now",
     "size_of",
 ]

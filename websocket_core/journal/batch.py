@@ -6,13 +6,13 @@ import asyncio
 import logging
 import time
 from collections.abc import Hashable, Iterable, Sequence
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple, TypeVar, cast
 
 from django.db import IntegrityError, transaction
 
 from websocket_core.bell import events_news, ring_after_commit
 from websocket_core.conf import conf
-from websocket_core.errors import JournalUnavailable, OutcomeUnknown
+from websocket_core.errors import JournalUnavailable, OutcomeUnknown, WebSocketCoreError
 from websocket_core.journal.commits import CommitMark
 from websocket_core.journal.statements import statements
 from websocket_core.journal.transaction import Operation, Transaction
@@ -106,6 +106,32 @@ def commit_now(operation: Operation[Result]) -> Result:
     if isinstance(result, Exception):
         raise result
     return result
+
+
+class _TakenBack(Exception):
+    pass
+
+
+def judge_now(operation: Operation[Result]) -> Result:
+    """What an operation would give now, on the calling thread's own connection; nothing of it stays, no lock either.
+
+    For callers within a transaction of their own, after whose commit the operation is submitted.
+
+    Raises:
+        WebSocketCoreError: what the operation raises.
+    """
+    result: Result | WebSocketCoreError | None = None
+    try:
+        with transaction.atomic():
+            work = Transaction()
+            work.lock([operation])
+            result = operation.apply(work)
+            raise _TakenBack
+    except _TakenBack:
+        pass
+    if isinstance(result, Exception):
+        raise result
+    return cast("Result", result)
 
 
 def without_culprit(batch: Sequence[Entry], work: Batch, error: Exception) -> list[Sequence[Entry]]:

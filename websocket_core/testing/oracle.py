@@ -11,7 +11,7 @@ import msgspec
 from websocket_core.wire import STREAM_FIELD, TERMINAL, TYPES, RunGrammar
 
 CONTROL_TYPES: Final = frozenset(
-    {"error", "replaying", "resumed", "synced", "watching", "authenticated", "session_expiring", "pong"}
+    {"error", "replaying", "resumed", "synced", "watching", "authenticated", "session_expiring", "pong", "notice"}
 )
 EPOCH_LENGTH: Final = 128
 EVENT_FIELDS: Final = {"event_type", "thread_id", "run_id", "seq", "timestamp", "data"}
@@ -179,8 +179,8 @@ class OrderOracle:
             raise ProtocolViolation(f"{error}: {text[:200]}", "grammar") from None
 
     def _control(self, frame: dict[str, Any], text: str) -> None:
-        if "seq" in frame or "data" in frame:
-            raise ProtocolViolation(f"control frames have neither seq nor data: {text[:200]}")
+        if "seq" in frame or ("data" in frame and frame["event_type"] != "notice"):
+            raise ProtocolViolation(f"control frames have no seq, and only a notice has data: {text[:200]}")
         kind = frame["event_type"]
         self._note_epoch(frame, text)
         if kind == "replaying":

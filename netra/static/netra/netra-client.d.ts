@@ -122,6 +122,13 @@ export interface SessionExpiringFrame {
   expires_at: string;
 }
 
+/** What the site's own code pushes (`netra.push`). Live: it is not kept, and whoever is away misses it. */
+export interface NoticeFrame {
+  event_type: "notice";
+  name: string;
+  data: Json;
+}
+
 export interface PongFrame {
   event_type: "pong";
   payload: Json;
@@ -158,6 +165,7 @@ export type ControlFrame =
   | WatchingFrame
   | AuthenticatedFrame
   | SessionExpiringFrame
+  | NoticeFrame
   | PongFrame
   | ErrorFrame;
 
@@ -256,6 +264,8 @@ export interface ClientEvents {
    */
   reset: (reset: { threadId: string; lastSeq: number }) => void;
   session_expiring: (frame: SessionExpiringFrame) => void;
+  /** What the site's own code pushed. */
+  notice: (frame: NoticeFrame) => void;
   /** Errors that answer no promise; with `frame.thread_id` those about one thread, such as a cursor that was left out. */
   error: (error: NetraError) => void;
   /** Every frame without a `seq`. */

@@ -219,6 +219,7 @@ export class NetraClient {
 		else if (type === "resumed") this.#cursors.resumed(frame);
 		else if (type === "synced") this.#cursors.isOther(frame);
 		else if (type === "session_expiring") this.#renewSession(frame);
+		else if (type === "notice") this.#emit("notice", frame);
 		if (isOf("epoch", frame)) return; // nobody else has asked for it
 		this.#emit("control", frame);
 		if (type !== "error") this.#requests.answered(frame);

@@ -1,0 +1,140 @@
+"""Starts that transactions of the site's ask for: kept in the transaction, begun when it is committed.
+
+Whoever committed begins it at once. Should that process die first, or the start be refused for the moment, every
+process that serves looks for what is left; a run's id names one run, so it begins once.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import msgspec
+
+from netra.agents.conf import conf
+from netra.agents.executors import make_executor
+from netra.agents.ledger.starts import Started, StartRun
+from netra.agents.models import RequestedStart
+from netra.agents.registry.registered import find
+from netra.agents.service.run_inputs import checked_input
+from websocket_core.database import db
+from websocket_core.errors import ClientError, Draining, JournalUnavailable, RateLimited
+from websocket_core.journal import judge_now
+from websocket_core.process.background import ForEach
+from websocket_core.process.lifecycle import lifecycle
+from websocket_core.run_service import StartOutcome, StartRequest
+from websocket_core.wire import encoding
+
+log = logging.getLogger(__name__)
+
+Start = Callable[[StartRequest], Awaitable[StartOutcome]]
+
+AT_ONCE = 200  # that one look finds
+LATER = (RateLimited, Draining, JournalUnavailable)  # the same start may be good in a moment
+
+_each = ForEach(log, "beginning the requested start")
+
+
+def request_start(request: StartRequest) -> StartOutcome:
+    """Record a start in the caller's transaction. Blocking.
+
+    Returns:
+        as `RunRuntime.start`; a run that is not `existing` begins after the commit.
+
+    Raises:
+        UnknownAgentError, InvalidAction, TooLarge, ThreadBusy, RunLimit, QuotaExceeded: as things stand now. They may
+            be different after the commit; then the log tells.
+    """
+    kind = find(request.agent_type)
+    wanted = StartRun(
+        StartRequest(
+            user_id=request.user_id,
+            agent_type=kind.name,
+            thread_id=request.thread_id,
+            run_id=request.run_id,
+            input=request.input,
+            if_busy=request.if_busy,
+            request_id=request.request_id,
+        ),
+        checked_input(request, kind),
+        worker_id="",
+        executor=make_executor(),
+    )
+    judged: Started = judge_now(wanted)
+    if judged.outcome.existing:
+        return judged.outcome
+    thread_id, run_id = wanted.key[1], wanted.run_id
+    fields = {
+        "agent_type": kind.name,
+        "thread_id": thread_id,
+        "input": request.input,
+        "if_busy": request.if_busy,
+        "request_id": request.request_id,
+    }
+    RequestedStart.objects.get_or_create(  # the same start, asked for twice in the transaction
+        owner_id=request.user_id,
+        run_id=run_id,
+        defaults={"request": encoding.encode(fields), "created_at": datetime.now(UTC)},
+    )
+    return StartOutcome(thread_id, run_id, existing=False, first_seq=None)
+
+
+def requested(owner_id: str, run_id: str) -> StartRequest | None:
+    """A start that has not begun."""
+    row = RequestedStart.objects.filter(owner_id=owner_id, run_id=run_id).first()
+    if row is None:
+        return None
+    fields: dict[str, Any] = msgspec.json.decode(row.request)
+    return StartRequest(user_id=owner_id, run_id=run_id, **fields)
+
+
+def withdraw(owner_id: str, run_id: str) -> bool:
+    """Let a start that has not begun never begin; returns whether there was one."""
+    return bool(RequestedStart.objects.filter(owner_id=owner_id, run_id=run_id).delete()[0])
+
+
+async def begin(start: Start, owner_id: str, run_id: str) -> None:
+    """Begin a requested start, if nobody has.
+
+    Args:
+        start: `RunRuntime.start`.
+
+    Raises:
+        ClientError: it is refused. Where waiting helps (`LATER`) it is tried again by a process that serves.
+    """
+    request = await db.read(requested, owner_id, run_id)
+    if request is None:
+        return
+    try:
+        await start(request)
+    except LATER:
+        raise
+    except ClientError:
+        await db.write(withdraw, owner_id, run_id)
+        raise
+    await db.write(withdraw, owner_id, run_id)
+
+
+async def begin_requested(start: Start) -> None:
+    """Begin what others have left, as a process that serves does."""
+
+    async def begin_one(key: tuple[str, str]) -> None:
+        try:
+            await begin(start, *key)
+        except JournalUnavailable:
+            raise
+        except LATER as error:
+            log.info("run %s begins later: %s", key[1], error)
+        except ClientError as error:
+            log.error("run %s was asked for in a transaction, and refused after it (%s): %s", key[1], error.code, error)
+
+    if not lifecycle.draining:
+        await _each.take(await db.read(_left), begin_one)
+
+
+def _left() -> list[tuple[str, str]]:
+    before = datetime.now(UTC) - timedelta(seconds=conf.SWEEP_SECONDS)  # whoever committed has begun it by then
+    rows = RequestedStart.objects.filter(created_at__lt=before).order_by("created_at")
+    return list(rows.values_list("owner_id", "run_id")[:AT_ONCE])

@@ -1,0 +1,17 @@
+"""What is not there: never made, or another user's, which looks the same."""
+
+from __future__ import annotations
+
+from websocket_core.errors import NotFound
+
+
+class RunNotFound(NotFound, LookupError):
+    """This user has no such run."""
+
+
+class ThreadNotFound(NotFound, LookupError):
+    """This user has no such thread."""
+
+
+class ApprovalNotFound(NotFound, LookupError):
+    """This user has no such approval."""
