@@ -142,7 +142,7 @@ class RequestedStart(models.Model):
 
     owner_id = models.CharField(max_length=255)
     run_id = models.CharField(max_length=128)
-    request = models.TextField()  # JSON: the other fields of `websocket_core.run_service.StartRequest`
+    request = models.TextField()  # JSON: the other fields of `websocket_core.protocols.run_service.StartRequest`
     created_at = models.DateTimeField(db_index=True)
 
     class Meta:

@@ -24,7 +24,7 @@ from websocket_core.errors import ClientError, Draining, JournalUnavailable, Rat
 from websocket_core.journal import judge_now
 from websocket_core.process.background import ForEach
 from websocket_core.process.lifecycle import lifecycle
-from websocket_core.run_service import StartOutcome, StartRequest
+from websocket_core.protocols.run_service import StartOutcome, StartRequest
 from websocket_core.wire import encoding
 
 log = logging.getLogger(__name__)

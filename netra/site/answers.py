@@ -45,7 +45,11 @@ def respond(approval_id: str, *, approved: bool, value: Any = None, user: Any) -
     run_id, thread_id = _found(place)
     if approved:
         approval_answers.check(user_id, run_id, approval_id, value)
-    judge_now(DecideApproval(user_id, thread_id, run_id, approval_id, approved=approved, value=value, by="user"))
+    judge_now(
+        DecideApproval(
+            user_id, thread_id, run_id, approval_id, approved=approved, value=value, by="user", actor_id=user_id
+        )
+    )
     after_commit(f"answering approval {approval_id}", answer)
 
 

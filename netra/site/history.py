@@ -19,7 +19,7 @@ from websocket_core.conf import conf
 from websocket_core.errors import CursorExpired, InvalidAction, InvalidCursor
 from websocket_core.journal.reading import read_after
 from websocket_core.models import Thread as ThreadRow
-from websocket_core.run_service import RunState
+from websocket_core.protocols.run_service import RunState
 
 PAGE = 100  # threads that one question finds
 

@@ -97,7 +97,9 @@ class Run:
             crossing.wait_for("stop", partial(self._stop, reason))
         elif not withdraw(self.user_id, self.run_id):
             try:
-                judge_now(StopRun(self.user_id, self.thread_id, self.run_id, reason or "stopped"))
+                judge_now(
+                    StopRun(self.user_id, self.thread_id, self.run_id, reason or "stopped", actor_id=self.user_id)
+                )
             except NotFound:
                 raise _no_run(self.run_id) from None
             stop = partial(crossing.wait_for, "stop", partial(self._stop, reason))

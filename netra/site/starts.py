@@ -13,7 +13,7 @@ from netra.site.run_state import RunState, look
 from netra.site.runs import Run
 from netra.site.transactions import after_commit, within_transaction
 from netra.site.users import id_of
-from websocket_core.run_service import StartOutcome, StartRequest
+from websocket_core.protocols.run_service import StartOutcome, StartRequest
 
 
 def start(

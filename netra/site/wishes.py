@@ -9,7 +9,7 @@ import msgspec
 
 from websocket_core.errors import InvalidAction, TooLarge
 from websocket_core.ids import NAME_LENGTH, NAME_RULE, UserID, is_name
-from websocket_core.run_service import StartRequest
+from websocket_core.protocols.run_service import StartRequest
 from websocket_core.wire import encoding, events
 
 IF_BUSY = ("enqueue", "reject", "cancel")  # as on the wire

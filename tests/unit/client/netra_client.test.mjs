@@ -443,6 +443,16 @@ describe("resuming", () => {
     assert.deepEqual(seqs(), [1, 2, 3, 4]);
   });
 
+  test("a notice of the site is handed on, and is no event", async () => {
+    const socket = await connect();
+    const told = [];
+    client.on("notice", (frame) => told.push(frame));
+    const notice = { event_type: "notice", name: "order_shipped", data: { order: 7, seq: 9 } };
+    socket.deliver(event(1), notice, event(2));
+    assert.deepEqual(told, [notice]);
+    assert.deepEqual(seqs(), [1, 2]);
+  });
+
   test("events lost at the end of a replay are asked for again", async () => {
     const socket = await connect({ cursors: { T: 1 } });
     const first = socket.sent[0].request_id;

@@ -42,6 +42,7 @@ function minutesLeft(frame: ControlFrame): number | null {
 const stopListening: () => void = client.on("event", (event, { replayed }) => console.log(describe(event), replayed));
 client.on("session_expiring", ({ expires_at }) => expires_at.slice(0, 10));
 client.on("control", minutesLeft);
+client.on("notice", ({ name, data }) => console.log(name, data));
 client.on("reset", ({ threadId, lastSeq }) => console.log(threadId, lastSeq + 1));
 client.on("error", ({ code, frame }) => console.log(code, frame.thread_id));
 client.on("status", ({ retryAt }) => retryAt !== null && retryAt - Date.now());

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+import netra
 import netra.agents
 import websocket_core
 from netra.agents.authoring.context import AgentContext
@@ -23,7 +24,7 @@ def named(name: str) -> bool:
     return any(re.search(rf"(?<![A-Za-z_]){name}(?![A-Za-z_])", code) for code in CODE)
 
 
-@pytest.mark.parametrize("module", [netra.agents, websocket_core, testing], ids=lambda module: module.__name__)
+@pytest.mark.parametrize("module", [netra, netra.agents, websocket_core, testing], ids=lambda module: module.__name__)
 def test_public_names__are_all_there(module: ModuleType) -> None:
     assert [name for name in module.__all__ if not named(name)] == []
 
@@ -32,6 +33,19 @@ def test_methods__are_all_there() -> None:
     inside = {"cancel", "on_cancel"}  # between context and runtime
     context = {name for name in vars(AgentContext) if not name.startswith("_")} - inside
     assert [name for name in sorted(context | set(PROTOCOL_METHODS)) if not named(name)] == []
+
+
+def test_what_a_run_has__is_all_there() -> None:
+    assert [name for name in dir(netra.Run) if not name.startswith("_") and not named(name)] == []
+
+
+@pytest.mark.parametrize("name", ["start", "get_run", "respond", "threads", "events", "push"])
+def test_signatures_of_the_site_s_functions(name: str) -> None:
+    function = getattr(netra, name)
+    (shown,) = [code for code in CODE if code.startswith(f"{name}(")]
+    parts = [part.split("=")[0] for part in shown.removeprefix(f"{name}(").rstrip(")").split(", ")]
+    assert [part for part in parts if part != "*"] == list(inspect.signature(function).parameters)
+    assert inspect.signature(getattr(netra, f"a{name}")).parameters == inspect.signature(function).parameters
 
 
 def test_signature_of_the_decorator() -> None:

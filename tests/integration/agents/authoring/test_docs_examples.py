@@ -9,7 +9,10 @@ from typing import Any
 
 import pytest
 import websockets
+from django.test import RequestFactory
 
+import netra
+from netra.agents import agent
 from servers.fixtures import StartServer
 from test_framework.gateway import kinds
 from websocket_core.testing.sockets import Client
@@ -110,3 +113,39 @@ async def test_client__that_follows_a_thread(start_server: StartServer) -> None:
     following.cancel()
     await asyncio.wait({following})
     assert [event["seq"] for event in seen] == list(range(1, len(seen) + 1))
+
+
+def example_scope(path: str) -> dict[str, Any]:
+    """The names that all Python blocks of a document define."""
+    blocks = re.findall(r"^```python\n(.*?)^```", (ROOT / path).read_text(), re.MULTILINE | re.DOTALL)
+    scope: dict[str, Any] = {"__name__": f"tests.of_{Path(path).stem.replace('-', '_')}"}
+    for block in blocks:
+        exec(block, scope)  # noqa: S102 - what readers are told to write
+    return scope
+
+
+@pytest.mark.django_db(transaction=True)
+async def test_run_agents_from_your_code(join) -> None:
+    @agent("orders")
+    async def orders(ctx, input):
+        if input == {"order": 7}:
+            return (await ctx.approve("Ship it?")).approved
+        return input["message"]
+
+    page = example_scope("docs/howto/run-agents-from-your-code.md")
+    request = RequestFactory().get("/")
+    request.user, run_id = await asyncio.to_thread(page["sign_up"], "ann")
+    run = await (await netra.aget_run(run_id, user=request.user)).await_(20)
+    assert run.result == "Welcome ann"
+    assert await asyncio.to_thread(page["summary"], request.user) == "Sum it up"
+    started = json.loads((await asyncio.to_thread(page["order"], request)).content)
+    run = await netra.aget_run(started["run_id"], user=request.user)
+    while run.status != "waiting":
+        await asyncio.sleep(0.01)
+        await run.arefresh()
+    await asyncio.to_thread(page["answer_open_questions"], request.user, True)
+    assert (await run.await_(20)).result is True
+    client = await join(user_id=str(request.user.pk))
+    await client.ask("ping")
+    await asyncio.to_thread(page["order_shipped"], 7, request.user)
+    assert await client.receive_json() == {"event_type": "notice", "name": "order_shipped", "data": {"order": 7}}

@@ -21,7 +21,7 @@ from netra.site.crossing import CallBlocksEventLoop
 from websocket_core.database import db
 from websocket_core.errors import InvalidAction, RunFinished, RunLimit, ThreadBusy
 from websocket_core.process import log_context
-from websocket_core.run_service import StartRequest
+from websocket_core.protocols.run_service import StartRequest
 
 pytestmark = pytest.mark.django_db(transaction=True)
 SECONDS = 20
