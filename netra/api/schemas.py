@@ -143,7 +143,7 @@ class StartIn(Schema):
         except RecursionError:
             raise ValueError("The input is nested too deeply.") from None
         if found:
-            raise ValueError("U+0000 cannot be kept; remove it from the text.")
+            raise ValueError("U+0000 cannot be stored; remove it from the text.")
         return value
 
 

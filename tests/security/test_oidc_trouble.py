@@ -348,7 +348,7 @@ async def test_discovery__does_not_make_us_ask_other_servers_of_this_machine(iss
         assert not issuer.asked["/keys"], address
         oidc._keyrings.clear()
     assert not second.asked
-    assert "write this address as jwks_url into NETRA_OIDC_ISSUERS['corp']" in caplog.text
+    assert "set this address as jwks_url in NETRA_OIDC_ISSUERS['corp']" in caplog.text
 
 
 async def test_discovery__an_operator_may_name_another_server(issuer, second, settings):

@@ -1,16 +1,16 @@
-"""Identity: who opens a connection, and whether that still holds.
+"""Identity: who opens a connection, and whether the credential is still valid.
 
     identity = await identify(scope)                 # at the handshake
-    identity = await identify_token(text)            # the `authenticate` action
-    found = await db.read(review, identities)        # found.invalid: {identity: code} of those to be closed with 4401
+    identity = await identify_token(text)            # for the `authenticate` action
+    found = await db.read(review, identities)        # found.invalid: {identity: code}, to be closed with 4401
     text, seconds = await issue_ticket(identity)     # for one more handshake
 
-User ids are opaque and never come from a frame.
+User ids are opaque and never come from a frame (wire-protocol.md, "Identity").
 
-Lives here: sessions, tokens, tickets and OpenID Connect (`oidc`) as credentials, where a handshake comes from, and when
-a credential has ended.
-May come in: every room above; take the names below, and `tokens`, `tickets`, `origin` for making and judging them.
-Read: `handshake`, then the credential in question; `revocation` for what ends a connection.
+This room has the credentials (sessions, tokens, tickets and OpenID Connect in `oidc`), the check of a handshake's
+origin,
+and the end of credentials. Every room above may import the names below, and `tokens`, `tickets` and `origin`.
+Reading order: `handshake`, then the credential in question. `revocation` is about what ends a connection.
 """
 
 from websocket_core.auth.handshake import chosen_subprotocol, identify, identify_token

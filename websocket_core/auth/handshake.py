@@ -1,4 +1,4 @@
-"""From the opening request of a WebSocket to a user: the first credential present decides, good or bad."""
+"""Identifies the user from the opening request of a WebSocket. The first credential present decides, good or bad."""
 
 from __future__ import annotations
 
@@ -18,21 +18,25 @@ from websocket_core.database import db
 from websocket_core.errors import Unauthenticated
 
 BEARER_PROTOCOL = "bearer."
-# The first one offered by the client that is in this list, in the order of this list, is answered.
+# The server answers with the first of these that the client offers, in this order.
 PROTOCOLS = ("netra.v1.batch", "netra.v1")
-BLANKS = " \t"  # of headers; what else Python takes for one, for instance U+00A0, is part of a value
-MAX_CREDENTIAL = 16 * 1024  # characters; no token is longer, and work grows with length
+BLANKS = " \t"  # of headers; other blanks, such as U+00A0, are part of a value
+MAX_CREDENTIAL = 16 * 1024  # characters; no real token is longer, and longer ones cost more work
 
 
 async def identify(scope: dict[str, Any]) -> Identity:
-    """Who opens this connection: bearer header, `bearer.` subprotocol, `?ticket=`, session cookie, in this order.
+    """Identify who opens this connection.
+
+    The credentials are tried in this order: bearer header, `bearer.` subprotocol, `?ticket=`, session cookie.
 
     Args:
-        scope: the ASGI scope of the handshake, as the server made it; no middleware is needed.
+        scope: the ASGI scope of the handshake, as the server created it. No middleware is needed.
 
     Raises:
-        Unauthenticated: no credential, or a bad one. Accept, send its `code` in an `error` frame, close with 4401.
-        OriginRefused: answer with HTTP 403, before accepting.
+        Unauthenticated: there is no credential, or a bad one. Accept, send its `code` in an `error` frame, and close
+            with
+            4401.
+        OriginRefused: answer with HTTP 403, without accepting.
     """
     handshake = handshake_of(scope)
     require_known_host(handshake)
@@ -41,7 +45,7 @@ async def identify(scope: dict[str, Any]) -> Identity:
     if bearers := [name[len(BEARER_PROTOCOL) :] for name in _offered(scope) if name.startswith(BEARER_PROTOCOL)]:
         return await identify_token(_single(bearers))
     query = scope.get("query_string", b"").decode("latin-1")
-    # Only the ticket: whatever else of a URL looks like a token would be in logs by now, and must not work.
+    # Only tickets work in a URL. Anything else that looks like a token has already been logged and must not work.
     if found := [value for name, value in parse_qsl(query, keep_blank_values=True) if name == "ticket"]:
         return await tickets.redeem(_single(found))
     cookies = parse_cookie("; ".join(_headers(scope, b"cookie")))
@@ -52,10 +56,10 @@ async def identify(scope: dict[str, Any]) -> Identity:
 
 
 async def identify_token(token: str) -> Identity:
-    """Who bears this token: a first-party one, or one of a configured OpenID Connect issuer.
+    """Identify the bearer of a token: a first-party one, or one of a configured OpenID Connect issuer.
 
     Raises:
-        Unauthenticated: it is not valid (any more); the subclass and its `code` tell why.
+        Unauthenticated: the token is invalid or no longer valid. The subclass and its `code` give the reason.
     """
     if len(token) > MAX_CREDENTIAL:
         raise Unauthenticated
@@ -65,7 +69,7 @@ async def identify_token(token: str) -> Identity:
 
 
 def chosen_subprotocol(offered: Iterable[str]) -> str | None:
-    """The subprotocol to answer with: the batching one when it is offered. A `bearer.` one is never sent back."""
+    """The subprotocol to answer with; the batching one if the client offers it. A `bearer.` one is never sent back."""
     names = set(offered)
     return next((name for name in PROTOCOLS if name in names), None)
 
@@ -79,7 +83,7 @@ def _headers(scope: dict[str, Any], wanted: bytes) -> list[str]:
 
 
 def _bearers(headers: Iterable[str]) -> Iterable[str]:
-    """Tokens of bearer headers. Other schemes are not ours: a proxy may ask for a password of its own."""
+    """The tokens of bearer headers. Other schemes are ignored: they may belong to a proxy."""
     for header in headers:
         scheme, _, value = header.strip(BLANKS).partition(" ")
         if scheme.lower() == "bearer":
@@ -87,7 +91,7 @@ def _bearers(headers: Iterable[str]) -> Iterable[str]:
 
 
 def _single(values: Sequence[str]) -> str:
-    """The one credential of its kind. Several are refused: two readers could pick different ones."""
+    """The only credential of its kind. Several are refused, because two readers could choose different ones."""
     if len(values) != 1 or not values[0] or len(values[0]) > MAX_CREDENTIAL:
         raise Unauthenticated
     return values[0]

@@ -1,4 +1,4 @@
-"""Who a connection belongs to, and by which credential: the only thing the handshake hands on."""
+"""The user of a connection and the credential that proved it. The handshake passes on nothing else."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ KINDS: tuple[Kind, ...] = get_args(Kind)
 
 @dataclass(frozen=True, slots=True)
 class Holds:
-    """A credential is valid.
+    """The credential is valid.
 
     Args:
-        until: when it ends by itself, as far as its store can tell now (UTC).
+        until: when it expires (UTC), as far as its store can tell at present.
     """
 
     until: datetime | None
@@ -29,11 +29,12 @@ class Identity:
     """A user, and the credential that proved it.
 
     Args:
-        user_id: whose connection it is.
-        kind: how the credential came: first-party `token`, `oidc` token, Django `session`, or `ticket`.
-        key: names the credential so that it can be looked at again; never the secret itself. A ticket's key is
-            `KIND:KEY` of the credential that asked for the ticket.
-        expires_at: when the credential ends (UTC); `None` when it has no end of its own.
+        user_id: the user of the connection.
+        kind: the kind of credential: first-party `token`, `oidc` token, Django `session`, or `ticket`.
+        key: identifies the credential for later checks. It is never the secret itself. A ticket's key is `KIND:KEY` of
+            the
+            credential that requested the ticket.
+        expires_at: when the credential expires (UTC); `None` if it does not expire.
     """
 
     user_id: UserID
@@ -43,20 +44,20 @@ class Identity:
 
     @property
     def credential(self) -> tuple[Kind, str]:
-        """Kind and key of the credential that decides about validity: for a ticket, the one that asked for it."""
+        """Kind and key of the credential that is checked for validity. For a ticket, the one that requested it."""
         if self.kind != "ticket":
             return self.kind, self.key
         kind, _, key = self.key.partition(":")
         return cast(Kind, kind), key
 
     def by_ticket(self) -> Self:
-        """The same user and credential, come by a ticket."""
+        """The same user and credential, for use in a ticket."""
         if self.kind == "ticket":
             return self
         return type(self)(self.user_id, "ticket", f"{self.kind}:{self.key}", self.expires_at)
 
     def to_json(self) -> dict[str, Any]:
-        """Everything as JSON types; `from_json` reads it."""
+        """The identity as JSON types, for `from_json`."""
         return {
             "user_id": str(self.user_id),
             "kind": self.kind,
@@ -69,7 +70,7 @@ class Identity:
         """The identity that `to_json` described.
 
         Raises:
-            ValueError: it does not describe one.
+            ValueError: the value does not describe an identity.
         """
         try:
             kind, key, expires_at = value["kind"], value["key"], value["expires_at"]
@@ -77,4 +78,4 @@ class Identity:
                 raise ValueError(f"unknown kind of credential {kind!r:.40}")
             return cls(UserID(value["user_id"]), kind, key, expires_at and datetime.fromisoformat(expires_at))
         except (KeyError, TypeError) as error:
-            raise ValueError(f"this is no identity: {error}") from error
+            raise ValueError(f"this is not an identity: {error}") from error

@@ -1,7 +1,9 @@
-"""Where a handshake comes from. Browsers send cookies along with any page's WebSocket: alone they prove nothing.
+"""Checks where a handshake comes from.
 
-Django's own request answers what this server is called: `ALLOWED_HOSTS`, `SECURE_PROXY_SSL_HEADER` and
-`USE_X_FORWARDED_HOST` mean the same here as for pages.
+Browsers send cookies with any page's WebSocket, so a cookie alone proves nothing.
+
+Django's own request determines the server's name: `ALLOWED_HOSTS`, `SECURE_PROXY_SSL_HEADER` and `USE_X_FORWARDED_HOST`
+mean the same here as for pages.
 """
 
 from __future__ import annotations
@@ -23,15 +25,16 @@ log = logging.getLogger(__name__)
 DEFAULT_PORTS = {"http": 80, "https": 443}
 # What browsers send (RFC 6454): scheme, host, port and nothing else. \Z and not $: a newline must not pass.
 _ORIGIN = re.compile(r"(https?)://(\[[0-9a-f:.]+\]|[a-z0-9._-]+)(?::([0-9]{1,5}))?\Z", re.IGNORECASE)
-# What applications send that are made of pages: capacitor://localhost, chrome-extension://ID. Such a host is any name
-# that the application's maker chose, so it is compared as it is written.
+# What packaged web applications send: capacitor://localhost, chrome-extension://ID. Their maker chooses the host
+# freely,
+# so it is compared exactly.
 _APPLICATION = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://([A-Za-z0-9._~-]+)(?::([0-9]{1,5}))?\Z")
-_NETWORK = frozenset({*DEFAULT_PORTS, "ws", "wss", "ftp", "file"})  # schemes that no application has for its own
+_NETWORK = frozenset({*DEFAULT_PORTS, "ws", "wss", "ftp", "file"})  # schemes that no packaged application uses
 _refused = LogBudget()
 
 
 class Origin(NamedTuple):
-    """Scheme, host in lower case, and port, with the scheme's own port when none is written."""
+    """Scheme, host in lower case, and port. The port is the scheme's default if none is given."""
 
     scheme: str
     host: str
@@ -39,7 +42,7 @@ class Origin(NamedTuple):
 
 
 def parse_origin(text: str) -> Origin | None:
-    """An origin as browsers write it, or `None` for anything else: `null`, a path, a user name, blanks."""
+    """Parse an origin as browsers write it. Returns `None` for anything else: `null`, a path, a user name, blanks."""
     match = _ORIGIN.match(text)
     if match is not None:
         scheme, host = match[1].lower(), match[2].lower()
@@ -53,10 +56,10 @@ def parse_origin(text: str) -> Origin | None:
 
 
 class Handshake(HttpRequest):
-    """The opening request of a WebSocket, as far as Django needs it to say what this server is called.
+    """The opening request of a WebSocket, as a Django request that knows the server's name.
 
     Args:
-        headers: pairs of the ASGI scope.
+        headers: the header pairs of the ASGI scope.
         secure: whether the connection itself is encrypted (`wss`).
     """
 
@@ -66,7 +69,7 @@ class Handshake(HttpRequest):
         for name, value in headers:
             key = "HTTP_" + name.decode("latin-1").upper().replace("-", "_")
             text = value.decode("latin-1")
-            # Like Django's ASGI request: a repeated header is one with commas, which no host and no origin has.
+            # Like Django's ASGI request, join repeated headers with commas, which occur in no valid host or origin.
             self.META[key] = f"{self.META[key]},{text}" if key in self.META else text
         self.META.setdefault("SERVER_NAME", "")
         self.META.setdefault("SERVER_PORT", "443" if secure else "80")
@@ -76,19 +79,19 @@ class Handshake(HttpRequest):
 
     @property
     def has_host(self) -> bool:
-        """Whether the client said whom it wants to talk to."""
+        """Whether the client sent a `Host` header."""
         return "HTTP_HOST" in self.META
 
     def own_origin(self) -> Origin | None:
-        """The origin of pages this server serves under the name the client used.
+        """The origin of this server's pages, under the name that the client used.
 
         Raises:
-            OriginRefused: this server is not called that.
+            OriginRefused: `ALLOWED_HOSTS` does not list that name.
         """
         try:
             return parse_origin(f"{self.scheme}://{self.get_host()}")
         except DisallowedHost:
-            _tell("a WebSocket for the host %s: ALLOWED_HOSTS does not list it", self.META.get("HTTP_HOST", ""))
+            _tell("a WebSocket for host %s, which ALLOWED_HOSTS does not list", self.META.get("HTTP_HOST", ""))
             raise OriginRefused("The Host header names a server that ALLOWED_HOSTS does not list.") from None
 
 
@@ -101,35 +104,35 @@ def require_known_host(handshake: Handshake) -> None:
     """Refuse a `Host` that `ALLOWED_HOSTS` does not list.
 
     Raises:
-        OriginRefused: as said.
+        OriginRefused: `ALLOWED_HOSTS` does not list it.
     """
     if handshake.has_host:
         handshake.own_origin()
 
 
 def require_own_origin(handshake: Handshake) -> None:
-    """Refuse pages of other sites: the origin must be this server's own or one of `NETRA_ALLOWED_ORIGINS`.
+    """Refuse pages of other sites. The origin must be this server's own or listed in `NETRA_ALLOWED_ORIGINS`.
 
     Raises:
-        OriginRefused: it is foreign, `null`, missing or no origin at all.
+        OriginRefused: the origin is foreign, `null`, missing or malformed.
     """
     own = handshake.own_origin()
     text = handshake.META.get("HTTP_ORIGIN", "")
     origin = parse_origin(text)
     if origin is None or (origin != own and origin not in {parse_origin(entry) for entry in conf.ALLOWED_ORIGINS}):
         _tell(
-            "a WebSocket with a session cookie from a page of %s: if that site may connect, list it in "
+            "a WebSocket with a session cookie from a page of %s. If that site may connect, add it to "
             "NETRA_ALLOWED_ORIGINS",
             text,
         )
         raise OriginRefused(
-            "A session cookie opens a connection from this site's own pages alone. List the page's origin in "
+            "A session cookie works only on this site's own pages. Add the page's origin to "
             "NETRA_ALLOWED_ORIGINS, or use a token."
         )
 
 
 def _tell(what: str, name: str) -> None:
-    """One line a minute about each origin or host: browsers come again and again, and strangers make names up."""
+    """Log at most one line a minute per origin or host: browsers retry endlessly, and attackers can invent names."""
     held = _refused.take(name)
     if held is not None:
         shown = name[:200].encode("unicode_escape").decode() or "no origin"

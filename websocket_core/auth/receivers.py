@@ -1,6 +1,7 @@
-"""What changes a user's credentials, learnt from Django's signals; the bell rings once it is committed.
+"""Receivers of Django's signals about changed credentials. The bell rings once the change is committed.
 
-Bulk updates and raw SQL send no signals. They are noticed too, seconds later, when credentials are looked at again.
+Bulk updates and raw SQL send no signals. Such changes are noticed some seconds later, when credentials are checked
+again.
 """
 
 from __future__ import annotations
@@ -21,14 +22,15 @@ from django.utils import timezone
 from websocket_core.bell import credentials_news, ring_after_commit
 from websocket_core.models import AccessToken
 
-# Fields of a user whose change ends credentials. Saving others, such as `last_login` at every log-in, rings no bell.
+# Fields of a user whose change ends credentials. Other saves, such as `last_login` at every login, do not ring the
+# bell.
 USER_FIELDS = frozenset({"password", "is_active"})
-# Django tells of a log-out just before it ends the session.
+# Django sends the signal of a logout just before it ends the session.
 LOGOUT_SECONDS = 0.5
 
 
 def connect() -> None:
-    """Connect the receivers. Called once, when all models are loaded."""
+    """Connect the receivers. Must be called once, when all models are loaded."""
     user_logged_out.connect(on_logged_out, dispatch_uid="netra.logged_out")
     post_save.connect(on_user_saved, sender=get_user_model(), dispatch_uid="netra.user_saved")
     post_delete.connect(on_user_deleted, sender=get_user_model(), dispatch_uid="netra.user_deleted")
@@ -40,13 +42,13 @@ def connect() -> None:
 
 
 def on_logged_out(user: AbstractBaseUser | None = None, **kwargs: Any) -> None:
-    """A session ends."""
+    """A session is about to end."""
     if user is not None:
         _ring(str(user.pk), after=LOGOUT_SECONDS)
 
 
 def on_session_deleted(instance: AbstractBaseSession, using: str, **kwargs: Any) -> None:
-    """A session has ended, by log-out or otherwise. Clearing away old ones tells nobody anything new."""
+    """A session has ended, by logout or otherwise. Deleting an expired session is no news."""
     if instance.expire_date > timezone.now() and (user_id := instance.get_decoded().get(SESSION_KEY)):
         _ring(user_id, using)
 
@@ -54,13 +56,13 @@ def on_session_deleted(instance: AbstractBaseSession, using: str, **kwargs: Any)
 def on_user_saved(
     instance: models.Model, created: bool, using: str, update_fields: Collection[str] | None = None, **kwargs: Any
 ) -> None:
-    """A password or the right to log in may have changed."""
+    """The password or `is_active` may have changed."""
     if not created and (update_fields is None or USER_FIELDS.intersection(update_fields)):
         _ring(str(instance.pk), using)
 
 
 def on_user_deleted(instance: models.Model, using: str, **kwargs: Any) -> None:
-    """A user is gone: tokens of this id would otherwise go on, since a token needs no user row."""
+    """A user was deleted. The user's tokens are revoked, because a token needs no user row and would remain valid."""
     user_id = str(instance.pk)
     AccessToken.objects.filter(user_id=user_id, revoked_at=None).update(revoked_at=timezone.now())
     _ring(user_id, using)
@@ -75,7 +77,7 @@ def on_token_changed(instance: AccessToken, using: str, created: bool = False, *
 def _ring(user_id: str, using: str | None = None, after: float = 0.0) -> None:
     news = credentials_news(user_id)
 
-    def ring() -> None:  # with a name, unlike a partial: Django's log of a hook that fails asks for it
+    def ring() -> None:  # not a partial: Django's log of a failed hook needs its name
         ring_after_commit(news, after=after)
 
     transaction.on_commit(ring, using=using, robust=True)

@@ -1,4 +1,4 @@
-"""Which credentials are no longer valid? One question for all the sockets of a process, in a few queries."""
+"""Finds credentials that are no longer valid, for all sockets of a process at once and in a few queries."""
 
 from __future__ import annotations
 
@@ -13,13 +13,14 @@ from websocket_core.errors import Unauthenticated
 
 
 class Review(NamedTuple):
-    """What became of credentials.
+    """The result of checking credentials again.
 
     Args:
-        invalid: those that are no longer valid, each with the `code` of its last frame: `token_expired`,
+        invalid: credentials that are no longer valid, each with the `code` of its last frame: `token_expired`,
             `session_revoked` or `unauthenticated`.
-        ends: those that are valid, but end at another time than their identity says: a session is renewed by the
-            requests of its pages.
+        ends: valid credentials that expire at another time than their identity says, because requests of its pages
+            renew
+            a session.
     """
 
     invalid: dict[Identity, str]
@@ -27,9 +28,10 @@ class Review(NamedTuple):
 
 
 def review(identities: Collection[Identity]) -> Review:
-    """Look at credentials again.
+    """Check credentials again.
 
-    Reads the database, in a few queries for thousands; its errors are raised and say nothing about the credentials.
+    Takes a few database queries for thousands of credentials. An error of the database is raised and does not make a
+    credential invalid.
     """
     found = Review({}, {})
     for identity, verdict in _verdicts(identities).items():
@@ -41,7 +43,7 @@ def review(identities: Collection[Identity]) -> Review:
 
 
 def check(identities: Collection[Identity]) -> dict[Identity, str]:
-    """Those of `identities` that are no longer valid; see `review`."""
+    """The invalid credentials among `identities`; see `review`."""
     return review(identities).invalid
 
 
@@ -49,7 +51,7 @@ def require_valid(identity: Identity) -> None:
     """Check one identity. Reads the database.
 
     Raises:
-        Unauthenticated: it is no longer valid; the subclass and its code tell why.
+        Unauthenticated: the identity is no longer valid. The subclass and its `code` give the reason.
     """
     for verdict in _verdicts([identity]).values():
         if not isinstance(verdict, Holds):

@@ -1,7 +1,8 @@
-"""A name for a secret that this installation can open again and nobody else can use.
+"""Seals a secret into a name that only this installation can open.
 
-A session is found by its key alone, and the key is what the cookie proves. So an identity holds the key sealed: the
-same key always gives the same text (AES-SIV), and without `SECRET_KEY` the text opens nothing.
+A session is found by its key alone, and the cookie contains that key. An identity therefore holds a sealed key. The
+same
+key always gives the same text (AES-SIV), and without `SECRET_KEY` the text is useless.
 """
 
 from __future__ import annotations
@@ -28,10 +29,10 @@ def seal(secret: str) -> str:
 
 
 def unseal(text: str) -> str:
-    """The secret that `seal` closed, also under one of `SECRET_KEY_FALLBACKS`.
+    """Open a text that `seal` returned, also with one of `SECRET_KEY_FALLBACKS`.
 
     Raises:
-        ValueError: the text was not sealed here.
+        ValueError: none of the keys opens the text.
     """
     try:
         sealed = urlsafe_b64decode(text + "=" * (-len(text) % 4))

@@ -1,7 +1,9 @@
-"""Django sessions as credentials: from the cookie's key to a user, for one handshake or for thousands of sockets.
+"""Django sessions as credentials: from a session key to a user, for one handshake or for thousands of sockets.
 
-`django.contrib.auth.get_user` is not used: it judges one session a time, and it flushes or renames a session that it
-distrusts, which a handshake must not do (the browser would not learn of the new name). The rules are the same.
+This follows the rules of `django.contrib.auth.get_user`, but does not call it. That function checks one session at a
+time,
+and it flushes or renames a session that it distrusts. A handshake must not do that, because the browser would not learn
+the new name.
 """
 
 from __future__ import annotations
@@ -28,30 +30,30 @@ from websocket_core.auth.seal import seal, unseal
 from websocket_core.errors import SessionRevoked, TokenExpired, Unauthenticated
 from websocket_core.ids import UserID
 
-MIN_KEY = 8  # characters; Django takes nothing shorter for a session's key
+MIN_KEY = 8  # characters; Django accepts no shorter session key
 
 
 @dataclass(frozen=True, slots=True)
 class LiveSession:
-    """A session that proves a user, and when it ends if the store can tell."""
+    """A session with a logged-in user. `expires_at` is `None` if the store cannot tell."""
 
     user: AbstractBaseUser
     expires_at: datetime | None
 
 
-# What is wrong with a session, as the error to raise.
+# Either a valid session or the error to raise.
 Verdict = LiveSession | type[Unauthenticated]
 
 
 def identify_session(session_key: str) -> Identity:
-    """The identity behind the session cookie's value. Reads the database.
+    """The identity for a session cookie's value. Reads the database.
 
     Raises:
-        Unauthenticated: there is no such session, nobody is logged in with it, or it is no longer valid.
+        Unauthenticated: there is no such session, it has no logged-in user, or it is no longer valid.
     """
     verdict = judge([session_key])[session_key]
     if not isinstance(verdict, LiveSession):
-        # A key that is not there was either ended or never given out; saying "revoked" would be a guess.
+        # An unknown key may have ended or may never have existed. To say "revoked" would be a guess.
         raise verdict() if verdict is not Missing else Unauthenticated()
     return Identity(
         UserID(str(verdict.user.pk)), "session", f"{seal(session_key)}.{_mark(verdict.user)}", verdict.expires_at
@@ -59,7 +61,7 @@ def identify_session(session_key: str) -> Identity:
 
 
 def recheck(identity_keys: Collection[str]) -> dict[str, type[Unauthenticated] | Holds]:
-    """For keys of session identities: what is wrong by now, or until when they hold. A few queries for thousands."""
+    """Check keys of session identities: the error, or until when each holds. A few queries for thousands of keys."""
     opened: dict[str, str] = {}
     for identity_key in identity_keys:
         try:
@@ -79,13 +81,14 @@ def _change(identity_key: str, verdict: Verdict | None) -> type[Unauthenticated]
 
 
 class Missing(SessionRevoked):
-    """There is no session of this key, or nobody is logged in with it."""
+    """There is no session with this key, or it has no logged-in user."""
 
 
 def judge(session_keys: Collection[str]) -> dict[str, Verdict]:
     """Judge sessions as `django.contrib.auth.get_user` does. Reads the database.
 
-    The backend must be configured, the user there and active, the password the one the session began with.
+    The authentication backend must be configured, the user must exist and be active, and the password must not have
+    changed since the session began.
     """
     contents = {key: (data, end) for key, data, end in _load(filter(_is_possible, session_keys))}
     users = _users(data for data, _ in contents.values() if _names_user(data))
@@ -105,7 +108,7 @@ def judge(session_keys: Collection[str]) -> dict[str, Verdict]:
 
 
 def _is_possible(session_key: str) -> bool:
-    """Whether Django can have given this key out. PostgreSQL does not even take the question for a NUL."""
+    """Whether Django can have issued this key. PostgreSQL refuses a query that contains NUL."""
     return len(session_key) >= MIN_KEY and session_key.isascii() and session_key.isprintable()
 
 
@@ -114,10 +117,10 @@ def _names_user(data: dict[str, Any]) -> bool:
 
 
 def _load(session_keys: Iterable[str]) -> Iterator[tuple[str, dict[str, Any], datetime | None]]:
-    """The contents of the sessions that exist; those in the database all at once, those elsewhere one by one."""
+    """The contents of existing sessions. Those in the database are read together, those elsewhere one by one."""
     store: type[SessionBase] = import_module(settings.SESSION_ENGINE).SessionStore
     if issubclass(store, DatabaseStore):
-        # `cached_db` too: when row and cache differ, the row is the truth.
+        # `cached_db` too: if row and cache differ, the row is right.
         rows, decode = store.get_model_class().objects, store().decode
         for piece in chunks(session_keys):
             found = rows.filter(session_key__in=piece).values_list("session_key", "session_data", "expire_date")
@@ -132,7 +135,7 @@ def _load(session_keys: Iterable[str]) -> Iterator[tuple[str, dict[str, Any], da
 def _users(sessions: Iterable[dict[str, Any]]) -> dict[tuple[str, str], AbstractBaseUser | None]:
     """The users of sessions, by backend and id.
 
-    A backend with ideas of its own is asked user by user; for Django's own, all are read at once.
+    A custom backend is called for each user. For Django's own backend, all users are read in one query.
     """
     wanted = {(data[BACKEND_SESSION_KEY], data[SESSION_KEY]) for data in sessions}
     plain = {path for path, _ in wanted if getattr(type(load_backend(path)), "get_user", None) is ModelBackend.get_user}
@@ -145,12 +148,12 @@ def _users(sessions: Iterable[dict[str, Any]]) -> dict[tuple[str, str], Abstract
 
 def _same_password(data: dict[str, Any], user: AbstractBaseUser) -> bool:
     if not hasattr(user, "get_session_auth_hash"):
-        return True  # a user model of its own kind, without passwords
+        return True  # a custom user model without passwords
     stored = data.get(HASH_SESSION_KEY, "")
     hashes = (user.get_session_auth_hash(), *user.get_session_auth_fallback_hash())
     return any(constant_time_compare(stored, current) for current in hashes)
 
 
 def _mark(user: AbstractBaseUser) -> str:
-    """Changes with the password: a session that lived through a change keeps its user, but not its open sockets."""
+    """A digest that changes with the password. A session survives the change; its open sockets must not."""
     return sha256(b"netra.password:" + str(getattr(user, "password", "")).encode()).hexdigest()[:32]

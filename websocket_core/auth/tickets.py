@@ -1,7 +1,8 @@
-"""Tickets: single use, short-lived, for clients that can set neither a header nor a subprotocol.
+"""Tickets: short-lived, single-use credentials for clients that can set neither a header nor a subprotocol.
 
-The only secret that may stand in a URL. A ticket carries the identity of the credential that asked for it: the socket
-it opens lives no longer than that.
+A ticket is the only secret allowed in a URL. It contains the identity of the credential that requested it, and the
+socket
+that it opens is closed when that credential ends.
 """
 
 from __future__ import annotations
@@ -24,12 +25,12 @@ from websocket_core.models import Ticket
 
 T = TypeVar("T")
 
-PREFIX = "netra_once_"  # so that a ticket is recognised wherever it turns up
-PURGE = 100  # dead tickets that each new one takes along
+PREFIX = "netra_once_"  # makes a ticket recognisable wherever it appears
+PURGE = 100  # expired tickets that are deleted with each new one
 
 
 async def issue_ticket(identity: Identity) -> tuple[str, int]:
-    """Make a ticket for the holder of `identity`: its text, and for how many seconds it is good."""
+    """Create a ticket for the holder of `identity`. Returns its text, and for how many seconds it is valid."""
     text = PREFIX + secrets.token_urlsafe(32)
     await _write(_store, text, identity.by_ticket())
     return text, conf.TICKET_SECONDS
@@ -46,17 +47,17 @@ def _store(text: str, identity: Identity) -> None:
         credential=identity.to_json(),
         expires_at=now + timedelta(seconds=conf.TICKET_SECONDS),
     )
-    Ticket.objects.bulk_create([ticket], ignore_conflicts=True)  # it may be there already, see _write
+    Ticket.objects.bulk_create([ticket], ignore_conflicts=True)  # it may already exist, see _write
 
 
 async def redeem(text: str) -> Identity:
-    """The identity a ticket stands for; the ticket is gone with it.
+    """Use a ticket up and return its identity.
 
     Raises:
-        Unauthenticated: unknown, used or too old, or the credential behind it is no longer valid.
+        Unauthenticated: the ticket is unknown, used or expired, or the credential behind it is no longer valid.
     """
     ticket = await db.read(_find, text)
-    # Two handshakes with one ticket both find it, but a row is deleted once: that one has won.
+    # Two handshakes with the same ticket may both find it, but only one of them deletes the row. That one wins.
     if ticket is None or not await _write(_take, ticket.pk):
         raise Unauthenticated
     if ticket.expires_at <= timezone.now():
@@ -67,9 +68,9 @@ async def redeem(text: str) -> Identity:
 
 
 async def _write(function: Callable[..., T], *args: Any) -> T:
-    """Run `function` as `db.write` does; once more when the connection broke, whether or not it was done by then.
+    """Run `function` as `db.write` does. If the connection broke, run it again, even if the first call may have worked.
 
-    A reader would wait for SQLite's one lock, and all who read with it.
+    A reading thread would wait for SQLite's only lock, and so would every other reader.
     """
     try:
         return await db.write(function, *args)

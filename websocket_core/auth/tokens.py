@@ -1,6 +1,6 @@
-"""First-party bearer tokens: `netra_` and 256 random bits. The database keeps a digest, so reading it opens no door.
+"""First-party bearer tokens: `netra_` and 256 random bits. The database stores only a digest.
 
-A fast hash is right here: the input has 256 random bits, there is nothing to guess.
+A fast hash is sufficient: 256 random bits cannot be guessed.
 """
 
 from __future__ import annotations
@@ -26,29 +26,32 @@ ENDED_KEPT = 100
 
 
 def digest(text: str) -> str:
-    """What the database keeps of a token or ticket: SHA-256, hexadecimal."""
+    """The digest that the database stores for a token or ticket: SHA-256, hexadecimal."""
     return sha256(text.encode(errors="surrogatepass")).hexdigest()
 
 
 def default_ttl() -> timedelta:
-    """How long a token lives when nobody says otherwise (`NETRA_TOKEN_DAYS`, 30)."""
+    """How long a token is valid by default (`NETRA_TOKEN_DAYS`, 30)."""
     return timedelta(days=conf.TOKEN_DAYS)
 
 
 def issue(user_id: str, ttl: timedelta | None = None, label: str = "") -> tuple[str, AccessToken]:
-    """Make a token for `user_id`, which need not be a Django user. The text is shown here and never again.
+    """Create a token for `user_id`, which need not be a Django user. Its text is returned only here.
 
     Args:
-        user_id: who the bearer will be.
+        user_id: the user that the token stands for.
         ttl: how long it is valid; `None` means `default_ttl()`.
-        label: for people, to tell tokens apart; cut to 100 characters.
+        label: tells tokens apart, for people; cut to 100 characters.
+
+    Returns:
+        The token's text and its row.
 
     Raises:
-        ValueError: `user_id` is not legal or a deactivated user's, or `ttl` is not above zero, or too long.
+        ValueError: `user_id` is invalid or a deactivated user's, or `ttl` is not above zero, or too long.
     """
     owner = UserID(user_id)
     if is_inactive(users_by_id([owner]).get(owner)):
-        raise ValueError("this user is deactivated; activate the user first")
+        raise ValueError("this user is deactivated; reactivate the user first")
     ttl = default_ttl() if ttl is None else ttl
     if ttl <= timedelta(0):
         raise ValueError("a token must be valid for more than 0 seconds")
@@ -56,7 +59,7 @@ def issue(user_id: str, ttl: timedelta | None = None, label: str = "") -> tuple[
     try:
         expires_at = now + ttl
     except OverflowError:
-        raise ValueError("a token cannot be valid for longer than the calendar goes") from None
+        raise ValueError("a token cannot be valid beyond the year 9999") from None
     text = PREFIX + secrets.token_urlsafe(32)
     token = AccessToken.objects.create(
         user_id=owner, digest=digest(text), label=label[:LABEL_LENGTH], created_at=now, expires_at=expires_at
@@ -65,22 +68,22 @@ def issue(user_id: str, ttl: timedelta | None = None, label: str = "") -> tuple[
 
 
 def revoke(token: AccessToken) -> None:
-    """End a token now; its sockets are told. Revoking twice changes nothing."""
+    """Revoke a token and close its sockets. Revoking it again changes nothing."""
     if token.revoked_at is None:
         token.revoked_at = timezone.now()
         token.save(update_fields=["revoked_at"])
 
 
 def count_valid(user_id: str) -> int:
-    """How many tokens of this user open connections now."""
+    """The number of valid tokens of this user."""
     ended = Q(expires_at__lte=timezone.now())
     return AccessToken.objects.filter(user_id=user_id, revoked_at=None).exclude(ended).count()
 
 
 def forget_ended(user_id: str) -> None:
-    """Delete what a user has too many of: tokens that have ended, but for the newest, which people still see listed.
+    """Delete a user's ended tokens except the newest, which lists still show.
 
-    Whoever makes tokens and revokes them again would otherwise fill the table that every check of them reads.
+    Without this, a user who creates and revokes tokens could fill the table that every token check reads.
     """
     ended = Q(revoked_at__isnull=False) | Q(expires_at__lte=timezone.now())
     rows = AccessToken.objects.filter(ended, user_id=user_id).order_by("-pk").values_list("pk", flat=True)
@@ -89,10 +92,10 @@ def forget_ended(user_id: str) -> None:
 
 
 def identify_first_party(text: str) -> Identity:
-    """The identity behind a first-party token. Reads the database.
+    """The identity for a first-party token. Reads the database.
 
     Raises:
-        Unauthenticated: unknown, expired, revoked, or its user is deactivated.
+        Unauthenticated: the token is unknown, expired or revoked, or its user is deactivated.
     """
     token = AccessToken.objects.filter(digest=digest(text)).first()
     if token is None:
@@ -104,7 +107,7 @@ def identify_first_party(text: str) -> Identity:
 
 
 def recheck(identities: Collection[Identity]) -> dict[str, type[Unauthenticated] | Holds]:
-    """For identities of kind `token`, by key: what is wrong by now, or that it holds. A few queries for thousands."""
+    """Check identities of kind `token`, by key: the error, or that they hold. A few queries for thousands of keys."""
     owners = {identity.credential[1]: str(identity.user_id) for identity in identities}
     tokens: list[AccessToken] = []
     for piece in chunks(owners):
@@ -114,7 +117,7 @@ def recheck(identities: Collection[Identity]) -> dict[str, type[Unauthenticated]
 
 
 def _judge(tokens: Iterable[AccessToken]) -> dict[str, type[Unauthenticated] | Holds]:
-    """By the text of the primary key."""
+    """The verdicts, by the text of the primary key."""
     tokens, now = list(tokens), timezone.now()
     users = users_by_id(token.user_id for token in tokens)
     verdicts: dict[str, type[Unauthenticated] | Holds] = {}

@@ -1,7 +1,8 @@
-"""What Django's system checks look at before a server serves.
+"""The system checks that run before a server serves.
 
-Lives here: checks of the values and names of settings (`settings`), and of what is installed and configured together
-(`installation`). The credentials' own checks are in `websocket_core.auth`.
-May come in: `websocket_core.apps`, which registers them, and servers, which call `refuse_unsafe_configuration`.
-Read: `settings`. Ids: `websocket_core.E0xx` refuse to start, `W0xx` warn.
+`settings` checks the values and names of settings, `installation` what is installed and configured together. The checks
+of credentials are in `websocket_core.auth`. `websocket_core.apps` registers the checks, and servers call
+`refuse_unsafe_configuration`.
+
+Start reading with `settings`. Checks with ids `websocket_core.E0xx` prevent the start, `W0xx` only warn.
 """

@@ -1,6 +1,6 @@
-"""System checks.
+"""System checks of the installation.
 
-A configuration known to lose events or to kill connections is refused before the first one is open.
+A configuration known to lose events or to break connections is refused before the first connection opens.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ def manager_follows_protocol(app_configs: Sequence[AppConfig] | None, **kwargs: 
     """E001: the configured manager class must follow WebSocketManagerProtocol."""
     try:
         manager_class = import_string(conf.MANAGER_CLASS)
-    except Exception as error:  # noqa: BLE001 - a module raises what it likes
+    except Exception as error:  # noqa: BLE001 - a module may raise anything
         return [
             Error(
                 f"NETRA_MANAGER_CLASS cannot be imported: {type(error).__name__}: {error}",
@@ -47,7 +47,7 @@ def manager_follows_protocol(app_configs: Sequence[AppConfig] | None, **kwargs: 
     return [
         Error(
             f"{conf.MANAGER_CLASS} does not follow WebSocketManagerProtocol: {finding}",
-            hint="Derive from websocket_core.unified_manager.UnifiedWebSocketManager, or add what is missing.",
+            hint="Derive it from websocket_core.unified_manager.UnifiedWebSocketManager, or add what is missing.",
             id="websocket_core.E001",
         )
         for finding in result["findings"]
@@ -56,13 +56,13 @@ def manager_follows_protocol(app_configs: Sequence[AppConfig] | None, **kwargs: 
 
 @register(settings_checks.AT_START)
 def channel_layer_keeps_sockets(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[CheckMessage]:
-    """E002 to E004: a channel layer must be there, and must not be one whose settings close idle sockets."""
+    """E002 to E004: a channel layer must be configured, and its settings must not close idle sockets."""
     layer = getattr(settings, "CHANNEL_LAYERS", {}).get("default")
     if not layer:
         return [
             Error(
                 "There is no default channel layer.",
-                hint="Set CHANNEL_LAYERS['default'], for one process to websocket_core.layers.InProcessChannelLayer.",
+                hint="Set CHANNEL_LAYERS['default']; for one process, use websocket_core.layers.InProcessChannelLayer.",
                 id="websocket_core.E002",
             )
         ]
@@ -72,8 +72,8 @@ def channel_layer_keeps_sockets(app_configs: Sequence[AppConfig] | None, **kwarg
     elif backend == STOCK_MEMORY_LAYER:
         found.append(
             CheckWarning(
-                "Channels' in-memory layer costs the square of the connections and can silently forget one of them.",
-                hint="Use websocket_core.layers.InProcessChannelLayer for one process, Redis for several.",
+                "Channels' in-memory layer gets slower with the square of the connections and can silently drop one.",
+                hint="Use websocket_core.layers.InProcessChannelLayer for one process, or Redis for several.",
                 id="websocket_core.W001",
             )
         )
@@ -97,9 +97,9 @@ def _redis_settings(backend: str, config: dict[str, Any]) -> list[CheckMessage]:
     if backend == CORE_LAYER:
         found.append(
             CheckWarning(
-                "The core Redis layer drops messages of all users of a process when one is busy, and a Redis "
+                "The core Redis layer drops messages of all users of a process when one of them is busy, and a Redis "
                 "restart closes all sockets.",
-                hint="Use channels_redis.pubsub.RedisPubSubChannelLayer: it lost nothing and is six times faster.",
+                hint="Use channels_redis.pubsub.RedisPubSubChannelLayer: it lost nothing and was six times faster.",
                 id="websocket_core.W002",
             )
         )
@@ -107,17 +107,17 @@ def _redis_settings(backend: str, config: dict[str, Any]) -> list[CheckMessage]:
 
 
 def refuse_unsafe_configuration() -> None:
-    """What a server calls before it serves, whatever started it. Warnings go to the log.
+    """Run the checks that matter at the start. Every server calls this before it serves. Warnings are logged.
 
     Raises:
-        ImproperlyConfigured: one of the checks that matter at start found an error.
+        ImproperlyConfigured: one of these checks found an error.
     """
     found = run_checks(tags=[settings_checks.AT_START])
     errors = [message for message in found if message.is_serious()]
     metrics.protocol_compliant.set(0 if any(message.id == "websocket_core.E001" for message in errors) else 1)
     if errors:
         raise ImproperlyConfigured("\n".join(map(_line, errors)))
-    if this_process.kind != "server":  # `serve` has made every check before, and written what they found
+    if this_process.kind != "server":  # `serve` has already run and reported every check
         for message in found:
             log.warning(_line(message))
 

@@ -1,4 +1,4 @@
-"""System checks of settings: what cannot mean anything is an error, what nobody reads a warning."""
+"""System checks of settings: a meaningless value is an error, a setting that is never read is a warning."""
 
 from __future__ import annotations
 
@@ -15,27 +15,27 @@ from websocket_core.conf import conf
 from websocket_core.conf import values as setting_values
 from websocket_core.conf.reader import PREFIX, READERS, names
 
-AT_START = "netra"  # the tag of the checks that a server makes before it serves
+AT_START = "netra"  # tag of the checks that a server runs before it serves
 HINT = "See docs/reference/settings.md."
 
 
 @register(AT_START)
 def check_values(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[CheckMessage]:
-    """E020: every setting of Netra's must have a value of its type."""
+    """E020: every setting of Netra must have a value of its type."""
     faults = {reader.prefixed(name): fault for reader in READERS for name, fault in reader.faults()}
     return [Error(f"{name} {fault}", hint=HINT, id="websocket_core.E020") for name, fault in faults.items()]
 
 
 @register(AT_START)
 def check_names(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[CheckMessage]:
-    """W020: a setting that begins like Netra's, and which Netra does not know, is misspelt."""
+    """W020: a setting with Netra's prefix that Netra does not know is misspelt."""
     known = names()
     candidates = known.union(getattr(settings, "NETRA_READ_VARIABLES", ()))
     given = {name for name in dir(settings) if name.startswith(PREFIX)}
     given |= set(getattr(settings, "NETRA_UNREAD_VARIABLES", ()))
     return [
         CheckWarning(
-            f"{name} is no setting of Netra's; nothing reads it.{setting_values.near(name, candidates)}",
+            f"{name} is not a Netra setting and is never read.{setting_values.near(name, candidates)}",
             hint=HINT,
             id="websocket_core.W020",
         )
@@ -45,7 +45,7 @@ def check_names(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[
 
 @register(AT_START)
 def check_origins(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[CheckMessage]:
-    """E012: an entry of a list of origins or hosts that no browser could ever match."""
+    """E012: an entry of a list of origins or hosts must be one that a browser can send."""
     trusted = _texts(getattr(settings, "CSRF_TRUSTED_ORIGINS", ()))
     hosts = _texts(getattr(settings, "ALLOWED_HOSTS", ()))
     faults = [
@@ -65,7 +65,7 @@ def _is_origin(text: str) -> bool:
 
 
 def _texts(value: object) -> Iterable[str]:
-    """The texts of a list; nothing of what is no list, which `check_values` or Django tells."""
+    """The texts of a list, or nothing if it is not a list. `check_values` or Django reports that."""
     return (
         [text for text in value if isinstance(text, str)] if isinstance(value, list | tuple | set | frozenset) else []
     )

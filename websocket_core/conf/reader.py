@@ -1,6 +1,6 @@
-"""Reads `NETRA_*` settings with defaults behind them.
+"""Reads `NETRA_*` settings and falls back to defaults.
 
-On access, so that `override_settings` just works; remembered, since hot paths ask often.
+Settings are read on access, so that `override_settings` works, and cached, because hot paths read them often.
 """
 
 from __future__ import annotations
@@ -20,15 +20,15 @@ _others: set[str] = set()
 ABOVE_ZERO = "above 0"
 Number = TypeVar("Number", int, float)
 Positive = Annotated[Number, ABOVE_ZERO]
-"""A number that cannot be 0: nothing would be left, or a loop would never pause."""
+"""A number that cannot be 0, because nothing would be left or a loop would never pause."""
 
 Defaults = TypeVar("Defaults")
 
 
 def live(defaults: type[Defaults]) -> Defaults:
-    """Return an object with the attributes of `defaults` whose values are those of Django's settings at each access.
+    """Return an object with the attributes of `defaults`, whose values are Django's settings at each access.
 
-    `NAME` is `settings.NETRA_NAME`; where that is not set, the attribute's own value.
+    `NAME` is `settings.NETRA_NAME`, or the attribute's own value if that is not set.
 
     Args:
         defaults: a class whose annotated attributes in capitals are the settings: names, types and defaults.
@@ -37,24 +37,24 @@ def live(defaults: type[Defaults]) -> Defaults:
 
 
 class SettingsReader:
-    """What `live` returns: `reader.NAME` is `settings.NETRA_NAME`, else the default.
+    """The object that `live` returns: `reader.NAME` is `settings.NETRA_NAME`, or the default.
 
     Raises:
-        ValueError: one of the settings has a default elsewhere already; two could disagree.
-        AttributeError: on access: there is no such setting.
+        ValueError: another reader already has a default for one of the settings; two defaults could differ.
+        AttributeError: on access, if there is no such setting.
     """
 
     def __init__(self, defaults: type) -> None:
         self._defaults = defaults
         read = {name for reader in READERS for name in reader}
         if twice := sorted(read.intersection(self)):
-            raise ValueError(f"{', '.join(twice)}: another reader has a default for this already; read it there")
+            raise ValueError(f"{', '.join(twice)}: another reader already has a default for this; read it there")
         setting_changed.connect(self._forget, weak=False)
         READERS.append(self)
 
     def __getattr__(self, name: str) -> object:
         value = getattr(settings, PREFIX + name, getattr(self._defaults, name))
-        self.__dict__[name] = value  # the next access does not come here
+        self.__dict__[name] = value  # the next access does not call this method
         return value
 
     def __iter__(self) -> Iterator[str]:
@@ -67,7 +67,7 @@ class SettingsReader:
         return PREFIX + name
 
     def faults(self) -> Iterator[tuple[str, str]]:
-        """Names whose values cannot be used, and why."""
+        """Names of settings with unusable values, each with the reason."""
         types = get_type_hints(self._defaults, include_extras=True)
         for name in self:
             positive = ABOVE_ZERO in getattr(types[name], "__metadata__", ())
@@ -85,5 +85,5 @@ def declare(*others: str) -> None:
 
 
 def names() -> set[str]:
-    """Every setting of Netra's, with prefix."""
+    """Every setting of Netra, with prefix."""
     return _others.union(reader.prefixed(name) for reader in READERS for name in reader)

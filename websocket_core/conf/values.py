@@ -1,7 +1,8 @@
-"""What is wrong with the value of a setting, in words for the person who wrote it.
+"""Explains what is wrong with the value of a setting, for the person who wrote it.
 
-A value that cannot mean anything must not silently mean nothing: an origin with a path matches no page, a misspelt name
-is read by nobody.
+A value without a meaning must not be ignored silently: an origin with a path matches no page, and a misspelt name is
+never
+read.
 """
 
 from __future__ import annotations
@@ -18,21 +19,21 @@ _WILDCARD = re.compile(r"://\*\.")
 
 
 def near(word: str, known: Iterable[str]) -> str:
-    """` Did you mean X?`, when one of `known` is close to `word`; else nothing."""
+    """` Did you mean X?` if one of `known` is close to `word`, otherwise an empty text."""
     by_fold = {name.casefold(): name for name in known}
     found = get_close_matches(word.casefold(), by_fold, 1, 0.75)
     return f" Did you mean {by_fold[found[0]]}?" if found else ""
 
 
 def one_of(value: object, allowed: Collection[str]) -> str | None:
-    """What is wrong with a value that must be one of these words."""
+    """What is wrong with a value that must be one of these words, or `None`."""
     if isinstance(value, str) and value in allowed:
         return None
     return f"must be one of {', '.join(allowed)}; it is {value!r:.100}.{near(str(value), allowed)}"
 
 
 def typed(value: object, default: object, *, positive: bool = False) -> str | None:
-    """What is wrong with a value that must be of the type of its default.
+    """What is wrong with a value that must have the type of its default, or `None`.
 
     Args:
         positive: whether a number must be above 0, and not just at least 0.
@@ -62,24 +63,24 @@ def typed(value: object, default: object, *, positive: bool = False) -> str | No
 
 
 def origin(entry: str, is_origin: Callable[[str], bool], *, wildcards: bool = False) -> str | None:
-    """What is wrong with an entry of a list of origins.
+    """What is wrong with an entry of a list of origins, or `None`.
 
     Args:
         is_origin: whether a text is an origin as browsers write it.
-        wildcards: whether `https://*.example.com` is one, too.
+        wildcards: whether `https://*.example.com` is also allowed.
     """
     if is_origin(_WILDCARD.sub("://", entry) if wildcards else entry):
         return None
     if "*" in entry:
-        return f"{entry!r} has a wildcard where none is understood: list every origin, like https://app.example.com."
+        return f"{entry!r} has a wildcard, which is not allowed here: list every origin, like https://app.example.com."
     if entry.lower() == "null":
-        return f"{entry!r} is what pages without an origin send, all of them: let those use a token or a ticket."
+        return f"{entry!r} is sent by all pages without an origin: use a token or a ticket there."
     wanted = _wanted(entry, is_origin)
     return f"{entry!r} is not an origin as browsers send it: scheme://host or scheme://host:port.{wanted}"
 
 
 def _wanted(entry: str, is_origin: Callable[[str], bool]) -> str:
-    """` Write ….`, when the origin that was meant can be told."""
+    """` Write ….` if the intended origin can be guessed, otherwise an empty text."""
     try:
         text = re.sub(r"\Aws(s?)://", r"http\1://", entry.strip(), flags=re.IGNORECASE)
         parts = urlsplit(text if "://" in text else f"https://{text.lstrip('/')}")
@@ -92,7 +93,7 @@ def _wanted(entry: str, is_origin: Callable[[str], bool]) -> str:
 
 
 def host(entry: str) -> str | None:
-    """What is wrong with an entry of `ALLOWED_HOSTS`."""
+    """What is wrong with an entry of `ALLOWED_HOSTS`, or `None`."""
     if _HOST.match(entry):
         return None
     text = entry.strip()
@@ -104,4 +105,4 @@ def host(entry: str) -> str | None:
     except (ValueError, UnicodeError):
         wanted = ""
     hint = f" Write {wanted}." if wanted != entry and _HOST.match(wanted) else ""
-    return f"{entry!r} is not the name of a host, without scheme, port and path.{hint}"
+    return f"{entry!r} is not a host name without scheme, port and path.{hint}"

@@ -1,7 +1,7 @@
-"""For the tests of whoever builds on Netra, and for load tests: clients that judge what they receive.
+"""Test support for projects that build on Netra, and for load tests: clients that verify what they receive.
 
-Lives here: sockets within the process and a recording one (`sockets`), a client of the wire protocol over any socket
-(`client`), and the judge of order, gaps, replays and grammar (`oracle`).
-May come in: tests and `netra.loadtest`; nothing that serves.
-Read: `sockets`, which hands on everything that a test needs.
+`sockets` has in-process sockets and a recording one, `client` a client of the wire protocol over any socket, and
+`oracle`
+verifies order, gaps, replays and grammar. Only tests and `netra.loadtest` import this room, never a server.
+Start reading with `sockets`, which exports everything that a test needs.
 """

@@ -1,4 +1,4 @@
-"""A client that speaks the wire protocol over any socket, and lets an oracle judge what it receives."""
+"""A client that speaks the wire protocol over any socket and verifies what it receives with an oracle."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ import msgspec
 from websocket_core.ids import new_id
 from websocket_core.testing.oracle import OrderOracle, check_run
 
-PATIENCE = 20.0  # seconds to wait for what must come; a busy machine is no failure
+PATIENCE = 20.0  # seconds to wait for an expected frame; long enough for a busy machine
 
 
 class SocketClosed(ConnectionError):
     """The server has closed the socket.
 
     Attributes:
-        code: the close code; `None` when the connection just ended.
+        code: the close code; `None` if the connection ended without one.
     """
 
     def __init__(self, code: int | None) -> None:
@@ -28,24 +28,24 @@ class SocketClosed(ConnectionError):
 
 
 class ClientSocket(Protocol):
-    """What a `Client` speaks through: `InProcessSocket`, or anything like it over a real network."""
+    """The socket of a `Client`: an `InProcessSocket`, or something similar over a real network."""
 
     async def send(self, text: str) -> None:
         """Send a text frame."""
 
     async def recv(self) -> str:
-        """Wait for the next text frame; `SocketClosed` when there is none any more."""
+        """Wait for the next text frame. Raises `SocketClosed` if there are no more."""
 
     async def close(self) -> None:
-        """Go away."""
+        """Close the socket."""
 
 
 class Client:
-    """Speaks the wire protocol, and lets an oracle judge what comes.
+    """Speaks the wire protocol and verifies what it receives.
 
     Args:
-        socket: an open one.
-        oracle: knows what this client has seen on earlier connections; a fresh one for a client that begins.
+        socket: an open socket.
+        oracle: has the frames of the client's earlier connections. A new client has a new oracle.
 
     Attributes:
         frames: every frame received, decoded, in order.
@@ -58,25 +58,25 @@ class Client:
         self._waiting: deque[dict[str, Any]] = deque()
 
     async def send(self, action: str, **fields: Any) -> None:
-        """Send an action; fields that are `None` are left out."""
+        """Send an action. Fields that are `None` are left out."""
         message = {"action": action, **{name: value for name, value in fields.items() if value is not None}}
         await self.send_json(message)
 
     async def send_json(self, message: Any) -> None:
-        """Send anything as JSON."""
+        """Send any value as JSON."""
         await self.socket.send(msgspec.json.encode(message).decode())
 
     async def send_text(self, text: str) -> None:
-        """Send a text as it is."""
+        """Send a text unchanged."""
         await self.socket.send(text)
 
     async def receive_json(self, seconds: float = PATIENCE) -> dict[str, Any]:
-        """Wait for the next frame, whatever it is.
+        """Wait for the next frame of any type.
 
         Raises:
-            TimeoutError: none came.
+            TimeoutError: none arrived in time.
             SocketClosed: the server closed the socket.
-            ProtocolViolation: the frame may not come.
+            ProtocolViolation: the frame breaks the protocol.
         """
         async with asyncio.timeout(seconds):
             while not self._waiting:
@@ -88,10 +88,10 @@ class Client:
         return frame
 
     async def until(self, event_type: str, seconds: float = PATIENCE, **fields: Any) -> dict[str, Any]:
-        """Receive until a frame of this type with these fields comes, and return it.
+        """Receive frames until one has this type and these fields, and return it.
 
         Raises:
-            AssertionError: an `error` came that was not waited for.
+            AssertionError: an unexpected `error` arrived.
         """
         async with asyncio.timeout(seconds):
             while True:
@@ -101,13 +101,13 @@ class Client:
                 assert frame["event_type"] != "error", f"waiting for {event_type} {fields}, but: {frame}"
 
     async def receive_until(self, condition: Callable[[dict[str, Any]], bool], seconds: float = PATIENCE) -> None:
-        """Receive until a frame satisfies the condition."""
+        """Receive frames until one satisfies the condition."""
         async with asyncio.timeout(seconds):
             while not condition(await self.receive_json(seconds)):
                 pass
 
     async def receive_nothing(self, seconds: float = 0.2) -> bool:
-        """Whether nothing comes for this long."""
+        """Whether nothing arrives for this long."""
         try:
             await self.receive_json(seconds)
         except TimeoutError:
@@ -115,7 +115,7 @@ class Client:
         return False
 
     async def ask(self, action: str, **fields: Any) -> dict[str, Any]:
-        """Send an action with a `request_id` of its own, and return the control frame that answers it."""
+        """Send an action with a new `request_id`, and return the control frame that answers it."""
         request_id = new_id()
         await self.send(action, request_id=request_id, **fields)
         answer: dict[str, Any] = {}
@@ -131,10 +131,10 @@ class Client:
         return await self.until("agent_started", run_id=run_id)
 
     async def finish(self, run: Mapping[str, Any], seconds: float = PATIENCE) -> list[dict[str, Any]]:
-        """Receive until a run is over; return all its events, a whole and legal run.
+        """Receive frames until a run is over. Returns all its events and verifies that the run is complete and legal.
 
         Args:
-            run: any event of it.
+            run: any event of the run.
         """
         thread_id, run_id = run["thread_id"], run["run_id"]
         async with asyncio.timeout(seconds):
@@ -145,7 +145,7 @@ class Client:
         return events
 
     async def closed(self, seconds: float = PATIENCE) -> int | None:
-        """Receive until the server closes the socket; return the close code."""
+        """Receive frames until the server closes the socket, and return the close code."""
         async with asyncio.timeout(seconds):
             try:
                 while True:
@@ -154,12 +154,12 @@ class Client:
                 return end.code
 
     async def close(self) -> None:
-        """Go away."""
+        """Close the socket."""
         await self.socket.close()
 
 
 def _unpacked(text: str) -> list[str]:
-    """The frames in a text frame: an array of them on the subprotocol `netra.v1.batch`."""
+    """The frames in a text frame. With the subprotocol `netra.v1.batch`, it is an array of frames."""
     if not text.startswith("["):
         return [text]
     return [bytes(raw).decode() for raw in msgspec.json.decode(text, type=list[msgspec.Raw])]

@@ -1,4 +1,4 @@
-"""The delivery promise as a judge of what one client is sent: order, no gaps, honest replays, the grammar of runs."""
+"""Verifies the delivery promise for one client: order, no gaps, announced replays, the grammar of runs."""
 
 from __future__ import annotations
 
@@ -19,11 +19,12 @@ _TIMESTAMP = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z\Z")
 
 
 class ProtocolViolation(AssertionError):
-    """What was sent breaks the wire protocol; the message says which promise, and shows the frame.
+    """A frame breaks the wire protocol. The message says which rule, and shows the frame.
 
     Attributes:
-        kind: which promise, for whoever counts: `gap` (an event was skipped, or comes out of order), `repeat`,
-            `differs` (from what was sent before), `grammar` (of a run), `form` (of a frame).
+        kind: the broken rule, for statistics: `gap` (an event was skipped or is out of order), `repeat`, `differs`
+            (from
+            what was sent before), `grammar` (of a run), `form` (of a frame).
     """
 
     def __init__(self, message: str, kind: str = "form") -> None:
@@ -32,23 +33,23 @@ class ProtocolViolation(AssertionError):
 
 
 class ThreadView:
-    """What a client knows of one thread.
+    """What a client knows about one thread.
 
     Attributes:
-        texts: every event's text as it was sent, by seq.
+        texts: the text of every event as it was sent, by seq.
         position: seq of the last event on this connection; `None` before the first one.
-        replay_to: up to which seq events may be ones that were seen before.
+        replay_to: up to this seq, events may be repeated.
     """
 
     def __init__(self) -> None:
         self.texts: dict[int, str] = {}
         self.position: int | None = None
         self.replay_to = 0
-        self.skip_to: int | None = None  # retention has cut the thread: the next event may be this one
+        self.skip_to: int | None = None  # retention has removed events: the next event may have this seq
 
     @property
     def cursor(self) -> int:
-        """The last seq up to which everything is there, from the first one seen."""
+        """The last seq up to which no event is missing, counted from the first one seen."""
         first, last = min(self.texts), max(self.texts)
         if len(self.texts) == last - first + 1:
             return last
@@ -56,19 +57,19 @@ class ThreadView:
 
 
 class OrderOracle:
-    """Judges the frames of one client, in the order in which they come.
+    """Verifies the frames of one client, in the order of their arrival.
 
-    It outlives a connection: call `reconnected` when the client comes back, and what it sees then is held against what
-    it saw before. It outlives a violation, too: what comes after is judged from where that one has led to.
+    It can outlive a connection: call `reconnected` when the client returns, and later frames are compared with the
+    earlier ones. It can also outlive a violation: later frames are verified from the position after it.
 
     Args:
-        remember: what is kept of an event's text; something shorter than the text for those who see millions.
+        remember: reduces an event's text to what is kept of it, for clients that receive millions of events.
 
     Attributes:
-        threads: what is known of each thread, by its id.
+        threads: what is known about each thread, by its id.
         runs: the grammar of each run that was seen from its first event, by `(thread_id, run_id)`.
-        events: how many different ones were seen.
-        epoch: that of the journal, from the last frame that told it; a client sends it along with its cursors.
+        events: the number of distinct events seen.
+        epoch: the journal's epoch in the latest frame that has one. A client sends it along with its cursors.
     """
 
     def __init__(self, remember: Callable[[str], str] = str) -> None:
@@ -80,10 +81,10 @@ class OrderOracle:
         self._joined_late: set[tuple[str, str]] = set()
 
     def reconnected(self, cursors: Mapping[str, int] | None = None) -> None:
-        """A new connection: positions start again, wherever the server or a `resume` puts them.
+        """Begin a new connection. The server or a `resume` sets the positions again.
 
         Args:
-            cursors: what the first action, a `resume`, says; of these threads nothing may come but what follows.
+            cursors: the cursors of the first action, if it is a `resume`. These threads must continue exactly there.
         """
         for view in self.threads.values():
             view.position, view.replay_to, view.skip_to = None, 0, None
@@ -91,36 +92,37 @@ class OrderOracle:
             self.threads.setdefault(thread_id, ThreadView()).position = cursor
 
     def cursors(self) -> dict[str, int]:
-        """What a client sends as `resume` after a lost connection: the last seq of each thread before which it misses
-        nothing.
+        """The cursors that a client sends with `resume` after a lost connection.
+
+        For each thread, this is the last seq before which no event is missing.
         """
         return {thread_id: view.cursor for thread_id, view in self.threads.items() if view.texts}
 
     def feed(self, text: str) -> dict[str, Any]:
-        """Judge one frame.
+        """Verify one frame.
 
         Returns:
             The frame, decoded.
 
         Raises:
-            ProtocolViolation: it may not come, or not here, or not like this.
+            ProtocolViolation: the frame is malformed or not allowed at this point.
         """
         try:
             frame = msgspec.json.decode(text)
         except msgspec.MsgspecError as error:
-            raise ProtocolViolation(f"no JSON ({error}): {text[:200]}") from None
+            raise ProtocolViolation(f"not JSON ({error}): {text[:200]}") from None
         if not isinstance(frame, dict) or not isinstance(frame.get("event_type"), str):
-            raise ProtocolViolation(f"every frame is an object with an event_type: {text[:200]}")
+            raise ProtocolViolation(f"every frame must be an object with an event_type: {text[:200]}")
         if frame["event_type"] in TYPES:
             self._event(frame, text)
         elif frame["event_type"] in CONTROL_TYPES:
             self._control(frame, text)
         else:
-            raise ProtocolViolation(f"an event_type the protocol does not know: {text[:200]}")
+            raise ProtocolViolation(f"the protocol has no such event_type: {text[:200]}")
         return frame
 
     def transcript(self, thread_id: str) -> list[dict[str, Any]]:
-        """The events of a thread, in order, each once.
+        """The events of a thread, in order and without repetitions.
 
         Raises:
             ProtocolViolation: there is a gap between them.
@@ -128,7 +130,7 @@ class OrderOracle:
         texts = self.threads[thread_id].texts if thread_id in self.threads else {}
         if texts and max(texts) - min(texts) + 1 != len(texts):
             missing = sorted(set(range(min(texts), max(texts))) - set(texts))
-            raise ProtocolViolation(f"thread {thread_id}: never saw seq {missing[:20]}")
+            raise ProtocolViolation(f"thread {thread_id}: never received seq {missing[:20]}")
         return [msgspec.json.decode(texts[seq]) for seq in sorted(texts)]
 
     def run(self, thread_id: str, run_id: str) -> list[dict[str, Any]]:
@@ -142,9 +144,9 @@ class OrderOracle:
 
     def _event(self, frame: dict[str, Any], text: str) -> None:
         if frame.keys() != EVENT_FIELDS or not isinstance(frame["data"], dict):
-            raise ProtocolViolation(f"an event has exactly the fields {sorted(EVENT_FIELDS)}: {text[:200]}")
+            raise ProtocolViolation(f"an event must have exactly the fields {sorted(EVENT_FIELDS)}: {text[:200]}")
         if not _TIMESTAMP.match(frame["timestamp"]):
-            raise ProtocolViolation(f"a timestamp is UTC with six digits: {text[:200]}")
+            raise ProtocolViolation(f"a timestamp must be UTC with six digits: {text[:200]}")
         seq, view = frame["seq"], self.threads.setdefault(frame["thread_id"], ThreadView())
         due = None if view.position is None or seq == view.skip_to else view.position + 1
         view.position, view.skip_to = seq, None
@@ -153,11 +155,11 @@ class OrderOracle:
             view.texts[seq] = kept
             self.events += 1
         if known is not None and seq > view.replay_to:
-            raise ProtocolViolation(f"seen before, and no `replaying` covers it: {text[:200]}", "repeat")
+            raise ProtocolViolation(f"repeated, but no `replaying` covers it: {text[:200]}", "repeat")
         if known is not None and known != kept:
-            raise ProtocolViolation(f"a replay has to be identical: {known[:200]} became {text[:200]}", "differs")
+            raise ProtocolViolation(f"a replay must be identical: {known[:200]} became {text[:200]}", "differs")
         if due not in (None, seq):
-            raise ProtocolViolation(f"seq {due} was due: {text[:200]}", "gap")
+            raise ProtocolViolation(f"expected seq {due}: {text[:200]}", "gap")
         if known is None:
             self._grammar(frame, text)
 
@@ -169,8 +171,8 @@ class OrderOracle:
         if grammar is None:
             if frame["event_type"] not in ("run_queued", "agent_started"):
                 if frame["seq"] == 1:
-                    raise ProtocolViolation(f"a run begins with run_queued or agent_started: {text[:200]}", "grammar")
-                self._joined_late.add(key)  # its beginning lies before what this client has asked for
+                    raise ProtocolViolation(f"runs begin with run_queued or agent_started: {text[:200]}", "grammar")
+                self._joined_late.add(key)  # it began before the first event that this client requested
                 return
             grammar = self.runs[key] = RunGrammar()
         try:
@@ -180,19 +182,19 @@ class OrderOracle:
 
     def _control(self, frame: dict[str, Any], text: str) -> None:
         if "seq" in frame or ("data" in frame and frame["event_type"] != "notice"):
-            raise ProtocolViolation(f"control frames have no seq, and only a notice has data: {text[:200]}")
+            raise ProtocolViolation(f"control frames must not have seq, and only a notice may have data: {text[:200]}")
         kind = frame["event_type"]
         self._note_epoch(frame, text)
         if kind == "replaying":
             view = self.threads.setdefault(frame["thread_id"], ThreadView())
             if frame["from_seq"] > frame["to_seq"]:
-                raise ProtocolViolation(f"an empty replay is not announced: {text[:200]}")
+                raise ProtocolViolation(f"an empty replay must not be announced: {text[:200]}")
             view.position, view.replay_to = frame["from_seq"] - 1, frame["to_seq"]
         elif kind == "resumed":
             self._resumed(frame, text)
         elif kind == "error":
             if not isinstance(frame.get("code"), str) or not frame.get("message"):
-                raise ProtocolViolation(f"an error has a code and a message for people: {text[:200]}")
+                raise ProtocolViolation(f"an error must have a code and a message for people: {text[:200]}")
             if frame["code"] == "cursor_expired" and frame.get("thread_id") in self.threads:
                 self.threads[frame["thread_id"]].skip_to = frame["first_seq"]
 
@@ -201,8 +203,8 @@ class OrderOracle:
         if epoch is None:
             return
         if not isinstance(epoch, str) or not 0 < len(epoch) <= EPOCH_LENGTH:
-            raise ProtocolViolation(f"an epoch is a text of 1 to {EPOCH_LENGTH} characters: {text[:200]}")
-        if self.epoch not in (None, epoch):  # a backup was restored: what was seen before is no history of this journal
+            raise ProtocolViolation(f"an epoch must be a text of 1 to {EPOCH_LENGTH} characters: {text[:200]}")
+        if self.epoch not in (None, epoch):  # a backup was restored: earlier events are not part of this history
             self.threads.clear()
             self.runs.clear()
             self._joined_late.clear()
@@ -211,15 +213,15 @@ class OrderOracle:
     def _resumed(self, frame: dict[str, Any], text: str) -> None:
         view = self.threads.setdefault(frame["thread_id"], ThreadView())
         if view.replay_to and view.position != frame["last_seq"]:
-            raise ProtocolViolation(f"last_seq is the last one sent, {view.position}: {text[:200]}")
+            raise ProtocolViolation(f"last_seq must be the last one sent, {view.position}: {text[:200]}")
         view.position, view.replay_to = frame["last_seq"], 0
 
 
 def check_run(events: list[dict[str, Any]]) -> None:
-    """Hold the events of one run, from its first to its terminal one, against the grammar.
+    """Verify that the events of one run, from its first to its terminal one, follow the grammar.
 
     Raises:
-        ProtocolViolation: they are not a whole, legal run.
+        ProtocolViolation: they are not a complete, legal run.
     """
     grammar = RunGrammar()
     for event in events:

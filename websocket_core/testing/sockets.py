@@ -1,14 +1,15 @@
-"""For the tests of whoever builds on Netra: a websocket that records, and a client that speaks the protocol.
+"""For tests of projects that build on Netra: a websocket that records, and a client that speaks the protocol.
 
     websocket = RecordingWebSocket()
     await manager.add_connection(websocket)
 
-    async with connect(application, token) as client:       # any ASGI application that has Netra's consumer in it
+    async with connect(application, token) as client:       # any ASGI application that contains Netra's consumer
         started = await client.start("weather", input={"city": "Oslo"})
-        events = await client.finish(started)               # the whole run, in order
+        events = await client.finish(started)               # the complete run, in order
 
-Everything a client receives is judged by an `OrderOracle`: a gap, a repeated event that no `replaying` announced, or a
-run that breaks the grammar fails the test where it happens.
+An `OrderOracle` verifies everything that a client receives. A gap, a repeated event that no `replaying` announced, or a
+run
+that breaks the grammar fails the test at the point where it happens.
 """
 
 from __future__ import annotations
@@ -43,7 +44,7 @@ class RecordingWebSocket:
 
     Attributes:
         texts: every text sent, in order.
-        close_code: the code it was closed with, or `None`.
+        close_code: the code with which it was closed, or `None`.
     """
 
     def __init__(self) -> None:
@@ -57,7 +58,7 @@ class RecordingWebSocket:
         self._more.set()
 
     async def close(self, code: int = 1000) -> None:
-        """Keep the code."""
+        """Keep the close code."""
         self.close_code = code
 
     @property
@@ -71,10 +72,10 @@ class RecordingWebSocket:
         return [frame["event_type"] for frame in self.frames]
 
     async def wait_for(self, event_type: str, seconds: float = PATIENCE) -> dict[str, Any]:
-        """Return the first frame of this type, once it is there.
+        """Wait for the first frame of this type, and return it.
 
         Raises:
-            TimeoutError: it did not come.
+            TimeoutError: it did not arrive in time.
         """
         async with asyncio.timeout(seconds):
             while True:
@@ -92,7 +93,7 @@ class InProcessSocket:
         self.communicator = communicator
         self.subprotocol = subprotocol
         self._closed: int | None = None
-        self._next: asyncio.Future[dict[str, Any]] | None = None  # outlives a `recv` that was cancelled
+        self._next: asyncio.Future[dict[str, Any]] | None = None  # survives a cancelled `recv`
 
     @classmethod
     async def open(
@@ -104,7 +105,7 @@ class InProcessSocket:
         subprotocols: Sequence[str] = (),
         seconds: float = PATIENCE,
     ) -> InProcessSocket:
-        """Shake hands.
+        """Open a WebSocket to `application`.
 
         Raises:
             SocketClosed: the handshake was refused (over a network: HTTP 403).
@@ -128,11 +129,11 @@ class InProcessSocket:
 
         Raises:
             SocketClosed: the application has closed the socket.
-            Exception: what the application raised.
+            Exception: whatever the application raised.
         """
         if self._closed is not None:
             raise SocketClosed(self._closed)
-        # Not `receive_output`: that one ends the application when nothing comes in time.
+        # Not `receive_output`: it ends the application if nothing arrives in time.
         output = self._next = self._next or asyncio.ensure_future(self.communicator.output_queue.get())
         ended = self.communicator.future
         await asyncio.wait({output, ended}, return_when=asyncio.FIRST_COMPLETED)
@@ -148,7 +149,7 @@ class InProcessSocket:
         return text
 
     async def close(self, code: int = 1000, seconds: float = PATIENCE) -> None:
-        """Go away, and wait until the application has noticed."""
+        """Close the socket, and wait until the application has noticed."""
         if self._next is not None:
             self._next.cancel()
         if not self.communicator.future.done():
@@ -160,7 +161,7 @@ class InProcessSocket:
 async def connect(
     application: Any, token: str, *, oracle: OrderOracle | None = None, **options: Any
 ) -> AsyncIterator[Client]:
-    """Connect to an ASGI application in this event loop, by bearer token.
+    """Connect to an ASGI application in this event loop, with a bearer token.
 
     Args:
         oracle: see `Client`.

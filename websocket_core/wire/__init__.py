@@ -1,11 +1,12 @@
-"""The words of the wire: what clients may ask for, what they are told, and what ends a connection. Pure: no I/O.
+"""The vocabulary of the wire protocol: clients' actions, the server's frames, and the ends of a connection.
 
-Lives here: the `vocabulary` that models and SQL share; *events*, whose text is made once, at their commit (`encoding`),
-in the order of a run's *grammar*; control *frames*; *actions* of clients; `close_codes`, the one table of refusals and
-ends; the *dialect*, which says all this in another protocol's words at the edge of a connection, and `native`, which
-changes nothing.
-May come in: every room above, for a module (`from websocket_core.wire import frames`) or for the names below.
-Read: `vocabulary`, `events`, `encoding`, `grammar`, `actions`, `frames`, `close_codes`, `dialect`, `native`.
+This room is pure: no I/O. It has the `vocabulary` that models and SQL share; *events*, encoded once, when they are
+committed (`encoding`), and ordered by a run's *grammar*; control *frames*; *actions* of clients; and `close_codes`, the
+table of errors and close codes. A *dialect* translates all this into another protocol at the edge of a connection.
+`native` is the dialect that changes nothing.
+
+Every room above may import a module (`from websocket_core.wire import frames`) or the names below.
+Reading order: `vocabulary`, `events`, `encoding`, `grammar`, `actions`, `frames`, `close_codes`, `dialect`, `native`.
 """
 
 from websocket_core.wire.close_codes import Closing, Retry

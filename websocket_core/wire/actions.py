@@ -1,6 +1,6 @@
-"""What clients may ask for: a tagged union of actions, decoded and validated in one place.
+"""What clients may request: a tagged union of actions, decoded and validated in one place.
 
-Unknown fields are ignored, unknown actions are an error (wire protocol, "Client → server: actions").
+Unknown fields are ignored, unknown actions are an error (wire-protocol.md, "Client → server: actions").
 """
 
 from __future__ import annotations
@@ -26,14 +26,14 @@ MAX_CURSORS: Final = 1000
 
 
 class Action(Struct, kw_only=True):
-    """Base of the actions; `request_id` is echoed in every answer."""
+    """Base class of the actions. `request_id` is echoed in every answer."""
 
     action: ClassVar[str]
     request_id: Annotated[str, Meta(max_length=NAME_LENGTH)] | None = None
 
     @property
     def threads_named(self) -> int:
-        """How many threads it names or asks for, beyond the one that an action may be about."""
+        """The number of threads that the action names or requests, beyond the one that it may be about."""
         return 0
 
 
@@ -69,7 +69,7 @@ class Respond(Action):
 class Resume(Action, dict=True):
     """Position the connection in threads; 0 is the beginning."""
 
-    refused: ClassVar[Sequence[str]] = ()  # threads whose cursor is none; the others are resumed
+    refused: ClassVar[Sequence[str]] = ()  # threads with an invalid cursor; the others are resumed
 
     action = "resume"
     cursors: Annotated[dict[Name, Cursor], Meta(min_length=1, max_length=MAX_CURSORS)]
@@ -77,7 +77,7 @@ class Resume(Action, dict=True):
 
     @property
     def threads_named(self) -> int:
-        """Each is looked up, and answered."""
+        """Each is looked up and answered."""
         return len(self.cursors) + len(self.refused)
 
 
@@ -90,24 +90,24 @@ class Sync(Action):
 
     @property
     def threads_named(self) -> int:
-        """As many as it may list."""
+        """The most threads that it may list."""
         return self.limit or 0
 
 
 class Watch(Action):
-    """Limit live events to some threads, or to none of them: `"*"`."""
+    """Limit live events to some threads. `"*"` means all threads."""
 
     action = "watch"
     threads: Annotated[list[Name], Meta(max_length=MAX_CURSORS)] | Literal["*"] = "*"
 
     @property
     def threads_named(self) -> int:
-        """Those of the list."""
+        """The threads of the list."""
         return 0 if self.threads == "*" else len(self.threads)
 
 
 class Ack(Action, dict=True):
-    """What the client has processed; opens the flow-control window."""
+    """The cursors that the client has processed. It opens the flow-control window."""
 
     refused: ClassVar[Sequence[str]] = ()  # as for `Resume`
 
@@ -116,19 +116,19 @@ class Ack(Action, dict=True):
 
     @property
     def threads_named(self) -> int:
-        """Those of the cursors."""
+        """The threads of the cursors."""
         return len(self.cursors) + len(self.refused)
 
 
 class Authenticate(Action):
-    """A fresh token of the same user."""
+    """Renew the credentials with a fresh token of the same user."""
 
     action = "authenticate"
     token: Annotated[str, Meta(min_length=1, max_length=16384)]
 
 
 class Ping(Action):
-    """Is anybody there?"""
+    """Test the connection."""
 
     action = "ping"
     payload: Any = None
@@ -142,19 +142,19 @@ _decoder = msgspec.json.Decoder()
 _PATH = re.compile(r" - at (?:`key` in )?`\$\.?([^`]*)`\Z")
 _MISSING = re.compile(r"missing required field `([^`]+)`")
 _SURROGATE = re.compile("[\ud800-\udfff]")
-# Fields that are kept in columns of their own or handed to agents; PostgreSQL text cannot hold U+0000.
+# Fields that are stored in their own columns or passed to agents. PostgreSQL text cannot contain U+0000.
 _NO_NUL: Final = ("request_id", "agent_type", "input", "reason")
 
 
 def decode(text: str) -> Action:
-    """The action in a text frame.
+    """Decode the action in a text frame.
+
+    Errors contain the frame's `request_id` if it can be read.
 
     Raises:
-        InvalidJSON: it is not JSON (NaN, too deep and too large numbers count as that).
-        InvalidAction: it is not an object, or a field is missing or wrong; `field` tells which.
+        InvalidJSON: the text is not JSON. NaN, too much nesting and too large numbers count as that.
+        InvalidAction: it is not an object, or a field is missing or wrong; `field` says which.
         UnknownAction: there is no such action.
-
-    Errors carry the frame's `request_id` where one could be read.
     """
     try:
         message = _decoder.decode(text)
@@ -177,7 +177,7 @@ def _convert(message: dict[str, Any], text: str) -> Action:
         raise InvalidAction("`action` is missing or not a string.", field="action")
     kind = ACTIONS.get(name)
     if kind is None:
-        raise UnknownAction(f"There is no such action. Known ones: {', '.join(ACTIONS)}.", field="action")
+        raise UnknownAction(f"There is no such action. Known actions: {', '.join(ACTIONS)}.", field="action")
     if encoding.is_nul_written(text):
         _refuse_nul(message)
     try:
@@ -189,7 +189,7 @@ def _convert(message: dict[str, Any], text: str) -> Action:
 
 
 def _without_bad_cursors(message: dict[str, Any], kind: type[Action]) -> Action | None:
-    """The action for those of its threads that are named and counted right, if it has any."""
+    """The action with only its valid cursors, or `None` if it has none."""
     cursors = message.get("cursors")
     if not isinstance(cursors, dict) or len(cursors) > MAX_CURSORS:
         return None
@@ -205,7 +205,7 @@ def _without_bad_cursors(message: dict[str, Any], kind: type[Action]) -> Action 
 
 
 def _explain(error: msgspec.ValidationError) -> NoReturn:
-    """Raise what msgspec found, in the wire's terms."""
+    """Raise an error of msgspec in the terms of the wire protocol."""
     text = str(error)
     missing, path = _MISSING.search(text), _PATH.search(text)
     field = missing[1] if missing else path[1].removesuffix("[...]") if path else None
@@ -219,11 +219,11 @@ def _refuse_nul(message: dict[str, Any]) -> None:
         except RecursionError:
             raise InvalidAction("This is nested too deeply.", field=field) from None
         if found:
-            raise InvalidAction("U+0000 cannot be kept; remove it from the text.", field=field)
+            raise InvalidAction("U+0000 cannot be stored; remove it from the text.", field=field)
 
 
 def _decode_leniently(text: str) -> NoReturn:
-    """Find out why the strict decoder refused: lone surrogates are JSON, but not text; everything else is not JSON."""
+    """Find out why the strict decoder refused the text: lone surrogates are JSON but not text. The rest is not JSON."""
     try:
         message = json.loads(text, parse_constant=_refuse)
     except (ValueError, RecursionError):
@@ -247,7 +247,7 @@ def _refuse(constant: str) -> NoReturn:
 
 
 def request_id_of(text: str) -> str | None:
-    """The `request_id` of a frame that is not going to be handled, where one can be read."""
+    """The `request_id` of a frame that will not be handled, if it can be read."""
     try:
         request_id = msgspec.json.decode(text, type=_OnlyRequestId).request_id
     except (msgspec.MsgspecError, ValueError, RecursionError):

@@ -1,8 +1,9 @@
-"""One table of what ends a connection and of what refuses an action: with which code, in which words, and whether the
-client may come back.
+"""The table of what ends a connection or refuses an action: its code, its text, and whether the client may retry.
 
-Whoever closes a socket names a `Closing`; an error's code, status and advice are looked up in `ERRORS`. The clients
-(`netra/static/netra/client`, `netra.loadtest`), the admin's labels and the reference page are tested against it.
+Code that closes a socket names a `Closing`. An error's code, HTTP status and advice are looked up in `ERRORS`. Tests
+check
+the clients (`netra/static/netra/client`, `netra.loadtest`), the admin's labels and the reference page against this
+table.
 """
 
 from __future__ import annotations
@@ -15,20 +16,20 @@ from websocket_core.wire import frames
 
 
 class Retry(StrEnum):
-    """Whether the same client may do the same again."""
+    """Whether the same client may try the same again."""
 
-    AT_ONCE = "at once"  # a closed connection: come back, and resume
-    LATER = "later"  # when `retry_after_ms` is over, or some seconds
+    AT_ONCE = "at once"  # after a closed connection: reconnect and resume
+    LATER = "later"  # after `retry_after_ms`, or after some seconds
     NEW_CREDENTIALS = "with new credentials"
-    MENDED = "after mending the client"  # the same again has the same end
+    MENDED = "after mending the client"  # trying the same again fails the same way
 
 
 class CloseCode(NamedTuple):
-    """What the code of a WebSocket's close frame means."""
+    """The meaning of the code of a WebSocket's close frame."""
 
     reason: str  # a few words, for lists
     retry: Retry = Retry.AT_ONCE
-    is_own: bool = False  # chosen by this application, not by the client, the transport or a proxy
+    is_own: bool = False  # sent by this application, not by the client, the transport or a proxy
 
 
 CLOSE_CODES: Final[dict[int, CloseCode]] = {
@@ -51,57 +52,57 @@ CLOSE_CODES: Final[dict[int, CloseCode]] = {
 
 
 class Closing(NamedTuple):
-    """One way in which the application ends a connection: the last `error` frame, and the close frame after it."""
+    """One way in which the application ends a connection: the last `error` frame and the close frame after it."""
 
     close_code: int
     error_code: str
-    text: str  # for people; may have {places} that `saying` fills
+    text: str  # for people; may have {placeholders} for `saying`
     retry_after_ms: int | None = None
 
     def saying(self, **places: Any) -> Closing:
-        """The same, with the places of its text filled."""
+        """The same, with the placeholders of its text filled."""
         return self._replace(text=self.text.format(**places))
 
     def frame(self, **fields: Any) -> str:
-        """The last `error` frame, with these other fields."""
+        """The last `error` frame, with additional fields."""
         return frames.error(self.error_code, self.text, retry_after_ms=self.retry_after_ms, **fields)
 
     def after(self, retry_after_ms: int) -> Closing:
-        """The same, for a client that had better wait so long."""
+        """The same, with the time after which the client should come back."""
         return self._replace(retry_after_ms=retry_after_ms)
 
 
 SHUTTING_DOWN: Final = Closing(1012, "draining", "This server is shutting down. Connect again, and resume.", 500)
-DATABASE_AWAY: Final = Closing(1012, "draining", "The database cannot be reached right now. Try again.", 2000)
+DATABASE_AWAY: Final = Closing(1012, "draining", "The database is unavailable at present. Connect again.", 2000)
 OPERATOR: Final = Closing(1012, "draining", "An operator closed this connection.", 1000)
 BACKUP_RESTORED: Final = Closing(1012, "draining", "A backup was restored. Connect again, and resume.", 500)
 TOO_MANY_THREADS: Final = Closing(
-    1012, "draining", "This connection is active in more threads than one may be. Connect again, and resume.", 1000
+    1012, "draining", "This connection is active in too many threads. Connect again, and resume.", 1000
 )
 BINARY_FRAME: Final = Closing(4400, "binary_frame", "Send text frames, not binary ones.")
-FOREIGN_TOKEN: Final = Closing(4401, "unauthenticated", "This token is another user's.")
+FOREIGN_TOKEN: Final = Closing(4401, "unauthenticated", "This token belongs to another user.")
 TOKEN_EXPIRED: Final = Closing(4401, "token_expired", "Your credentials have expired. Connect with new ones.")
 SESSION_REVOKED: Final = Closing(4401, "session_revoked", "Your session or token is no longer valid. Log in again.")
-TOO_SLOW: Final = Closing(4408, "too_slow", "This client took nothing for too long. Connect again, and resume.")
+TOO_SLOW: Final = Closing(4408, "too_slow", "This client read nothing for too long. Connect again, and resume.")
 TOO_MANY_CONNECTIONS: Final = Closing(
     4409, "too_many_connections", "You have {limit} connections open. Close one, then connect again.", 5000
 )
-FRAME_TOO_LARGE: Final = Closing(4413, "frame_too_large", "A frame may have {limit:,} bytes.")
-FLOODING: Final = Closing(4429, "flooding", "Too many actions, in spite of rate_limited. Come back later.", 5000)
+FRAME_TOO_LARGE: Final = Closing(4413, "frame_too_large", "A frame may have at most {limit:,} bytes.")
+FLOODING: Final = Closing(4429, "flooding", "Too many actions after rate_limited. Connect again later.", 5000)
 FLOODING_PINGS: Final = Closing(
-    4429, "flooding", "Too many pings, pongs or fragments of messages. Come back later.", 5000
+    4429, "flooding", "Too many pings, pongs or message fragments. Connect again later.", 5000
 )
 
 
 def refused_credentials(error: Unauthenticated) -> Closing:
-    """How a handshake with these credentials ends. Where nobody could judge them, 4401 would end a good client."""
+    """How a handshake with these credentials ends. If they could not be checked, 4401 would reject a good client."""
     if error.undecided:
         return Closing(1012, "draining", str(error), error.fields["retry_after_ms"])
     return Closing(4401, error.code, str(error))
 
 
 class ErrorCode(NamedTuple):
-    """What an error's code means for its client. The words are those of the error."""
+    """What an error's code means for the client. The text comes from the error itself."""
 
     status: int  # of an HTTP answer
     retry: Retry
@@ -132,15 +133,15 @@ ERRORS: Final[dict[str, ErrorCode]] = {
 
 
 def counted_as(code: int | None) -> str:
-    """The label under which an end is counted. What clients close with is up to them: not every number has its own.
+    """The label under which a close is counted. Clients choose their own codes, so unknown ones share a label.
 
     Args:
-        code: of the close frame; `None`: there was none, the connection just ended.
+        code: of the close frame; `None` if the connection ended without one.
     """
     known = 1006 if code is None else code
     return str(known) if known in CLOSE_CODES else "other"
 
 
 def close_codes(*retries: Retry) -> frozenset[int]:
-    """The close codes after which a client may do one of these."""
+    """The close codes after which a client may retry in one of these ways."""
     return frozenset(code for code, row in CLOSE_CODES.items() if row.retry in retries)

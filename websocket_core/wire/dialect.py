@@ -1,14 +1,19 @@
-"""The seam for other people's protocols: what a connection needs to know of the one that its client speaks.
+"""Dialects: how a connection speaks a protocol other than Netra's own.
 
-Inside, everything is in Netra's own words: the journal holds the final text of an event, and control frames are made
-the same way (`frames`). A dialect stands at the two ends of a connection: it reads what the client asks for, and it
-turns what the delivery gives out, in that order, into the client's frames. `native` is the one that changes nothing.
+Internally, everything is in Netra's own protocol: the journal holds the final text of an event, and control frames are
+created in the same form (`frames`). A dialect works at the two ends of a connection. It decodes what the client
+requests,
+and it translates what the delivery sends, in order, into the client's frames. `native` is the dialect that changes
+nothing.
 
-A dialect is a pure fold over the events of each run: no storage, no clock, no made-up ids. So the same journal gives
-the same frames in every process, and a client that comes back, naming the last frame it has seen, gets exactly the
-rest: its connection begins again at the start of the run, and drops the frames up to that one. Whoever makes the
-connection positions it there (`Delivery.resume` at the event before the run's first); a fold that would begin inside
-of a run is refused, since it would say something else than an uninterrupted one.
+A dialect is a pure fold over the events of each run: it has no storage, no clock and no random ids. The same journal
+therefore gives the same frames in every process. A client that returns and names the last frame it has seen gets
+exactly
+the rest: its connection starts again at the beginning of the run and drops the frames up to that one. The creator of
+the
+connection positions it there (`Delivery.resume` at the event before the run's first). A fold that begins in the middle
+of
+a run is refused, because its frames would differ from those of an uninterrupted one.
 """
 
 from __future__ import annotations
@@ -25,7 +30,7 @@ FIRST_TYPES = frozenset({"run_queued", "agent_started"})  # a run begins with on
 
 
 class Event(msgspec.Struct, frozen=True):
-    """An event of the journal, as a fold gets it."""
+    """An event of the journal, as a fold receives it."""
 
     event_type: str
     thread_id: str
@@ -36,31 +41,31 @@ class Event(msgspec.Struct, frozen=True):
 
 
 class Control(NamedTuple):
-    """A control frame, as a dialect gets it: its type, and its other fields."""
+    """A control frame, as a dialect receives it: its type and its other fields."""
 
     event_type: str
     fields: Mapping[str, Any]
 
 
 class FrameId(NamedTuple):
-    """Names a frame of a thread for ever: its event's number, and its place among the frames of that event, from 0."""
+    """Identifies a frame of a thread for ever: the number of its event, and its index among that event's frames."""
 
     seq: int
     part: int
 
 
 class Fold(Protocol):
-    """What a dialect remembers of one run, to say what comes next."""
+    """The state of a dialect for one run."""
 
     def feed(self, event: Event) -> Sequence[str]:
-        """The frames of the run's next event, none to many. The same events before it always give the same frames."""
+        """Translate the run's next event into any number of frames. The same events always give the same frames."""
 
 
 class Translation(Protocol):
-    """One connection's frames, in its client's words."""
+    """Translates the frames of one connection into its client's protocol."""
 
     def frames(self, texts: Sequence[str]) -> Sequence[str]:
-        """The frames for the next texts of the delivery, events and control frames, in the order of their sending.
+        """Translate the next texts of the delivery, events and control frames, in the order of sending.
 
         Raises:
             EnteredMidwayError: the first event of a run is missing.
@@ -68,43 +73,43 @@ class Translation(Protocol):
 
 
 class Dialect(Protocol):
-    """A protocol that clients speak. One for all connections, or made for one whose request says more."""
+    """A protocol that clients speak. An instance serves all connections, or a single one whose request has options."""
 
     @property
     def name(self) -> str:
-        """For logs and metrics."""
+        """The dialect's name, for logs and metrics."""
 
     def decode(self, text: str) -> Action:
-        """What the client asks for.
+        """Decode the client's request.
 
         Raises:
-            ClientError: it cannot be read, or is nothing that may be asked for.
+            ClientError: it cannot be decoded, or it is not allowed.
         """
 
     def request_id_of(self, text: str) -> str | None:
-        """The client's name for a request that is not going to be decoded, where one can be read at little cost."""
+        """The client's id of a request that will not be decoded, if it can be read at low cost."""
 
     def translation(self) -> Translation | None:
-        """For a new connection; `None`: what the delivery gives out is sent as it is."""
+        """The translation for a new connection. `None`: what the delivery sends needs no translation."""
 
 
 def said_in(dialect: Dialect, texts: Sequence[str]) -> Sequence[str]:
-    """Control frames for a client that has no connection yet, or gets none."""
+    """Translate control frames for a client that has no connection yet, or gets none."""
     translation = dialect.translation()
     return texts if translation is None else translation.frames(texts)
 
 
 class EnteredMidwayError(RuntimeError):
-    """A connection was positioned inside of a run, where a fold cannot begin."""
+    """A connection was positioned in the middle of a run, where a fold cannot begin."""
 
 
 class FoldedRuns:
     """The `Translation` of a dialect that folds runs.
 
     Args:
-        fold: makes the fold of a run, from its first event.
-        control: the frames of a control frame.
-        seen: by thread the last frame that the client has seen, if it has seen any; frames up to it are dropped.
+        fold: creates the fold of a run from its first event.
+        control: translates a control frame.
+        seen: the last frame that the client has seen, by thread. Frames up to it are dropped.
     """
 
     def __init__(
@@ -146,6 +151,6 @@ class FoldedRuns:
         return frames[seen.part + 1 :] if event.seq == seen.seq else ()
 
     def _begin_again(self, thread_id: str) -> None:
-        """The thread is sent again from somewhere: its runs are folded anew."""
+        """The thread is sent again from some point: its runs are folded from their beginning."""
         for run in [run for run in self._folds if run[0] == thread_id]:
             del self._folds[run]

@@ -1,4 +1,4 @@
-"""JSON as the wire and the journal have it: strict, so that what is read is what was written."""
+"""The JSON of the wire and the journal. It is strict: decoding gives exactly the value that was encoded."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _isfinite = math.isfinite
 
 
 def _plain(value: Any) -> Any:
-    """What the encoder asks for a class it does not know: identifiers and other subclasses of plain types."""
+    """Encode classes that the encoder does not know: identifiers and other subclasses of plain types."""
     if isinstance(value, str):
         return str.__str__(value)
     if isinstance(value, int):
@@ -25,8 +25,8 @@ def _plain(value: Any) -> Any:
 
 _encoder = msgspec.json.Encoder(enc_hook=_plain)
 _decoder = msgspec.json.Decoder()
-_LARGE = 4096  # bytes of JSON from which on it is cheaper to decode it again than to look at every value
-_NUL = re.compile(r"(?<!\\)(?:\\\\)*\\u0000")  # not the text of a backslash and `u0000`, which is written with two
+_LARGE = 4096  # bytes of JSON above which decoding it again is cheaper than checking every value
+_NUL = re.compile(r"(?<!\\)(?:\\\\)*\\u0000")  # not an escaped backslash followed by `u0000`
 
 
 class UnserialisableError(ValueError):
@@ -34,13 +34,14 @@ class UnserialisableError(ValueError):
 
 
 def encode(value: Any) -> str:
-    """JSON text of `value`.
+    """Encode `value` as JSON text.
 
-    Dates, UUIDs, enumerations, decimals, dataclasses and msgspec structs are written as msgspec does.
+    Dates, UUIDs, enumerations, decimals, dataclasses and msgspec structs are written as by msgspec.
 
     Raises:
-        UnserialisableError: it holds something JSON has no form for: NaN, a set, bytes, a lone surrogate, an object of
-            an unknown class, or a structure without end.
+        UnserialisableError: it contains something without a JSON form: NaN, a set, bytes, a lone surrogate, an object
+            of
+            an unknown class, or a circular structure.
     """
     try:
         data = _encoder.encode(value)
@@ -52,26 +53,26 @@ def encode(value: Any) -> str:
 
 
 def has_nul(value: Any) -> bool:
-    """Whether a string in a JSON value has U+0000, which PostgreSQL cannot keep."""
+    """Whether a string in a JSON value contains U+0000, which PostgreSQL cannot store."""
     return is_nul_written(_encoder.encode(value).decode())
 
 
 def is_nul_written(text: str) -> bool:
-    """Whether a string in this JSON text has U+0000."""
+    """Whether a string in this JSON text contains U+0000."""
     return "\\u0000" in text and _NUL.search(text) is not None
 
 
 def _is_json(value: Any, data: bytes) -> bool:
-    """Whether a large value is what its encoding says, and nothing that the encoder wrote as something else.
+    """Whether decoding gives back exactly this large value.
 
-    This is for what comes from clients, as large and as finely cut as they like: it takes a fifth of the time of
-    `_check`. What it does not recognise (tuples, dates, structs) is looked at value by value.
+    Clients can send large values with many small parts. This takes a fifth of the time of `_check`. Values that it does
+    not recognise (tuples, dates, structs) are then checked one by one.
     """
     if type(value) is not dict and type(value) is not list:
         return False
     try:
         return bool(_decoder.decode(data) == value)
-    except Exception:  # noqa: BLE001 - whatever the comparison of somebody's class raises
+    except Exception:  # noqa: BLE001 - the comparison of a custom class may raise anything
         return False
 
 
@@ -79,10 +80,7 @@ _SCALARS = frozenset({str, int, bool, type(None)})
 
 
 def _check(value: Any) -> None:
-    """Refuse what the encoder would write as something else.
-
-    NaN as null, sets as lists, bytes as base64, number keys as text.
-    """
+    """Refuse values that the encoder would change: NaN to null, sets to lists, bytes to base64, number keys to text."""
     kind = type(value)
     if kind in _SCALARS:
         return
@@ -90,7 +88,7 @@ def _check(value: Any) -> None:
         for key, item in value.items():
             if type(key) is not str and not isinstance(key, str):
                 raise TypeError(f"keys of objects are strings, not {type(key).__name__}")
-            if type(item) not in _SCALARS:  # asked here, too: a call each would cost more than the encoding
+            if type(item) not in _SCALARS:  # checked here too: one call each would cost more than the encoding
                 _check(item)
     elif isinstance(value, list | tuple):
         for item in value:

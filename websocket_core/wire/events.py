@@ -1,4 +1,4 @@
-"""The journalled events: their catalogue, the text of one, and how large it may be."""
+"""The journalled events: their types, the text of an event, and its largest size."""
 
 from __future__ import annotations
 
@@ -19,21 +19,21 @@ CRITICAL: Final = frozenset(
 )
 TERMINAL: Final = frozenset(TERMINAL_TYPES)
 TYPES: Final = frozenset(str(kind) for kind in EventType)
-# Deltas: which field names the stream. Consecutive deltas of one stream may be joined; joining never changes the text.
+# Deltas: the field that names the stream. Consecutive deltas of one stream may be joined, which never changes the text.
 STREAM_FIELD: Final = {"agent_thinking": "stream", "agent_message": "message_id"}
 
 
 class EventTooLargeError(ValueError):
-    """The encoded event is larger than an event may be."""
+    """The encoded event is larger than allowed."""
 
 
 def timestamp(moment: datetime) -> str:
-    """A wire timestamp: UTC, six digits, `Z`."""
+    """A timestamp of the wire protocol: UTC, six digits, `Z`."""
     return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
 
 
 def frame(event_type: str, thread_id: str, run_id: str, seq: int, stamp: str, data: str) -> str:
-    """The final text of an event. Ids and types need no escaping: their alphabets have nothing to escape."""
+    """The final text of an event. Ids and types need no escaping, because their alphabets contain nothing to escape."""
     return (
         f'{{"event_type":"{event_type}","thread_id":"{thread_id}","run_id":"{run_id}",'
         f'"seq":{seq},"timestamp":"{stamp}","data":{data}}}'
@@ -44,10 +44,10 @@ FRAME_OVERHEAD: Final = len(frame("approval_requested", "", "", 1 << 63, "2026-0
 
 
 def check_size(data: str, thread_id: str, run_id: str) -> None:
-    """Refuse an event that would be larger than `MAX_EVENT_BYTES` encoded.
+    """Refuse an event that would exceed `MAX_EVENT_BYTES` when encoded.
 
     Raises:
-        EventTooLargeError: it would.
+        EventTooLargeError: it would exceed the limit.
     """
     limit = conf.MAX_EVENT_BYTES
     size = len(data) + len(thread_id) + len(run_id) + FRAME_OVERHEAD

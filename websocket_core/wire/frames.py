@@ -1,7 +1,7 @@
-"""Control frames, in Netra's own words: flat JSON objects with `event_type`, without `seq` and `data`.
+"""Control frames in Netra's own protocol: flat JSON objects with `event_type`, without `seq` and `data`.
 
-The wire protocol has them under "Server → client: control frames". A connection is told them in this form, whatever
-its client speaks; its dialect says them in the client's.
+See wire-protocol.md, "Server → client: control frames". A connection receives them in this form, whatever its client
+speaks. Its dialect translates them.
 """
 
 from __future__ import annotations
@@ -26,16 +26,16 @@ def control(event_type: str, *, request_id: str | None = None, **fields: Any) ->
 
 
 def error(code: str, message: str, **fields: Any) -> str:
-    """The text of an `error` frame; fields that are `None` are left out."""
+    """The text of an `error` frame. Fields that are `None` are left out."""
     known = {name: value for name, value in fields.items() if value is not None}
     return encoding.encode({"event_type": "error", "code": code, "message": message, **known})
 
 
 def error_of(problem: WebSocketCoreError, request_id: str | None = None) -> str:
-    """The `error` frame that tells a client of a problem. A `request_id` that the problem has itself is shown."""
+    """The `error` frame for a problem. If the problem has its own `request_id`, that one is used."""
     return error(problem.code, str(problem), **{"request_id": request_id, **problem.wire_fields})
 
 
 def moment(value: datetime | None) -> str | None:
-    """A wire timestamp, or `None`."""
+    """A timestamp of the wire protocol, or `None`."""
     return None if value is None else events.timestamp(value)

@@ -1,4 +1,4 @@
-"""The grammar of a run, as a state machine that events are fed to."""
+"""The grammar of a run, as a state machine that consumes events."""
 
 from __future__ import annotations
 
@@ -10,11 +10,12 @@ from websocket_core.wire.events import TERMINAL
 
 
 class RunGrammar:
-    """Legal order of one run's events (wire protocol, "Grammar of every run").
+    """The legal order of one run's events (wire-protocol.md, "Grammar of every run").
 
-    `run_queued? agent_started (thinking | message | state | tool pair | approval pair)* terminal`; a run stopped while
-    queued has `run_queued agent_cancelled`. It knows the open tool calls and approvals, which is what must be closed
-    before the end.
+    `run_queued? agent_started (thinking | message | state | tool pair | approval pair)* terminal`. A run that is
+    stopped
+    while queued has `run_queued agent_cancelled`. The state includes the open tool calls and approvals, which must be
+    closed before the end.
     """
 
     __slots__ = ("approvals", "asked", "over", "queued", "started", "tools", "used")
@@ -24,13 +25,13 @@ class RunGrammar:
         self.tools: dict[str, str] = {}  # open tool calls: id -> name
         self.approvals: dict[str, str] = {}  # open approvals: id -> tool call id
         self.used: set[str] = set()  # ids of all tool calls so far
-        self.asked: set[str] = set()  # ids of all tool calls that were asked about so far
+        self.asked: set[str] = set()  # ids of all tool calls for which approval was requested so far
 
     def feed(self, event_type: str, data: Mapping[str, Any]) -> None:
-        """Take the next event of the run.
+        """Process the next event of the run.
 
         Raises:
-            GrammarError: it may not come here; the state is unchanged.
+            GrammarError: the event is not allowed here. The state is unchanged.
         """
         if self.over:
             raise GrammarError(f"{event_type} after the end of the run")
@@ -40,7 +41,7 @@ class RunGrammar:
             self.queued = True
         elif event_type == "agent_started":
             if self.started:
-                raise GrammarError("a run starts once")
+                raise GrammarError("a run starts only once")
             self.started = True
         elif event_type == "agent_cancelled" and self.queued and not self.started:
             self.over = True
@@ -58,7 +59,7 @@ class RunGrammar:
     def _feed_pair(self, event_type: str, data: Mapping[str, Any]) -> None:
         if event_type == "tool_executing":
             if data.get("tool_call_id") in self.tools:
-                raise GrammarError(f"tool call {data.get('tool_call_id')} is open already")
+                raise GrammarError(f"tool call {data.get('tool_call_id')} is already open")
             self.tools[data["tool_call_id"]] = data.get("tool_name", "")
             self.used.add(data["tool_call_id"])
         elif event_type == "tool_completed":
@@ -66,18 +67,18 @@ class RunGrammar:
                 raise GrammarError(f"tool call {data.get('tool_call_id')} is not open")
         elif event_type == "approval_requested":
             if data.get("approval_id") in self.approvals:
-                raise GrammarError(f"approval {data.get('approval_id')} is open already")
+                raise GrammarError(f"approval {data.get('approval_id')} is already open")
             self.approvals[data["approval_id"]] = data.get("tool_call_id", "")
             self.asked.add(data.get("tool_call_id", ""))
         elif event_type == "approval_resolved" and self.approvals.pop(data.get("approval_id", ""), None) is None:
             raise GrammarError(f"approval {data.get('approval_id')} is not open")
 
     def closers(self, status: str, error: str) -> list[tuple[str, dict[str, Any]]]:
-        """The events, type and data, that close what is open. They come before the terminal event.
+        """The events (type and data) that close everything open. They come before the terminal event.
 
         Args:
-            status: of the tool calls: `error` or `cancelled`.
-            error: of the tool calls, for people.
+            status: the status of the tool calls: `error` or `cancelled`.
+            error: the error of the tool calls, for people.
         """
         approvals = [
             ("approval_resolved", {"approval_id": approval_id, "approved": False, "value": None, "by": "cancelled"})

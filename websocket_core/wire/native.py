@@ -1,4 +1,4 @@
-"""Netra's own protocol, version 1: what the journal holds is what is sent."""
+"""Netra's own protocol, version 1: the text in the journal is sent unchanged."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from websocket_core.wire.actions import Action
 
 @dataclass(frozen=True, slots=True)
 class Native:
-    """The `Dialect` of the wire protocol: one for all connections, with nothing in it that could change."""
+    """The `Dialect` of the wire protocol. One immutable instance serves all connections."""
 
     name: ClassVar[str] = "netra.v1"
 
@@ -24,7 +24,7 @@ class Native:
         return actions.request_id_of(text)
 
     def translation(self) -> None:
-        """None is needed."""
+        """No translation is needed."""
 
 
 NATIVE: Final = Native()

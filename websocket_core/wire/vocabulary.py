@@ -1,6 +1,7 @@
-"""The words of the wire protocol that the database's constraints and indexes are made of, too.
+"""The words of the wire protocol that the database's constraints and indexes also use.
 
-A leaf: the models need these words, and the rest of the wire (`websocket_core.wire`) needs more than models may know.
+This is a leaf module: the models need these words, and the rest of `websocket_core.wire` needs more than models may
+import.
 """
 
 from __future__ import annotations
@@ -26,10 +27,10 @@ class EventType(StrEnum):
     AGENT_CANCELLED = "agent_cancelled"
 
 
-# The events that end a run, and its `run_status` from then on.
+# The events that end a run, and the `run_status` that follows.
 STATUS_AFTER: Final = {"agent_completed": "completed", "agent_failed": "failed", "agent_cancelled": "cancelled"}
 TERMINAL_TYPES: Final = tuple(STATUS_AFTER)
-# The events that open and close tool calls and approvals.
+# Every `run_status` of a run that is not over.
 PAIR_TYPES: Final = ("tool_executing", "tool_completed", "approval_requested", "approval_resolved")
 # Each `run_status` of a run that is not over.
 OPEN_STATUSES: Final = ("queued", "running", "waiting")
@@ -38,6 +39,6 @@ OPEN_STATUSES: Final = ("queued", "running", "waiting")
 def sql_words(words: tuple[str, ...]) -> str:
     """Words as SQL literals, for `IN (…)`.
 
-    A partial index answers a query that has the index's condition word for word, and no placeholder is a word.
+    They must not be placeholders: a query uses a partial index only if it repeats the index's condition literally.
     """
     return ", ".join(f"'{word}'" for word in words)

@@ -1,7 +1,9 @@
 """Tokens of OpenID Connect issuers as credentials.
 
-Lives here: the issuers of `NETRA_OIDC_ISSUERS` (`config`), their keys (`keys`), asking their servers within bounds
-(`fetch`), and judging a token (`access`).
-May come in: `websocket_core.auth` and the checks; others ask `identify_token`. `fetch` is for every such request.
-Read: `access`, then `keys`. Whatever an issuer answers is a stranger's.
+`config` has the issuers of `NETRA_OIDC_ISSUERS`, `keys` their public keys, `fetch` bounded requests to their servers,
+and
+`access` the check of a token. `websocket_core.auth` and the checks import this room; others call `identify_token`. Any
+request to an issuer may use `fetch`.
+
+Reading order: `access`, then `keys`. Answers of an issuer are untrusted input.
 """

@@ -1,6 +1,6 @@
 """ID and access tokens of configured OpenID Connect issuers, as credentials.
 
-The user is `ALIAS:sub`: the same subject of two issuers is two users, and none of them can be a Django user, whose ids
+The user id is `ALIAS:sub`. The same subject of two issuers gives two users, and neither can be a Django user, whose ids
 have no colon.
 """
 
@@ -24,8 +24,8 @@ from websocket_core.process.log_budget import LogBudget
 
 log = logging.getLogger(__name__)
 
-LEEWAY = 10  # seconds that an issuer's clock may be ahead; the end of a token is taken as it is
-# Types of tokens that name a user to us. A log-out notice is signed by the same issuer for the same audience.
+LEEWAY = 10  # seconds that an issuer's clock may be ahead; it does not extend a token
+# Types of tokens that identify a user. A logout token is signed by the same issuer for the same audience.
 TOKEN_TYPES = frozenset({"jwt", "at+jwt", "application/at+jwt", "id+jwt"})
 REQUIRED = ["exp", "iss", "aud", "sub"]
 
@@ -34,11 +34,12 @@ _odd = LogBudget()
 
 
 async def identify(token: str) -> Identity:
-    """Who bears this token. Asks the issuer for its keys when needed, nothing else.
+    """Identify the bearer of a token. Requests the issuer's keys if needed, and nothing else.
 
     Raises:
-        Unauthenticated: not a token of a configured issuer, not for us, not valid yet, or badly signed. `undecided`:
-            the issuer cannot be asked for its keys.
+        Unauthenticated: the token is not from a configured issuer, is for another audience, is not valid yet or is
+            badly
+            signed. With `undecided`, the issuer's keys are unavailable.
         TokenExpired: it was valid once.
     """
     header, claimed = _unverified(token)
@@ -46,14 +47,14 @@ async def identify(token: str) -> Identity:
     if str(header.get("typ", "JWT")).lower() not in TOKEN_TYPES or not isinstance(kid, str | None):
         raise Unauthenticated
     for issuer in _configured():
-        # What the token claims only picks whose keys to try; they decide.
+        # The claims only select the keys to try. The keys decide.
         if issuer.issuer == claimed.get("iss") and algorithm in issuer.algorithms and _is_for(issuer, claimed):
             return _identity(issuer, await _verified(token, issuer, kid, algorithm), token)
     raise Unauthenticated
 
 
 def recheck(identities: Collection[Identity]) -> dict[str, type[Unauthenticated] | Holds]:
-    """For identities of kind `oidc`, by key: what is wrong by now, or that it holds."""
+    """Check identities of kind `oidc`, by key: the error, or that they hold."""
     now, aliases = timezone.now(), {issuer.alias for issuer in issuers()}
     verdicts: dict[str, type[Unauthenticated] | Holds] = {}
     for identity in identities:
@@ -77,10 +78,10 @@ def _configured() -> tuple[Issuer, ...]:
 def _unverified(token: str) -> tuple[dict[str, Any], dict[str, Any]]:
     try:
         parts = jwt.decode_complete(token, options={"verify_signature": False})
-    except Exception:  # noqa: BLE001 - anybody sends anything
+    except Exception:  # noqa: BLE001 - input may be anything
         raise Unauthenticated from None
     if not parts["signature"]:
-        raise Unauthenticated  # known without asking its issuer
+        raise Unauthenticated  # no issuer needs to be asked
     return parts["header"], parts["payload"]
 
 
@@ -90,7 +91,7 @@ def _is_for(issuer: Issuer, claims: dict[str, Any]) -> bool:
 
 
 async def _verified(token: str, issuer: Issuer, kid: str | None, algorithm: str) -> dict[str, Any]:
-    """The claims, once a key of the issuer fits. A key that nobody knows yet is asked for, once."""
+    """The claims, once a key of the issuer fits. Unknown keys are requested once."""
     keyring = _keyrings.setdefault(issuer, Keyring(issuer))
     try:
         for _ in range(2):
@@ -108,17 +109,17 @@ async def _verified(token: str, issuer: Issuer, kid: str | None, algorithm: str)
                     )
                 except jwt.InvalidSignatureError:
                     if kid is not None and public.kid == kid:
-                        raise  # this key was meant, so the signature is wrong
+                        raise  # the token names this key, so the signature is wrong
             if not await keyring.ask_again(found):
                 break
     except jwt.ExpiredSignatureError:
         raise TokenExpired from None
     except KeysUnavailable as error:
         raise Unauthenticated(
-            "The identity provider cannot be reached to check this token. Try again soon.",
+            "The identity provider cannot be reached to check this token. Try again later.",
             retry_after_ms=error.retry_after_ms,
         ) from None
-    except Exception as error:  # noqa: BLE001 - whatever odd claims and odd keys do to a library: it is not verified
+    except Exception as error:  # noqa: BLE001 - odd claims and keys may raise anything: not verified
         if not isinstance(error, jwt.PyJWTError | ValueError | TypeError | OverflowError) and (
             (held := _odd.take(issuer.alias)) is not None
         ):
@@ -137,20 +138,20 @@ def _identity(issuer: Issuer, claims: dict[str, Any], token: str) -> Identity:
     except (ValueError, TypeError, OverflowError, OSError):
         raise Unauthenticated from None
     if expires_at <= datetime.now(UTC):
-        raise TokenExpired  # the leeway is for the beginning alone
+        raise TokenExpired  # the leeway applies only to the beginning
     return Identity(user_id, "oidc", f"{issuer.alias}.{sha256(token.encode()).hexdigest()[:32]}", expires_at)
 
 
 def subject_id(alias: str, subject: str) -> UserID:
-    """The user id of an issuer's subject: `ALIAS:sub`, or `ALIAS#` and a SHA-256 when that is too long for an id.
+    """The user id of an issuer's subject: `ALIAS:sub`, or `ALIAS#` and a SHA-256 if that is too long for an id.
 
-    An alias holds neither `:` nor `#`, so no two subjects share an id.
+    An alias contains neither `:` nor `#`, so no two subjects share an id.
 
     Raises:
-        ValueError: the subject is empty or has control characters.
+        ValueError: the subject is empty or contains control characters.
     """
     if not subject:
-        raise ValueError("a subject is at least one character")
+        raise ValueError("a subject needs at least one character")
     plain = f"{alias}:{subject}"
     if len(plain) <= USER_LENGTH:
         return UserID(plain)

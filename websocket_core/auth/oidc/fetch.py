@@ -1,7 +1,7 @@
-"""One JSON object from an address whose owner is not trusted: within a time and a size, and from nowhere else.
+"""Fetches one JSON object from an untrusted server, with limits on total time and size and without redirects.
 
-A time limit on single reads bounds nothing when an answer comes a byte at a time. So a `Deadline` shuts the connection
-when the whole time is over, wherever the reader waits: in the TLS handshake, between two headers, in the body.
+A timeout for single reads does not help if an answer arrives one byte at a time. A `Deadline` therefore shuts the
+connection when the total time is over, even in the TLS handshake, between two headers or in the body.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ from urllib3 import HTTPConnectionPool, HTTPSConnectionPool, PoolManager
 
 from websocket_core.conf import conf
 
-# No compression: what is packed could unpack to anything.
+# No compression: a compressed answer could expand to any size.
 HEADERS = {"Accept": "application/json", "Accept-Encoding": "identity"}
 
 
 class Deadline:
-    """The deadline of a fetch: when it passes, every connection that was opened through it is shut."""
+    """The deadline of a fetch. When it passes, every connection opened through it is shut."""
 
     def __init__(self, seconds: float) -> None:
         self.seconds = seconds
@@ -48,14 +48,14 @@ class Deadline:
 
     @property
     def over(self) -> bool:
-        """Whether it has come."""
+        """Whether the deadline has passed."""
         return time.monotonic() >= self._end
 
     def left(self) -> float:
-        """Seconds until it comes.
+        """Seconds until the deadline.
 
         Raises:
-            TimeoutError: it has come.
+            TimeoutError: it has passed.
         """
         left = self._end - time.monotonic()
         if left <= 0:
@@ -63,10 +63,10 @@ class Deadline:
         return left
 
     def connect(self, host: str, port: int) -> socket.socket:
-        """A connection to the first address of `host` that takes one.
+        """Connect to the first address of `host` that accepts the connection.
 
         Raises:
-            OSError: none does, in time.
+            OSError: no address accepts it in time.
         """
         failure = OSError(f"{host} has no address")
         for family, kind, protocol, _, address in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM):
@@ -83,7 +83,7 @@ class Deadline:
         raise failure
 
     def _watch(self, connection: socket.socket) -> None:
-        # A second handle on the same connection: TLS takes the first one away from its socket.
+        # A second handle of the same connection, because TLS detaches the first one from its socket.
         with self._lock:
             self._sockets.append(connection.dup())
         if self.over:
@@ -111,13 +111,13 @@ class _Adapter(HTTPAdapter):
 
     def proxy_manager_for(self, proxy: str, **kwargs: Any) -> Any:
         manager: PoolManager = super().proxy_manager_for(proxy, **kwargs)
-        if not proxy.lower().startswith("socks"):  # has connections of its own; there the waiting alone is bounded
+        if not proxy.lower().startswith("socks"):  # it has its own connections; only its waits are bounded
             manager.pool_classes_by_scheme = self._pools
         return manager
 
 
 class BoundedSession(requests.Session):
-    """`requests`, with all that one session does before one deadline: `OIDC_TIMEOUT` from its making."""
+    """A `requests` session that must finish everything by one deadline, `OIDC_TIMEOUT` seconds after its creation."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -126,17 +126,17 @@ class BoundedSession(requests.Session):
             self.mount(scheme, _Adapter(self._deadline))
 
     def request(self, *args: Any, **kwargs: Any) -> requests.Response:
-        """Send a request; no single step of it takes longer than what is left."""
+        """Send a request. No single step takes longer than the time left."""
         return super().request(*args, **{"timeout": self._deadline.left(), **kwargs})
 
     def close(self) -> None:
-        """End the connections, and the deadline with them."""
+        """End the connections and the deadline."""
         super().close()
         self._deadline.__exit__(None, None, None)
 
 
 def _bounded(pool: type[HTTPConnectionPool], deadline: Deadline) -> type[HTTPConnectionPool]:
-    """This class of pools, with connections that end at the deadline."""
+    """The same class of connection pool, with connections that end at the deadline."""
     base: Any = pool.ConnectionCls
 
     class Connection(base):
@@ -147,11 +147,15 @@ def _bounded(pool: type[HTTPConnectionPool], deadline: Deadline) -> type[HTTPCon
 
 
 def fetch_json(url: str, deadline: Deadline | None = None) -> dict[str, Any]:
-    """One JSON object, before the deadline (default: in `OIDC_TIMEOUT` seconds) and in `OIDC_MAX_BYTES`. Blocks.
+    """Fetch one JSON object before the deadline, with at most `OIDC_MAX_BYTES`. Blocks.
+
+    Args:
+        deadline: by default, `OIDC_TIMEOUT` seconds from now.
 
     Raises:
-        Exception: it cannot be had. Nearly anything of urllib3, requests, ssl or socket: catch everything.
-        ValueError: it is too large, too slow, no JSON object, or not answered with 200 (redirects are not followed).
+        Exception: the fetch failed. Almost anything of urllib3, requests, ssl or socket, so catch everything.
+        ValueError: the answer is too large, too slow, not a JSON object, or its status is not 200. Redirects are not
+            followed.
     """
     if deadline is None:
         with Deadline(conf.OIDC_TIMEOUT) as deadline:
@@ -159,15 +163,15 @@ def fetch_json(url: str, deadline: Deadline | None = None) -> dict[str, Any]:
     try:
         body = _body(url, deadline)
     except Exception:
-        if deadline.over:  # then the failure is only how the reader noticed that the connection was shut
-            raise ValueError(f"{url} takes longer than {deadline.seconds} s") from None
+        if deadline.over:  # the failure is a consequence of the shut connection
+            raise ValueError(f"{url} took longer than {deadline.seconds} s") from None
         raise
     try:
         value = json.loads(body)
     except RecursionError:
         value = None
     if not isinstance(value, dict):
-        raise ValueError(f"{url} answers with something else than a JSON object")
+        raise ValueError(f"{url} did not answer with a JSON object")
     return value
 
 
@@ -176,20 +180,20 @@ def _body(url: str, deadline: Deadline) -> bytes:
         request = session.prepare_request(requests.Request("GET", url, HEADERS, auth=_without_credentials))
         surroundings: dict[str, Any] = {}
         surroundings |= session.merge_environment_settings(request.url, {}, True, None, None)  # proxies, certificates
-        # Not `session.get`: it reads a redirect's whole body, unpacked and without bounds, even when it follows none.
+        # Not `session.get`: it reads a redirect's whole body, decompressed and without limit, even if it follows none.
         with adapter.send(request, timeout=deadline.left(), **surroundings) as response:
             if response.status_code != 200:
-                raise ValueError(f"{url} answers with {response.status_code}")
+                raise ValueError(f"{url} answered with status {response.status_code}")
             body = bytearray()
             while chunk := response.raw.read1(16 * 1024, decode_content=False):
                 body += chunk
                 if len(body) > conf.OIDC_MAX_BYTES:
-                    raise ValueError(f"{url} answers with more than {conf.OIDC_MAX_BYTES} bytes")
+                    raise ValueError(f"{url} answered with more than {conf.OIDC_MAX_BYTES} bytes")
                 deadline.left()
-            deadline.left()  # a connection that was shut ends without an error where no length was announced
+            deadline.left()  # without a Content-Length, a shut connection ends without an error
     return bytes(body)
 
 
 def _without_credentials(request: requests.PreparedRequest) -> requests.PreparedRequest:
-    """Keeps `requests` from adding what a .netrc file says."""
+    """Keep `requests` from adding credentials of a .netrc file."""
     return request

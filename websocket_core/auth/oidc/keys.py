@@ -1,8 +1,9 @@
-"""The public keys of an issuer: found by discovery, cached, fetched again when they are old or a token names a new one.
+"""The public keys of an issuer: found by discovery, cached, and refetched when they are old or a token names a new one.
 
-Each issuer is asked from a thread of its own, one at a time, for `OIDC_TIMEOUT` seconds and a few bytes at most, and
-never more often than `OIDC_REFETCH_SECONDS`, whatever tokens strangers send. Whatever it answers, the fetch ends and
-the next one can begin: nothing of a failure is kept but its time.
+Each issuer is asked from a separate thread, one request at a time. A request is limited to `OIDC_TIMEOUT` seconds and a
+few bytes, and there is at most one in `OIDC_REFETCH_SECONDS`, whatever tokens clients send. Each fetch ends, whatever
+the
+issuer answers, and the next one can begin. Nothing of a failure is kept except its time.
 """
 
 from __future__ import annotations
@@ -28,14 +29,14 @@ __all__ = ["Keyring", "KeysUnavailable", "PublicKey", "fetch_json", "public_keys
 
 log = logging.getLogger(__name__)
 
-MAX_KEYS = 50  # of one issuer; work per token without `kid` grows with them
-RSA_BITS = range(2048, 8192 + 1)  # weaker ones do not protect, longer ones cost every token a lot
+MAX_KEYS = 50  # of one issuer; a token without `kid` costs work for each of them
+RSA_BITS = range(2048, 8192 + 1)  # shorter keys are weak, longer ones make every token expensive
 KEY_TYPES = {"RS": "RSA", "PS": "RSA", "ES": "EC", "Ed": "OKP"}  # by the first letters of the algorithm
-STALE_WAIT = 0.5  # seconds a fetch has to replace keys that are old but usable before they serve
+STALE_WAIT = 0.5  # seconds to wait for new keys before old but usable ones serve
 
 
 class PublicKey(NamedTuple):
-    """A key, for one algorithm."""
+    """A key for one algorithm."""
 
     kid: str | None
     algorithm: str
@@ -43,14 +44,14 @@ class PublicKey(NamedTuple):
 
 
 class KeySet(NamedTuple):
-    """Keys, and when they were read (on the monotonic clock), which tells whether there are others by now."""
+    """Keys, and when they were loaded (on the monotonic clock), which identifies the set."""
 
     keys: tuple[PublicKey, ...]
     loaded: float
 
 
 class KeysUnavailable(Exception):
-    """The issuer's keys cannot be read right now.
+    """The issuer's keys cannot be read at present.
 
     Args:
         retry_after_ms: when to try again.
@@ -67,17 +68,17 @@ class Keyring:
     def __init__(self, issuer: Issuer) -> None:
         self._issuer = issuer
         self._lock = threading.Lock()
-        self._fetch: Future[None] | None = None  # the one under way; never ends with an error
+        self._fetch: Future[None] | None = None  # the one in progress; never ends with an error
         self._known = KeySet((), float("-inf"))
-        # When the last fetch began, when one failed, and when one was made for a token that fits no key.
+        # When the last fetch began, when one failed, and when one was made for a token that fits no known key.
         self._begun = self._failed = self._missed = float("-inf")
         self._warnings = LogBudget()
 
     async def find(self, kid: str | None, algorithm: str) -> KeySet:
-        """Keys that may have signed a token with this header. Asks the issuer when what is known is too old.
+        """Keys that may have signed a token with this header. Asks the issuer if the known keys are too old.
 
         Raises:
-            KeysUnavailable: nothing usable is known, and the issuer did not answer.
+            KeysUnavailable: no usable keys are known, and the issuer did not answer.
         """
         due = time.monotonic() - self._failed > conf.OIDC_REFETCH_SECONDS
         if self._age() > conf.OIDC_KEYS_SECONDS and (due or self._fetch is not None):
@@ -93,9 +94,10 @@ class Keyring:
         return KeySet(tuple(fitting), known.loaded)
 
     async def ask_again(self, seen: KeySet) -> bool:
-        """A token fits no key of those that `find` gave. Are there others now?
+        """Look for new keys, because a token fits none of those that `find` returned.
 
-        `False` when there are none, or when the issuer was asked just now and is not asked again.
+        Returns:
+            Whether there are new keys. `False` also if the issuer was asked recently and is not asked again.
 
         Raises:
             KeysUnavailable: the issuer did not answer.
@@ -127,7 +129,7 @@ class Keyring:
         return KeysUnavailable(max(1000, int(wait * 1000) + 100) if wait > 0 else 1000)
 
     async def _refresh(self, seconds: float) -> None:
-        """Fetch, or join the fetch under way, and wait until so many seconds after it began."""
+        """Fetch, or join the fetch in progress, and wait until `seconds` after it began."""
         with self._lock:
             if self._fetch is None:
                 self._fetch = self._begin()
@@ -135,11 +137,11 @@ class Keyring:
         if pending is not None and left > 0:
             with suppress(TimeoutError):
                 async with asyncio.timeout(left):
-                    # Shielded: one client that goes away must not stop the fetch others wait for.
+                    # Shielded: a client that disconnects must not cancel the fetch for others.
                     await asyncio.shield(asyncio.wrap_future(pending))
 
     def _begin(self) -> Future[None] | None:
-        """Start a fetch. A thread of its own: those of issuers that hang are nobody else's."""
+        """Start a fetch in a separate thread, so that issuers that hang do not block others."""
         future = Future[None]()
         future.set_running_or_notify_cancel()
         self._begun = time.monotonic()
@@ -155,7 +157,7 @@ class Keyring:
     def _work(self, future: Future[None]) -> None:
         try:
             keys = self._read()
-        except BaseException as error:  # noqa: BLE001 - also what a library in Rust panics with; the thread ends here
+        except BaseException as error:  # noqa: BLE001 - includes panics of a library in Rust; the thread ends here
             self._failed = time.monotonic()
             self._warn(error)
         else:
@@ -169,7 +171,7 @@ class Keyring:
         held = self._warnings.take()
         if held is not None:
             log.warning(
-                "keys of issuer %s cannot be read, asked again in %g s (%d more failures since the last such line): "
+                "keys of issuer %s cannot be read, retrying in %g s (%d more failures since the last such line): "
                 "%s: %.500s",
                 *(self._issuer.alias, conf.OIDC_REFETCH_SECONDS, held),
                 *(type(error).__name__, str(error).encode("unicode_escape").decode()),
@@ -180,30 +182,30 @@ class Keyring:
             document = fetch_json(self._issuer.jwks_url or self._discover(deadline), deadline)
         keys = tuple(public_keys(document, self._issuer.algorithms))
         if not keys:
-            raise ValueError("it has no key for the algorithms that are allowed")
+            raise ValueError("it has no key for the allowed algorithms")
         return keys
 
     def _discover(self, deadline: Deadline) -> str:
-        """Where the issuer says that its keys are: at its own origin, or an answer could send us anywhere."""
+        """The address of the keys, from discovery. It must be on the issuer's own origin: answers are not trusted."""
         found = fetch_json(self._issuer.issuer.rstrip("/") + "/.well-known/openid-configuration", deadline)
         if found.get("issuer") != self._issuer.issuer:
-            raise ValueError(f"discovery names another issuer, {found.get('issuer')!s:.200}")
+            raise ValueError(f"discovery names a different issuer, {found.get('issuer')!s:.200}")
         url = found.get("jwks_uri")
         if not isinstance(url, str) or not is_safe_url(url):
             raise ValueError("discovery names no safe jwks_uri")
         if origin_of(url) != origin_of(self._issuer.issuer):
             raise ValueError(
-                f"discovery names keys at {url:.200}, which is not the issuer's own host. If they are its keys, write "
-                f"this address as jwks_url into NETRA_OIDC_ISSUERS[{self._issuer.alias!r}]"
+                f"discovery names keys at {url:.200}, which is not the issuer's own host. If these are its keys, set "
+                f"this address as jwks_url in NETRA_OIDC_ISSUERS[{self._issuer.alias!r}]"
             )
         return url
 
 
 def public_keys(document: dict[str, Any], algorithms: Iterable[str]) -> Iterable[PublicKey]:
-    """The signing keys in a JWK set that fit one of `algorithms`; what is odd, weak or secret is passed over."""
+    """The signing keys in a JWK set that fit one of `algorithms`. Malformed, weak and secret keys are skipped."""
     entries = document.get("keys")
     if not isinstance(entries, list):
-        raise ValueError("this is no JWK set")
+        raise ValueError("this is not a JWK set")
     for entry in entries[:MAX_KEYS]:
         if not isinstance(entry, dict) or entry.get("use", "sig") != "sig":
             continue
@@ -213,7 +215,7 @@ def public_keys(document: dict[str, Any], algorithms: Iterable[str]) -> Iterable
                 continue
             try:
                 key = jwt.PyJWK(entry, algorithm)
-            except Exception:  # noqa: BLE001, S112 - whatever a library says to a key that is none
+            except Exception:  # noqa: BLE001, S112 - the library may raise anything for a bad key
                 continue
             if isinstance(key.key, RSAPublicKey) and key.key.key_size not in RSA_BITS:
                 continue

@@ -37,5 +37,5 @@ def test_json__anything_else_is_refused(change):
 
 
 def test_json__missing_part_is_refused():
-    with pytest.raises(ValueError, match="no identity"):
+    with pytest.raises(ValueError, match="not an identity"):
         Identity.from_json({"user_id": "a"})

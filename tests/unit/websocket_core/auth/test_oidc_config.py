@@ -52,7 +52,7 @@ def test_issuers__everything_given():
         ("a", {"algorithms": ["HS256"]}, "algorithms"),
         ("a", {"algorithms": ["none"]}, "algorithms"),
         ("a", {"algorithms": []}, "algorithms"),
-        ("a", {"audiense": "netra"}, "nothing else"),
+        ("a", {"audiense": "netra"}, "is unknown"),
     ],
 )
 def test_issuers__mistakes_are_named(alias, change, hint):

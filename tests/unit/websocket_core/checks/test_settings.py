@@ -91,8 +91,8 @@ def test_hosts__good_ones_are_silent(host):
         ("example.com/", "Write example.com."),
         ("[::1]:8000", "Write [::1]."),
         ("bücher.example", "Write xn--bcher-kva.example."),
-        ("*.example.com", "not the name of a host"),
-        ("a.example b.example", "not the name of a host"),
+        ("*.example.com", "not a host name"),
+        ("a.example b.example", "not a host name"),
     ],
 )
 def test_hosts__what_no_request_names_is_an_error(host, remedy):
@@ -170,7 +170,7 @@ def test_names__misspelt_ones_are_warned_of(name, meant, caplog):
         [sys.executable, "manage.py", "check"], capture_output=True, text=True, timeout=120, env=variables, check=False
     )
     assert done.returncode == 0, done.stderr
-    assert f"(websocket_core.W020) {name} is no setting" in done.stderr
+    assert f"(websocket_core.W020) {name} is not a Netra setting" in done.stderr
     if meant:
         assert f"Did you mean {meant}?" in done.stderr
 
