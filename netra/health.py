@@ -11,7 +11,6 @@ from collections.abc import Awaitable, Callable
 
 from asgiref.sync import markcoroutinefunction
 from channels.layers import get_channel_layer
-from django.db import connection
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.utils.module_loading import import_string
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
@@ -21,6 +20,7 @@ from netra.agents.registry import discovery
 from netra.agents.service import get_runtime
 from websocket_core.conf import conf
 from websocket_core.database import db
+from websocket_core.database.home import connection
 from websocket_core.process import metrics
 from websocket_core.process.lifecycle import lifecycle
 from websocket_core.protocols import WebSocketManagerProtocolValidator

@@ -19,9 +19,9 @@ class WebsocketCoreConfig(AppConfig):
         # Models can be imported from now on, not before.
         from websocket_core.auth import receivers
         from websocket_core.checks import installation  # noqa: F401 - registering is the import's effect
-        from websocket_core.database import lost_connections
-        from websocket_core.database.old_layout import refuse_old_layout
+        from websocket_core.database import home, lost_connections, old_layout
 
+        home.lead_home()
         receivers.connect()
         connection_created.connect(lost_connections.watch, dispatch_uid="netra-lost-connections")
-        pre_migrate.connect(refuse_old_layout, sender=self, dispatch_uid="netra-old-layout")
+        pre_migrate.connect(old_layout.refuse_old_layout, sender=self, dispatch_uid="netra-old-layout")

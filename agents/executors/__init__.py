@@ -13,11 +13,11 @@ from typing import Protocol
 
 from django.core.checks import CheckMessage
 from django.core.exceptions import ImproperlyConfigured
-from django.db import transaction
 from django.utils.module_loading import import_string
 
 from netra.agents.conf import EXECUTORS, conf, executor_fault
 from netra.agents.models import Run
+from websocket_core.database.home import on_commit
 
 log = logging.getLogger(__name__)
 
@@ -92,4 +92,4 @@ def hand_over(executor: Executor, run: Run, *, again: bool = False) -> None:
         except Exception:
             log.exception("run %s could not be enqueued; a sweeper does it", run.run_id)
 
-    transaction.on_commit(enqueue)
+    on_commit(enqueue)

@@ -11,11 +11,12 @@ from contextlib import nullcontext
 
 from django.conf import settings
 from django.core.checks import CheckMessage, Error
-from django.db import OperationalError, transaction
+from django.db import OperationalError
 from procrastinate import exceptions
 from procrastinate.contrib.django import app
 
 from netra.agents.models import Run
+from websocket_core.database.home import atomic
 
 log = logging.getLogger(__name__)
 
@@ -38,7 +39,7 @@ class ProcrastinateExecutor:
         task = app.configure_task(TASK, queue=QUEUE, queueing_lock=f"{QUEUE}:{run.pk}")
         try:
             # The savepoint is for the refusal alone, which spoils a transaction; a new run's first job needs none.
-            with transaction.atomic() if again else nullcontext():
+            with atomic() if again else nullcontext():
                 task.defer(owner_id=run.owner_id, thread_id=run.thread.thread_id, run_id=run.run_id)
         except exceptions.AlreadyEnqueued:
             log.debug("run %s has a job that waits already", run.run_id)

@@ -5,12 +5,12 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
 
-from django.db import connection
 from django.db.models.expressions import CombinedExpression
 from django.db.models.functions import Now
 
 from netra.agents.conf import conf
 from netra.agents.models import OPEN, RunStatus
+from websocket_core.database.home import connection
 from websocket_core.wire.vocabulary import OPEN_STATUSES, sql_words
 
 

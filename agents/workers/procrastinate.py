@@ -83,7 +83,7 @@ async def work(concurrency: int, metrics_host: str = "127.0.0.1", metrics_port: 
     # attempts grow, and with them the way back from an outage. A short time for who waits for a connection, too: a
     # pool that has given up tries again only when it is asked.
     connector = PsycopgConnector(
-        pool_factory=JobConnections, kwargs=connector_params(), timeout=3.0, reconnect_timeout=2.0
+        pool_factory=JobConnections, kwargs=connector_params(delivery_conf.DATABASE), timeout=3.0, reconnect_timeout=2.0
     )
     worker_app = app.with_connector(connector)
     worker_app.job_manager = PatientJobManager(worker_app.connector)

@@ -7,14 +7,13 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any
 
-from django.db import transaction
-
 from netra.agents.ledger.open_runs import is_open
 from netra.agents.models import Run
 from netra.api.problems import Problem
 from netra.api.reads import token_fields
 from websocket_core.auth import tokens
 from websocket_core.conf import conf
+from websocket_core.database.home import atomic
 from websocket_core.errors import NotFound, ThreadBusy
 from websocket_core.models import AccessToken, Thread
 from websocket_core.retention.removal import take_away
@@ -38,7 +37,7 @@ def delete_thread(owner_id: str, thread_id: str) -> None:
         NotFound: the user has none of this name.
         ThreadBusy: a run of it is queued or active.
     """
-    with transaction.atomic():
+    with atomic():
         row = Thread.objects.select_for_update().filter(owner_id=owner_id, thread_id=thread_id, deleted_at=None).first()
         if row is None:
             raise NotFound("There is no such thread.", thread_id=thread_id)

@@ -13,10 +13,9 @@ import os
 import threading
 from functools import partial
 
-from django.db import transaction
-
 from websocket_core.bell.bell import CLOSE_SECONDS, Bell, new_outage
 from websocket_core.bell.news import News
+from websocket_core.database.home import connection, on_commit
 from websocket_core.process.lifecycle import lifecycle
 
 
@@ -109,9 +108,8 @@ def ring_after_commit(news: News, *, after: float = 0.0) -> None:
         news: what happened, and to which user.
         after: seconds; see `Bell.ring`.
     """
-    database = transaction.get_connection()
-    if database.in_atomic_block:
-        database.on_commit(partial(_ring, news, after), robust=True)
+    if connection.in_atomic_block:
+        on_commit(partial(_ring, news, after), robust=True)
     else:
         _ring(news, after)
 

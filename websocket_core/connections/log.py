@@ -9,10 +9,9 @@ import asyncio
 from collections import defaultdict
 from typing import Any
 
-from django.db import connection as database
-
 from websocket_core.connections.connection import WebSocketConnection
 from websocket_core.connections.places import earlier_connections
+from websocket_core.database.home import connection as database
 from websocket_core.database.stored_text import exact, fitting
 from websocket_core.ids import NAME_LENGTH, USER_LENGTH
 from websocket_core.journal import Journal, Operation, Transaction

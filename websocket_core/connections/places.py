@@ -10,11 +10,11 @@ from collections.abc import Sequence
 from datetime import timedelta
 from hashlib import sha256
 
-from django.db import connection
 from django.db.models import Count
 from django.utils import timezone
 
 from websocket_core.conf import conf
+from websocket_core.database.home import connection
 from websocket_core.models import Connection
 
 LOCKS = 0x6E657472  # the family of our advisory locks

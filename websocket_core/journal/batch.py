@@ -8,10 +8,11 @@ import time
 from collections.abc import Hashable, Iterable, Sequence
 from typing import Any, NamedTuple, TypeVar, cast
 
-from django.db import IntegrityError, transaction
+from django.db import IntegrityError
 
 from websocket_core.bell import events_news, ring_after_commit
 from websocket_core.conf import conf
+from websocket_core.database.home import atomic
 from websocket_core.errors import JournalUnavailable, OutcomeUnknown, WebSocketCoreError
 from websocket_core.journal.commits import CommitMark
 from websocket_core.journal.statements import statements
@@ -64,7 +65,7 @@ def transact(operations: Sequence[Operation[object]], batch: Batch) -> Committed
     if marked:
         batch.mark.make()
     results: list[object] = []
-    with transaction.atomic():
+    with atomic():
         if marked and not batch.mark.take(batch.number, unclear=batch.unclear is not None):
             assert batch.unclear is not None
             return batch.unclear
@@ -96,7 +97,7 @@ def commit_now(operation: Operation[Result]) -> Result:
     Raises:
         WebSocketCoreError: whatever the operation raised. In that case nothing was written.
     """
-    with transaction.atomic():
+    with atomic():
         work = Transaction()
         work.lock([operation])
         result = operation.apply(work)
@@ -122,7 +123,7 @@ def judge_now(operation: Operation[Result]) -> Result:
     """
     result: Result | WebSocketCoreError | None = None
     try:
-        with transaction.atomic():
+        with atomic():
             work = Transaction()
             work.lock([operation])
             result = operation.apply(work)

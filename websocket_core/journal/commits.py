@@ -13,8 +13,9 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-from django.db import OperationalError, connection
+from django.db import OperationalError
 
+from websocket_core.database.home import connection
 from websocket_core.errors import OutcomeUnknown
 from websocket_core.ids import new_id
 from websocket_core.models import JournalCommit

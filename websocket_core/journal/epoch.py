@@ -21,10 +21,11 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 import msgspec
-from django.db import DatabaseError, connection, transaction
+from django.db import DatabaseError
 from django.utils import timezone
 
 from websocket_core.database import db
+from websocket_core.database.home import atomic, connection
 from websocket_core.ids import new_id
 from websocket_core.models import JournalEpoch
 
@@ -54,7 +55,7 @@ def settle(*, anew: bool = False) -> str:
         anew: start a new epoch in any case.
     """
     first = JournalEpoch(epoch=new_id(), identity="{}", changed_at=timezone.now())
-    with transaction.atomic():
+    with atomic():
         JournalEpoch.objects.bulk_create([first], ignore_conflicts=True)
         row = JournalEpoch.objects.select_for_update().get()
         known, here = _decoded(row.identity), identity()
@@ -75,7 +76,7 @@ def identity() -> dict[str, str]:
         "WHERE datname = current_database()"
     )
     try:
-        with transaction.atomic():
+        with atomic():
             found |= _row(
                 "SELECT system_identifier::text AS cluster, CASE WHEN NOT pg_is_in_recovery() THEN "
                 "substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8) END AS timeline FROM pg_control_system()"

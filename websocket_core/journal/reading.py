@@ -8,9 +8,9 @@ from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
 import msgspec
-from django.db import connection
 
 from websocket_core.conf import conf
+from websocket_core.database.home import connection
 from websocket_core.errors import GrammarError
 from websocket_core.ids import ThreadKey
 from websocket_core.journal.statements import pairs_of

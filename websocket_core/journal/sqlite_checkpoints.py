@@ -13,9 +13,8 @@ import asyncio
 import logging
 import time
 
-from django.db import connection
-
 from websocket_core.database import db
+from websocket_core.database.home import connection
 from websocket_core.process.background import Outage
 
 log = logging.getLogger(__name__)

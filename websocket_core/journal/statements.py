@@ -13,8 +13,7 @@ from functools import lru_cache
 from itertools import chain
 from typing import Any, NamedTuple, Protocol
 
-from django.db import connection
-
+from websocket_core.database.home import connection
 from websocket_core.wire.vocabulary import PAIR_TYPES, TERMINAL_TYPES, sql_words
 
 THREAD_COLUMNS = (

@@ -13,10 +13,10 @@ from datetime import UTC, datetime, timedelta
 from typing import ClassVar, Generic, TypeVar
 
 from django.db import IntegrityError
-from django.db import transaction as database
 
 from websocket_core.bell import Written
 from websocket_core.database.db import OUTAGE
+from websocket_core.database.home import atomic
 from websocket_core.errors import NotFound, WebSocketCoreError
 from websocket_core.ids import ThreadKey
 from websocket_core.journal import quota
@@ -151,7 +151,7 @@ class Transaction:
         before = _Before(self, operation)
         for last in (False, True):
             try:
-                with database.atomic():
+                with atomic():
                     return operation.apply(self)
             except (*OUTAGE, WebSocketCoreError):
                 before.restore()

@@ -9,10 +9,9 @@ import time
 from datetime import UTC, datetime, timedelta
 from functools import partial
 
-from django.db import connection, transaction
-
 from websocket_core.conf import conf
 from websocket_core.database import db
+from websocket_core.database.home import connection, on_commit
 from websocket_core.ids import new_id
 from websocket_core.models import Connection, Process
 from websocket_core.process.lifecycle import lifecycle
@@ -50,7 +49,7 @@ class ThisProcess:
         # Plain SQL: this runs in the journal's transactions, and the ORM would take more than half the time of a small
         # one.
         process_id = self.process_id
-        transaction.on_commit(partial(self._have_beaten, time.monotonic()))
+        on_commit(partial(self._have_beaten, time.monotonic()))
         moment = connection.ops.adapt_datetimefield_value(now)
         with connection.cursor() as cursor:
             cursor.execute(

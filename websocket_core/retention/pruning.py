@@ -15,12 +15,12 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from django.db import transaction
 from django.db.models import BigIntegerField, F, Func, Q, QuerySet, Sum
 from django.db.models.functions import Greatest
 from django.utils import timezone
 
 from websocket_core.database.db import OUTAGE
+from websocket_core.database.home import atomic
 from websocket_core.models import (
     AccessToken,
     Connection,
@@ -132,7 +132,7 @@ def prune_events(before: datetime, old: OldEvents | None = None) -> Iterator[int
 
 
 def _prune_page(thread_pk: int, last_seq: int) -> int:
-    with transaction.atomic():
+    with atomic():
         thread = Thread.objects.select_for_update().filter(pk=thread_pk, active_run_id=None).first()
         if thread is None:
             return 0
@@ -166,7 +166,7 @@ def prune_kind(kind: Kind, before: datetime) -> Iterator[int]:
 def _drop(kind: Kind, pks: Sequence[Any], before: datetime) -> int:
     """Delete rows of a kind in one transaction. If that fails, delete each half in a transaction of its own."""
     try:
-        with transaction.atomic():
+        with atomic():
             if kind.drop is None:
                 kind.rows(before, False).model._base_manager.filter(pk__in=pks).delete()
             else:

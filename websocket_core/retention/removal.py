@@ -12,10 +12,10 @@ import asyncio
 import logging
 import time
 
-from django.db import connection, transaction
 from django.utils import timezone
 
 from websocket_core.database import db
+from websocket_core.database.home import atomic, connection
 from websocket_core.models import NOBODY, Thread
 from websocket_core.process.background import ForEach, Outage, repeat
 
@@ -51,7 +51,7 @@ def deleted_threads(after: int = 0) -> list[int]:
 
 def remove_page(thread_pk: int) -> bool:
     """Delete one page of a deleted thread's rows. Returns whether there may be more."""
-    with transaction.atomic():
+    with atomic():
         # Rows locked by another process are skipped, so that several processes each take a different thread.
         threads = Thread.objects.select_for_update(skip_locked=connection.features.has_select_for_update_skip_locked)
         thread = threads.filter(pk=thread_pk, owner_id=NOBODY).first()

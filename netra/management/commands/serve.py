@@ -13,7 +13,7 @@ from channels.routing import get_default_application
 from daphne.access import AccessLogGenerator
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
-from django.db import DatabaseError, connection
+from django.db import DEFAULT_DB_ALIAS, DatabaseError, connections
 from django.db.migrations.executor import MigrationExecutor
 
 from netra.agents.registry import discovery
@@ -21,6 +21,8 @@ from netra.request_bodies import body_limit
 from netra.server.asgi_server import NetraServer
 from netra.server.limits import Limits
 from netra.server.listening import CannotListenError, describe, descriptor, tcp, unix
+from websocket_core.conf import conf
+from websocket_core.database.home import LABELS, migrate_command
 from websocket_core.database.old_layout import remedy_for_old_layout
 from websocket_core.process import garbage
 from websocket_core.process.exit import exit_in_spite_of_threads
@@ -66,7 +68,7 @@ class Command(BaseCommand):
             layer = type(get_channel_layer()).__name__
             log.info(
                 "Netra listens on %s (process %d, channel layer %s, database %s)",
-                *(address, os.getpid(), layer, connection.vendor),
+                *(address, os.getpid(), layer, connections[conf.DATABASE].vendor),
             )
             if settings.NETRA_SECRET_KEY_GENERATED and not settings.DEBUG:
                 log.warning("SECRET_KEY is not set: Netra uses a key it made for itself. Set one in every deployment")
@@ -111,13 +113,17 @@ def _listen(options: dict[str, Any]) -> socket.socket:
 
 def _hint_at_migrations() -> None:
     """Say so when the database is not up to date, or away. In a thread: it may take long to find out."""
+    database = connections[conf.DATABASE]
     try:
-        executor = MigrationExecutor(connection)
-        if executor.migration_plan(executor.loader.graph.leaf_nodes()):
-            log.warning("The database is not up to date: run manage.py migrate")
-        elif remedy := remedy_for_old_layout(connection):
+        executor = MigrationExecutor(database)
+        wanted = executor.loader.graph.leaf_nodes()
+        if conf.DATABASE != DEFAULT_DB_ALIAS:  # what else is in there is the site's to know
+            wanted = [node for node in wanted if node[0] in LABELS]
+        if executor.migration_plan(wanted):
+            log.warning("The database is not up to date: run %s", migrate_command())
+        elif remedy := remedy_for_old_layout(database):
             log.error(remedy)
     except DatabaseError as error:
         log.warning("The database cannot be reached: %s", error)
     finally:
-        connection.close()
+        database.close()
