@@ -1,6 +1,6 @@
 """What the runtime asks the database about runs.
 
-Synchronous functions for `db.read`; everything is looked up by user.
+Synchronous functions for `db.read`; everything is looked up by owner.
 """
 
 from __future__ import annotations
