@@ -1,6 +1,6 @@
-"""The delivery core: users, threads, events, connections. It knows nothing of agents or HTTP.
+"""The delivery core: users, threads, events, connections. It imports nothing of agents or of HTTP.
 
-Names are resolved on first use, since most of them need Django's models to be loaded.
+Names are resolved on first use, because most of them need Django's models to be loaded.
 """
 
 from __future__ import annotations

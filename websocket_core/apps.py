@@ -8,15 +8,15 @@ from django.db.models.signals import pre_migrate
 
 
 class WebsocketCoreConfig(AppConfig):
-    """Registers the system checks and what ends credentials."""
+    """Registers the system checks and the receivers of signals."""
 
     name = "websocket_core"
     verbose_name = "Netra delivery"
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        """Register the checks, and see to connections of threads that end and to databases that are too old."""
-        # Models can be imported from now on, not before.
+        """Register the checks and the receivers."""
+        # Models can be imported from here on, not earlier.
         from websocket_core.auth import receivers
         from websocket_core.checks import installation  # noqa: F401 - registering is the import's effect
         from websocket_core.database import home, lost_connections, old_layout

@@ -1,4 +1,4 @@
-"""Who works on what: the frozen context that every manager, emitter and run carries."""
+"""The frozen context of one user's execution, carried by every manager, emitter and run."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ class UserExecutionContext:
     """One user's execution: the user, the thread, the run, and where it came from.
 
     Args:
-        user_id: whose it is. Opaque, 1 to 255 characters without control characters.
+        user_id: the user. Opaque, 1 to 255 characters without control characters.
         thread_id: the conversation, scoped to the user.
         run_id: the execution, scoped to the user.
-        connection_id: the socket that asked for it, if one did.
+        connection_id: the socket that requested it, if there is one.
         request_id: the client's own reference, echoed in answers, at most 128 characters.
-        fence: the fencing token of the lease under which the run executes; `None` outside a leased run. A writer whose
-            token is no longer the thread's writes nothing.
+        fence: the fencing token of the lease under which the run executes; `None` outside a leased run. With an
+            outdated token, nothing can be written.
 
     Raises:
         TypeError: an id is not a string.
-        ValueError: an id is not legal (see `websocket_core.ids`).
+        ValueError: an id is invalid (see `websocket_core.ids`).
     """
 
     user_id: UserID
@@ -41,7 +41,7 @@ class UserExecutionContext:
         request_id: str | None = None,
         fence: int | None = None,
     ) -> None:
-        put = object.__setattr__  # the way frozen dataclasses set their own fields
+        put = object.__setattr__  # how frozen dataclasses set their own fields
         put(self, "user_id", UserID(user_id))
         put(self, "thread_id", ThreadID(thread_id))
         put(self, "run_id", RunID(run_id))

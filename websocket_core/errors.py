@@ -1,8 +1,9 @@
-"""Every error of the core, under one root.
+"""Every error of the core, with one common base class.
 
-An error that a client can cause carries the wire's `code` (wire protocol, "Error codes") and, as attributes, the fields
-that go with it; `wire_fields` is what the `error` frame shows. Its message is written for people and holds nothing that
-the client did not already know.
+An error that a client can cause has the `code` of the wire protocol (wire-protocol.md, "Error codes") and, as
+attributes, the fields that belong to it. `wire_fields` are those that the `error` frame shows. The message is the first
+line of the class's docstring by default. It is written for people and contains nothing that the client did not already
+know.
 """
 
 from __future__ import annotations
@@ -21,12 +22,12 @@ class WebSocketCoreError(Exception):
 
     @property
     def wire_fields(self) -> dict[str, Any]:
-        """The fields of the `error` frame beside `code` and `message`; `None` means absent."""
+        """The fields of the `error` frame in addition to `code` and `message`. Fields that are `None` are left out."""
         return {name: value for name, value in self.fields.items() if value is not None}
 
 
 class UserIsolationError(WebSocketCoreError, PermissionError):
-    """This belongs to another user; a manager only serves the user of its own context."""
+    """This belongs to another user; a manager serves only the user of its own context."""
 
 
 class ProtocolComplianceError(WebSocketCoreError, TypeError):
@@ -34,7 +35,7 @@ class ProtocolComplianceError(WebSocketCoreError, TypeError):
 
 
 class LeaseLostError(WebSocketCoreError):
-    """The run's lease was taken over; whoever holds the old one writes nothing any more."""
+    """Another lease has taken the run over; under the old one, nothing can be written."""
 
 
 class RunOverError(WebSocketCoreError):
@@ -42,7 +43,7 @@ class RunOverError(WebSocketCoreError):
 
 
 class GrammarError(WebSocketCoreError, ValueError):
-    """The event may not come at this place of a run."""
+    """The event is not allowed at this point of a run."""
 
 
 class ConnectionClosedError(WebSocketCoreError, ConnectionError):
@@ -50,13 +51,13 @@ class ConnectionClosedError(WebSocketCoreError, ConnectionError):
 
 
 class Internal(WebSocketCoreError):
-    """Something went wrong on our side. Try again; if it stays, report the incident id."""
+    """Something went wrong on our side. Try again; if it persists, report the incident id."""
 
     code = "internal"
 
 
 class ClientError(WebSocketCoreError):
-    """The client asked for something that cannot be done."""
+    """The client requested something that cannot be done."""
 
     code = "invalid_action"
 
@@ -80,13 +81,13 @@ class UnknownAction(ClientError):
 
 
 class UnknownAgent(ClientError):
-    """No agent of this name is registered."""
+    """No agent with this name is registered."""
 
     code = "unknown_agent"
 
 
 class NotFound(ClientError):
-    """There is nothing of this name."""
+    """There is nothing with this name."""
 
     code = "not_found"
 
@@ -104,7 +105,7 @@ class ThreadBusy(ClientError):
 
 
 class RunLimit(ClientError):
-    """You have as many runs queued and running as one user may have. Wait for one to end, or stop one."""
+    """You have reached the limit of queued and running runs. Wait for one to end, or stop one."""
 
     code = "run_limit"
 
@@ -116,13 +117,13 @@ class QuotaExceeded(ClientError):
 
 
 class AlreadyDecided(ClientError):
-    """The approval was decided before."""
+    """The approval has already been decided."""
 
     code = "already_decided"
 
 
 class RateLimited(ClientError):
-    """Too many actions in a short time. Wait as long as retry_after_ms says."""
+    """Too many actions in a short time. Wait for retry_after_ms."""
 
     code = "rate_limited"
 
@@ -140,12 +141,12 @@ class Unauthenticated(ClientError):
 
     @property
     def undecided(self) -> bool:
-        """Whether nobody could judge them: the same ones may be good in `retry_after_ms`."""
+        """Whether the credentials could not be checked: the same ones may be accepted after `retry_after_ms`."""
         return "retry_after_ms" in self.fields
 
 
 class TokenExpired(Unauthenticated):
-    """The credentials are past their end. Connect again with a fresh token, or log in again."""
+    """The credentials have expired. Connect again with a fresh token, or log in again."""
 
     code = "token_expired"
 
@@ -157,11 +158,11 @@ class SessionRevoked(Unauthenticated):
 
 
 class OriginRefused(WebSocketCoreError, PermissionError):
-    """The handshake comes from a page or for a host that is not allowed; it is answered with HTTP 403."""
+    """The handshake comes from a page or names a host that is not allowed; it is answered with HTTP 403."""
 
 
 class CursorExpired(ClientError):
-    """The events after this cursor are older than the retention. Resume from first_seq - 1."""
+    """The events after this cursor are older than the retention period. Resume from first_seq - 1."""
 
     code = "cursor_expired"
 
@@ -173,13 +174,13 @@ class InvalidCursor(ClientError):
 
 
 class JournalUnavailable(ClientError):
-    """The database cannot be reached right now. Nothing was changed; try again in a moment."""
+    """The database is unavailable at present. Nothing was changed; try again in a moment."""
 
     code = "journal_unavailable"
 
 
 class OutcomeUnknown(JournalUnavailable):
-    """The database lost its connection and its record of what was written last: look before you do it again."""
+    """The database lost its connection and its record of the last write: check the result before you try again."""
 
 
 class Draining(ClientError):

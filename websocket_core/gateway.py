@@ -1,8 +1,7 @@
-"""What one event loop of Netra has: a bell, a journal, connections, shared limits, and what others add to its life.
+"""The gateway: everything of Netra on one event loop. A bell, a journal, connections, shared limits, and further parts.
 
-An event loop has one gateway, made when it is first asked for. The gateway makes what belongs to the loop and hands
-each object what that needs, so nothing below this module looks anything up; and it is the one place where all of it is
-drained.
+An event loop has one gateway, created on first use. The gateway creates the objects of the loop and passes each one
+what it needs, so nothing below this module looks anything up. It is also the only place where all of them are drained.
 """
 
 from __future__ import annotations
@@ -29,28 +28,28 @@ log = logging.getLogger(__name__)
 
 
 class Part(Protocol):
-    """Something that lives on a gateway's event loop and has to end well."""
+    """Something that lives on a gateway's event loop and has to be drained."""
 
     async def drain(self) -> None:
-        """End what is under way; the process takes nothing new any more. Idempotent."""
+        """End everything in progress. The process accepts nothing new by then. Idempotent."""
 
 
 P = TypeVar("P", bound=Part)
 
 
 class Gateway:
-    """Everything of one event loop. To be made on that loop; `get_gateway` does it.
+    """Everything of Netra on one event loop. Must be created on that loop, by `get_gateway`.
 
     Attributes:
-        loop: whose gateway it is.
-        serves: whether the loop goes on until the process is told to end. Others end with what they were made for:
-            `async_to_sync` in a command, in a task of a queue or in a view under WSGI, `asyncio.run` in a script. A
-            run, or a message on its way to the channel layer, does not survive that; so neither is left to such a loop.
+        loop: the event loop.
+        serves: whether the loop runs until the process is told to end. Other loops end with a single piece of work:
+            `async_to_sync` in a command, a task of a queue or a view under WSGI, or `asyncio.run` in a script. A run or
+            a message to the channel layer would not survive that, so neither is started on such a loop.
         bell: rings, in every process, with news of what happened here.
         journal: commits what happens on this loop.
         hub: the connections of this loop.
-        watchdog: looks, while there are any, for what the hub was not told.
-        limits: tells other processes what users were let through here.
+        watchdog: polls the database, while there are connections, for events that the hub has missed.
+        limits: reports to other processes what users have used here.
     """
 
     def __init__(self) -> None:
@@ -65,9 +64,9 @@ class Gateway:
         self._parts: dict[Callable[[], Part], Part] = {}
 
     def part(self, make: Callable[[], P]) -> P:
-        """What `make` gives, made when it is first asked for, so that a room above the core has one on each loop.
+        """Return the object that `make` creates, once per loop. A room above the core uses this for its own parts.
 
-        Parts are drained when the gateway's connections are closed, in the order in which they were made.
+        Parts are drained after the gateway's connections are closed, in the order of their creation.
         """
         part = self._parts.get(make)
         if part is None:
@@ -75,7 +74,7 @@ class Gateway:
         return cast("P", part)
 
     def serve(self) -> None:
-        """The loop has taken a connection, a request or a job: it serves. Costs nothing when that is known."""
+        """Mark the loop as serving: it has a connection, a request or a job. Repeated calls cost next to nothing."""
         if self._begun:
             return
         self._begun = self.serves = True
@@ -86,9 +85,9 @@ class Gateway:
         lifecycle.begin_serving()
 
     async def drain(self) -> None:
-        """Send the connections away, end the parts, commit what is left; the process need not do it any more.
+        """Close the connections, end the parts and commit the rest. The process need not drain this gateway again.
 
-        What fails is logged and does not keep the rest from ending. Idempotent.
+        A failure is logged, and the rest is still drained. Idempotent.
         """
         steps = [
             self.hub.drain,
@@ -117,7 +116,7 @@ def get_gateway() -> Gateway:
     """The gateway of the running event loop.
 
     Raises:
-        RuntimeError: no event loop runs here.
+        RuntimeError: no event loop is running.
     """
     loop = asyncio.get_running_loop()
     gateway = _gateways.get(loop)
@@ -134,7 +133,7 @@ def serving_loop() -> asyncio.AbstractEventLoop | None:
 
 
 def _share(limiter: Limiter, user_id: str, cost: float) -> None:
-    """Let the other processes know, where there are any: what a loop admits that serves."""
+    """Report an admitted cost to other processes, if there are any and if this loop serves."""
     if not conf.REDIS_URL:
         return
     try:
@@ -153,7 +152,7 @@ def _open() -> list[Gateway]:
     return [gateway for loop, gateway in list(_gateways.items()) if not loop.is_closed()]
 
 
-# Prometheus asks when it wants to know, and hears of all event loops of the process.
+# Prometheus reads these when it scrapes. They cover all event loops of the process.
 metrics.journal_backlog.set_function(lambda: sum(gateway.journal.backlog for gateway in _open()))
 metrics.waiting_rings.set_function(lambda: thread_bell.waiting + sum(gateway.bell.waiting for gateway in _open()))
 metrics.tasks.set_function(lambda: sum(len(asyncio.all_tasks(gateway.loop)) for gateway in _open()))

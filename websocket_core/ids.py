@@ -1,7 +1,8 @@
-"""The identifiers of Netra: plain strings, told apart by their types.
+"""The identifiers of Netra: plain strings with distinct types.
 
-A client names threads, runs and approvals, so their alphabet is small (wire protocol, "Identity"). A user id is opaque:
-it comes from an identity provider and is compared byte for byte, never folded, trimmed or normalised.
+Clients choose the names of threads, runs and approvals, so their alphabet is small (wire-protocol.md, "Identity"). A
+user id is opaque. It comes from an identity provider and is compared byte for byte, never folded, trimmed or
+normalised.
 """
 
 from __future__ import annotations
@@ -24,16 +25,16 @@ is_name = re.compile(rf"{NAME_PATTERN}\Z").match
 
 
 class Identifier(str):
-    """Base of the identifier types: a validated `str`.
+    """Base class of the identifier types: a validated `str`.
 
     Raises:
         TypeError: the value is not a string.
-        ValueError: the value is not a legal identifier of this kind.
+        ValueError: the value is not a valid identifier of this kind.
     """
 
     __slots__ = ()
 
-    def __new__(cls, value: str) -> Self:  # noqa: D102 - the class says it
+    def __new__(cls, value: str) -> Self:  # noqa: D102 - documented at the class
         if not isinstance(value, str):
             raise TypeError(f"{cls.__name__} takes a string, not {type(value).__name__}")
         if not cls.is_valid(value):
@@ -59,8 +60,8 @@ class UserID(Identifier):
     @classmethod
     def is_valid(cls, value: str) -> bool:
         """Whether `value` is 1 to 255 characters without control characters."""
-        # Category C* has control characters, lone surrogates and unassigned ones; only the first two can do harm
-        # (logs, encodings), so format characters and private use stay legal: ids are opaque.
+        # Category C* has control characters, lone surrogates, format characters, private use and unassigned ones. Only
+        # the first two can do harm (in logs and encodings). The others stay valid, because ids are opaque.
         return 1 <= len(value) <= USER_LENGTH and not any(unicodedata.category(c) in ("Cc", "Cs") for c in value)
 
     @classmethod
@@ -70,13 +71,13 @@ class UserID(Identifier):
 
 
 OwnerID: TypeAlias = UserID
-"""Whose threads, runs and approvals these are; an owner's names mean nothing in another owner's hands.
+"""The owner of threads, runs and approvals. An owner's names have no meaning for other owners.
 
-The *owner* is what names are looked up by, who is told of news, and whose storage is counted. The *actor* is the user
-who does something: opens a socket, starts or stops a run, answers an approval; limits and credentials are the actor's.
-Today every owner is one user, who is the only one to act on what is theirs, so both have the same values and the same
-type (fast paths compare it with `is`). Code that asks for an owner says `owner_id`; code that asks for the one who acts
-says `user_id` or `actor_id`.
+Names are looked up by *owner*; the owner receives the news, and the owner's storage is counted. The *actor* is the user
+who does something: opens a socket, starts or stops a run, answers an approval. Limits and credentials belong to the
+actor. Today every owner is one user, and only that user acts on the owner's things, so both have the same values and
+the same type (fast paths compare it with `is`). Code that needs an owner has an `owner_id`; code that needs the actor
+has a `user_id` or `actor_id`.
 """
 
 
@@ -99,13 +100,13 @@ class ConnectionID(Identifier):
 
 
 ThreadKey: TypeAlias = tuple[str, str]
-"""`(owner_id, thread_id)`: names one thread among those of all owners."""
+"""`(owner_id, thread_id)`: identifies a thread among those of all owners."""
 
 
 def new_id() -> str:
-    """A UUIDv7 (RFC 9562).
+    """Create a UUIDv7 (RFC 9562).
 
-    Sorts by creation time, so index pages stay warm; 74 random bits, so it cannot be guessed.
+    It sorts by creation time, so pages of an index stay in the cache. It has 74 random bits, so it cannot be guessed.
     """
     milliseconds = time.time_ns() // 1_000_000
     random = int.from_bytes(os.urandom(10))

@@ -1,6 +1,6 @@
-"""The dotted path that `CHANNEL_LAYERS` names: `websocket_core.layers.InProcessChannelLayer`.
+"""The dotted path for `CHANNEL_LAYERS`: `websocket_core.layers.InProcessChannelLayer`.
 
-It stays the same wherever the layer itself lives, since it stands in the settings of installations.
+It is stable wherever the layer itself lives, because it is part of the settings of installations.
 """
 
 from __future__ import annotations

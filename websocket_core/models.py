@@ -1,9 +1,7 @@
-"""What the core keeps: threads, their events, connections, server processes, and the credentials that open a
-connection.
+"""The core's models: threads, their events, connections, processes, and the credentials that open a connection.
 
-Events are written by `websocket_core.journal` alone. Everything is found by `(owner_id, name)`: a name alone means
-nothing. Columns named `owner_id` say whose something is, `user_id` and `actor_id` who acts (see
-`websocket_core.ids.OwnerID`).
+Only `websocket_core.journal` writes events. Rows are looked up by `(owner_id, name)`, because a name alone is not
+unique. Columns `owner_id` have the owner, `user_id` and `actor_id` the actor (see `websocket_core.ids.OwnerID`).
 """
 
 from __future__ import annotations
@@ -13,11 +11,11 @@ from django.db.models import Q
 
 from websocket_core.wire.vocabulary import PAIR_TYPES, TERMINAL_TYPES
 
-NOBODY = ""  # the owner of threads that were deleted and still have rows: no user has this id
+NOBODY = ""  # the owner of deleted threads that still have rows; no user has this id
 
 
 class Process(models.Model):
-    """A server or worker process. Its heartbeat tells whether what it claims (connections, leases) still holds."""
+    """A server or worker process. Its heartbeat tells whether its connections and leases are still valid."""
 
     process_id = models.CharField(max_length=128, primary_key=True)
     kind = models.CharField(max_length=16)  # "server", "worker", "command"
@@ -26,7 +24,7 @@ class Process(models.Model):
     started_at = models.DateTimeField()
     heartbeat_at = models.DateTimeField(db_index=True)
     stopped_at = models.DateTimeField(null=True, blank=True)
-    delivery_p99 = models.FloatField(null=True, blank=True)  # seconds, of the last minute; null: nothing was delivered
+    delivery_p99 = models.FloatField(null=True, blank=True)  # seconds, of the last minute; null without deliveries
 
     class Meta:
         verbose_name_plural = "processes"
@@ -36,9 +34,10 @@ class Process(models.Model):
 
 
 class JournalCommit(models.Model):
-    """The newest batch that a journal has committed, for `websocket_core.journal.commits`.
+    """The latest batch that a journal has committed, for `websocket_core.journal.commits`.
 
-    One row for each event loop that writes. No index but the key: it is written with every transaction.
+    There is one row for each event loop that writes. It has no index except the key, because every transaction writes
+    it.
     """
 
     journal_id = models.CharField(max_length=128, primary_key=True)
@@ -50,11 +49,11 @@ class JournalCommit(models.Model):
 
 
 class JournalEpoch(models.Model):
-    """Which history this is, for `websocket_core.journal.epoch`. One row."""
+    """Identifies the history of this database, for `websocket_core.journal.epoch`. There is one row."""
 
     id = models.PositiveSmallIntegerField(primary_key=True, default=1)
     epoch = models.CharField(max_length=128)
-    identity = models.TextField()  # JSON: the database that had it
+    identity = models.TextField()  # JSON: identifies the database in which the epoch was recorded
     changed_at = models.DateTimeField()
 
     def __str__(self) -> str:
@@ -62,22 +61,22 @@ class JournalEpoch(models.Model):
 
 
 class Thread(models.Model):
-    """A conversation of one owner, the head of its journal, and who may write to it."""
+    """A conversation of one owner, the head of its journal, and the lease to write to it."""
 
     owner_id = models.CharField(max_length=255)
     thread_id = models.CharField(max_length=128)
     title = models.CharField(max_length=200, blank=True)
     last_seq = models.BigIntegerField(default=0)
-    first_seq = models.BigIntegerField(default=1)  # oldest event that retention has left
-    # The leased run; at most one. Null, not empty: it is compared in SQL.
+    first_seq = models.BigIntegerField(default=1)  # the oldest event that retention has kept
+    # The run that has the lease; at most one. Null, not empty, because SQL compares it.
     active_run_id = models.CharField(max_length=128, null=True, blank=True)  # noqa: DJ001
-    fence = models.BigIntegerField(default=0)  # fencing token of its lease; grows with every lease
-    # What its events and runs take, and how much of that is not in its owner's `OwnerDay` yet.
+    fence = models.BigIntegerField(default=0)  # fencing token of the lease; increases with every lease
+    # Size of its events and runs, and how much of that its owner's `OwnerDay` does not include yet.
     bytes = models.BigIntegerField(default=0)
     uncounted_bytes = models.BigIntegerField(default=0)
     created_at = models.DateTimeField()
     updated_at = models.DateTimeField()
-    deleted_at = models.DateTimeField(null=True, blank=True)  # the row stays: (thread_id, seq) names an event for ever
+    deleted_at = models.DateTimeField(null=True, blank=True)  # the row is kept: (thread_id, seq) is never reused
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["owner_id", "thread_id"], name="thread_of_owner")]
@@ -91,10 +90,10 @@ class Thread(models.Model):
 
 
 class OwnerDay(models.Model):
-    """How many bytes an owner has stored today, over all threads, those that were deleted meanwhile included.
+    """How many bytes an owner has stored today, over all threads, including deleted ones.
 
-    Whoever starts a run locks this row, too: of any number of starts in any number of processes one is judged at a
-    time. It is taken after every thread that a transaction needs, in the order of the owners.
+    The start of a run also locks this row, so that concurrent starts in any number of processes are checked one at a
+    time. It is locked after every thread that a transaction needs, in the order of the owners.
     """
 
     owner_id = models.CharField(max_length=255, primary_key=True)
@@ -109,18 +108,18 @@ class OwnerDay(models.Model):
 
 
 class Event(models.Model):
-    """One journalled event: the final encoded frame, exactly as it is sent, every time."""
+    """One journalled event: the final encoded frame, which is always sent in exactly this form."""
 
-    # No foreign key constraint: only the journal inserts, holding the thread's row; the check would cost as much as
-    # the insert.
+    # No foreign key constraint: only the journal inserts, while it holds the thread's row locked. The check would cost
+    # as much as the insert.
     thread = models.ForeignKey(Thread, models.CASCADE, related_name="events", db_index=False, db_constraint=False)
     seq = models.BigIntegerField()
     run_id = models.CharField(max_length=128)
     event_type = models.CharField(max_length=32)
     frame = models.TextField()
     created_at = models.DateTimeField()
-    # Who caused it, where a person did: started or stopped the run, answered the approval. The journal writes it for
-    # those alone, hence the default in the database.
+    # The person who caused the event: started or stopped the run, or answered the approval. The journal writes the
+    # column only for such events, so it has a default in the database.
     actor_id = models.CharField(max_length=255, blank=True, default="", db_default="")
 
     class Meta:
@@ -133,7 +132,7 @@ class Event(models.Model):
             ),
         ]
         indexes = [
-            # What a run whose process died has open: found without reading the run's text.
+            # Finds the open tools and approvals of a run whose process has died, without reading the run's text.
             models.Index(
                 fields=["thread", "run_id", "seq"], condition=Q(event_type__in=PAIR_TYPES), name="event_pairs_of_run"
             ),
@@ -158,7 +157,7 @@ class Connection(models.Model):
     last_seen_at = models.DateTimeField()
     disconnected_at = models.DateTimeField(null=True, blank=True)  # null while the socket is open
     close_code = models.PositiveIntegerField(null=True, blank=True)
-    close_requested_at = models.DateTimeField(null=True, blank=True)  # an operator wants it closed
+    close_requested_at = models.DateTimeField(null=True, blank=True)  # when an operator asked to close it
 
     class Meta:
         indexes = [
@@ -173,7 +172,7 @@ class Connection(models.Model):
 
 
 class AccessToken(models.Model):
-    """A first-party bearer token. Only its digest is kept: the database does not open a door."""
+    """A first-party bearer token. Only its digest is stored, so a copy of the database opens no connection."""
 
     user_id = models.CharField(max_length=255, db_index=True)
     digest = models.CharField(max_length=64, unique=True)  # SHA-256, hexadecimal
@@ -187,11 +186,11 @@ class AccessToken(models.Model):
 
 
 class Ticket(models.Model):
-    """A single-use, short-lived key to one handshake, for clients that can set neither headers nor subprotocols."""
+    """A single-use, short-lived credential for one handshake, for clients without headers and subprotocols."""
 
     user_id = models.CharField(max_length=255)
     digest = models.CharField(max_length=64, unique=True)
-    credential = models.JSONField()  # the credential that asked for it: the socket lives no longer than that
+    credential = models.JSONField()  # the credential that requested it; the socket closes when that ends
     expires_at = models.DateTimeField(db_index=True)
 
     def __str__(self) -> str:

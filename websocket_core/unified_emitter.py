@@ -1,7 +1,6 @@
-"""The emitter.
+"""The emitter: one method per event.
 
-One method per event, with keyword arguments named as the wire's `data` fields. Thread and run come from the manager's
-context.
+Keyword arguments have the names of the wire protocol's `data` fields. Thread and run come from the manager's context.
 """
 
 from __future__ import annotations
@@ -18,25 +17,25 @@ NEEDED = ("user_context", "emit_critical_event")
 class UnifiedWebSocketEmitter:
     """Emits the events of one run through a manager.
 
-    Every method returns what `emit_critical_event` does: `True` once committed, `False` when the run is over; and
-    raises what it raises.
+    Every method returns what `emit_critical_event` returns: `True` once the event is committed, `False` if the run is
+    over. It raises what `emit_critical_event` raises.
 
     Args:
         manager: any compliant manager. Only its `user_context` and its `emit_critical_event` are used.
 
     Raises:
-        ProtocolComplianceError: it has not even these.
+        ProtocolComplianceError: the manager lacks one of these.
     """
 
     def __init__(self, manager: WebSocketManagerProtocol) -> None:
         if isinstance(manager, type) or not all(hasattr(manager, name) for name in NEEDED):
             raise ProtocolComplianceError(
-                f"an emitter takes a manager with {' and '.join(NEEDED)}, not {type(manager).__name__}"
+                f"an emitter needs a manager with {' and '.join(NEEDED)}, not {type(manager).__name__}"
             )
         self.manager = manager
 
     async def emit(self, event_type: str, /, **data: Any) -> bool:
-        """Any event, by its type; arguments that are `ABSENT` are left out."""
+        """Emit any event by its type. Arguments that are `ABSENT` are left out."""
         fields = {name: value for name, value in data.items() if value is not ABSENT}
         return await self.manager.emit_critical_event(self.manager.user_context.user_id, event_type, fields)
 
@@ -56,17 +55,17 @@ class UnifiedWebSocketEmitter:
         return await self.emit("agent_thinking", delta=delta, stream=stream or "thought")
 
     async def emit_agent_message(self, *, delta: str, message_id: str | None = None) -> bool:
-        """Text to append to an answer; without `message_id` it is a message of its own."""
+        """Text to append to a message. Without `message_id`, it begins a new message."""
         return await self.emit("agent_message", delta=delta, message_id=message_id or new_id())
 
     async def emit_agent_state(self, *, state: Any) -> bool:
-        """Whatever the agent wants to show of itself."""
+        """Any state that the agent publishes (JSON)."""
         return await self.emit("agent_state", state=state)
 
     async def emit_tool_executing(
         self, *, tool_call_id: str | None = None, tool_name: str, arguments: Any = None
     ) -> bool:
-        """A tool call begins. Give `tool_call_id` when calls overlap; without one it is the tool's name."""
+        """A tool call begins. Overlapping calls need a `tool_call_id`; the default is the tool's name."""
         given = {} if arguments is None else arguments
         return await self.emit(
             "tool_executing", tool_call_id=tool_call_id or tool_name, tool_name=tool_name, arguments=given
@@ -82,7 +81,7 @@ class UnifiedWebSocketEmitter:
         error: str | None = None,
         duration_ms: float = 0,
     ) -> bool:
-        """A tool call is over: `ok` has a `result`, the other statuses an `error`."""
+        """A tool call is over. Status `ok` has a `result`, the other statuses have an `error`."""
         outcome = {"result": result} if status == "ok" and error is None else {"error": error or ""}
         return await self.emit(
             "tool_completed",
@@ -96,7 +95,7 @@ class UnifiedWebSocketEmitter:
     async def emit_agent_completed(
         self, *, result: Any = None, usage: Any = None, duration_ms: float = 0, finish_reason: str | None = None
     ) -> bool:
-        """The run ends well. `finish_reason`: `length` or `content_filter`, when the model was cut short."""
+        """The run succeeds. `finish_reason`: `length` or `content_filter` if the model's output was cut short."""
         return await self.emit(
             "agent_completed",
             result=result,
@@ -108,7 +107,7 @@ class UnifiedWebSocketEmitter:
     async def emit_approval_requested(
         self, *, approval_id: str, tool_call_id: str, tool_name: str, arguments: Any, message: str, expires_at: str
     ) -> bool:
-        """A person is asked."""
+        """An approval is requested from a person."""
         return await self.emit(
             "approval_requested",
             approval_id=approval_id,
@@ -122,7 +121,7 @@ class UnifiedWebSocketEmitter:
     async def emit_approval_resolved(
         self, *, approval_id: str, approved: bool, value: Any = None, by: str = "user"
     ) -> bool:
-        """A person has answered, or the question is void."""
+        """A person has answered, or the request has become void."""
         return await self.emit("approval_resolved", approval_id=approval_id, approved=approved, value=value, by=by)
 
     async def emit_agent_failed(
@@ -134,7 +133,7 @@ class UnifiedWebSocketEmitter:
         retry_after_ms: int | None = None,
         usage: Any = None,
     ) -> bool:
-        """The run ends badly; `message` is for people."""
+        """The run fails. `message` is for people."""
         return await self.emit(
             "agent_failed",
             code=code,
@@ -150,7 +149,7 @@ class UnifiedWebSocketEmitter:
 
 
 class _Absent:
-    """Marks an optional field that is left out: the wire has absent fields, never null ones, where it says optional."""
+    """Marks an optional field that is left out: in the wire protocol, optional fields are absent and never null."""
 
 
 ABSENT = _Absent()

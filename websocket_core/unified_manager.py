@@ -1,8 +1,8 @@
-"""The manager: one user's connections and events, seen through one execution context.
+"""The manager: one user's connections and events, for one execution context.
 
-It holds nothing of anybody else and shares no mutable state with other managers. What it is asked about another user
-it refuses. Every event of a run that is under way goes through its `post`: those of an agent's context, those of an
-emitter, those of `emit_critical_event`.
+It holds nothing of other users and shares no mutable state with other managers. It refuses every call about another
+user. Every event of a run goes through its `post`: from an agent's context, from an emitter and from
+`emit_critical_event`.
 """
 
 from __future__ import annotations
@@ -31,14 +31,14 @@ class UnifiedWebSocketManager:
     """Connections and events of one user context.
 
     Args:
-        user_context: whose manager it is.
+        user_context: the context. The manager serves only its user.
     """
 
     def __init__(self, user_context: UserExecutionContext) -> None:
         self.user_context = user_context
         self.room = RoomOfRun()
         self._connections: dict[ConnectionID, WebSocketConnection] = {}
-        self._bare: dict[ConnectionID, Any] = {}  # websockets added by code, kept alive as long as they are connected
+        self._bare: dict[ConnectionID, Any] = {}  # websockets added by code, kept alive while they are connected
 
     # --- connections
 
@@ -47,11 +47,11 @@ class UnifiedWebSocketManager:
 
         Args:
             connection: a consumer (anything with a `connection` attribute that is a `WebSocketConnection`), a
-                `WebSocketConnection`, or any bare websocket with an async `send(text)`. A bare one is sent events at
-                once; the others speak after their first action.
+                `WebSocketConnection`, or any bare websocket with an async `send(text)`. A bare one receives events at
+                once. The others receive none before their first action.
 
         Returns:
-            The connection's id; the same again for one that is registered already.
+            The connection's id. A connection that is already registered keeps its id.
 
         Raises:
             TypeError: it is none of these.
@@ -72,13 +72,13 @@ class UnifiedWebSocketManager:
             await welcome(hub, wrapped, bare=inner is None)
         except BaseException:
             self._forget(wrapped.connection_id)
-            hub.log.closed(wrapped.connection_id, wrapped.close_code)  # its row may be there; it would take a place
+            hub.log.closed(wrapped.connection_id, wrapped.close_code)  # its row, if it exists, would count as open
             await hub.leave(wrapped)
             raise
         return wrapped.connection_id
 
     async def remove_connection(self, connection_id: str) -> None:
-        """Forget a connection and leave the group with the user's last one; idempotent."""
+        """Forget a connection. With the user's last one, leave the group. Idempotent."""
         connection = self._forget(connection_id)
         if connection is None:
             return
@@ -88,7 +88,7 @@ class UnifiedWebSocketManager:
         await hub.leave(connection)
 
     def get_connection(self, connection_id: str) -> WebSocketConnection | None:
-        """The user's connection of this id that was added here, else `None`."""
+        """The user's connection with this id if it was added here, otherwise `None`."""
         return self._connections.get(connection_id)  # type: ignore[call-overload, no-any-return]
 
     def get_user_connections(self, user_id: str) -> set[ConnectionID]:
@@ -112,7 +112,7 @@ class UnifiedWebSocketManager:
     def get_connection_id_by_websocket(self, websocket: Any) -> ConnectionID | None:
         """The id under which a websocket (or consumer, or connection) was added here.
 
-        `None` for a stranger. Never raises.
+        `None` if it is unknown. Never raises.
         """
         for connection_id, connection in self._connections.items():
             if connection is websocket or self._bare.get(connection_id, connection) is websocket:
@@ -123,13 +123,13 @@ class UnifiedWebSocketManager:
         return None
 
     def update_connection_thread(self, connection_id: str, thread_id: str) -> bool:
-        """Note in which thread a connection works. The row is written behind, with the next batch of connection rows.
+        """Record the thread in which a connection works. The row is written later, with other connection rows.
 
         Returns:
-            `False` for a connection that is not here.
+            `False` if the connection is unknown here.
 
         Raises:
-            ValueError: `thread_id` is not a thread id.
+            ValueError: `thread_id` is not a valid thread id.
         """
         connection = self._connections.get(connection_id)  # type: ignore[call-overload]
         if connection is None:
@@ -141,17 +141,17 @@ class UnifiedWebSocketManager:
         try:
             asyncio.get_running_loop()
         except RuntimeError:
-            Connection.objects.filter(pk=connection_id).update(thread_id=thread_id)  # no loop: nothing to hold up
+            Connection.objects.filter(pk=connection_id).update(thread_id=thread_id)  # no loop to block
         else:
             get_gateway().hub.log.thread(connection.connection_id, thread_id)
         return True
 
     def get_connection_health(self, user_id: str) -> dict[str, Any]:
-        """Numbers about the user's connections here.
+        """Statistics about the user's connections here.
 
         Returns:
-            `user_id`, `active` (bool), `connections` (open ones), `waiting_chars` (characters not yet sent), `since`
-            (ISO time of the oldest, or `None`), `connection_ids` (sorted list).
+            `user_id`, `active` (bool), `connections` (number of open ones), `waiting_chars` (characters not yet sent),
+            `since` (ISO time of the oldest, or `None`), `connection_ids` (sorted list).
 
         Raises:
             UserIsolationError: `user_id` is another user.
@@ -170,11 +170,16 @@ class UnifiedWebSocketManager:
     # --- sending
 
     async def send_to_user(self, user_id: str, message: Mapping[str, Any]) -> bool:
-        """A control frame (flat, with `event_type`) to all of the user's live connections, in every process. Not
-        journalled: who is away misses it.
+        """Send a control frame to all of the user's open connections, in every process.
+
+        It is not journalled: a client that is not connected misses it.
+
+        Args:
+            message: a flat mapping with `event_type`.
 
         Returns:
-            `True` once the channel layer has it; `False` when that is away, so that nobody is reached.
+            `True` once the channel layer has it. `False` if the channel layer is unavailable: then it reaches no
+            connection.
 
         Raises:
             UserIsolationError: `user_id` is another user.
@@ -187,10 +192,10 @@ class UnifiedWebSocketManager:
         return await get_gateway().bell.rung(control_news(user_id, text))
 
     async def send_to_thread(self, thread_id: str, message: Mapping[str, Any]) -> bool:
-        """A control frame about one thread of the user to all of the user's live connections; `thread_id` is put in.
+        """Send a control frame about a thread of the user to all of the user's open connections, with its `thread_id`.
 
         Returns:
-            `False` when the user has no such thread.
+            `False` if the user has no such thread.
         """
         thread_id = ThreadID(thread_id)
         if thread_id != self.user_context.thread_id:
@@ -200,17 +205,17 @@ class UnifiedWebSocketManager:
         return await self.send_to_user(self.user_context.user_id, {**message, "thread_id": thread_id})
 
     async def emit_critical_event(self, user_id: str, event_type: str, data: Mapping[str, Any]) -> bool:
-        """Post an event of this context's run and wait for its commit.
+        """Post an event of this context's run and wait until it is committed.
 
         Returns:
-            `True` once it is committed; `False` when the run is over or its lease was lost: nothing was written.
+            `True` once it is committed. `False` if the run is over or its lease was lost: nothing was written.
 
         Raises:
             UserIsolationError: `user_id` is another user.
-            ValueError: unknown `event_type`; `data` has no JSON form or is too large.
-            JournalUnavailable: the database was away for too long; nothing was written.
-            QuotaExceeded: the user, or the thread, has stored as much as may be; nothing was written, and nothing but
-                a terminal event will be.
+            ValueError: `event_type` is unknown, or `data` has no JSON form or is too large.
+            JournalUnavailable: the database was unavailable for too long. Nothing was written.
+            QuotaExceeded: the quota of the user or of the thread is used up. Nothing was written, and from now on the
+                run can only write its terminal event.
         """
         self._check_user(user_id)
         journal = get_gateway().journal
@@ -231,27 +236,27 @@ class UnifiedWebSocketManager:
         grammar: RunGrammar | None = None,
         journal: Journal | None = None,
     ) -> asyncio.Future[int]:
-        """Queue an event of this context's run for the journal's next transaction. This is the way of every event.
+        """Queue an event of this context's run for the journal's next transaction. Every event goes through here.
 
-        Events are committed in the order of the calls, also when the caller is cancelled afterwards. The queue takes
-        the event however long it is; a caller that posts many waits for `Journal.room`.
+        Events are committed in the order of the calls, even if the caller is cancelled afterwards. The queue accepts
+        the event even if it is full; a caller that posts many events waits for `Journal.room`.
 
         Args:
-            grammar: that of the run; it refuses an event that may not come here, before anything is queued.
-            journal: that of the running event loop, if the caller has it already.
+            grammar: the grammar of the run. It refuses an illegal event before anything is queued.
+            journal: the journal of the running event loop, if the caller already has it.
 
         Returns:
             The event's `seq`, once it is committed. The future fails with `RunOverError`, `LeaseLostError`,
             `JournalUnavailable` or `QuotaExceeded`; then nothing was written.
 
         Raises:
-            ValueError: as `emit_critical_event`; nothing is queued, and the grammar has not moved.
-            GrammarError: the event may not come here; nothing is queued.
+            ValueError: as for `emit_critical_event`. Nothing is queued, and the grammar is unchanged.
+            GrammarError: the event is not allowed here. Nothing is queued.
         """
         if event_type not in events.TYPES:
-            raise ValueError(f"unknown event type {event_type!r:.80}; known ones: {', '.join(sorted(events.TYPES))}")
-        if type(data) is not dict and not isinstance(data, Mapping):  # the first question is the cheap one
-            raise ValueError(f"the data of an event is an object (a dict), not {type(data).__name__}")
+            raise ValueError(f"unknown event type {event_type!r:.80}; known types: {', '.join(sorted(events.TYPES))}")
+        if type(data) is not dict and not isinstance(data, Mapping):  # the first check is the cheap one
+            raise ValueError(f"the data of an event must be a dict, not {type(data).__name__}")
         context, field = self.user_context, events.STREAM_FIELD.get(event_type)
         if event_type == "agent_started":
             data = {"agent_type": "unknown", "input": {}, **data}
@@ -263,7 +268,7 @@ class UnifiedWebSocketManager:
             and len(data["delta"]) * 6 < conf.MAX_EVENT_BYTES // 2
         ):
             delta, stream = data["delta"], data[field]
-            encoding.encode([delta, stream])  # a lone surrogate must be the author's error, not the journal's
+            encoding.encode([delta, stream])  # a lone surrogate must raise in the author's code, not in the journal
         else:
             text = encoding.encode(data if type(data) is dict else dict(data))
             events.check_size(text, context.thread_id, context.run_id)
@@ -280,13 +285,13 @@ class UnifiedWebSocketManager:
             raise UserIsolationError()
 
     async def _deliver_to_bare(self, seq: int) -> None:
-        """Sockets added by code get the event before `emit` returns; the news that follows finds it sent."""
+        """Deliver the event to sockets added by code before `emit` returns. Later news finds it already sent."""
         for connection_id in list(self._bare):
             connection = self._connections.get(connection_id)
             if connection is None:
-                continue  # removed while another one took its event
+                continue  # removed while another socket received its event
             connection.moved((self.user_context.user_id, self.user_context.thread_id), seq)
-            with suppress(TimeoutError):  # a slow socket does not hold the agent up; it gets the event when it can
+            with suppress(TimeoutError):  # a slow socket must not delay the agent; it gets the event later
                 async with asyncio.timeout(1):
                     await connection.drained()
 

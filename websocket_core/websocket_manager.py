@@ -1,4 +1,4 @@
-"""Where managers come from: the factory, and the canonical public name of the manager's class."""
+"""The factory of managers, and the public name of the manager's class."""
 
 from __future__ import annotations
 
@@ -16,24 +16,25 @@ WebSocketManager = UnifiedWebSocketManager
 
 
 def create_websocket_manager(user_context: UserExecutionContext) -> UnifiedWebSocketManager:
-    """A manager for one user context. Synchronous and without I/O, inside and outside an event loop; every call makes
-    a new one.
+    """Create a manager for one user context.
+
+    It is synchronous and does no I/O. It works inside and outside an event loop. Every call creates a new manager.
 
     Raises:
         TypeError: `user_context` is not a `UserExecutionContext`.
-        ValueError: one of its ids is not legal (raised where the context is made).
+        ValueError: one of its ids is invalid (raised when the context is created).
         ProtocolComplianceError: the configured class (`NETRA_MANAGER_CLASS`) does not follow
             `WebSocketManagerProtocol`, or its managers have no `user_context`.
     """
     if not isinstance(user_context, UserExecutionContext):
         raise TypeError(
-            "create_websocket_manager takes a UserExecutionContext(user_id, thread_id, run_id), "
+            "create_websocket_manager needs a UserExecutionContext(user_id, thread_id, run_id), "
             f"not {type(user_context).__name__}"
         )
     manager = _manager_class(conf.MANAGER_CLASS)(user_context)
     WebSocketManagerProtocolValidator.require_protocol_compliance(manager)
     if getattr(manager, "user_context", None) is not user_context:
-        raise ProtocolComplianceError(f"{conf.MANAGER_CLASS} does not keep the context it is given as `user_context`")
+        raise ProtocolComplianceError(f"{conf.MANAGER_CLASS} does not keep its context as `user_context`")
     return manager
 
 

@@ -1,4 +1,4 @@
-"""First-party bearer tokens. The secret is not in the database, and its digest is not shown as if it could be used."""
+"""First-party bearer tokens. The database does not contain the secret, and the page does not show the whole digest."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ MOMENTS = tuple(column(name) for name in ("created_at", "expires_at", "revoked_a
 
 
 class ValidityFilter(ChoiceFilter):
-    """Whether it opens anything."""
+    """Whether the token is valid."""
 
     title = "state"
     parameter_name = "state"
@@ -33,20 +33,20 @@ class ValidityFilter(ChoiceFilter):
 
 @admin.register(AccessToken)
 class AccessTokenAdmin(ReadOnlyAdmin):
-    """The newest first."""
+    """The newest tokens first."""
 
     prefix_fields = ("user_id", "label")
     list_display = ("__str__", "user", "state", *MOMENTS)
     list_filter = (ValidityFilter, IndexedUserFilter)
     search_fields = ("label",)
-    search_help_text = "A label or a user id, whole or its beginning."
+    search_help_text = "A label or a user id, complete or its beginning."
     actions = ("revoke",)
     fields = ("label", "user_page", "state", "fingerprint", *MOMENTS)
     readonly_fields = ("user_page", "state", "fingerprint", *MOMENTS)
 
     @admin.display(description="State")
     def state(self, row: AccessToken) -> str:
-        """Whether it opens anything."""
+        """Whether the token is valid."""
         if row.revoked_at is not None:
             return "revoked"
         if row.expires_at is not None and row.expires_at <= datetime.now(UTC):
@@ -55,16 +55,16 @@ class AccessTokenAdmin(ReadOnlyAdmin):
 
     @admin.display(description="Fingerprint")
     def fingerprint(self, row: AccessToken) -> str:
-        """Enough to compare with, too little to be taken for a token."""
-        return f"SHA-256 of the token begins with {row.digest[:8]}. The token itself is not kept."
+        """Enough to compare with, but too short to be mistaken for a token."""
+        return f"SHA-256 of the token begins with {row.digest[:8]}. The token itself is not stored."
 
     def offers(self, action: str, row: AccessToken) -> bool:
-        """A token is revoked once."""
+        """Only a token that is not revoked can be revoked."""
         return row.revoked_at is None
 
     @admin.action(description="Revoke selected access tokens", permissions=["act"])
     def revoke(self, request: HttpRequest, rows: QuerySet[Any]) -> HttpResponse | None:
-        """After a question, end these tokens for good; sockets opened with them are closed within seconds."""
+        """Revoke these tokens after a confirmation. Sockets opened with them are closed within seconds."""
         open_ones = list(rows.filter(revoked_at=None)[: confirm.MOST_ROWS])
         if open_ones and not confirm.is_confirmed(request):
             return confirm.ask(
@@ -73,7 +73,7 @@ class AccessTokenAdmin(ReadOnlyAdmin):
                 open_ones,
                 action="revoke",
                 question="Revoke access tokens?",
-                consequence="Whoever uses them is disconnected within seconds. This cannot be undone; runs go on.",
+                consequence="Their clients are disconnected within seconds. This cannot be undone. Runs continue.",
                 button="Revoke",
             )
         pks = [row.pk for row in open_ones]
@@ -83,7 +83,7 @@ class AccessTokenAdmin(ReadOnlyAdmin):
             noun = "token is" if revoked == 1 else "tokens are"
             self.message_user(request, f"{revoked} access {noun} revoked.", "success")
         else:
-            self.message_user(request, "The selected access tokens were revoked already.", "warning")
+            self.message_user(request, "The selected access tokens are already revoked.", "warning")
         return confirm.back(request)
 
     revoke.button = "Revoke"  # type: ignore[attr-defined]

@@ -1,4 +1,4 @@
-"""Actions that end something ask first, and lead back to where they were called."""
+"""Confirmation of actions that end something. Afterwards, the browser returns to the page of the action."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.utils.http import url_has_allowed_host_and_scheme
 
-MOST_ROWS = 1000  # an action touches at most so many rows; more are asked for again
+MOST_ROWS = 1000  # the most rows of one action; more need the action again
 
 
 def is_confirmed(request: HttpRequest) -> bool:
-    """Whether the question was answered with yes."""
+    """Whether the confirmation was submitted."""
     return request.POST.get("confirmed") == "yes"
 
 
@@ -29,15 +29,15 @@ def ask(
     button: str,
     text_field: tuple[str, str, int] | None = None,
 ) -> TemplateResponse:
-    """The question before an action.
+    """The confirmation page of an action.
 
     Args:
-        rows: what the action would touch.
-        action: its name in the action menu.
+        rows: the rows that the action would change.
+        action: the action's name in the action menu.
         question: the title of the page.
         consequence: what will happen, in words.
-        button: what the button says.
-        text_field: name, label and longest text of a field to fill in.
+        button: the label of the button.
+        text_field: name, label and maximum length of a text field.
     """
     context = {
         **model_admin.admin_site.each_context(request),
@@ -56,7 +56,7 @@ def ask(
 
 
 def back(request: HttpRequest) -> HttpResponse | None:
-    """Lead back to the page whose button was pressed; `None` lets Django lead back to the list."""
+    """Redirect to the page whose button was pressed. `None` lets Django redirect to the list."""
     target = _next(request)
     return HttpResponseRedirect(target) if target else None
 

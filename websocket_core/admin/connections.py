@@ -29,7 +29,7 @@ MOMENTS = tuple(column(name) for name in ("connected_at", "last_seen_at", "close
 
 
 class StateFilter(ChoiceFilter):
-    """Open or past; the index on `disconnected_at` answers it."""
+    """Open or past. The index on `disconnected_at` answers it."""
 
     title = "state"
     parameter_name = "state"
@@ -38,7 +38,7 @@ class StateFilter(ChoiceFilter):
 
 
 class CredentialFilter(ChoiceFilter):
-    """How the user was recognised."""
+    """The kind of credential that identified the user."""
 
     title = "credential"
     parameter_name = "credential"
@@ -54,7 +54,7 @@ class CredentialFilter(ChoiceFilter):
 
 
 class CloseCodeFilter(ChoiceFilter):
-    """Why it ended."""
+    """Why the connection ended."""
 
     title = "how it ended"
     parameter_name = "end"
@@ -78,7 +78,7 @@ class ProcessFilter(GivenFilter):
 
 
 class ThreadNameFilter(GivenFilter):
-    """Sockets that last worked in the thread of this name; together with the user filter, in one thread."""
+    """Sockets that last worked in a thread with this name. With the user filter, this is a single thread."""
 
     title = "thread"
     parameter_name = "thread"
@@ -87,7 +87,7 @@ class ThreadNameFilter(GivenFilter):
 
 @admin.register(Connection)
 class ConnectionAdmin(ReadOnlyAdmin):
-    """Live ones first, the newest first; then the past ones, the last closed first."""
+    """Open connections first, newest first; then past ones, the last closed first."""
 
     stretches = (LIVE, CLOSED)
     period_field = "connected_at"
@@ -99,7 +99,7 @@ class ConnectionAdmin(ReadOnlyAdmin):
     )
     list_filter = (StateFilter, CredentialFilter, CloseCodeFilter, UserFilter, ProcessFilter, ThreadNameFilter)
     search_fields = ("connection_id",)
-    search_help_text = "A connection id or a user id, whole or its beginning; or a whole thread id."
+    search_help_text = "A connection id or a user id, complete or its beginning; or a complete thread id."
     actions = ("disconnect",)
     fieldsets = (
         (None, {"fields": ("state", "user_page", "thread", "server", "credential", "client")}),
@@ -109,19 +109,19 @@ class ConnectionAdmin(ReadOnlyAdmin):
     readonly_fields = ("state", "user_page", "thread", "server", "code", *MOMENTS)
 
     def get_stretches(self, changelist: KeysetChangeList) -> Sequence[Stretch]:
-        """Only one of the stretches when only open or only past sockets are wanted."""
+        """Only one of the stretches if the list shows only open or only past sockets."""
         state = changelist.params.get("state")
         if changelist.period is None and state in ("live", "closed"):
             return (LIVE,) if state == "live" else (CLOSED,)
         return super().get_stretches(changelist)
 
     def exact_matches(self, request: HttpRequest, term: str) -> QuerySet[Any] | None:
-        """The connection of this id."""
+        """The connection with this id."""
         rows = self.get_queryset(request).filter(pk=term.strip())
         return rows if rows.exists() else None
 
     def prepare_rows(self, rows: list[Any]) -> None:
-        """The processes of the page too; one may be gone before its connections are."""
+        """Also look up the processes of the page. A process may be deleted before its connections."""
         super().prepare_rows(rows)
         processes = Process.objects.in_bulk({row.process_id for row in rows})
         for row in rows:
@@ -134,7 +134,7 @@ class ConnectionAdmin(ReadOnlyAdmin):
 
     @admin.display(description="State")
     def state(self, row: Connection) -> SafeString:
-        """A word, and a dot for the eye; for past ones the close code."""
+        """The state as a word and a coloured dot; with the close code for past ones."""
         if row.disconnected_at is not None:
             return format_html(
                 '<span class="netra-state is-over" title="{}">closed</span> <span class="quiet">{}</span>',
@@ -146,7 +146,7 @@ class ConnectionAdmin(ReadOnlyAdmin):
 
     @admin.display(description="Thread")
     def thread(self, row: Connection) -> SafeString | str:
-        """The thread it last worked in."""
+        """The thread in which the connection last worked."""
         return links.thread(row.user_id, row.thread_id)
 
     @admin.display(description="Server process")
@@ -177,9 +177,9 @@ class ConnectionAdmin(ReadOnlyAdmin):
         log_action(self, request, live, "Disconnected.")
         if asked:
             noun = "connection is" if asked == 1 else "connections are"
-            self.message_user(request, f"{asked} {noun} being closed. Runs go on; clients may come back.", "success")
+            self.message_user(request, f"{asked} {noun} being closed. Runs continue; clients may reconnect.", "success")
         else:
-            self.message_user(request, "None of the selected connections is open any more.", "warning")
+            self.message_user(request, "None of the selected connections is still open.", "warning")
         return confirm.back(request)
 
     disconnect.button = "Disconnect"  # type: ignore[attr-defined]

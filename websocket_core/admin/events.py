@@ -1,4 +1,4 @@
-"""The journal. It may hold many millions of events: no page counts them, none reads more than a bounded number."""
+"""The journal. It may hold many millions of events, so no page counts them or reads an unlimited number of them."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ from websocket_core.admin.moments import column
 from websocket_core.models import Event, Thread
 from websocket_core.wire.vocabulary import EventType
 
-HEAD = 700  # characters of a frame that a list reads: its ids take up to 400
-SHOWN = 90  # characters of its data that a list shows
+HEAD = 700  # characters of a frame that a list reads; the ids in it take up to 400
+SHOWN = 90  # characters of a frame's data that a list shows
 WRITTEN = column("created_at", "Written at", milliseconds=True)
 WRITTEN_SHORT = column("created_at", "Written at", milliseconds=True, short=True)
-CLOCK_SKEW = timedelta(seconds=5)  # by which the clocks of processes that write at the same time may differ
+CLOCK_SKEW = timedelta(seconds=5)  # the most by which the clocks of processes may differ
 
 
 class TypeFilter(ChoiceFilter):
@@ -39,7 +39,7 @@ class TypeFilter(ChoiceFilter):
 
 
 class ThreadFilter(GivenFilter):
-    """The events of one thread, by the thread's row."""
+    """The events of one thread, by the primary key of the thread."""
 
     title = "thread"
     parameter_name = "thread"
@@ -56,7 +56,7 @@ class ThreadFilter(GivenFilter):
 
 
 class RunFilter(GivenFilter):
-    """The events of one run. No index knows runs, so links add the thread and the range of sequence numbers."""
+    """The events of one run. No index has runs, so links add the thread and the range of sequence numbers."""
 
     title = "run"
     parameter_name = "run"
@@ -68,7 +68,7 @@ class RunFilter(GivenFilter):
 
 
 class RangeFilter(GivenFilter):
-    """Sequence numbers of a thread: `7-20`, `7-` or `-20`."""
+    """A range of sequence numbers in a thread: `7-20`, `7-` or `-20`."""
 
     title = "sequence numbers"
     parameter_name = "seq"
@@ -79,7 +79,7 @@ class RangeFilter(GivenFilter):
         return "thread" in self.request.GET
 
     def condition(self, value: str) -> Q:
-        """Events in this range."""
+        """The events in this range."""
         first, _, last = value.partition("-")
         found = Q()
         if first:
@@ -91,7 +91,7 @@ class RangeFilter(GivenFilter):
 
 @admin.register(Event)
 class EventAdmin(ReadOnlyAdmin):
-    """The newest first; in one thread, by sequence number."""
+    """The newest events first; in a single thread, by sequence number."""
 
     stretches: ClassVar[Sequence[Stretch]] = (Stretch("id"),)
     search_bound = 20_000
@@ -102,7 +102,7 @@ class EventAdmin(ReadOnlyAdmin):
     list_filter = (TypeFilter, ThreadFilter, RangeFilter, RunFilter)
     list_prefetch = ("thread",)
     search_fields = ("id",)
-    search_help_text = "The number of an event; or a whole run id, thread id or user id, among the newest events."
+    search_help_text = "The number of an event; or a complete run id, thread id or user id, among the newest events."
     fieldsets = (
         (None, {"fields": ("event_type", "seq", "user_page", "thread_link", "run_page", WRITTEN, "neighbours")}),
         ("Frame, as it was sent", {"fields": ("pretty_frame",)}),
@@ -110,20 +110,20 @@ class EventAdmin(ReadOnlyAdmin):
     readonly_fields = ("user_page", "thread_link", "run_page", WRITTEN, "neighbours", "pretty_frame")
 
     def whose(self, row: Event) -> str | None:
-        """The user of its thread."""
+        """The owner of the event's thread."""
         return row.thread.owner_id
 
     def get_stretches(self, changelist: KeysetChangeList) -> Sequence[Stretch]:
-        """By sequence number within a thread, else by the order of writing. Never by date: no index knows it."""
+        """By sequence number within a thread, otherwise in the order of writing. Never by date, which has no index."""
         return (Stretch("seq" if "thread" in changelist.params else "id"),)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
-        """Without the frames, which may be large: only their beginning is shown in lists."""
+        """Without the frames, which may be large. Lists show only their beginning."""
         found: QuerySet[Any] = super().get_queryset(request).defer("frame").annotate(head=Substr("frame", 1, HEAD))
         return found
 
     def period_condition(self, period: Period, params: Mapping[str, str]) -> Q:
-        """Events are written in the order of their dates, so a date is found by bisecting their numbers."""
+        """The events of a period. Numbers grow with the time of writing, so bisection finds the first and the last."""
         thread = params.get("thread")
         key = "id" if thread is None else "seq"
         rows = Event.objects.all() if thread is None else Event.objects.filter(thread=row_number(thread))
@@ -141,13 +141,13 @@ class EventAdmin(ReadOnlyAdmin):
         return (first, last) if first is not None and last is not None else None
 
     def about_total(self) -> int | None:
-        """From the first number to the last; deleted threads leave gaps, so it is an estimate."""
+        """An estimate from the first and the last number. Deleted threads leave gaps."""
         numbers = Event.objects.values_list("id", flat=True)
         first, last = numbers.order_by("id").first(), numbers.order_by("-id").first()
         return 0 if first is None or last is None else last - first + 1
 
     def exact_matches(self, request: HttpRequest, term: str) -> QuerySet[Any] | None:
-        """The event of this number."""
+        """The event with this number."""
         term = term.strip()
         if not (term.isascii() and term.isdigit() and len(term) < 19):
             return None
@@ -156,22 +156,22 @@ class EventAdmin(ReadOnlyAdmin):
 
     @admin.display(description="Event")
     def number(self, row: Event) -> str:
-        """Its number in the journal."""
+        """The event's number in the journal."""
         return str(row.pk)
 
     @admin.display(description="Thread")
     def thread_link(self, row: Event) -> SafeString | str:
-        """The thread it belongs to."""
+        """The event's thread."""
         return links.object_link(row.thread, links.cut(str(row.thread)))
 
     @admin.display(description="Run")
     def run_link(self, row: Event) -> SafeString | str:
-        """The run it belongs to."""
+        """The event's run."""
         return links.run(row.thread.owner_id, row.run_id)
 
     @admin.display(description="Run")
     def run_page(self, row: Event) -> SafeString | str:
-        """The same with the whole id."""
+        """The event's run with its complete id."""
         return links.run(row.thread.owner_id, row.run_id, row.run_id)
 
     @admin.display(description="Data")
@@ -180,9 +180,9 @@ class EventAdmin(ReadOnlyAdmin):
         data = row.head.partition('"data":')[2].removesuffix("}")
         return json_text.one_line(data, SHOWN)
 
-    @admin.display(description="Beside it")
+    @admin.display(description="Neighbours")
     def neighbours(self, row: Event) -> SafeString | str:
-        """The events before and after it in the thread, and the thread's list of events."""
+        """The events before and after this one in the thread, and the thread's list of events."""
         found = Event.objects.filter(thread=row.thread_id, seq__in=(row.seq - 1, row.seq + 1)).defer("frame")
         beside = [
             (

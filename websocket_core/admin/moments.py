@@ -1,4 +1,4 @@
-"""Dates to the second, in lists and on pages; how long ago it was is in the tooltip."""
+"""Times with seconds, in lists and on pages. The tooltip shows how long ago they were."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from django.utils.timesince import timesince
 
 
 def show(moment: datetime | None, *, milliseconds: bool = False, short: bool = False) -> SafeString | str:
-    """A date in the current time zone; "-" when there is none.
+    """A time in the current time zone, or "-" if there is none.
 
     Args:
-        milliseconds: show them.
-        short: leave the day out when it is today's; the tooltip has it.
+        milliseconds: show milliseconds.
+        short: leave out today's date, which the tooltip shows.
     """
     if moment is None:
         return "-"
@@ -37,7 +37,7 @@ def show(moment: datetime | None, *, milliseconds: bool = False, short: bool = F
 
 
 def column(name: str, description: str = "", *, milliseconds: bool = False, short: bool = False) -> Any:
-    """A callable for `list_display` and `fields` that shows a date field."""
+    """A callable for `list_display` and `fields` that shows a time field."""
 
     @admin.display(description=description or name.replace("_", " ").capitalize())
     def moment(row: Any) -> SafeString | str:

@@ -22,12 +22,12 @@ MOMENTS = tuple(column(name) for name in ("started_at", "heartbeat_at", "stopped
 
 
 def is_alive(process: Process, now: datetime) -> bool:
-    """Whether its heartbeat is fresh and it has not said goodbye."""
+    """Whether the process has a recent heartbeat and has not stopped."""
     return process.stopped_at is None and process.heartbeat_at > now - timedelta(seconds=conf.PROCESS_TIMEOUT)
 
 
 class KindFilter(ChoiceFilter):
-    """What the process does."""
+    """The kind of process."""
 
     title = "kind"
     parameter_name = "kind"
@@ -36,7 +36,7 @@ class KindFilter(ChoiceFilter):
 
 @admin.register(Process)
 class ProcessAdmin(ReadOnlyAdmin):
-    """The freshest heartbeat first."""
+    """The latest heartbeat first."""
 
     stretches = (Stretch("heartbeat_at"),)
     prefix_fields = ("process_id", "host")
@@ -52,12 +52,12 @@ class ProcessAdmin(ReadOnlyAdmin):
     )
     list_filter = (KindFilter,)
     search_fields = ("process_id",)
-    search_help_text = "A process id or a host name, whole or its beginning."
+    search_help_text = "A process id or a host name, complete or its beginning."
     fields = ("process_id", "state", "kind", "host", "pid", *MOMENTS, "connections")
     readonly_fields = ("state", "connections", *MOMENTS)
 
     def prepare_rows(self, rows: list[Any]) -> None:
-        """Count the open sockets of all processes of the page at once."""
+        """Count the open sockets of all processes of the page in one query."""
         open_sockets = Connection.objects.filter(disconnected_at=None, process_id__in=[row.pk for row in rows])
         counts = dict(open_sockets.order_by().values_list("process_id").annotate(Count("pk")))
         for row in rows:
@@ -75,13 +75,13 @@ class ProcessAdmin(ReadOnlyAdmin):
 
     @admin.display(description="Live connections")
     def live_connections(self, row: Any) -> SafeString | str:
-        """How many, leading to them."""
+        """The number of open connections, with a link to them."""
         target = links.url("websocket_core_connection_changelist", state="live", process=row.pk)
         return links.link(target, str(row.live)) if row.live else "0"
 
     @admin.display(description="Connections")
     def connections(self, row: Process) -> SafeString | str:
-        """Leads to its connections."""
+        """A link to the process's connections."""
         return links.link(
             links.url("websocket_core_connection_changelist", process=row.pk), "Connections of this process"
         )

@@ -21,7 +21,7 @@ MOMENTS = tuple(column(name) for name in ("created_at", "updated_at", "deleted_a
 
 
 class ActivityFilter(ChoiceFilter):
-    """Whether something runs in it, and whether its user has deleted it."""
+    """Whether a run is active in the thread, and whether its user has deleted it."""
 
     title = "state"
     parameter_name = "state"
@@ -34,7 +34,7 @@ class ActivityFilter(ChoiceFilter):
 
 @admin.register(Thread)
 class ThreadAdmin(ReadOnlyAdmin):
-    """The last moved first."""
+    """The last updated threads first."""
 
     stretches: ClassVar[Sequence[Stretch]] = (Stretch("updated_at"),)
     period_field = "updated_at"
@@ -44,7 +44,7 @@ class ThreadAdmin(ReadOnlyAdmin):
     list_display = ("__str__", "user", "name", "events", "active_run", column("updated_at", short=True))
     list_filter = (ActivityFilter, OwnerFilter)
     search_fields = ("thread_id",)
-    search_help_text = "A thread id or a user id, whole or its beginning."
+    search_help_text = "A thread id or a user id, complete or its beginning."
     fieldsets = (
         (None, {"fields": ("title", "user_page", "thread_id", "active_run", "see")}),
         ("Journal", {"fields": ("events", "first_seq", "last_seq", "fence")}),
@@ -53,7 +53,7 @@ class ThreadAdmin(ReadOnlyAdmin):
     readonly_fields = ("user_page", "active_run", "see", "events", *MOMENTS)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Thread]:
-        """Without what is being removed of deleted threads."""
+        """Without deleted threads that are being removed."""
         found: QuerySet[Thread] = super().get_queryset(request).exclude(owner_id=NOBODY)
         return found
 
@@ -64,7 +64,7 @@ class ThreadAdmin(ReadOnlyAdmin):
 
     @admin.display(description="Events")
     def events(self, row: Thread) -> SafeString | str:
-        """How many there are, leading to them."""
+        """The number of events, with a link to them."""
         count = max(0, row.last_seq - row.first_seq + 1)
         return links.link(links.url("websocket_core_event_changelist", thread=row.pk), f"{count:,}") if count else "0"
 
@@ -75,7 +75,7 @@ class ThreadAdmin(ReadOnlyAdmin):
 
     @admin.display(description="See")
     def see(self, row: Thread) -> SafeString:
-        """Leads to its runs, events and connections."""
+        """Links to the thread's runs, events and connections."""
         targets = (
             ("runs", links.url("netra_agents_run_changelist", thread=row.pk)),
             ("events", links.url("websocket_core_event_changelist", thread=row.pk)),

@@ -1,8 +1,7 @@
 """Finds Django users by user id.
 
 A user id need not be a Django user's: it may come from an identity provider, or an operator may have chosen it. If it
-is
-the primary key of a Django user, deactivating that user invalidates every credential of this id.
+is the primary key of a Django user, deactivating that user invalidates every credential of this id.
 """
 
 from __future__ import annotations

@@ -34,8 +34,7 @@ async def identify(scope: dict[str, Any]) -> Identity:
 
     Raises:
         Unauthenticated: there is no credential, or a bad one. Accept, send its `code` in an `error` frame, and close
-            with
-            4401.
+            with 4401.
         OriginRefused: answer with HTTP 403, without accepting.
     """
     handshake = handshake_of(scope)

@@ -32,8 +32,7 @@ class Identity:
         user_id: the user of the connection.
         kind: the kind of credential: first-party `token`, `oidc` token, Django `session`, or `ticket`.
         key: identifies the credential for later checks. It is never the secret itself. A ticket's key is `KIND:KEY` of
-            the
-            credential that requested the ticket.
+            the credential that requested the ticket.
         expires_at: when the credential expires (UTC); `None` if it does not expire.
     """
 

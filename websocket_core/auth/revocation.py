@@ -19,8 +19,7 @@ class Review(NamedTuple):
         invalid: credentials that are no longer valid, each with the `code` of its last frame: `token_expired`,
             `session_revoked` or `unauthenticated`.
         ends: valid credentials that expire at another time than their identity says, because requests of its pages
-            renew
-            a session.
+            renew a session.
     """
 
     invalid: dict[Identity, str]

@@ -1,8 +1,7 @@
 """Seals a secret into a name that only this installation can open.
 
 A session is found by its key alone, and the cookie contains that key. An identity therefore holds a sealed key. The
-same
-key always gives the same text (AES-SIV), and without `SECRET_KEY` the text is useless.
+same key always gives the same text (AES-SIV), and without `SECRET_KEY` the text is useless.
 """
 
 from __future__ import annotations

@@ -1,8 +1,7 @@
 """Tickets: short-lived, single-use credentials for clients that can set neither a header nor a subprotocol.
 
 A ticket is the only secret allowed in a URL. It contains the identity of the credential that requested it, and the
-socket
-that it opens is closed when that credential ends.
+socket that it opens is closed when that credential ends.
 """
 
 from __future__ import annotations

@@ -59,7 +59,7 @@ def issue(user_id: str, ttl: timedelta | None = None, label: str = "") -> tuple[
     try:
         expires_at = now + ttl
     except OverflowError:
-        raise ValueError("a token cannot be valid beyond the year 9999") from None
+        raise ValueError("a token cannot be valid for that long") from None
     text = PREFIX + secrets.token_urlsafe(32)
     token = AccessToken.objects.create(
         user_id=owner, digest=digest(text), label=label[:LABEL_LENGTH], created_at=now, expires_at=expires_at

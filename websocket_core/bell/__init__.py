@@ -1,8 +1,7 @@
 """The bell: notifies other parts of Netra, in every process, that there is something new in the database.
 
 The metaphor: a *bell* rings with *news* (`news.py`) for a *group* (`groups.py`). The channel layer carries the news,
-and
-a *listener* hears it. News may be lost, because everything it says is also in the database.
+and a *listener* hears it. News may be lost, because everything it says is also in the database.
 
 `bell.py` has the queue and the task that sends. `thread_bell.py` is the bell of code without a lasting event loop.
 `listener.py` is the receiving end. `in_process_layer.py` is the channel layer of an installation with a single process.

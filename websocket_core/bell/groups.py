@@ -4,8 +4,7 @@ Today an owner is a single user and both groups are the same, so a connection jo
 which of the two they mean, so that a connection can join the groups of several owners one day.
 
 Channels allows ASCII letters, digits, `-`, `_` and `.`, and fewer than 100 characters. Real ids contain `|`, `@` or
-other
-Unicode and have up to 255 characters. Replacing characters could merge two users. A hash of the bytes (256 bits)
+other Unicode and have up to 255 characters. Replacing characters could merge two users. A hash of the bytes (256 bits)
 cannot.
 """
 

@@ -1,8 +1,7 @@
 """A channel layer for a single process, made for many connections.
 
 It implements the channel layer specification of Channels (extensions `groups` and `flush`). It differs from Channels'
-own
-in-memory layer in its costs and in what it loses:
+own in-memory layer in its costs and in what it loses:
 
 - The cost of `send` and `receive` does not depend on anything else in the process, and `group_send` takes one step per
   member. Channels' layer walks over every channel and every group on each call.
@@ -10,8 +9,7 @@ in-memory layer in its costs and in what it loses:
   by a receiver.
 - A message that waits for longer than `expiry` seconds is dropped. Its channel stays in its groups.
 - Messages that a full channel drops are counted in `dropped`, and expired ones in `expired`. Both counters only grow
-  and
-  are meant for metrics.
+  and are meant for metrics.
 - It may be used from several threads and event loops at once: `async_to_sync(layer.group_send)(...)` in a view wakes a
   consumer in the server's loop.
 

@@ -1,8 +1,7 @@
 """The bell of synchronous code, and of event loops that may end before their news is sent.
 
 Views run in threads, and commands run without an event loop. Each `async_to_sync` would open connections to Redis for
-its
-own short-lived loop. A permanent loop in a separate thread needs one connection, however often the bell rings.
+its own short-lived loop. A permanent loop in a separate thread needs one connection, however often the bell rings.
 """
 
 from __future__ import annotations
@@ -101,8 +100,7 @@ def ring_after_commit(news: News, *, after: float = 0.0) -> None:
     """Ring from synchronous code. Inside a transaction, the bell rings once that transaction has committed.
 
     It does not matter who began the transaction, for example a view under `ATOMIC_REQUESTS`: news is only about what
-    has
-    happened.
+    has happened.
 
     Args:
         news: what happened, and to which user.

@@ -3,11 +3,9 @@
 A setting `NAME` is `NETRA_NAME` in Django's settings. Every limit of the system is defined here.
 
 The attributes of `Defaults` give each setting's type, default and meaning. `reader` reads them, and `values` explains
-what
-is wrong with a value. docs/reference/settings.md lists the settings, and a test compares the two.
+what is wrong with a value. docs/reference/settings.md lists the settings, and a test compares the two.
 Every room may import this one. Another package declares its own `Defaults` and makes them `live`, as
-`netra.agents.conf`
-does.
+`netra.agents.conf` does.
 """
 
 from __future__ import annotations

@@ -1,8 +1,7 @@
 """Explains what is wrong with the value of a setting, for the person who wrote it.
 
 A value without a meaning must not be ignored silently: an origin with a path matches no page, and a misspelt name is
-never
-read.
+never read.
 """
 
 from __future__ import annotations

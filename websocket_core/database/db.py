@@ -1,9 +1,8 @@
 """Runs database work in threads.
 
 Channels' own bridge sends every call through one shared thread, where one user's slow query stalls everybody. Here
-readers
-have a small pool, and the journal's writer has a thread of its own. Each thread keeps its connection and closes it when
-it is broken, when the process ends or when a test asks for it.
+readers have a small pool, and the journal's writer has a thread of its own. Each thread keeps its connection and closes
+it when it is broken, when the process ends or when a test asks for it.
 """
 
 from __future__ import annotations
@@ -129,10 +128,9 @@ def write(function: Callable[..., T], *args: Any) -> asyncio.Future[T]:
     """Run a writing function outside the journal, in a separate thread, so that no events wait behind it.
 
     SQLite has one writer at a time, and a connection that does not get the lock retries after pauses of up to 100 ms.
-    On
-    SQLite the function therefore runs in the journal's own thread, where the wait is shorter. The journal's thread gets
-    one such function at a time, so that a batch of events waits for one of them at most. A function must be short on
-    every database: work that grows with the data is done in pages, with one call each.
+    On SQLite the function therefore runs in the journal's own thread, where the wait is shorter. The journal's thread
+    gets one such function at a time, so that a batch of events waits for one of them at most. A function must be short
+    on every database: work that grows with the data is done in pages, with one call each.
     """
     if connection.vendor == "sqlite":
         return _beside.call(_in_the_writer_s_turn, function, args)

@@ -3,12 +3,10 @@
 A connection returns to its pool when its thread ends. A broken connection is closed at its first error.
 
 A thread may end without closing its connection, for example one that an agent or a library started. The pool never
-learns
-of it and counts the connection as lent for ever. After some such threads, the pool is empty.
+learns of it and counts the connection as lent for ever. After some such threads, the pool is empty.
 
 A long-lived thread, for example in a pool of an agent's module, would keep a connection that a restart of the database
-has
-broken. Django checks connections only when a request begins, and such a thread has no requests.
+has broken. Django checks connections only when a request begins, and such a thread has no requests.
 """
 
 from __future__ import annotations

@@ -1,8 +1,7 @@
 """Detects a database transaction of the caller, which the journal's thread can neither see nor wait for.
 
 On SQLite such a transaction holds the only lock: the journal would wait for the caller, which waits for the journal. In
-a
-test that is rolled back at its end (`TestCase`, a plain `django_db`), rows written by other threads would remain, on
+a test that is rolled back at its end (`TestCase`, a plain `django_db`), rows written by other threads would remain, on
 every database. Both cases are refused at once.
 """
 
@@ -41,8 +40,7 @@ class OwnTransaction:
         if in_test and _in_transaction_of_thread():  # an async test: its loop runs in the thread that started it
             raise RuntimeError(WAITS)
         # The caller's thread can only be asked through the context that came with the call. A task with a context of
-        # its own
-        # would ask the thread that started the loop, which may itself be waiting for this task.
+        # its own would ask the thread that started the loop, which may itself be waiting for this task.
         has_caller = hasattr(AsyncToSync.executors, "current")
         if has_caller and not self._caller_asked:
             self._caller_asked = True

@@ -2,10 +2,8 @@
 
 PostgreSQL stores neither U+0000 nor lone surrogates, and no text longer than its column. Its error also aborts the
 transaction, which contains events of other users. SQLite stores them all. Every text outside JSON therefore passes one
-of
-these functions before it is queued for the journal. A text that is compared later must be exact, and its author gets
-the
-error. A text that is only displayed is replaced by the nearest text that can be stored.
+of these functions before it is queued for the journal. A text that is compared later must be exact, and its author gets
+the error. A text that is only displayed is replaced by the nearest text that can be stored.
 """
 
 from __future__ import annotations

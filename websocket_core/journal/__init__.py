@@ -1,11 +1,9 @@
 """The journal: the only way to write an event, and the place to read events back.
 
 To write, create an `Operation` (`transaction.py`; `append.py` has the most common one) and submit it to the event
-loop's
-`Journal` (`group_commit.py`). The journal commits many operations in one transaction (`batch.py`, `commits.py`) with
-few
-statements (`statements.py`). To read, call the functions of `reading.py` and `epoch.py`. Other rooms import only the
-names below and those two modules. The journal itself imports the bell, the database and the wire.
+loop's `Journal` (`group_commit.py`). The journal commits many operations in one transaction (`batch.py`, `commits.py`)
+with few statements (`statements.py`). To read, call the functions of `reading.py` and `epoch.py`. Other rooms import
+only the names below and those two modules. The journal itself imports the bell, the database and the wire.
 Read the files in the order in which they are named here.
 """
 

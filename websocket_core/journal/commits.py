@@ -36,8 +36,7 @@ class CommitMark:
         """Create the row, if necessary, in a separate transaction.
 
         If the batch's own transaction created the row, a missing row could mean two things: the batch was not written,
-        or
-        the row was deleted after the batch was written.
+        or the row was deleted after the batch was written.
         """
         if not self._made:
             row = JournalCommit(journal_id=self._journal_id, batch=0, committed_at=datetime.now(UTC))

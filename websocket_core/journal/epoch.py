@@ -6,9 +6,8 @@ histories. Answers that position a client therefore carry the epoch, and a clien
 told to start again.
 
 `manage.py new_epoch` starts a new epoch. The journal also starts one by itself when it finds that the database is not
-the
-one in which the epoch was recorded. PostgreSQL makes this visible: a restored dump lives in another cluster, another
-database or other tables, and a server that recovers or takes over (and may lack the last commits) begins a new
+the one in which the epoch was recorded. PostgreSQL makes this visible: a restored dump lives in another cluster,
+another database or other tables, and a server that recovers or takes over (and may lack the last commits) begins a new
 timeline.
 SQLite does not: copies of the current history and of an older one look alike.
 """

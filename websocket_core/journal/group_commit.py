@@ -135,8 +135,7 @@ class Journal:
         """Let operations that are about to arrive join the batch: wait as long as each turn of the loop brings more.
 
         A burst, such as fifty agents that produce tokens together, then becomes one transaction instead of three. A
-        single
-        event waits for one turn of an idle loop, which takes some microseconds.
+        single event waits for one turn of an idle loop, which takes some microseconds.
         """
         for _ in range(GATHER_TURNS):
             before = len(self._queue)
@@ -228,10 +227,8 @@ class Journal:
                 raise
             except Exception as error:
                 # Either another process wrote the same thing first (a run with the same name, in another thread). A
-                # second
-                # attempt finds it and answers as if it had been there before. Or something broke around the commit. A
-                # second
-                # attempt finds out whether the commit happened.
+                # second attempt finds it and answers as if it had been there before. Or something broke around the
+                # commit. A second attempt finds out whether the commit happened.
                 alone = isinstance(error, IntegrityError) and (len(batch) == 1 or work.culprit is None)
                 if again or not (alone or work.unclear is not None):
                     raise

@@ -2,14 +2,12 @@
 
 This room has the two limiters of the process, the cost of an action, and the sharing of buckets between processes. Code
 that admits a user's work imports the names below (`take`, `charge`). The gateway creates a `LimitSharing` for its loop
-and
-passes it what the limiters let through. Nothing else needs `buckets` or `sharing`.
+and passes it what the limiters let through. Nothing else needs `buckets` or `sharing`.
 
 Reading order: this file, `buckets` (one process, pure arithmetic), `sharing` (all processes, through Redis).
 
 Limits count work, not calls: an action costs 1, and more if it is large or names many threads. A process decides
-locally
-and at once. With Redis (`REDIS_URL`), processes tell each other what they have let through.
+locally and at once. With Redis (`REDIS_URL`), processes tell each other what they have let through.
 """
 
 from __future__ import annotations

@@ -1,8 +1,7 @@
 """Shares the limiters' buckets between processes, through Redis.
 
 Actions never wait for this. A process admits actions by what it knows and reports them to Redis a moment later. The
-answer
-says how much all processes together have used. If they admitted too much in the meantime, the user pays for it
+answer says how much all processes together have used. If they admitted too much in the meantime, the user pays for it
 afterwards,
 so the rate holds in the long run, however many processes serve the user. Nothing is reserved, so a killed process takes
 no tokens with it, and every key expires by itself. While Redis is unavailable, each process limits by itself.

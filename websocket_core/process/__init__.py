@@ -1,8 +1,7 @@
 """The process itself, whatever it serves: its life cycle, its row in the database, its tasks and its metrics.
 
 `lifecycle` has the life cycle and the drain, `heartbeat` the process's identity. `tasks`, `background` and `turn` are
-for
-tasks that outlive their creator. `metrics`, `log_context` and `log_budget` are for operators.
+for tasks that outlive their creator. `metrics`, `log_context` and `log_budget` are for operators.
 
 Every room above the database imports this one, mostly `lifecycle.lifecycle`, `heartbeat.this_process`,
 `tasks.process_task`, `background.Outage`, `background.repeat` and the metrics. Django sets up apps before models, which

@@ -1,8 +1,7 @@
 """The user, thread, run and connection that log lines are about. Bound once where work begins, then in every line.
 
 The ids are in a context variable. `LogIds` adds them to log records, for any formatter. The logging of the `netra`
-project
-does so by itself.
+project does so by itself.
 """
 
 from __future__ import annotations

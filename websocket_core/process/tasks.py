@@ -2,8 +2,7 @@
 
 A task inherits the context variables of its creator. Those of a request must not outlive it. They keep the request in
 memory, and they make `sync_to_async` use the thread that waits for the response, which runs nothing once the response
-is
-sent. A task that outlives a request is therefore created here, with an empty context.
+is sent. A task that outlives a request is therefore created here, with an empty context.
 """
 
 from __future__ import annotations

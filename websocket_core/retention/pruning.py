@@ -2,8 +2,7 @@
 
 A cursor that points before the oldest remaining event is answered with `cursor_expired` (wire-protocol.md, "Delivery
 promise"). Other applications call `register` for their own rows. Kinds are pruned in the order of registration, so a
-kind
-that depends on others being gone comes after them.
+kind that depends on others being gone comes after them.
 """
 
 from __future__ import annotations

@@ -1,9 +1,8 @@
 """Deletes a thread: takes it from its user in one short transaction, then deletes its contents in pages.
 
 The old row keeps everything that points to it, but no longer belongs to a user, so a query by user and thread name
-finds
-nothing of it. A new row takes over the name and continues the numbering, because `(thread_id, seq)` identifies an event
-for ever. If a process dies between two pages, the next process to look continues the work.
+finds nothing of it. A new row takes over the name and continues the numbering, because `(thread_id, seq)` identifies an
+event for ever. If a process dies between two pages, the next process to look continues the work.
 """
 
 from __future__ import annotations

@@ -23,8 +23,7 @@ class ProtocolViolation(AssertionError):
 
     Attributes:
         kind: the broken rule, for statistics: `gap` (an event was skipped or is out of order), `repeat`, `differs`
-            (from
-            what was sent before), `grammar` (of a run), `form` (of a frame).
+            (from what was sent before), `grammar` (of a run), `form` (of a frame).
     """
 
     def __init__(self, message: str, kind: str = "form") -> None:

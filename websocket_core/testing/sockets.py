@@ -8,8 +8,7 @@
         events = await client.finish(started)               # the complete run, in order
 
 An `OrderOracle` verifies everything that a client receives. A gap, a repeated event that no `replaying` announced, or a
-run
-that breaks the grammar fails the test at the point where it happens.
+run that breaks the grammar fails the test at the point where it happens.
 """
 
 from __future__ import annotations

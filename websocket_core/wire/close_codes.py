@@ -1,9 +1,8 @@
 """The table of what ends a connection or refuses an action: its code, its text, and whether the client may retry.
 
 Code that closes a socket names a `Closing`. An error's code, HTTP status and advice are looked up in `ERRORS`. Tests
-check
-the clients (`netra/static/netra/client`, `netra.loadtest`), the admin's labels and the reference page against this
-table.
+check the clients (`netra/static/netra/client`, `netra.loadtest`), the admin's labels and the reference page against
+this table.
 """
 
 from __future__ import annotations

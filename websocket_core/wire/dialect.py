@@ -8,12 +8,9 @@ nothing.
 
 A dialect is a pure fold over the events of each run: it has no storage, no clock and no random ids. The same journal
 therefore gives the same frames in every process. A client that returns and names the last frame it has seen gets
-exactly
-the rest: its connection starts again at the beginning of the run and drops the frames up to that one. The creator of
-the
-connection positions it there (`Delivery.resume` at the event before the run's first). A fold that begins in the middle
-of
-a run is refused, because its frames would differ from those of an uninterrupted one.
+exactly the rest: its connection starts again at the beginning of the run and drops the frames up to that one. The
+creator of the connection positions it there (`Delivery.resume` at the event before the run's first). A fold that begins
+in the middle of a run is refused, because its frames would differ from those of an uninterrupted one.
 """
 
 from __future__ import annotations

@@ -40,8 +40,7 @@ def encode(value: Any) -> str:
 
     Raises:
         UnserialisableError: it contains something without a JSON form: NaN, a set, bytes, a lone surrogate, an object
-            of
-            an unknown class, or a circular structure.
+            of an unknown class, or a circular structure.
     """
     try:
         data = _encoder.encode(value)

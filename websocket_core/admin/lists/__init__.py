@@ -1,7 +1,7 @@
-"""Lists of the admin over tables of any size: no COUNT, no page that reads more than a bounded number of rows.
+"""Lists of the admin over tables of any size: no COUNT, and no page that reads an unlimited number of rows.
 
-Lives here: the base of every read-only admin (`read_only`), its list (`change_list`), pages found by key (`keyset`),
-filters that say whether an index answers them, drilling down by date, links, and text that cannot pretend.
-May come in: every admin of Netra's apps.
-Read: `read_only`, then `change_list` and `keyset`.
+`read_only` has the base class of every admin, `change_list` its list, and `keyset` its pages, which are found by key.
+Further modules have filters that declare whether an index answers them, navigation by date, links, and text that cannot
+deceive. Every admin of Netra's apps may import this room.
+Reading order: `read_only`, then `change_list` and `keyset`.
 """

@@ -1,7 +1,7 @@
-"""Drilling down by date: years, months, days, hours.
+"""Navigation by date: years, months, days, hours.
 
-Django's `date_hierarchy` finds its choices with DISTINCT over all rows; here they follow from the first and the last
-row alone.
+Django's `date_hierarchy` finds its choices with DISTINCT over all rows. Here they follow from the first and the last
+row.
 """
 
 from __future__ import annotations
@@ -22,16 +22,16 @@ _PERIOD = re.compile(r"(?a:(\d{4})(?:-(\d\d)(?:-(\d\d)(?:T(\d\d))?)?)?)\Z")
 
 @dataclass(frozen=True, slots=True)
 class Period:
-    """A year, a month, a day or an hour of the current time zone; `parts` are its numbers, the year first."""
+    """A year, a month, a day or an hour in the current time zone. `parts` are its numbers, the year first."""
 
     parts: tuple[int, ...]
 
     @classmethod
     def parse(cls, text: str) -> Self:
-        """Read `2026`, `2026-01`, `2026-01-31` or `2026-01-31T12`.
+        """Parse `2026`, `2026-01`, `2026-01-31` or `2026-01-31T12`.
 
         Raises:
-            ValueError: it is none of them, or there is no such date.
+            ValueError: the text has another form, or there is no such date.
         """
         match = _PERIOD.match(text)
         if match is None:
@@ -50,12 +50,12 @@ class Period:
 
     @property
     def start(self) -> datetime:
-        """Its first moment."""
+        """When the period begins."""
         return timezone.make_aware(datetime(*self._date()))  # noqa: DTZ001 - made aware at once
 
     @property
     def end(self) -> datetime:
-        """The first moment after it."""
+        """When the period has ended: the first time after it."""
         year, month, day, _ = self._date()
         match len(self.parts):
             case 1:
@@ -70,13 +70,13 @@ class Period:
 
     @property
     def title(self) -> str:
-        """For people."""
+        """The period in words."""
         formats = ["Y", "YEAR_MONTH_FORMAT", "MONTH_DAY_FORMAT", "H:i"]
         return date_format(timezone.localtime(self.start), formats[len(self.parts) - 1])
 
     @property
     def parent(self) -> Period | None:
-        """The period it is part of."""
+        """The period that contains this one, or `None`."""
         return Period(self.parts[:-1]) if len(self.parts) > 1 else None
 
     def _date(self) -> tuple[int, int, int, int]:
@@ -85,9 +85,9 @@ class Period:
 
 
 def choices(first: datetime, last: datetime, within: Period | None) -> list[Period]:
-    """The periods one level below `within` that rows from `first` to `last` can lie in, oldest first.
+    """The periods one level below `within` in which rows from `first` to `last` can lie, oldest first.
 
-    Levels with a single choice at the top are skipped: nobody needs to choose the only year.
+    Levels with a single choice at the top are skipped: a choice of one year is no choice.
     """
     first, last = timezone.localtime(first), timezone.localtime(last)
     if within is None:
@@ -117,13 +117,13 @@ def _below(within: Period | None, first: datetime, last: datetime) -> Iterator[P
 
 
 def key_since(rows: QuerySet[Any], key: str, moment: datetime) -> int | None:
-    """The smallest `key` of a row made at `moment` or later, by bisection: some 20 look-ups by key for a million rows.
+    """The smallest `key` of a row created at `moment` or later. Bisection takes some 20 lookups for a million rows.
 
     Args:
         rows: rows whose `created_at` grows with their indexed whole number `key`.
 
     Returns:
-        `None` when every row is older.
+        `None` if every row is older.
     """
 
     def read(found: QuerySet[Any]) -> tuple[int, datetime] | None:

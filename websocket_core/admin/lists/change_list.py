@@ -1,4 +1,4 @@
-"""Django's change list over keyset pages: the same look, filters and search, and no COUNT."""
+"""Django's change list with keyset pages: the same look, filters and search, but no COUNT."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ OLDER, NEWER, PERIOD, EVERYTHING = "older", "newer", "on", "everything"
 
 
 class ListedAdmin(Protocol):
-    """What the list needs of its model admin: how it is ordered, and which searches an index answers.
+    """The model admin as the list needs it: its order, and the searches that an index answers.
 
     Attributes:
-        search_bound: rows a search or an unindexed filter looks at for one page.
-        may_search_everything: a search may be repeated without the bound.
+        search_bound: the most rows that a search or an unindexed filter reads for one page.
+        may_search_everything: whether a search may be repeated without that limit.
     """
 
     search_bound: ClassVar[int]
@@ -35,19 +35,19 @@ class ListedAdmin(Protocol):
         """The order of the list."""
 
     def exact_matches(self, request: HttpRequest, term: str) -> QuerySet[Any] | None:
-        """Rows that an index finds by the term alone, however old they are; `None` when there are none."""
+        """Rows that an index finds by the term alone, however old they are; `None` if there are none."""
 
     def period_condition(self, period: Period, params: Mapping[str, str]) -> Q:
-        """The rows of a year, month, day or hour; `params` is the list's query string."""
+        """The condition for a year, month, day or hour. `params` is the list's query string."""
 
     def time_span(self, rows: QuerySet[Any]) -> tuple[datetime, datetime] | None:
-        """The dates of the first and the last row; `None` when there are no rows or no dates to drill down by."""
+        """The dates of the first and the last row; `None` if there are no rows, or no date field to navigate by."""
 
     def about_total(self) -> int | None:
-        """About how many rows there are, if that can be known without counting."""
+        """An estimate of the number of rows, or `None` if it would need a COUNT."""
 
     def prepare_rows(self, rows: list[Any]) -> None:
-        """Look up for a whole page what its cells need."""
+        """Look up what the cells of a whole page need."""
 
 
 class KeysetChangeList(ChangeList):
@@ -57,8 +57,8 @@ class KeysetChangeList(ChangeList):
     period: Period | None = None
 
     def get_queryset(self, request: HttpRequest, exclude_parameters: list[str | None] | None = None) -> QuerySet[Any]:
-        """Everything that was asked for, and beside it (`indexed`) as much of it as an index answers."""
-        # A position belongs to one order and one set of filters: links that change those must not carry it on.
+        """All search and filter conditions. `indexed` has only those that an index answers."""
+        # A position belongs to one order and one set of filters, so links that change those must not keep it.
         for name in (OLDER, NEWER):
             self.params.pop(name, None)
             self.filter_params.pop(name, None)
@@ -90,14 +90,14 @@ class KeysetChangeList(ChangeList):
         return found
 
     def get_filters(self, request: HttpRequest) -> Any:
-        """Like Django's; an address that nobody offered is only a wrong address, not an attack to be logged."""
+        """As in Django, but an unknown parameter is only a wrong address, not an attack to be logged."""
         try:
             return super().get_filters(request)
         except DisallowedModelAdminLookup as error:
             raise IncorrectLookupParameters(str(error)) from error
 
     def get_filters_params(self, params: dict[str, Any] | None = None) -> dict[str, Any]:
-        """What the filters get of the query string."""
+        """The part of the query string that belongs to the filters."""
         found = super().get_filters_params(params)
         return {name: value for name, value in found.items() if name not in (PERIOD, EVERYTHING)}
 
@@ -127,48 +127,48 @@ class KeysetChangeList(ChangeList):
 
     @property
     def is_narrowed(self) -> bool:
-        """Whether something was searched or filtered for."""
+        """Whether there is a search, a filter or a period."""
         return bool(self.query or self.has_active_filters or self.period)
 
     @property
     def newest_url(self) -> str | None:
-        """The first page, unless this is it."""
+        """The address of the first page, or `None` on that page."""
         return self.get_query_string() if self.page.newer else None
 
     @property
     def newer_url(self) -> str | None:
-        """The page of newer rows."""
+        """The address of the page with newer rows."""
         return self.get_query_string({NEWER: self.page.newer.encode()}) if self.page.newer else None
 
     @property
     def older_url(self) -> str | None:
-        """The page of older rows."""
+        """The address of the page with older rows."""
         return self.get_query_string({OLDER: self.page.older.encode()}) if self.page.older else None
 
     @property
     def everything_url(self) -> str | None:
-        """The same search without a bound, where the table is small enough to be read whole."""
+        """The address of the same search without a limit, if the table is small enough."""
         if not (self.bounded and self.page.stopped and self._admin.may_search_everything):
             return None
         return self.get_query_string({EVERYTHING: "1"})
 
     @property
     def without_search_url(self) -> str:
-        """The same list without the search."""
+        """The address of the same list without the search."""
         return self.get_query_string(remove=["q", EVERYTHING])
 
     @property
     def search_bound(self) -> int:
-        """Rows that were looked at for this page at most."""
+        """The most rows that were read for this page."""
         return self._admin.search_bound
 
     @property
     def about_total(self) -> int | None:
-        """About how many rows there are in all, where that is known without counting."""
+        """An estimate of the number of all rows, or `None` if it would need a COUNT."""
         return None if self.is_narrowed else self._admin.about_total()
 
     def calendar(self) -> dict[str, Any] | None:
-        """Choices for the date line above the list, as `admin/date_hierarchy.html` wants them."""
+        """Choices for the date line above the list, as `admin/date_hierarchy.html` expects them."""
         span = self._admin.time_span(self.root_queryset)
         if span is None:
             return None

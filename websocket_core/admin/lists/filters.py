@@ -1,4 +1,4 @@
-"""List filters that say whether an index answers them."""
+"""List filters that declare whether an index answers them."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from django.http import HttpRequest
 
 
 class Filter(SimpleListFilter):
-    """Base of the filters here.
+    """Base class of the filters here.
 
     Attributes:
-        indexed: an index answers it together with the order of the list, so it needs no bound.
+        indexed: an index answers the filter in the order of the list, so no limit is needed.
     """
 
     indexed: bool = False
 
     @property
     def is_active(self) -> bool:
-        """Whether the query string holds a value for it."""
+        """Whether the query string has a value for the filter."""
         return self.value() is not None
 
 
@@ -30,7 +30,7 @@ class ChoiceFilter(Filter):
     """A fixed set of choices.
 
     Attributes:
-        options: for each value in the query string, what it is called and what it means.
+        options: for each value in the query string, its label and its condition.
     """
 
     options: ClassVar[Mapping[str, tuple[str, Q]]]
@@ -40,7 +40,7 @@ class ChoiceFilter(Filter):
         return [(value, label) for value, (label, _) in self.options.items()]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
-        """The rows that the chosen option means."""
+        """The rows of the chosen option."""
         value = self.value()
         if value is None:
             return queryset
@@ -50,10 +50,10 @@ class ChoiceFilter(Filter):
 
 
 class GivenFilter(Filter):
-    """A filter without choices to offer: links set it, the sidebar shows it as long as it is set and takes it away.
+    """A filter without a list of choices. Links set it, and the sidebar shows it while it is set and can remove it.
 
     Attributes:
-        field: the field that must have exactly the value.
+        field: the field that must be equal to the value.
     """
 
     field: ClassVar[str]
@@ -64,21 +64,21 @@ class GivenFilter(Filter):
         return [] if value is None else [(value, self.label(value))]
 
     def label(self, value: str) -> str:
-        """How the value is shown."""
+        """The label of the value."""
         return value
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
-        """The rows that have the value."""
+        """The rows with the value."""
         value = self.value()
         return queryset if value is None else queryset.filter(self.condition(value))
 
     def condition(self, value: str) -> Q:
-        """What the value means."""
+        """The condition for the value."""
         return Q(**{self.field: value})
 
 
 class UserFilter(GivenFilter):
-    """What one user did, by user id."""
+    """The actions of one user, by user id."""
 
     title = "user"
     parameter_name = "user"
@@ -86,22 +86,22 @@ class UserFilter(GivenFilter):
 
 
 class IndexedUserFilter(UserFilter):
-    """The same where an index begins with the user id."""
+    """The same filter, for an index that begins with the user id."""
 
     indexed = True
 
 
 class OwnerFilter(IndexedUserFilter):
-    """What belongs to one owner; an index begins with the owner's id."""
+    """Rows of one owner, for an index that begins with the owner's id."""
 
     field = "owner_id"
 
 
 def row_number(text: str) -> int:
-    """A whole number out of a query string.
+    """Parse a whole number from a query string.
 
     Raises:
-        IncorrectLookupParameters: it is none, or none that a row can have.
+        IncorrectLookupParameters: it is not a number, or none that a row can have.
     """
     if text.isascii() and text.isdigit() and len(text) < 19:
         return int(text)

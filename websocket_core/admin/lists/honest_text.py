@@ -1,7 +1,7 @@
-"""Text of agents, models and users, so that it cannot look like what it is not.
+"""Makes text of agents, models and users unable to deceive.
 
-Characters that reorder or hide what stands around them, or that nobody sees, are shown by name; so are blanks that push
-something out of sight. The console does the same (`netra/static/netra/console/honest.js`).
+Characters that are invisible, or that reorder or hide their neighbours, are shown as escapes. Long blanks, which can
+push text out of sight, are shown too. The console does the same (`netra/static/netra/console/honest.js`).
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
-# Default_Ignorable_Code_Point outside the category of formats, fillers that look like a blank, and the blank Braille.
+# Default_Ignorable_Code_Point outside the category Cf, fillers that look like a blank, and the blank Braille pattern.
 _IGNORABLE = "\u034f\u115f-\u1160\u17b4-\u17b5\u180b-\u180f\u3164\uffa0\ufe00-\ufe0f\U000e0000-\U000e0fff\u2800\ufffc"
 _FORMATS = (  # the general categories Cf, Zl and Zp
     "\u00ad\u0600-\u0605\u061c\u06dd\u070f\u0890-\u0891\u08e2\u180e\u200b-\u200f\u2028-\u202e"
@@ -20,8 +20,8 @@ _CONTROLS = "\x00-\x08\x0b-\x1f\x7f-\x9f"
 _BLANKS = "\u00a0\u1680\u2000-\u200a\u202f\u205f\u3000"
 
 _DECEPTIVE = re.compile(f"[{_FORMATS}{_IGNORABLE}{_CONTROLS}{_BLANKS}]")
-# Of a whole page, whose frame is Django's and may be in any language: no-break blanks and the marks of direction are
-# part of such languages.
+# For whole pages. Their surrounding text is Django's and may be in any language, and some languages need no-break
+# blanks and direction marks.
 _ON_PAGES = re.compile(f"(?![\u200e\u200f\u061c\u200c\u200d\ufe0f])[{_FORMATS}{_IGNORABLE}]")
 _LONG_BLANK = re.compile(r"(?<=\S)[ \t]{4,}")
 
@@ -32,15 +32,15 @@ def undeceived(text: str) -> str:
 
 
 def revealed(text: str) -> str:
-    """The same, and long blanks within a line as what they are."""
+    """The text with deceptive characters as escapes, and with long blanks within a line described in words."""
     return _LONG_BLANK.sub(lambda found: f" ⟨{len(found.group())} blanks⟩ ", undeceived(text))
 
 
 def undeceive_page(response: Any) -> Any:
-    """Let nothing on a page deceive, whatever cell, title or message it came through.
+    """Escape deceptive characters on a whole page, whatever cell, title or message they are in.
 
     Args:
-        response: a `TemplateResponse`, which is changed when it is rendered; anything else stays as it is.
+        response: a `TemplateResponse` is changed when it is rendered. Anything else stays unchanged.
     """
     if hasattr(response, "add_post_render_callback"):
         response.add_post_render_callback(_undeceive_rendered)

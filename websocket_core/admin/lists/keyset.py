@@ -1,8 +1,8 @@
 """Pages of a table of any size, without counting: every page starts where the last one ended.
 
-A list is one or more *stretches*, each in the order of an indexed field, newest first. What no index answers (a search,
-a rare type) is looked for in a bounded number of rows per page; the page then says where it stopped, and going on is a
-click.
+A list consists of one or more *stretches*, each in the order of an indexed field, newest first. Conditions that no
+index answers (a search, a rare type) are checked for a limited number of rows per page. The page then says where it
+stopped, and a click continues.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ from django.db.models import Model, Q, QuerySet
 
 @dataclass(frozen=True, slots=True)
 class Stretch:
-    """Rows in descending order of one indexed field, ties by primary key.
+    """Rows in descending order of one indexed field; ties are ordered by primary key.
 
     Args:
-        field: the indexed field; never null in the rows that `where` leaves.
-        where: which rows belong to this stretch; without it, all.
+        field: the indexed field. It must not be null in the rows of `where`.
+        where: the condition for rows of this stretch; by default, all rows.
     """
 
     field: str
@@ -33,22 +33,22 @@ class Stretch:
 
 
 class Cursor(NamedTuple):
-    """A place in a list: the row with this value and this primary key, in the stretch of this number."""
+    """A position in a list: the row with this value and primary key, in the stretch with this number."""
 
     stretch: int
     value: Any
     pk: Any
 
     def encode(self) -> str:
-        """As text for a query string."""
+        """The cursor as text for a query string."""
         return base64.urlsafe_b64encode(msgspec.json.encode(tuple(self))).decode().rstrip("=")
 
     @classmethod
     def decode(cls, text: str, model: type[Model], stretches: Sequence[Stretch]) -> Self:
-        """Read what `encode` wrote.
+        """Parse the text that `encode` returned.
 
         Raises:
-            ValueError: the text does not name a place in a list of these stretches.
+            ValueError: the text is not a position in a list of these stretches.
         """
         try:
             raw = base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
@@ -57,7 +57,7 @@ class Cursor(NamedTuple):
                 raise ValueError("there is no such stretch")
             meta = model._meta
             value_field = meta.get_field(stretches[number].field)
-            # `clean` also refuses numbers that no column of this type can hold.
+            # `clean` also refuses numbers that are too large for a column of this type.
             return cls(number, value_field.clean(value, None), meta.pk.clean(pk, None))  # type: ignore[union-attr]
         except (binascii.Error, ValueError, ValidationError, OverflowError) as error:
             raise ValueError("this page of the list cannot be found") from error
@@ -65,12 +65,12 @@ class Cursor(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """Rows, and the places from which the pages before and after it can be read.
+    """Rows, and the positions of the pages before and after them.
 
     Args:
         newer: where the page of newer rows ends; `None` on the first page.
         older: where the page of older rows begins; `None` on the last page.
-        stopped: the search ended at its bound, not at the end of the list.
+        stopped: whether the search ended at its limit and not at the end of the list.
     """
 
     rows: list[Any]
@@ -81,14 +81,14 @@ class Page:
 
 @dataclass(frozen=True, slots=True)
 class KeysetList:
-    """One list and how to read pages of it.
+    """A list, read page by page.
 
     Args:
-        indexed: the rows, narrowed only by what an index answers.
-        found: the same rows, narrowed by everything that was asked for.
+        indexed: the rows with only those conditions that an index answers.
+        found: the rows with all conditions.
         stretches: the order of the list.
-        size: rows of a page.
-        bound: rows that are looked at for one page, when `found` is narrower than `indexed`; `None`: any number.
+        size: rows per page.
+        bound: the most rows to read for one page, if `found` is narrower than `indexed`; `None` means no limit.
     """
 
     indexed: QuerySet[Any]
@@ -102,11 +102,11 @@ class KeysetList:
         return self._read(None, forward=True)
 
     def older(self, cursor: Cursor) -> Page:
-        """The rows that follow `cursor`."""
+        """The rows after `cursor`."""
         return self._read(cursor, forward=True)
 
     def newer(self, cursor: Cursor) -> Page:
-        """The rows that come before `cursor`; when they are few and the first ones, the first page."""
+        """The rows before `cursor`. If they are few and the first ones, the complete first page."""
         page = self._read(cursor, forward=False)
         if page.newer is None and len(page.rows) < self.size:
             return self.first()
@@ -141,7 +141,7 @@ class KeysetList:
     def _read_stretch(
         self, number: int, start: Cursor | None, forward: bool, want: int
     ) -> tuple[list[Any], Cursor | None]:
-        """Rows of one stretch, and the place where the search stopped when it came to its bound."""
+        """Rows of one stretch, and the position at which the search stopped if it reached its limit."""
         stretch = self.stretches[number]
         pk = self.found.model._meta.pk.name
         order = [stretch.field] if stretch.field == pk else [stretch.field, "pk"]
@@ -164,7 +164,7 @@ class KeysetList:
 
 
 def _beyond(name: str, pk: str, cursor: Cursor, way: str, *, including: bool = False) -> Q:
-    """Rows on one side of a place. The first condition is the one an index can seek by; the second one settles ties."""
+    """Rows on one side of a position. An index uses the first condition to seek; the second one resolves ties."""
     last = "e" if including else ""
     if name == pk:
         return Q(**{f"{name}__{way}{last}": cursor.value})

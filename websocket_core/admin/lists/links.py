@@ -1,6 +1,6 @@
 """Links between the pages of the admin.
 
-Pages of rooms above this one are named by their URL names, and left out where they are not installed.
+Pages of rooms above this one are addressed by their URL names, and left out if they are not installed.
 """
 
 from __future__ import annotations
@@ -35,12 +35,12 @@ def query(**values: Any) -> str:
 
 
 def page_url(model: type[Model], pk: Any) -> str:
-    """Where the page of a row is."""
+    """The address of a row's page."""
     return reverse(f"admin:{model._meta.app_label}_{model._meta.model_name}_change", args=(quote(pk),))
 
 
 def url(name: str, **values: Any) -> str | None:
-    """An admin URL by its name, with a query; `None` when it is not installed."""
+    """An admin URL by its name, with a query string; `None` if it is not installed."""
     try:
         found = reverse(f"admin:{name}")
     except NoReverseMatch:
@@ -49,7 +49,7 @@ def url(name: str, **values: Any) -> str | None:
 
 
 def link(target: str | None, text: SafeString | str, *, title: str = "") -> SafeString | str:
-    """A link, or only its text when there is no target."""
+    """A link, or only its text if there is no target."""
     if target is None:
         return text
     if not title:
@@ -63,22 +63,22 @@ def object_link(row: Model, text: SafeString | str | None = None) -> SafeString 
 
 
 def short(text: str) -> str:
-    """A text as it is shown in lists: the beginning of a long one."""
+    """A text for lists: the beginning of a long one."""
     return text if len(text) <= SHOWN else text[: SHOWN - 1] + "…"
 
 
 def cut(text: str) -> SafeString:
-    """A text that may be long: the style sheet cuts it to the column, the whole is in the tooltip."""
+    """A text that may be long. The style sheet cuts it to the column, and the tooltip has all of it."""
     return format_html('<span class="netra-cut" title="{}">{}</span>', text, short(text))
 
 
 def tail(text: str) -> str:
-    """An id as it is shown in lists: the end of a long one, since ids made one after the other begin alike."""
+    """An id for lists: the end of a long one, because ids created one after the other begin alike."""
     return text if len(text) <= TAIL + 4 else "…" + text[-TAIL:]
 
 
 def name(text: str) -> SafeString:
-    """An id, shortened; the whole is in the tooltip."""
+    """An id, shortened. The tooltip has all of it."""
     return format_html('<span class="netra-id" title="{}">{}</span>', text, tail(text))
 
 
@@ -99,19 +99,19 @@ def run(owner_id: str, run_id: str | None, text: str | None = None) -> SafeStrin
 
 
 def person(user_id: str, user: AbstractBaseUser | None) -> SafeString | str:
-    """A user id, and the Django user's name when it is one's."""
+    """A user id, with the Django user's name if there is such a user."""
     if user is None:
         return cut(user_id)
     return format_html('{} <span class="quiet">{}</span>', cut(user.get_username()), cut(user_id))
 
 
 def account(user_id: str, user: AbstractBaseUser | None) -> SafeString | str:
-    """The same on a page, whole, leading to the Django user's page."""
+    """A user id for pages, not shortened, with a link to the Django user's page."""
     if user is None:
         return user_id
     meta = user._meta
     target = None
-    with suppress(NoReverseMatch):  # the project need not show its users in the admin
+    with suppress(NoReverseMatch):  # the project may not have its users in the admin
         target = page_url(type(user), user.pk)
     return format_html(
         '{} <span class="quiet">{} {}</span>', link(target, user.get_username()), meta.verbose_name, user_id
@@ -119,11 +119,11 @@ def account(user_id: str, user: AbstractBaseUser | None) -> SafeString | str:
 
 
 def row_of_links(targets: Iterable[tuple[str, str | None]]) -> SafeString:
-    """Several links in a row: what each says and where it leads; those that lead nowhere are left out."""
+    """Several links in a row, each as text and target. Links without a target are left out."""
     found = [(target, text) for text, target in targets if target]
     return format_html('<span class="netra-links">{}</span>', format_html_join(" · ", '<a href="{}">{}</a>', found))
 
 
 def lists_of_user(user_id: str) -> SafeString:
-    """Links to everything of a user."""
+    """Links to all lists of a user."""
     return row_of_links((text, url(f"{name}_changelist", user=user_id)) for text, name in USER_LISTS)

@@ -1,4 +1,4 @@
-"""What every list and page of Netra in the admin has in common: nothing can be edited, and no list is too long."""
+"""The base class of every Netra admin: nothing can be edited, and no list is too long."""
 
 from __future__ import annotations
 
@@ -34,19 +34,23 @@ PAGE = 50
 
 
 class ReadOnlyAdmin(_ModelAdmin):
-    """Shows rows that only Netra itself writes. Who may view may look; who may change may use the actions.
+    """Shows rows that only Netra itself writes.
+
+    The view permission allows looking at them, the change permission also allows the actions.
 
     Attributes:
         stretches: the order of the list.
-        search_bound: rows a search or an unindexed filter looks at for one page.
-        may_search_everything: a search may be repeated without the bound. Not for tables that grow with every event.
-        period_field: the indexed date field by which the list can be drilled down; `None`: not by date.
-        name_field: the field that holds the name clients use; with `whose_field` it finds a row (`by-id/`).
-        whose_field: the field with the id of the user whom a row is about: its owner, or the one who acts.
+        search_bound: the most rows that a search or an unindexed filter reads for one page.
+        may_search_everything: whether a search may be repeated without that limit. Not for tables that grow with every
+            event.
+        period_field: the indexed date field for navigation by date; `None` for none.
+        name_field: the field with the name that clients use. Together with `whose_field` it identifies a row
+            (`by-id/`).
+        whose_field: the field with the user id of a row: its owner or its actor.
         prefix_fields: a search finds rows in which one of these begins with the term.
-        equal_fields: a search finds rows in which one of these is the term.
-        list_prefetch: relations that cells of the list name. They are read for a whole page at once, never joined: with
-            a join the database may begin at the other table and lose the order of the list.
+        equal_fields: a search finds rows in which one of these equals the term.
+        list_prefetch: relations that cells of the list use. They are read for a whole page at once and never joined:
+            with a join, the database may begin with the other table and lose the order of the list.
     """
 
     stretches: ClassVar[Sequence[Stretch]] = (Stretch("id"),)
@@ -61,8 +65,8 @@ class ReadOnlyAdmin(_ModelAdmin):
 
     list_per_page = PAGE
     show_full_result_count = False
-    show_facets = admin.ShowFacets.NEVER  # a facet is a COUNT for every choice
-    sortable_by = ()  # the order is the index's
+    show_facets = admin.ShowFacets.NEVER  # a facet needs a COUNT for every choice
+    sortable_by = ()  # the order is that of the index
     change_list_template = "admin/websocket_core/change_list.html"
 
     class Media:
@@ -71,42 +75,42 @@ class ReadOnlyAdmin(_ModelAdmin):
     # --- permissions
 
     def has_add_permission(self, request: HttpRequest, *args: Any) -> bool:
-        """Nobody adds rows here."""
+        """Rows cannot be added here."""
         return False
 
     def has_change_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
-        """Nobody edits rows here."""
+        """Rows cannot be edited here."""
         return False
 
     def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
-        """Nobody deletes rows here."""
+        """Rows cannot be deleted here."""
         return False
 
     def has_act_permission(self, request: HttpRequest) -> bool:
-        """Whether this person may use the actions: Django's permission to change rows of this model."""
+        """Whether the user may run actions: Django's permission to change rows of this model."""
         user = request.user
         return bool(user.is_active and user.has_perm(f"{self.opts.app_label}.change_{self.opts.model_name}"))
 
     # --- the list
 
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
-        """Keyset pages."""
+        """Lists have keyset pages."""
         return KeysetChangeList
 
     def get_stretches(self, changelist: KeysetChangeList) -> Sequence[Stretch]:
-        """The order of the list; an admin may choose it by what was filtered for."""
+        """The order of the list. An admin may choose it by the filters."""
         if changelist.period is not None and self.period_field is not None:
             return (Stretch(self.period_field),)
         return self.stretches
 
     def period_condition(self, period: Period, params: Mapping[str, str]) -> Q:
-        """The rows of a year, month, day or hour; `params` is the list's query string."""
+        """The condition for a year, month, day or hour. `params` is the list's query string."""
         if self.period_field is None:
             return Q()
         return Q(**{f"{self.period_field}__gte": period.start, f"{self.period_field}__lt": period.end})
 
     def time_span(self, rows: QuerySet[Any]) -> tuple[datetime, datetime] | None:
-        """The dates of the first and the last row; `None` when there are no rows or no dates to drill down by."""
+        """The dates of the first and the last row; `None` if there are no rows, or no date field to navigate by."""
         if self.period_field is None:
             return None
         dates = rows.order_by().values_list(self.period_field, flat=True)
@@ -114,22 +118,22 @@ class ReadOnlyAdmin(_ModelAdmin):
         return (first, last) if first is not None and last is not None else None
 
     def about_total(self) -> int | None:
-        """About how many rows there are, if that can be known without counting."""
+        """An estimate of the number of rows, or `None` if it would need a COUNT."""
         return None
 
     def prepare_rows(self, rows: list[Any]) -> None:
-        """Look up for a whole page what its cells need: relations, and the Django users behind the user ids."""
+        """Look up what the cells of a whole page need: relations, and the Django users for the user ids."""
         prefetch_related_objects(rows, *self.list_prefetch)
         users = users_by_id(user_id for row in rows if (user_id := self.whose(row)) is not None)
         for row in rows:
             row.account = users.get(self.whose(row) or "")
 
     def whose(self, row: Any) -> str | None:
-        """The id of the user whom a row is about: its owner, or the one who acts."""
+        """The user id of a row: its owner or its actor."""
         return getattr(row, self.whose_field, None)
 
     def lookup_allowed(self, lookup: str, value: str, request: HttpRequest | None = None) -> bool:
-        """Only what the filters offer. Django would allow any lookup into any field, which may read a whole table."""
+        """Allow only the filters' parameters. Django would allow lookups that may read a whole table."""
         filters = cast("Iterable[type[Filter]]", self.list_filter)
         return lookup in {one.parameter_name for one in filters}
 
@@ -138,7 +142,7 @@ class ReadOnlyAdmin(_ModelAdmin):
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
     ) -> tuple[QuerySet[Any], bool]:
-        """Rows that have the term, whole or as a beginning, in one of the fields for it."""
+        """Rows in which one of the search fields equals the term or begins with it."""
         term = search_term.strip()
         if not term:
             return queryset, False
@@ -150,14 +154,14 @@ class ReadOnlyAdmin(_ModelAdmin):
         return queryset.filter(condition), False
 
     def exact_matches(self, request: HttpRequest, term: str) -> QuerySet[Any] | None:
-        """Rows that an index finds by the term alone, however old they are; `None` when there are none."""
+        """Rows that an index finds by the term alone, however old they are; `None` if there are none."""
         return None
 
     # --- pages
 
     @admin.display(description="User")
     def user(self, row: Any) -> SafeString | str:
-        """In lists: who it is, leading to the rows of the same user."""
+        """The user, with a link to the user's rows, for lists."""
         user_id = self.whose(row)
         if user_id is None:
             return "-"
@@ -167,7 +171,7 @@ class ReadOnlyAdmin(_ModelAdmin):
 
     @admin.display(description="User")
     def user_page(self, row: Any) -> SafeString | str:
-        """On pages: who it is, leading to everything of the same user."""
+        """The user, with links to all of the user's lists, for pages."""
         user_id = self.whose(row)
         if user_id is None:
             return "-"
@@ -177,7 +181,7 @@ class ReadOnlyAdmin(_ModelAdmin):
         )
 
     def get_urls(self) -> list[URLPattern]:
-        """Django's, and one that finds a row by the ids that clients know."""
+        """Django's URLs, and one that finds a row by the ids that clients know."""
         if self.name_field is None:
             return super().get_urls()
         name = f"{self.opts.app_label}_{self.opts.model_name}_by_id"
@@ -185,17 +189,17 @@ class ReadOnlyAdmin(_ModelAdmin):
         return [path("by-id/", view, name=name), *super().get_urls()]
 
     def by_id_view(self, request: HttpRequest) -> HttpResponse:
-        """Lead to the row of this `user` and `id`, or to the list when there is none."""
+        """Redirect to the row with this `user` and `id`, or to the list if there is none."""
         wanted = {self.whose_field: request.GET.get("user", ""), f"{self.name_field}": request.GET.get("id", "")}
         pk = self.model._default_manager.filter(**wanted).values_list("pk", flat=True).first()
         if pk is not None:
             return redirect(links.page_url(self.model, pk))
-        self.message_user(request, f"There is no such {self.opts.verbose_name} any more.", "warning")
+        self.message_user(request, f"This {self.opts.verbose_name} no longer exists.", "warning")
         listing = reverse(f"admin:{self.opts.app_label}_{self.opts.model_name}_changelist")
         return redirect(f"{listing}?{links.query(user=request.GET.get('user', ''))}")
 
     def offers(self, action: str, row: Any) -> bool:
-        """Whether an action would change anything about a row, so that its page has a button for it."""
+        """Whether an action would change the row. If so, the row's page has a button for it."""
         return True
 
     def changeform_view(
@@ -205,7 +209,7 @@ class ReadOnlyAdmin(_ModelAdmin):
         form_url: str = "",
         extra_context: dict[str, Any] | None = None,
     ) -> Any:
-        """A page, with the actions of the list as buttons."""
+        """A page, with the list's actions as buttons."""
         row = self.get_object(request, unquote(object_id)) if object_id is not None else None
         buttons = [
             {"name": name, "label": getattr(action[0], "button", action[2])}
@@ -216,7 +220,7 @@ class ReadOnlyAdmin(_ModelAdmin):
         return undeceive_page(super().changeform_view(request, object_id, form_url, context))
 
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> Any:
-        """A list, on which no text looks like what it is not."""
+        """A list on which no text can deceive."""
         return undeceive_page(super().changelist_view(request, extra_context))
 
 
@@ -225,6 +229,6 @@ if TYPE_CHECKING:
 
 
 def log_action(model_admin: _ModelAdmin, request: HttpRequest, rows: Iterable[Model], message: str) -> None:
-    """Write into Django's admin log who did what."""
+    """Record an action in Django's admin log."""
     for row in rows:
         model_admin.log_change(request, row, message)

@@ -38,8 +38,7 @@ async def identify(token: str) -> Identity:
 
     Raises:
         Unauthenticated: the token is not from a configured issuer, is for another audience, is not valid yet or is
-            badly
-            signed. With `undecided`, the issuer's keys are unavailable.
+            badly signed. With `undecided`, the issuer's keys are unavailable.
         TokenExpired: it was valid once.
     """
     header, claimed = _unverified(token)

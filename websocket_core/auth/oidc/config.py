@@ -4,8 +4,7 @@
               "jwks_url": "https://…", "algorithms": ["RS256"]}}
 
 `audience` is a text or a list of texts. Without `jwks_url`, it is found by discovery. The default of `algorithms` is
-RS256
-and ES256.
+RS256 and ES256.
 """
 
 from __future__ import annotations

@@ -2,8 +2,7 @@
 
 Each issuer is asked from a separate thread, one request at a time. A request is limited to `OIDC_TIMEOUT` seconds and a
 few bytes, and there is at most one in `OIDC_REFETCH_SECONDS`, whatever tokens clients send. Each fetch ends, whatever
-the
-issuer answers, and the next one can begin. Nothing of a failure is kept except its time.
+the issuer answers, and the next one can begin. Nothing of a failure is kept except its time.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""`manage.py issue_token USER_ID [--ttl SECONDS]`: print a bearer token, and nothing else."""
+"""`manage.py issue_token USER_ID [--ttl SECONDS]`: prints a bearer token and nothing else."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ from websocket_core.conf import conf
 
 
 class Command(BaseCommand):
-    """Issues a first-party token for any user id; no user row is needed."""
+    """Issues a first-party token for any user id. No user row is needed."""
 
-    requires_system_checks: list[str] = []  # scripts call it often, and the checks load every page of the site
-    help = "Print a bearer token for USER_ID and nothing else. It is shown only now; the database keeps a digest."
+    requires_system_checks: list[str] = []  # scripts call it often, and the checks load every view of the site
+    help = "Print a bearer token for USER_ID and nothing else. It is shown only once; the database stores a digest."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument("user_id", metavar="USER_ID", help="who the bearer will be: 1 to 255 characters")
+        parser.add_argument("user_id", metavar="USER_ID", help="the user of the token: 1 to 255 characters")
         parser.add_argument(
-            "--ttl", type=float, metavar="SECONDS", help=f"for how long it is valid (default: {conf.TOKEN_DAYS:g} days)"
+            "--ttl", type=float, metavar="SECONDS", help=f"how long it is valid (default: {conf.TOKEN_DAYS:g} days)"
         )
         parser.add_argument("--label", default="manage.py issue_token", help="a note for people, shown in the admin")
 
@@ -33,7 +33,7 @@ class Command(BaseCommand):
         try:
             lifetime = None if ttl is None else timedelta(seconds=ttl)
         except (ValueError, OverflowError):
-            raise CommandError("No token was issued: --ttl takes a number of seconds, for instance 3600.") from None
+            raise CommandError("No token was issued: --ttl must be a number of seconds, for instance 3600.") from None
         try:
             text, _ = tokens.issue(user_id, lifetime, label)
         except ValueError as error:
@@ -43,14 +43,14 @@ class Command(BaseCommand):
         account = named_account(user_id)
         if account is not None:
             self.stderr.write(
-                f"{user_id!r} is the name of the account whose id is {account}. This token is not that account's but "
-                f"that of a user of its own; for the account write: manage.py issue_token {account}"
+                f"{user_id!r} is the name of the account with id {account}. This token is not for that account, but "
+                f"for a separate user. For the account, run: manage.py issue_token {account}"
             )
         self.stdout.write(text)
 
 
 def named_account(user_id: str) -> str | None:
-    """The id of the account that has this *name* or mail address, when no account has it as its id."""
+    """The id of the account with this *name* or mail address, if no account has it as its id."""
     if users_by_id([user_id]):
         return None
     model = get_user_model()

@@ -1,4 +1,4 @@
-"""`manage.py new_epoch`: after a backup was restored, tell clients to begin anew."""
+"""`manage.py new_epoch`: after a backup was restored, make clients start again."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ class Command(BaseCommand):
     """Gives the journal a new epoch."""
 
     help = (
-        "Gives the journal a new epoch: clients that come back forget what they have and read it anew. Run it after a "
-        "backup was restored; on PostgreSQL most restores are noticed without it."
+        "Gives the journal a new epoch: returning clients discard what they have and read it again. Run it after a "
+        "backup was restored. On PostgreSQL, most restores are detected automatically."
     )
 
     def handle(self, *args: Any, **options: Any) -> None:
         made = epoch.settle(anew=True)
         self.stdout.write(
-            f"The journal's epoch is {made}. Running servers close their sockets within seconds; clients come back."
+            f"The journal's epoch is {made}. Running servers close their sockets within seconds, and clients reconnect."
         )

@@ -1,4 +1,4 @@
-"""`manage.py prune_events`: delete what is older than the retention. Run it daily."""
+"""`manage.py prune_events`: deletes everything older than the retention period. Run it daily."""
 
 from __future__ import annotations
 
@@ -15,32 +15,32 @@ from websocket_core.conf import conf
 from websocket_core.retention import pruning
 from websocket_core.retention.removal import remove_deleted
 
-ALMOST_EVERYTHING = 1.0  # days; keeping less is never done without a yes
+ALMOST_EVERYTHING = 1.0  # days; keeping less always needs a confirmation
 PROGRESS_SECONDS = 5.0
 
 
 class Command(BaseCommand):
-    """Deletes old events, runs, connections, processes, tokens, and whatever else is kept for a time."""
+    """Deletes old events, runs, connections, processes, tokens, and other rows that expire."""
 
     help = (
-        "Deletes events older than the retention (NETRA_RETENTION_DAYS, 30), and with them runs, empty threads, and "
-        "the rows of connections, processes and tokens that ended before. On a terminal it asks first."
+        "Deletes events older than NETRA_RETENTION_DAYS (30). Also deletes runs, empty threads, and "
+        "rows of connections, processes and tokens that ended earlier. On a terminal it asks first."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("--days", type=float, help="keep so many days instead of NETRA_RETENTION_DAYS")
-        parser.add_argument("--dry-run", action="store_true", help="say what would be deleted, and delete nothing")
+        parser.add_argument("--days", type=float, help="number of days to keep, instead of NETRA_RETENTION_DAYS")
+        parser.add_argument("--dry-run", action="store_true", help="show what would be deleted, and delete nothing")
         parser.add_argument(
             *("--yes", "--no-input", "--noinput"),
             action="store_true",
             dest="yes",
-            help="do not ask; needed without a terminal to keep less than a day",
+            help="do not ask; required to keep less than a day without a terminal",
         )
 
     def handle(self, *args: Any, days: float | None, dry_run: bool, yes: bool, **options: Any) -> None:
         kept: float = conf.RETENTION_DAYS if days is None else days
         if not 0 <= kept < 1e6:
-            raise CommandError("Nothing was deleted: --days takes 0 or more.")
+            raise CommandError("Nothing was deleted: --days must be 0 or more.")
         before = timezone.now() - timedelta(days=kept)
         old = pruning.old_events(before)
         found = f"{old.count:,} events of {len(old.last_seq):,} threads from before {before:%Y-%m-%d %H:%M} UTC"
@@ -56,14 +56,14 @@ class Command(BaseCommand):
 
     def _may_go_on(self, found: str, days: float) -> bool:
         if sys.stdin is not None and sys.stdin.isatty():
-            self.stdout.write(f"This deletes {found}, and what belongs to them. It cannot be undone.")
+            self.stdout.write(f"This deletes {found}, and everything that belongs to them. It cannot be undone.")
             if input("Delete them? [y/N] ").strip().lower() in ("y", "yes"):
                 return True
             self.stdout.write("Nothing was deleted.")
             return False
         if days < ALMOST_EVERYTHING:
             raise CommandError(
-                f"Nothing was deleted: keeping {days:g} days deletes {found}. Say --yes if that is what you want, "
+                f"Nothing was deleted: keeping {days:g} days deletes {found}. Use --yes if you want that, "
                 "or --dry-run to see more."
             )
         return True

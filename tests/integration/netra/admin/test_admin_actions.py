@@ -43,7 +43,7 @@ def test_disconnect__of_what_is_closed_says_so(admin_client):
     row.disconnected_at = row.connected_at
     row.save()
     response = act(admin_client, CONNECTIONS, "disconnect", row)
-    assert "None of the selected connections is open any more." in response.content.decode()
+    assert "None of the selected connections is still open." in response.content.decode()
 
 
 def test_disconnect__from_the_page_leads_back_to_the_page(admin_client):

@@ -363,7 +363,7 @@ def test_links__the_same_thread_id_of_two_users_is_two_threads(admin):
 
 def test_links__to_what_is_gone_lead_to_the_list(admin):
     response = admin.get(f"{RUNS}by-id/?user=u&id=gone", follow=True)
-    assert "There is no such run any more." in response.content.decode()
+    assert "This run no longer exists." in response.content.decode()
 
 
 def test_users__are_named_when_they_are_django_users(admin):

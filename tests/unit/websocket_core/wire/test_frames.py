@@ -47,7 +47,7 @@ def test_error_of__shows_the_fields():
     assert json.loads(frames.error_of(error, "q1")) == {
         "event_type": "error",
         "code": "already_decided",
-        "message": "The approval was decided before.",
+        "message": "The approval has already been decided.",
         "request_id": "q1",
         "run_id": "r1",
         "decision": {"approved": True, "value": None},
