@@ -22,8 +22,11 @@ UV_COMPILE := $(VENV)/bin/uv pip compile pyproject.toml --quiet --universal --fo
 	--python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links \
 	--custom-compile-command "make lock"
 
+# What the embedded project runs with. Not openai-agents: nothing here needs it, and its modules are called `agents`.
+EMBEDDED := api cli login oidc opentelemetry postgres project pydantic-ai redis schemas server
+
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-dev run test lint bench staging chaos format lock clean
+.PHONY: help setup setup-dev run test lint bench staging chaos versions dist format lock clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -32,11 +35,11 @@ run: setup  ## set up, make development users, serve on 127.0.0.1:$PORT (8000)
 	@$(PY) manage.py dev_setup --url http://$(HOST):$(PORT)/
 	@LOG_FORMAT=$${LOG_FORMAT:-text} exec $(PY) manage.py serve --host $(HOST) --port $(PORT)
 
-test: setup-dev  ## set up, run every test but chaos, print coverage (ARGS="…" goes to pytest)
+test: setup-dev  ## set up, run every test but chaos and versions, print coverage (ARGS="…" goes to pytest)
 	@sh scripts/ensure-chromium.sh
 	@sh scripts/ensure-nginx.sh
 	$(PY) -m pytest --numprocesses $(JOBS) --dist loadscope --no-loadscope-reorder --cov --cov-report=term \
-		-m "not chaos" $(ARGS)
+		-m "not chaos and not versions" $(ARGS)
 
 lint: setup-dev  ## style, types, import contracts, migrations, system checks
 	$(PY) -m ruff format --check
@@ -55,14 +58,22 @@ staging: setup-dev  ## PostgreSQL, Valkey, two servers, two workers and a load b
 chaos: setup-dev  ## break everything in a staging of its own, under load; takes a quarter of an hour (ARGS="--only Valkey")
 	$(PY) tests/chaos/run.py $(ARGS)
 
+versions: setup-dev  ## the wheel with every version of Python and Django; takes minutes and an index (ARGS="-k lowest")
+	NETRA_TEST_VERSIONS=all $(PY) -m pytest tests/versions --numprocesses 0 $(ARGS)
+
+dist: setup-dev  ## build the wheel and the archive of the sources into dist/
+	@rm -rf dist
+	@$(PY) scripts/build_dist.py dist >/dev/null
+	@ls dist/*
+
 format: setup-dev  ## put the code into shape
 	$(PY) -m ruff format
 	$(PY) -m ruff check --fix
 
 lock: $(PY)  ## resolve pyproject.toml again into requirements/ (ARGS="--upgrade" for newer versions)
 	$(PY) -m pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
-	$(UV_COMPILE) --extra opentelemetry --extra procrastinate --extra pydantic-ai $(ARGS) --output-file requirements/runtime.txt
-	$(UV_COMPILE) --all-extras --group dev --constraint requirements/runtime.txt $(ARGS) --output-file requirements/dev.txt
+	$(UV_COMPILE) $(EMBEDDED:%=--extra %) $(ARGS) --output-file requirements/runtime.txt
+	$(UV_COMPILE) $(EMBEDDED:%=--extra %) --extra langgraph --group dev --constraint requirements/runtime.txt $(ARGS) --output-file requirements/dev.txt
 
 clean:  ## remove the environment and caches, keep var/ (database, keys, users)
 	rm -rf $(VENV) .coverage .coverage.* .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache test-results

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 from django.apps import AppConfig
 
 
@@ -10,3 +12,13 @@ class NetraConfig(AppConfig):
 
     name = "netra"
     verbose_name = "Netra"
+
+    def ready(self) -> None:
+        """Register the checks, and keep credentials out of the log of a server that is loaded already."""
+        # Models can be imported from now on, not before.
+        from netra import checks  # noqa: F401 - registering is the import's effect
+
+        if "daphne.access" in sys.modules:  # plain `daphne`, which loads the site; `serve` does the same for itself
+            from netra.logs import access_log
+
+            access_log.guard()

@@ -3,13 +3,16 @@
 from django.urls import URLPattern, URLResolver, path
 
 from netra import health, views
-from netra.api import api
+from websocket_core.extras import is_installed
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("console/", views.console, name="netra-console"),
     path("console/bootstrap.json", views.bootstrap, name="netra-bootstrap"),
-    path("api/", api.urls),
     path("healthz", health.healthz, name="netra-healthz"),
     path("readyz", health.readyz, name="netra-readyz"),
     path("metrics", health.prometheus, name="netra-metrics"),
 ]
+if is_installed("ninja"):  # else a check says that there is no HTTP API, and which extra has it
+    from netra.api import api
+
+    urlpatterns.append(path("api/", api.urls))

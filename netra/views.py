@@ -2,7 +2,6 @@
 
 from pathlib import Path
 
-from csp.decorators import csp_update
 from django.conf import settings
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.contrib.auth.decorators import login_required
@@ -15,6 +14,11 @@ from django.views.decorators.http import require_safe
 
 from netra.agents.base import BaseAgent
 from netra.agents.start_policy import startable_kinds_of
+from websocket_core.extras import is_installed
+
+HAS_POLICY = is_installed("csp")  # django-csp, whose policy has to allow the socket
+if HAS_POLICY:
+    from csp.decorators import csp_update
 
 _STATIC = Path(__file__).parent / "static"
 # Loaded with the first thread that is opened.
@@ -35,6 +39,8 @@ _MODULES = (
 @require_safe
 def console(request: HttpRequest) -> HttpResponseBase:
     """The console at `/`: one page, whose modules do the rest."""
+    if not HAS_POLICY:
+        return _page(request)
     scheme = "wss" if request.is_secure() else "ws"
     # Not every browser counts the page's own WebSocket as 'self'.
     return csp_update({"connect-src": [f"{scheme}://{request.get_host()}"]})(_page)(request)

@@ -20,6 +20,7 @@ from netra.agents.authoring.time_limit import TimeLimit
 from netra.agents.blocking.pool import in_blocking_thread
 from netra.agents.conf import conf
 from netra.agents.texts import expressible, storable
+from websocket_core import extras
 from websocket_core.ids import RunID, ThreadID, UserID, new_id
 from websocket_core.wire import encoding
 
@@ -187,6 +188,7 @@ class AgentContext:
         Raises:
             ValueError: `arguments` have no JSON form or are too large; the run has asked about a call of this id, by
                 which `proceed` gets its decision; or another argument is not one that can be.
+            ImportError: `answer_schema` is given, and the package that judges by it is not installed.
         """
         if self._port is None:
             raise RuntimeError(
@@ -196,6 +198,8 @@ class AgentContext:
             raise ValueError(f"a tool_call_id has at most {MAX_TOOL_CALL_ID} characters, not {len(tool_call_id)}")
         if tool_call_id is not None and storable(tool_call_id) in self.events.grammar.asked:
             raise ValueError(f"the run has asked about {tool_call_id!r} before: give every question an id of its own")
+        if answer_schema is not None:
+            extras.require("jsonschema_rs", "answer_schema")
         seconds = conf.APPROVAL_HOURS * 3600 if expires_in is None else expires_in
         if not 0 <= seconds <= MAX_EXPIRES_IN:
             raise ValueError(f"expires_in is a number of seconds, at most {MAX_EXPIRES_IN:,}; not {expires_in!r}")

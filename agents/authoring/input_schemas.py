@@ -8,14 +8,18 @@ itself.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from contextlib import suppress
 from typing import Any
 from weakref import WeakKeyDictionary
 
-import jsonschema_rs
 import msgspec
 
+from websocket_core import extras
 from websocket_core.errors import InvalidAction
 from websocket_core.wire import encoding
+
+with suppress(ImportError):  # `InputSchema` says what to install: most agents have no schema
+    import jsonschema_rs
 
 _BACKTRACKING_STEPS = 100_000  # some milliseconds
 _MASK = "the value"  # stands for it in messages: it may be large, and is the client's own anyway
@@ -35,9 +39,11 @@ class InputSchema:
 
     Raises:
         ValueError: it is no JSON Schema, or refers to another document.
+        MissingPackage: the package that judges is not installed.
     """
 
     def __init__(self, agent_name: str, schema: Any) -> None:
+        extras.require("jsonschema_rs", f"input_schema of agent {agent_name}")
         if not isinstance(schema, dict):
             raise ValueError(f"input_schema of agent {agent_name} is a dict, a JSON Schema; not {schema!r:.100}")
         try:

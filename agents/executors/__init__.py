@@ -17,6 +17,7 @@ from django.utils.module_loading import import_string
 
 from netra.agents.conf import EXECUTORS, conf, executor_fault
 from netra.agents.models import Run
+from websocket_core import extras
 from websocket_core.database.home import on_commit
 
 log = logging.getLogger(__name__)
@@ -63,6 +64,10 @@ def make_executor() -> Executor:
     fault = executor_fault(conf.EXECUTOR)
     if fault:  # another word must not mean inline: whoever misspelt "procrastinate" would have workers without work
         raise ImproperlyConfigured(f"NETRA_EXECUTOR {fault}")
+    if conf.EXECUTOR == "procrastinate" and (
+        missing := extras.is_missing("procrastinate", "NETRA_EXECUTOR=procrastinate")
+    ):
+        raise ImproperlyConfigured(missing)
     try:
         made: Executor = import_string(EXECUTORS.get(conf.EXECUTOR, conf.EXECUTOR))()
     except ImportError as error:

@@ -11,13 +11,15 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Self
 
 import msgspec
-import websockets
 
 from websocket_core.testing.oracle import OrderOracle, ProtocolViolation
 from websocket_core.wire import Retry
 from websocket_core.wire.close_codes import close_codes
 
-BATCH = websockets.Subprotocol("netra.v1.batch")
+with contextlib.suppress(ImportError):  # the command says what to install
+    import websockets
+
+BATCH = "netra.v1.batch"
 FINAL = close_codes(Retry.MENDED, Retry.NEW_CREDENTIALS)  # after these, coming back is of no use
 LATER = close_codes(Retry.LATER)
 LATER_SECONDS = 20.0
@@ -127,7 +129,7 @@ class ResumingClient:
         async with websockets.connect(
             next(self._urls),
             additional_headers=headers,
-            subprotocols=[BATCH] if self._batch else None,
+            subprotocols=[websockets.Subprotocol(BATCH)] if self._batch else None,
             max_size=None,
             compression=None,
             open_timeout=20,

@@ -15,17 +15,13 @@ class ProjectConfig(AppConfig):
     default = True
 
     def ready(self) -> None:
-        """Import the checks, which register themselves, keep credentials out of the access log, and old sessions out of
-        the database.
-        """
+        """Import the checks, which register themselves, and keep old sessions out of the database."""
         # Models can be imported from now on, not before.
         from django.contrib.sessions.models import Session
 
-        from netra.logs import access_log
         from netra.project import checks  # noqa: F401 - registering is the import's effect
         from websocket_core.retention.pruning import Kind, register
 
-        access_log.guard()
         register(Kind("expired sessions", lambda before, ahead: Session.objects.filter(expire_date__lt=before)))
 
 

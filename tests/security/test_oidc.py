@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed25519
 from security.issuer import Issuer, http, jwk_of, rsa_key
 from websocket_core.auth import Unauthenticated, check, identify_token
 from websocket_core.auth.oidc import access as oidc
-from websocket_core.auth.oidc import keys as oidc_keys
+from websocket_core.auth.oidc import fetch as oidc_fetch
 from websocket_core.errors import TokenExpired
 
 
@@ -414,7 +414,7 @@ def test_fetch__too_much_is_cut_off(issuer, settings):
     settings.NETRA_OIDC_MAX_BYTES = 1000
     issuer.answers["/much"] = b"x" * 5000
     with pytest.raises(ValueError, match="more than 1000 bytes"):
-        oidc_keys.fetch_json(f"{issuer.url}/much")
+        oidc_fetch.fetch_json(f"{issuer.url}/much")
 
 
 def test_fetch__drip_feeding_is_cut_off(issuer, settings):
@@ -423,5 +423,5 @@ def test_fetch__drip_feeding_is_cut_off(issuer, settings):
     issuer.answers["/drip"], issuer.drip = b"x" * 100, 0.1
     started = time.monotonic()
     with pytest.raises(ValueError, match=r"longer than 0\.5 s"):
-        oidc_keys.fetch_json(f"{issuer.url}/drip")
+        oidc_fetch.fetch_json(f"{issuer.url}/drip")
     assert time.monotonic() - started < 5

@@ -17,6 +17,7 @@ from django.core.checks import Warning as CheckWarning
 from django.core.exceptions import ImproperlyConfigured
 from django.utils.module_loading import import_string
 
+from websocket_core import extras
 from websocket_core.auth.oidc import config as oidc_config  # noqa: F401 - it registers a check
 from websocket_core.checks import settings as settings_checks
 from websocket_core.conf import conf
@@ -56,7 +57,7 @@ def manager_follows_protocol(app_configs: Sequence[AppConfig] | None, **kwargs: 
 
 @register(settings_checks.AT_START)
 def channel_layer_keeps_sockets(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[CheckMessage]:
-    """E002 to E004: a channel layer must be configured, and its settings must not close idle sockets."""
+    """E002, E003, E005: a channel layer must be configured, and its settings must not close idle sockets."""
     layer = getattr(settings, "CHANNEL_LAYERS", {}).get("default")
     if not layer:
         return [
@@ -80,7 +81,16 @@ def channel_layer_keeps_sockets(app_configs: Sequence[AppConfig] | None, **kwarg
     return found
 
 
+@register(settings_checks.AT_START)
+def redis_can_be_asked(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[CheckMessage]:
+    """E005: NETRA_REDIS_URL needs a client."""
+    missing = extras.is_missing("redis", "NETRA_REDIS_URL") if conf.REDIS_URL else None
+    return [Error(missing, id="websocket_core.E005")] if missing else []
+
+
 def _redis_settings(backend: str, config: dict[str, Any]) -> list[CheckMessage]:
+    if missing := extras.is_missing("channels_redis", f"The channel layer {backend}"):
+        return [Error(missing, id="websocket_core.E005")]
     found, installed = list[CheckMessage](), version("redis")
     hosts = config.get("hosts", [])
     unbounded = hosts and all(

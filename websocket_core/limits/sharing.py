@@ -15,10 +15,6 @@ from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 from typing import Any, Final
 
-from redis.asyncio import Redis
-from redis.asyncio.retry import Retry
-from redis.backoff import NoBackoff
-
 from websocket_core.bell import group_of_actor
 from websocket_core.conf import conf
 from websocket_core.limits.buckets import Limiter
@@ -82,6 +78,11 @@ class LimitSharing:
             await asyncio.wait([task])
 
     async def _work(self) -> None:
+        # Only a process that shares needs redis-py; the check of NETRA_REDIS_URL says so where it is missing.
+        from redis.asyncio import Redis
+        from redis.asyncio.retry import Retry
+        from redis.backoff import NoBackoff
+
         client: Any = Redis.from_url(
             conf.REDIS_URL,
             max_connections=1,

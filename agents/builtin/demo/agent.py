@@ -15,7 +15,7 @@ from netra.agents.authoring.context import AgentContext
 from netra.agents.authoring.facts import Decision, Rest
 from netra.agents.base import BaseAgent
 from netra.agents.builtin.demo.course import Course, go_on
-from netra.agents.builtin.demo.request import INPUT_SCHEMA, Request
+from netra.agents.builtin.demo.request import CHECKED_SCHEMA, Request
 from netra.agents.conf import conf
 from netra.agents.registry import register
 
@@ -27,7 +27,7 @@ class ScriptedDemo(BaseAgent):
 
     name = "demo"
     description = "Looks closely at a text or a CSV table you paste: a scripted demo, not a language model"
-    input_schema = INPUT_SCHEMA
+    input_schema = CHECKED_SCHEMA
     timeout = 300
 
     async def run(self, ctx: AgentContext, input: Any) -> dict[str, Any] | Rest:

@@ -13,7 +13,7 @@ from netra.agents.authoring.context import AgentContext
 from netra.agents.base import BaseAgent
 from netra.agents.builtin.demo import numbers, words
 from netra.agents.builtin.demo.course import NO_LINKS, NOTES_KEY
-from netra.agents.builtin.demo.request import INPUT_SCHEMA, Request
+from netra.agents.builtin.demo.request import CHECKED_SCHEMA, Request
 from netra.agents.builtin.demo.table import Table, find_table
 from netra.agents.errors import ToolError
 
@@ -126,7 +126,7 @@ def register(model: Any, name: str = "demo") -> type[BaseAgent]:
         description=f"Looks closely at a text or a CSV table you paste, with {model}",
         deps=lambda ctx, input: Pasted(ctx, Request.read(input).text),
         prompt=_prompt,
-        input_schema=INPUT_SCHEMA,
+        input_schema=CHECKED_SCHEMA,
         timeout=300,
         usage_limits=UsageLimits(request_limit=MAX_REQUESTS),
     )

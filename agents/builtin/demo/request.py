@@ -8,6 +8,7 @@ from typing import Any, Self
 
 from netra.agents.builtin.demo.sample import SAMPLE
 from netra.agents.errors import AgentError
+from websocket_core.extras import is_installed
 
 MAX_CHARACTERS = 200_000
 _LINK = re.compile(r"https?://[^\s<>\"')]{1,300}")
@@ -33,6 +34,8 @@ INPUT_SCHEMA: dict[str, Any] = {
         },
     },
 }
+# Without the package that judges, `Request.read` has to do: it is kind to everything.
+CHECKED_SCHEMA = INPUT_SCHEMA if is_installed("jsonschema_rs") else None
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,17 +7,20 @@ import json
 import os
 import time
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from datetime import timedelta
 from typing import Any
 
-import websockets
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import DatabaseError
 
 from websocket_core.auth import tokens
+from websocket_core.extras import MissingPackage, require
 from websocket_core.ids import new_id
 from websocket_core.wire import RunGrammar
+
+with suppress(ImportError):  # the command says what to install
+    import websockets
 
 DEFAULT_URL = "ws://127.0.0.1:8000/ws"
 STEPS = ("agent_started", "agent_thinking", "tool_executing", "tool_completed", "agent_completed")
@@ -45,6 +48,10 @@ class Command(BaseCommand):
         parser.add_argument("--json", action="store_true", help="print one JSON object instead of text")
 
     def handle(self, *args: Any, **options: Any) -> None:
+        try:
+            require("websockets", "manage.py golden_path")
+        except MissingPackage as error:
+            raise CommandError(str(error)) from error
         token = options["token"] or self._issue()
         walk = Walk(options["url"], token, options["agent"], options["timeout"])
         walk.on_step = None if options["json"] else self._print

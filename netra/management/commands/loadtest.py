@@ -23,6 +23,7 @@ from netra.loadtest.plan import PULSE, Plan
 from netra.loadtest.resuming_client import Refused
 from netra.loadtest.verdict import judge
 from websocket_core.auth import tokens
+from websocket_core.extras import MissingPackage, require
 
 EVERY = 5  # seconds between lines of progress, where it is no terminal
 TOKEN_LIFE = timedelta(hours=6)
@@ -81,6 +82,10 @@ class Command(BaseCommand):
         parser.add_argument("--single-frames", action="store_true", help="do not offer netra.v1.batch")
 
     def handle(self, *args: Any, **options: Any) -> None:
+        try:
+            require("websockets", "manage.py loadtest")
+        except MissingPackage as error:
+            raise CommandError(str(error), returncode=2) from error
         plan = self._plan(options)
         load = Load(plan)
         self._show = _progress(self.stderr, load)

@@ -10,7 +10,6 @@ from typing import Any
 
 from channels.layers import get_channel_layer
 from channels.routing import get_default_application
-from daphne.access import AccessLogGenerator
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import DEFAULT_DB_ALIAS, DatabaseError, connections
@@ -18,12 +17,12 @@ from django.db.migrations.executor import MigrationExecutor
 
 from netra.agents.registry import discovery
 from netra.request_bodies import body_limit
-from netra.server.asgi_server import NetraServer
 from netra.server.limits import Limits
 from netra.server.listening import CannotListenError, describe, descriptor, tcp, unix
 from websocket_core.conf import conf
 from websocket_core.database.home import LABELS, migrate_command
 from websocket_core.database.old_layout import remedy_for_old_layout
+from websocket_core.extras import MissingPackage, require
 from websocket_core.process import garbage
 from websocket_core.process.exit import exit_in_spite_of_threads
 from websocket_core.process.heartbeat import this_process
@@ -54,12 +53,29 @@ class Command(BaseCommand):
             help="take the sub-path that Netra is served under from Daphne-Root-Path; only behind a proxy that sets it",
         )
 
+    def execute(self, *args: Any, **options: Any) -> str | None:
+        """Choose Twisted's reactor before the checks import the site's code, which might want another one."""
+        try:
+            require("daphne", "manage.py serve")
+        except MissingPackage as error:
+            raise CommandError(str(error)) from error
+        from netra.server import asgi_server  # noqa: F401 - the import chooses; it needs the extra `server`
+
+        return super().execute(*args, **options)
+
     def check(self, *args: Any, **kwargs: Any) -> None:
         """The system checks; agents are imported later, on the event loop that they run on."""
         with discovery.deferred():
             super().check(*args, **kwargs)
 
     def handle(self, *args: Any, **options: Any) -> None:
+        # These need the extra `server`.
+        from daphne.access import AccessLogGenerator
+
+        from netra.logs import access_log
+        from netra.server.asgi_server import NetraServer
+
+        access_log.guard()
         this_process.kind = "server"
         listener = _listen(options)
         address = describe(listener)

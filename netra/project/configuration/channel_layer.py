@@ -14,10 +14,12 @@ SCHEMES = ("redis", "rediss", "unix")
 CONNECT_SECONDS = 5
 IDLE_SECONDS, INTERVAL_SECONDS, PROBES = 15, 5, 3
 UNANSWERED_MS = 20_000
+# What redis-py has meant by nothing until version 8, which closes a socket that was silent for 5 s and has 100 of them.
+UNBOUNDED: dict[str, Any] = {"socket_timeout": None, "max_connections": 2**31}
 
 
 def _options(redis_url: str) -> dict[str, Any]:
-    options: dict[str, Any] = {"socket_connect_timeout": CONNECT_SECONDS}
+    options: dict[str, Any] = {"socket_connect_timeout": CONNECT_SECONDS, **UNBOUNDED}
     if urlsplit(redis_url).scheme == "unix":
         return options
     wanted = {

@@ -21,11 +21,16 @@ KNOWN = {
     ("agents/management/commands/worker.py", "netra.agents.workers.procrastinate"): OPTIONAL,
     ("agents/management/commands/worker.py", "uvloop"): OPTIONAL,
     ("netra/admin_site.py", "netra.front_page"): EARLY,
+    ("netra/apps.py", "netra"): READY,
+    ("netra/apps.py", "netra.logs"): OPTIONAL,
     ("netra/asgi.py", "netra.agents.service"): EARLY,
     ("netra/asgi.py", "websocket_core.consumer"): EARLY,
     ("netra/asgi.py", "websocket_core.gateway"): EARLY,
+    ("netra/management/commands/serve.py", "daphne.access"): OPTIONAL,
+    ("netra/management/commands/serve.py", "netra.logs"): OPTIONAL,
+    ("netra/management/commands/serve.py", "netra.server"): OPTIONAL,
+    ("netra/management/commands/serve.py", "netra.server.asgi_server"): OPTIONAL,
     ("netra/project/apps.py", "django.contrib.sessions.models"): READY,
-    ("netra/project/apps.py", "netra.logs"): READY,
     ("netra/project/apps.py", "netra.project"): READY,
     ("netra/project/apps.py", "websocket_core.retention.pruning"): READY,
     ("netra/project/configuration/database.py", "netra.project.configuration.guarded_connection"): SLOW,
@@ -34,6 +39,10 @@ KNOWN = {
     ("websocket_core/apps.py", "websocket_core.auth"): READY,
     ("websocket_core/apps.py", "websocket_core.checks"): READY,
     ("websocket_core/apps.py", "websocket_core.database"): READY,
+    ("websocket_core/auth/oidc/keys.py", "websocket_core.auth.oidc.fetch"): OPTIONAL,
+    ("websocket_core/limits/sharing.py", "redis.asyncio"): OPTIONAL,
+    ("websocket_core/limits/sharing.py", "redis.asyncio.retry"): OPTIONAL,
+    ("websocket_core/limits/sharing.py", "redis.backoff"): OPTIONAL,
 }
 
 

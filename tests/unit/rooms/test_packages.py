@@ -1,14 +1,22 @@
 """What an installation gets, and what a checkout calls things: `netra` and `websocket_core`, and no `agents`."""
 
 import os
+import re
 import shutil
 import subprocess
 import sys
 import tarfile
 from collections import Counter
+from email.message import Message
+from email.parser import Parser
 from pathlib import Path
 
 import pytest
+from packaging.requirements import Requirement
+from packaging.version import Version
+
+from versions import distribution
+from websocket_core import extras
 
 ROOT = Path(__file__).resolve().parents[3]
 PACKAGES = {"netra": "netra", "netra/agents": "agents", "websocket_core": "websocket_core"}  # in the wheel: here
@@ -31,16 +39,10 @@ def sources() -> set[str]:
 
 @pytest.fixture(scope="module")
 def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with the wheel and the archive of the sources, made of a copy: a build leaves files in its tree."""
-    tree, made = tmp_path_factory.mktemp("tree"), tmp_path_factory.mktemp("made")
-    for name in ("netra", "agents", "websocket_core"):
-        shutil.copytree(ROOT / name, tree / name, symlinks=True, ignore=shutil.ignore_patterns("__pycache__"))
-    for name in ("pyproject.toml", "README.md", "LICENSE"):
-        shutil.copy(ROOT / name, tree)
-    program = f"from setuptools import build_meta as b; b.build_wheel({str(made)!r}); b.build_sdist({str(made)!r})"
-    done = python("-c", program, folder=tree)
-    assert done.returncode == 0, done.stderr
-    return made
+    """A folder with the wheel and the archive of the sources."""
+    folder = tmp_path_factory.mktemp("built")
+    distribution.build(folder)
+    return folder
 
 
 @pytest.fixture(scope="module")
@@ -107,3 +109,50 @@ def test_in_a_checkout__every_file_is_one_module(tmp_path: Path) -> None:
     assert len(loaded) > 20
     assert [name for _, name in loaded if not name.startswith("netra.agents")] == []
     assert [file for file, count in Counter(file for file, _ in loaded).items() if count > 1] == []
+
+
+def metadata(installed: Path) -> Message:
+    (found,) = installed.glob("*.dist-info/METADATA")
+    return Parser().parsestr(found.read_text())
+
+
+def test_the_description__leads_from_a_package_index_into_the_repository(installed: Path) -> None:
+    described = metadata(installed)
+    assert described["Description-Content-Type"] == "text/markdown"
+    source = distribution.project()["urls"]["Source"]
+    targets = [target for _, target in re.findall(r"(!?)\[[^\]]*\]\(([^)]+)\)", str(described.get_payload()))]
+    assert len(targets) > 5
+    assert [target for target in targets if not target.startswith("https://")] == []
+    ours = [target.removeprefix(f"{source}/").split("/", 2)[2] for target in targets if target.startswith(source)]
+    assert [name for name in ours if not (ROOT / name.partition("#")[0]).exists()] == []
+
+
+def test_extras__are_named_as_others_write_them(installed: Path) -> None:
+    assert set(metadata(installed).get_all("Provides-Extra", [])) == {
+        *("server", "api", "postgres", "redis", "login", "pydantic-ai", "langgraph", "openai-agents", "opentelemetry"),
+        *("cli", "project", "schemas", "oidc", "all"),
+    }
+
+
+def test_all__is_every_extra() -> None:
+    those = distribution.project()["optional-dependencies"]
+    named = {name for text in those["all"] for name in re.fullmatch(r"django-netra\[(.+)\]", text)[1].split(",")}
+    assert named == set(those) - {"all"}
+
+
+def test_the_core__shuts_no_version_of_a_site_out() -> None:
+    needs = [Requirement(text) for text in distribution.project()["dependencies"]]
+    bounds = {need.name: [(bound.operator, Version(bound.version)) for bound in need.specifier] for need in needs}
+    most = {"django": "5.2", "channels": "4.2", "msgspec": "0.18.6", "pyjwt": "2.9", "prometheus-client": "0.20"}
+    assert set(bounds) == set(most)
+    for name, version in most.items():
+        ((operator, lowest),) = bounds[name]
+        assert operator == ">="
+        assert lowest <= Version(version)
+
+
+@pytest.mark.parametrize(("module", "named"), extras.PACKAGES.items())
+def test_missing_packages__are_in_the_extra_that_the_sentence_names(module: str, named: tuple[str, str]) -> None:
+    package, extra = named
+    texts = distribution.project()["optional-dependencies"][extra]
+    assert package in {Requirement(text).name for text in texts}

@@ -21,6 +21,7 @@ from django.core.checks import CheckMessage, Error, register
 from django.core.exceptions import ImproperlyConfigured
 from django.db import models
 
+from websocket_core import extras
 from websocket_core.conf import conf
 from websocket_core.conf.values import near
 
@@ -43,6 +44,11 @@ class Issuer:
     audiences: tuple[str, ...]
     jwks_url: str | None
     algorithms: tuple[str, ...]
+
+    @property
+    def discovery_url(self) -> str:
+        """Where it says of itself where its keys are."""
+        return self.issuer.rstrip("/") + "/.well-known/openid-configuration"
 
 
 def issuers() -> tuple[Issuer, ...]:
@@ -112,12 +118,16 @@ def origin_of(url: str) -> tuple[str, str, int] | None:
 
 @register("netra")  # settings_checks.AT_START
 def check_issuers(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[CheckMessage]:
-    """E010, E011: every entry of NETRA_OIDC_ISSUERS must be complete and safe, and its user ids must be unambiguous."""
+    """E010, E011, E013: every entry of NETRA_OIDC_ISSUERS must be complete and safe, its user ids must be unambiguous,
+    and the package that fetches the keys must be installed.
+    """
     try:
         configured = issuers()
     except ImproperlyConfigured as error:
         hint = "See docs/howto/log-in.md."
         return [Error(str(error), hint=hint, id="websocket_core.E010")]
+    if configured and (missing := extras.is_missing("requests", "NETRA_OIDC_ISSUERS")):
+        return [Error(missing, id="websocket_core.E013")]
     key: Any = get_user_model()._meta.pk
     while key.remote_field is not None:
         key = key.target_field

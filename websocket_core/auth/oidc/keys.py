@@ -20,11 +20,11 @@ import jwt
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 
 from websocket_core.auth.oidc.config import Issuer, is_safe_url, origin_of
-from websocket_core.auth.oidc.fetch import Deadline, fetch_json
+from websocket_core.auth.oidc.deadline import Deadline
 from websocket_core.conf import conf
 from websocket_core.process.log_budget import LogBudget
 
-__all__ = ["Keyring", "KeysUnavailable", "PublicKey", "fetch_json", "public_keys"]
+__all__ = ["Keyring", "KeysUnavailable", "PublicKey", "public_keys"]
 
 log = logging.getLogger(__name__)
 
@@ -177,16 +177,18 @@ class Keyring:
             )
 
     def _read(self) -> tuple[PublicKey, ...]:
+        from websocket_core.auth.oidc.fetch import fetch_json  # needs requests, which only issuers need
+
         with Deadline(conf.OIDC_TIMEOUT) as deadline:
-            document = fetch_json(self._issuer.jwks_url or self._discover(deadline), deadline)
+            url = self._issuer.jwks_url or self._found(fetch_json(self._issuer.discovery_url, deadline))
+            document = fetch_json(url, deadline)
         keys = tuple(public_keys(document, self._issuer.algorithms))
         if not keys:
             raise ValueError("it has no key for the allowed algorithms")
         return keys
 
-    def _discover(self, deadline: Deadline) -> str:
+    def _found(self, found: dict[str, Any]) -> str:
         """The address of the keys, from discovery. It must be on the issuer's own origin: answers are not trusted."""
-        found = fetch_json(self._issuer.issuer.rstrip("/") + "/.well-known/openid-configuration", deadline)
         if found.get("issuer") != self._issuer.issuer:
             raise ValueError(f"discovery names a different issuer, {found.get('issuer')!s:.200}")
         url = found.get("jwks_uri")

@@ -1,0 +1,26 @@
+"""System checks of what a site includes with `netra.urls`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from django.apps import AppConfig
+from django.core import checks
+from django.urls import NoReverseMatch, reverse
+
+from websocket_core import extras
+
+
+@checks.register(checks.Tags.urls)
+def check_http_api(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[checks.CheckMessage]:
+    """I001: `netra.urls` is included, and has no HTTP API, for want of a package. Nobody has to want one."""
+    missing = extras.is_missing("ninja", "The HTTP API")
+    if missing is None:
+        return []
+    try:
+        reverse("netra-healthz")
+    except NoReverseMatch:
+        return []
+    hint = "Without it netra.urls has no api/. Where none is wanted: SILENCED_SYSTEM_CHECKS = ['netra.I001']."
+    return [checks.Info(missing, hint=hint, id="netra.I001")]
