@@ -64,10 +64,10 @@ def make_executor() -> Executor:
     fault = executor_fault(conf.EXECUTOR)
     if fault:  # another word must not mean inline: whoever misspelt "procrastinate" would have workers without work
         raise ImproperlyConfigured(f"NETRA_EXECUTOR {fault}")
-    if conf.EXECUTOR == "procrastinate" and (
-        missing := extras.is_missing("procrastinate", "NETRA_EXECUTOR=procrastinate")
-    ):
-        raise ImproperlyConfigured(missing)
+    if conf.EXECUTOR == "procrastinate":
+        lack = extras.is_missing("procrastinate", "NETRA_EXECUTOR=procrastinate")
+        if lack:
+            raise ImproperlyConfigured(lack)
     try:
         made: Executor = import_string(EXECUTORS.get(conf.EXECUTOR, conf.EXECUTOR))()
     except ImportError as error:

@@ -136,7 +136,7 @@ def test_extras__are_named_as_others_write_them(installed: Path) -> None:
 
 def test_all__is_every_extra() -> None:
     those = distribution.project()["optional-dependencies"]
-    named = {name for text in those["all"] for name in re.fullmatch(r"django-netra\[(.+)\]", text)[1].split(",")}
+    named = {name for text in those["all"] for name in text.removeprefix("django-netra[").removesuffix("]").split(",")}
     assert named == set(those) - {"all"}
 
 
@@ -156,3 +156,10 @@ def test_missing_packages__are_in_the_extra_that_the_sentence_names(module: str,
     package, extra = named
     texts = distribution.project()["optional-dependencies"][extra]
     assert package in {Requirement(text).name for text in texts}
+
+
+def test_the_page_of_packages__names_every_extra() -> None:
+    page = (ROOT / "docs/reference/packages.md").read_text()
+    rows = [line.split("|")[1] for line in page.partition("## Extras")[2].splitlines() if line.startswith("| `")]
+    named = [name for row in rows for name in re.findall(r"`([\w-]+)`", row)]
+    assert sorted(named) == sorted(distribution.project()["optional-dependencies"])
