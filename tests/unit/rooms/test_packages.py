@@ -163,3 +163,12 @@ def test_the_page_of_packages__names_every_extra() -> None:
     rows = [line.split("|")[1] for line in page.partition("## Extras")[2].splitlines() if line.startswith("| `")]
     named = [name for row in rows for name in re.findall(r"`([\w-]+)`", row)]
     assert sorted(named) == sorted(distribution.project()["optional-dependencies"])
+
+
+def test_import_netra__loads_nothing_that_takes_long(tmp_path: Path) -> None:
+    """A command that names it waits for nothing: everything is loaded on first use."""
+    done = python("-c", "import netra, sys; print(*sys.modules)", folder=tmp_path, path=str(ROOT))
+    assert done.returncode == 0, done.stderr
+    loaded = {name.partition(".")[0] for name in done.stdout.split()}
+    assert "netra" in loaded
+    assert loaded & {"django", "channels", "asyncio", "msgspec", "jwt", "cryptography", "prometheus_client"} == set()
