@@ -87,7 +87,7 @@ def test_beside_the_openai_agents_sdk__both_work_and_each_leaves_the_other_whole
     small_site.make(tmp_path / "site", environment.python)
     assert events(small_site.try_out(tmp_path / "site", environment.python)) == EVENTS
     if first == "netra":
-        for label in ("netra_agents", "websocket_core"):  # as "How to leave" says
+        for label in ("netra_agents", "websocket_core"):  # as "How to remove Netra" says
             environment.python("manage.py", "migrate", label, "zero", folder=tmp_path / "site")
         environment.pip("uninstall", "--yes", "django-netra")
         assert works(AGENTS_SDK) == "agents x\n"

@@ -5,6 +5,4 @@
 call `identify_token`. Any request to an issuer may use `fetch`.
 
 Reading order: `access`, then `keys`. Answers of an issuer are untrusted input.
-
-Reading order: `access`, then `keys`. Answers of an issuer are untrusted input.
 """

@@ -7,6 +7,7 @@ from django.core.exceptions import ImproperlyConfigured
 
 from netra.project.configuration.channel_layer import channel_layers
 from netra.project.configuration.database import database
+from websocket_core.checks import installation
 
 
 def read(url, tmp_path):
@@ -84,3 +85,11 @@ def test_channel_layer__not_redis__refused_without_telling_the_password(url):
     with pytest.raises(ImproperlyConfigured, match="REDIS_URL must start with redis://") as raised:
         channel_layers(url, prefix="netra")
     assert "hunter2" not in str(raised.value)
+
+
+def test_channel_layer__redis_py_8__sockets_stay_open(monkeypatch, settings):
+    settings.CHANNEL_LAYERS = channel_layers("redis://cache.example:6379/2", prefix="blue")
+    monkeypatch.setattr(installation, "version", lambda package: "8.1.0")
+    assert installation.channel_layer_keeps_sockets(None) == []
+    del settings.CHANNEL_LAYERS["default"]["CONFIG"]["hosts"][0]["socket_timeout"]
+    assert [found.id for found in installation.channel_layer_keeps_sockets(None)] == ["websocket_core.E003"]
