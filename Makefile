@@ -33,7 +33,7 @@ help:  ## list the targets
 
 run: setup  ## set up, make development users, serve on 127.0.0.1:$PORT (8000)
 	@$(PY) manage.py dev_setup --url http://$(HOST):$(PORT)/
-	@LOG_FORMAT=$${LOG_FORMAT:-text} exec $(PY) manage.py serve --host $(HOST) --port $(PORT)
+	@LOG_FORMAT=$${LOG_FORMAT:-text} exec $(PY) manage.py serve --reload --host $(HOST) --port $(PORT)
 
 test: setup-dev  ## set up, run every test but chaos and versions, print coverage (ARGS="…" goes to pytest)
 	@sh scripts/ensure-chromium.sh

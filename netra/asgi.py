@@ -7,38 +7,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
 from importlib import import_module
 from typing import Any
 
-from channels.routing import URLRouter
-
-Scope = dict[str, Any]
-Receive = Callable[[], Awaitable[dict[str, Any]]]
-Send = Callable[[dict[str, Any]], Awaitable[None]]
-Application = Callable[[Scope, Receive, Send], Awaitable[None]]
+import django
+from django.apps import apps
 
 
-def netra_application(inner: Application) -> Application:
-    """An ASGI application that answers WebSockets and hands everything else on.
+def netra_application(inner: Any, *, path: str | None = None) -> Any:
+    """An ASGI 3 application that answers WebSockets at `path`, and hands everything else on.
 
-    What every serving process does (housekeeping of runs, among others) begins with the first call.
+    It starts what every serving process needs with the first call, or with the server's lifespan; when the server's
+    lifespan ends, runs get `NETRA_DRAIN_SECONDS`, and end as `server_stopped` after that.
 
     Args:
-        inner: the site's own ASGI 3 application, `get_asgi_application()` for one.
+        inner: the site's own ASGI 3 application: `get_asgi_application()`, a `ProtocolTypeRouter`, a FastAPI app, …
+        path: of the WebSocket, with or without a slash at its end; without it what `NETRA_WS_PATH` says (`/ws`).
+
+    Raises:
+        ImproperlyConfigured: an app is missing in INSTALLED_APPS, or the configuration is known to lose events.
     """
-    # These need Django's models, which the caller has loaded by making `inner`.
-    from netra.agents.service import get_runtime
-    from websocket_core.consumer import websocket_urlpatterns
-    from websocket_core.gateway import get_gateway
+    if not apps.ready:
+        django.setup(set_prefix=False)
+    from netra.serving import NetraApplication  # it needs Django's models, which are there from now on
 
-    sockets = URLRouter(websocket_urlpatterns(get_runtime))
-
-    async def application(scope: Scope, receive: Receive, send: Send) -> None:
-        get_gateway().serve()
-        await (sockets if scope["type"] == "websocket" else inner)(scope, receive, send)
-
-    return application
+    return NetraApplication(inner, path=path)
 
 
 def __getattr__(name: str) -> Any:

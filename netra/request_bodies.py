@@ -11,9 +11,9 @@ import json
 from collections.abc import Awaitable, Callable
 from typing import Any
 
+from netra import addresses
 from websocket_core.conf import conf
 
-API = "/api/"
 SLACK = 64 * 1024  # what else may be in the body of a call, and how much longer a client may write an input than we do
 
 Scope = dict[str, Any]
@@ -24,7 +24,8 @@ Application = Callable[[Any, Any, Any], Awaitable[None]]
 
 def body_limit(path: str) -> int | None:
     """Bytes that the body of a request to this path may have; `None` when that is for others to say."""
-    return conf.MAX_EVENT_BYTES + SLACK if path.startswith(API) else None
+    api = addresses.api_path()
+    return conf.MAX_EVENT_BYTES + SLACK if api is not None and path.startswith(api) else None
 
 
 class _TooLarge(Exception):
@@ -44,8 +45,7 @@ class BodyLimit:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
-        path = scope["path"].removeprefix(scope.get("root_path") or "")
-        limit = self._limit_of(path)
+        limit = self._limit_of(addresses.path_in_application(scope))
         if limit is None:
             await self._application(scope, receive, send)
             return

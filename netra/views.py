@@ -5,22 +5,19 @@ from pathlib import Path
 from django.conf import settings
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.contrib.auth.decorators import login_required
+from django.core.handlers.wsgi import WSGIRequest
 from django.http import HttpRequest, HttpResponse, JsonResponse
-from django.http.response import HttpResponseBase
 from django.shortcuts import render, resolve_url
-from django.urls import reverse
+from django.urls import NoReverseMatch, reverse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
+from netra import addresses, content_security
 from netra.agents.base import BaseAgent
 from netra.agents.start_policy import startable_kinds_of
-from websocket_core.extras import is_installed
-
-HAS_POLICY = is_installed("csp")  # django-csp, whose policy has to allow the socket
-if HAS_POLICY:
-    from csp.decorators import csp_update
 
 _STATIC = Path(__file__).parent / "static"
+LOGOUT_NAMES = ("logout", "account_logout")  # Django's, and django-allauth's
 # Loaded with the first thread that is opened.
 LATER = {"approval", "detail", "inline", "markdown", "run-card", "steps", "thread-view", "timeline"}
 _MODULES = (
@@ -37,19 +34,16 @@ _MODULES = (
 @login_required
 @never_cache  # the "back" button must not bring a page back after the log-out
 @require_safe
-def console(request: HttpRequest) -> HttpResponseBase:
-    """The console at `/`: one page, whose modules do the rest."""
-    if not HAS_POLICY:
-        return _page(request)
-    scheme = "wss" if request.is_secure() else "ws"
-    # Not every browser counts the page's own WebSocket as 'self'.
-    return csp_update({"connect-src": [f"{scheme}://{request.get_host()}"]})(_page)(request)
-
-
-def _page(request: HttpRequest) -> HttpResponse:
-    # All modules at once: found one after the other, each level of imports would cost a round trip.
-    modules = sorted(name for name in _MODULES if name != "netra/console/main.js")
-    return render(request, "netra/console.html", {"bootstrap": _bootstrap(request), "modules": modules})
+def console(request: HttpRequest) -> HttpResponse:
+    """The console: one page, whose modules do the rest."""
+    context = {
+        "bootstrap": _bootstrap(request),
+        # All modules at once: found one after the other, each level of imports would cost a round trip.
+        "modules": sorted(name for name in _MODULES if name != "netra/console/main.js"),
+        "socket": addresses.socket_address(),
+        "nonce": content_security.nonce(request),
+    }
+    return content_security.allow_socket(request, render(request, "netra/console.html", context))
 
 
 @never_cache
@@ -72,9 +66,35 @@ def _bootstrap(request: HttpRequest) -> dict[str, object]:
         "urls": {
             "bootstrap": reverse("netra-bootstrap"),
             "login": resolve_url(settings.LOGIN_URL),
-            "logout": reverse("account_logout"),
+            "logout": _logout(),
         },
+        "no_socket": _why_no_socket(request),
     }
+
+
+def _logout() -> str | None:
+    """Where the site's users log out; `None`: nobody can tell."""
+    given = getattr(settings, "LOGOUT_URL", None)
+    if given:
+        return resolve_url(given)
+    for name in LOGOUT_NAMES:
+        try:
+            return reverse(name)
+        except NoReverseMatch:
+            continue
+    return None
+
+
+def _why_no_socket(request: HttpRequest) -> str | None:
+    """What the page says when its WebSocket never opens, and the server of the page is one that has none."""
+    if not isinstance(request, WSGIRequest):
+        return None
+    if request.META.get("SERVER_SOFTWARE", "").startswith("WSGIServer"):  # Django's runserver
+        return (
+            'This server has no WebSockets. Run "manage.py serve", or put "netra" above "django.contrib.staticfiles" '
+            "in INSTALLED_APPS; then runserver has them."
+        )
+    return "This page comes from a WSGI server, which has no WebSockets: they need an ASGI server at this address."
 
 
 def _name(user: object) -> str:

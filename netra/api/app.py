@@ -7,6 +7,7 @@ from datetime import timedelta
 from typing import Annotated, Any
 
 from django.http import HttpRequest, HttpResponse
+from django.urls import reverse
 from ninja import Path, Query, Status
 
 from netra.agents.service import get_runtime
@@ -221,7 +222,7 @@ async def respond(
 )
 async def no_such_thing(request: HttpRequest, rest: str) -> HttpResponse:
     """Any other address, answered like every other error."""
-    return problems.respond(404, "not_found", "There is no such address. See /api/docs.")
+    return problems.respond(404, "not_found", f"There is no such address. See {reverse('netra-api:openapi-view')}.")
 
 
 api.finish()

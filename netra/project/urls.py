@@ -1,10 +1,12 @@
 """HTTP routes of the embedded project. A site of its own includes `netra.urls` instead."""
 
+import re
+
 from allauth.account.decorators import secure_admin_login
 from django.contrib import admin
 from django.urls import URLPattern, URLResolver, include, path, re_path
 
-from netra import views
+from netra import addresses, views
 from netra.api import api
 from netra.project.accounts.login_pages import not_here
 from netra.project.upgrade_page import upgrade_required
@@ -17,7 +19,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("console/bootstrap.json", views.bootstrap, name="netra-bootstrap"),
     path("admin/", admin.site.urls),
     path("api/", api.urls),
-    re_path(r"^ws/?\Z", upgrade_required),
+    re_path(rf"^{re.escape(addresses.socket_path()[1:])}/?\Z", upgrade_required),
     # Pages of django-allauth that send mail, which Netra does not.
     re_path(r"^accounts/(?:email|confirm-email|password/reset|login/code)/", not_here),
     path("accounts/", include("allauth.urls")),

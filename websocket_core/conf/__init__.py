@@ -71,6 +71,7 @@ class Defaults:
     OIDC_TIMEOUT: Positive[float] = 5.0  # total time to fetch an issuer's keys, including the DNS lookup
     OIDC_MAX_BYTES: Positive[int] = 512 * 1024  # of one answer of an issuer
     # --- composition
+    WS_PATH: str = "/ws"  # path of the WebSocket, with and without a slash at its end
     DATABASE: str = "default"  # alias of Django's DATABASES: where every table of Netra's is
     REDIS_URL: str = ""  # Redis for limits shared by processes; empty: there is one process
     REDIS_PREFIX: str = "netra"  # prefix of every name in Redis

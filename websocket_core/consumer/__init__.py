@@ -3,11 +3,9 @@
 Lives here: the *consumer* lets a client in and reads what it sends; a *conversation* knows who may speak; *handlers*
 carry actions out, with a *session* at hand; *patience* ends with a client that floods; frames leave through
 `asgi_transport`.
-May come in: the composition root, for `websocket_urlpatterns`, or for `NetraConsumer` with a routing of its own.
-Read: `routing`, `consumer`, `conversation`, `session`, `handlers`.
+May come in: the composition root, for `NetraConsumer`. Read: `consumer`, `conversation`, `session`, `handlers`.
 """
 
 from websocket_core.consumer.consumer import NetraConsumer
-from websocket_core.consumer.routing import websocket_urlpatterns
 
-__all__ = ["NetraConsumer", "websocket_urlpatterns"]
+__all__ = ["NetraConsumer"]

@@ -10,7 +10,10 @@ from typing import Any
 
 from channels.layers import get_channel_layer
 from channels.routing import get_default_application
+from django.apps import apps
 from django.conf import settings
+from django.contrib.staticfiles.handlers import ASGIStaticFilesHandler
+from django.core.exceptions import ImproperlyConfigured
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import DEFAULT_DB_ALIAS, DatabaseError, connections
 from django.db.migrations.executor import MigrationExecutor
@@ -19,6 +22,8 @@ from netra.agents.registry import discovery
 from netra.request_bodies import body_limit
 from netra.server.limits import Limits
 from netra.server.listening import CannotListenError, describe, descriptor, tcp, unix
+from netra.server.reloading import project_folders, serve_and_reload
+from netra.serving import NetraApplication
 from websocket_core.conf import conf
 from websocket_core.database.home import LABELS, migrate_command
 from websocket_core.database.old_layout import remedy_for_old_layout
@@ -29,6 +34,8 @@ from websocket_core.process.heartbeat import this_process
 from websocket_core.process.lifecycle import lifecycle
 
 log = logging.getLogger("netra.serve")
+
+RELOADED = "SERVE_RELOADED"  # in the environment: this process is the one that is started anew
 
 
 class Command(BaseCommand):
@@ -52,9 +59,20 @@ class Command(BaseCommand):
             action="store_true",
             help="take the sub-path that Netra is served under from Daphne-Root-Path; only behind a proxy that sets it",
         )
+        parser.add_argument(
+            "--reload", action="store_true", help="start anew whenever a file of the project changes, for development"
+        )
 
     def execute(self, *args: Any, **options: Any) -> str | None:
-        """Choose Twisted's reactor before the checks import the site's code, which might want another one."""
+        """Choose Twisted's reactor before the checks import the site's code, which might want another one.
+
+        With `--reload` all of that is done by a process below this one.
+        """
+        if options["reload"] and RELOADED not in os.environ:
+            _look_at(options)
+            os.environ[RELOADED] = "1"
+            folders = project_folders([config.path for config in apps.get_app_configs()])
+            sys.exit(serve_and_reload([sys.executable, *sys.argv], folders, self.stderr.write))
         try:
             require("daphne", "manage.py serve")
         except MissingPackage as error:
@@ -77,6 +95,9 @@ class Command(BaseCommand):
 
         access_log.guard()
         this_process.kind = "server"
+        if RELOADED in os.environ:
+            conf.DRAIN_SECONDS = 0.0  # whoever has changed a file waits for the server, not for the runs of the old one
+        application = _application()
         listener = _listen(options)
         address = describe(listener)
 
@@ -86,13 +107,13 @@ class Command(BaseCommand):
                 "Netra listens on %s (process %d, channel layer %s, database %s)",
                 *(address, os.getpid(), layer, connections[conf.DATABASE].vendor),
             )
-            if settings.NETRA_SECRET_KEY_GENERATED and not settings.DEBUG:
+            if getattr(settings, "NETRA_SECRET_KEY_GENERATED", False) and not settings.DEBUG:
                 log.warning("SECRET_KEY is not set: Netra uses a key it made for itself. Set one in every deployment")
             server.loop.run_in_executor(None, _hint_at_migrations)
             garbage.settle()
 
         server = NetraServer(
-            get_default_application(),
+            application,
             [listener],
             limits=Limits.from_settings(),
             begin_drain=lifecycle.begin_drain,
@@ -114,6 +135,28 @@ class Command(BaseCommand):
                 os.unlink(options["unix_socket"])
         log.info("Netra has ended")
         exit_in_spite_of_threads()
+
+
+def _application() -> Any:
+    """The site's, with its static files where nothing else serves them while it is developed."""
+    try:
+        application = get_default_application()
+    except ImproperlyConfigured as error:
+        raise CommandError(f"{error} Write ASGI_APPLICATION = 'SITE.asgi.application' into your settings.") from None
+    if not NetraApplication.made:
+        log.warning(
+            "ASGI_APPLICATION has no Netra in it: put netra_application(…) of netra.asgi around it in your asgi.py"
+        )
+    static, other = "django.contrib.staticfiles", "whitenoise.runserver_nostatic"
+    if settings.DEBUG and apps.is_installed(static) and not apps.is_installed(other):
+        return ASGIStaticFilesHandler(application)
+    return application
+
+
+def _look_at(options: dict[str, Any]) -> None:
+    """Say at once, and once, that the address is not free."""
+    if options["fd"] is None and not options["unix_socket"] and options["port"]:
+        _listen(options).close()
 
 
 def _listen(options: dict[str, Any]) -> socket.socket:

@@ -229,5 +229,7 @@ export class Connection {
 }
 
 export function defaultUrl(location = globalThis.location) {
-	return `${location.protocol === "https:" ? "wss" : "ws"}://${location.host}/ws`;
+	// The page says where the socket is. In a script element, which nobody's text can become.
+	const path = globalThis.document?.querySelector("script[data-netra-socket]")?.dataset.netraSocket ?? "/ws";
+	return `${location.protocol === "https:" ? "wss" : "ws"}://${location.host}${path}`;
 }

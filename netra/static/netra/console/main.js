@@ -67,7 +67,7 @@ class Console {
 		this.stopBar.onclose = ({ target }) => target.returnValue === "stop" && this.feed.stop(this.asked);
 		this.stopBar.onkeydown = ({ repeat }) => !repeat; // a key still held down from before is no answer
 		// Drafts belong to who logs out, not to the next.
-		$("#threads form").onsubmit = forgetAll;
+		$("#threads").onsubmit = forgetAll; // not every site has a form to log out with
 	}
 
 	linkTo(run, seq) {

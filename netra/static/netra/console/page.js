@@ -64,9 +64,10 @@ export function drawTitle({ isOver, thread, feed: { summaries } }) {
 	if (document.title !== title) document.title = title;
 }
 
-function drawConnection({ status, wasOpen, expiresAt, now }) {
+function drawConnection({ boot, status, wasOpen, expiresAt, now }) {
 	const left = expiresAt - now;
-	const text = connectionText(status, Date.now(), wasOpen)
+	const text = (!wasOpen && status.state === "waiting" && boot.no_socket)
+		|| connectionText(status, Date.now(), wasOpen)
 		|| (left > 0 && `Your session ends in ${duration(left)}. What you typed is kept; log in again then.`);
 	// The line keeps its place when it is empty: nothing jumps when the connection goes or comes.
 	$("#connection").classList.toggle("idle", !text);

@@ -1,0 +1,27 @@
+"""`manage.py runserver` with WebSockets, where `netra` is above `django.contrib.staticfiles` in INSTALLED_APPS.
+
+It is Daphne's; without Daphne, or without an ASGI_APPLICATION, the one that there would be without Netra.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.apps import apps
+from django.conf import settings
+from django.utils.module_loading import import_string
+
+from websocket_core.extras import is_installed
+
+
+def _command() -> Any:
+    if is_installed("daphne") and getattr(settings, "ASGI_APPLICATION", None):
+        package = "daphne"
+    elif apps.is_installed("django.contrib.staticfiles"):
+        package = "django.contrib.staticfiles"
+    else:
+        package = "django.core"
+    return import_string(f"{package}.management.commands.runserver.Command")
+
+
+Command = _command()

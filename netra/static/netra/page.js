@@ -1,0 +1,5 @@
+/** What `{% netra_client %}` loads: the client for scripts that cannot import it by its address. */
+
+import * as client from "./netra-client.js";
+
+window.netra = client;
