@@ -122,12 +122,12 @@ class ApprovalAdmin(ReadOnlyAdmin):
     @admin.display(description="Run")
     def run_link(self, row: Approval) -> SafeString | str:
         """The run that asked."""
-        return links.object_link(row.run, f"{row.run.agent_type} {links.tail(row.run.run_id)}")
+        return self.to.object_link(row.run, f"{row.run.agent_type} {links.tail(row.run.run_id)}")
 
     @admin.display(description="Thread")
     def thread_link(self, row: Approval) -> SafeString | str:
         """The thread it was asked in."""
-        return links.object_link(row.run.thread, links.cut(str(row.run.thread)))
+        return self.to.object_link(row.run.thread, links.cut(str(row.run.thread)))
 
     @admin.display(description="Arguments")
     def pretty_arguments(self, row: Approval) -> SafeString | str:

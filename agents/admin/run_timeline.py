@@ -69,9 +69,9 @@ class RunTimeline:
         )
 
 
-def of_run(run: Run) -> RunTimeline:
+def of_run(run: Run, site: links.SiteLinks) -> RunTimeline:
     """Read a run's events, up to `MOST_EVENTS` and `MOST_CHARS` of them."""
-    reader = _Reader(run)
+    reader = _Reader(run, site)
     steps = list(reader)
     found = timeline(
         steps,
@@ -84,8 +84,8 @@ def of_run(run: Run) -> RunTimeline:
 
 
 class _Reader:
-    def __init__(self, run: Run) -> None:
-        self.run = run
+    def __init__(self, run: Run, site: links.SiteLinks) -> None:
+        self.run, self._site = run, site
         self.partial = False
         self.pages: dict[int, str] = {}
 
@@ -105,7 +105,8 @@ class _Reader:
                     return
                 step = read_step(frame)
                 if step is not None:
-                    self.pages[seq] = links.page_url(Event, pk)
+                    if target := self._site.page_url(Event, pk):
+                        self.pages[seq] = target
                     yield step
             if len(page) < PAGE:
                 return

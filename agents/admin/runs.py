@@ -147,7 +147,7 @@ class RunAdmin(ReadOnlyAdmin):
     @admin.display(description="Thread")
     def thread_link(self, row: Run) -> SafeString | str:
         """The thread it belongs to."""
-        return links.object_link(row.thread, links.cut(str(row.thread)))
+        return self.to.object_link(row.thread, links.cut(str(row.thread)))
 
     @admin.display(description="Took")
     def took(self, row: Run) -> str:
@@ -173,8 +173,8 @@ class RunAdmin(ReadOnlyAdmin):
         return links.row_of_links(
             [
                 ("events", self._events_url(row)),
-                ("approvals", links.url("netra_agents_approval_changelist", run=row.pk)),
-                ("runs of the same thread", links.url("netra_agents_run_changelist", thread=row.thread_id)),
+                ("approvals", self.to.url("netra_agents_approval_changelist", run=row.pk)),
+                ("runs of the same thread", self.to.url("netra_agents_run_changelist", thread=row.thread_id)),
             ]
         )
 
@@ -209,7 +209,7 @@ class RunAdmin(ReadOnlyAdmin):
             format_html_join(
                 "",
                 "<li>{}: {} <span>{}</span></li>",
-                ((links.object_link(one, one.tool_name), one.message or "-", verdict(one)) for one in found),
+                ((self.to.object_link(one, one.tool_name), one.message or "-", verdict(one)) for one in found),
             ),
         )
 
@@ -217,7 +217,7 @@ class RunAdmin(ReadOnlyAdmin):
     def worker(self, row: Run) -> SafeString | str:
         """The process that holds its lease, or was the last to."""
         process = Process.objects.filter(pk=row.worker_id).first() if row.worker_id else None
-        return links.object_link(process) if process else row.worker_id or "-"
+        return self.to.object_link(process) if process else row.worker_id or "-"
 
     @admin.display(description="Resting")
     def rests(self, row: Run) -> str:
@@ -227,7 +227,7 @@ class RunAdmin(ReadOnlyAdmin):
     @admin.display(description="Retried as")
     def retried_as_link(self, row: Run) -> SafeString | str:
         """The run that was made in its place."""
-        return links.run(row.owner_id, row.retried_as)
+        return self.to.run(row.owner_id, row.retried_as)
 
     def offers(self, action: str, row: Run) -> bool:
         """Only a run that is not over can be stopped."""
@@ -264,13 +264,13 @@ class RunAdmin(ReadOnlyAdmin):
         if row.first_seq is None:
             return None
         last = "" if row.last_seq is None else row.last_seq
-        return links.url(
+        return self.to.url(
             "websocket_core_event_changelist", thread=row.thread_id, run=row.run_id, seq=f"{row.first_seq}-{last}"
         )
 
     def _timeline(self, row: Any) -> run_timeline.RunTimeline:
         """Read once for the picture and the table."""
         if not hasattr(row, "_timeline"):
-            row._timeline = run_timeline.of_run(row)
+            row._timeline = run_timeline.of_run(row, self.to)
         found: run_timeline.RunTimeline = row._timeline
         return found

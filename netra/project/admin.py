@@ -30,4 +30,4 @@ class NetraUserAdmin(_UserAdmin):
     @admin.display(description="See")
     def netra(self, user: User) -> SafeString | str:
         """Leads to everything of this user."""
-        return links.lists_of_user(str(user.pk)) if user.pk else "-"
+        return links.SiteLinks(self.admin_site.name).lists_of_user(str(user.pk)) if user.pk else "-"

@@ -7,7 +7,7 @@ from typing import Any
 
 from django import template
 from django.contrib.admin.utils import quote
-from django.utils.html import format_html
+from django.template import Context
 from django.utils.safestring import SafeString
 
 from netra.agents.timeline import duration
@@ -43,14 +43,18 @@ def tail(text: str) -> str:
     return links.tail(text)
 
 
-@register.filter
-def user_of(row: Any) -> SafeString:
+@register.simple_tag(takes_context=True)
+def user_of(context: Context, row: Any) -> SafeString | str:
     """The user whom a row is about, leading to the user's connections."""
-    target = links.url("websocket_core_connection_changelist", user=row.whose)
-    return format_html('<a href="{}">{}</a>', target, links.person(row.whose, row.account))
+    target = _site(context).url("websocket_core_connection_changelist", user=row.whose)
+    return links.link(target, links.person(row.whose, row.account))
 
 
-@register.filter
-def thread_of(row: Any) -> SafeString | str:
+@register.simple_tag(takes_context=True)
+def thread_of(context: Context, row: Any) -> SafeString | str:
     """The thread of a row, shortened."""
-    return links.thread(row.user_id, row.thread_id)
+    return _site(context).thread(row.user_id, row.thread_id)
+
+
+def _site(context: Context) -> links.SiteLinks:
+    return links.SiteLinks(context["request"].current_app)

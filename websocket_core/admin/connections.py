@@ -147,7 +147,7 @@ class ConnectionAdmin(ReadOnlyAdmin):
     @admin.display(description="Thread")
     def thread(self, row: Connection) -> SafeString | str:
         """The thread in which the connection last worked."""
-        return links.thread(row.user_id, row.thread_id)
+        return self.to.thread(row.user_id, row.thread_id)
 
     @admin.display(description="Server process")
     def server(self, row: Any) -> SafeString | str:
@@ -155,7 +155,7 @@ class ConnectionAdmin(ReadOnlyAdmin):
         if not hasattr(row, "server_process"):
             row.server_process = Process.objects.filter(pk=row.process_id).first()
         process = row.server_process
-        return links.object_link(process, f"{process.host}:{process.pid}") if process else links.name(row.process_id)
+        return self.to.object_link(process, f"{process.host}:{process.pid}") if process else links.name(row.process_id)
 
     @admin.display(description="Close code")
     def code(self, row: Connection) -> str:

@@ -162,17 +162,17 @@ class EventAdmin(ReadOnlyAdmin):
     @admin.display(description="Thread")
     def thread_link(self, row: Event) -> SafeString | str:
         """The event's thread."""
-        return links.object_link(row.thread, links.cut(str(row.thread)))
+        return self.to.object_link(row.thread, links.cut(str(row.thread)))
 
     @admin.display(description="Run")
     def run_link(self, row: Event) -> SafeString | str:
         """The event's run."""
-        return links.run(row.thread.owner_id, row.run_id)
+        return self.to.run(row.thread.owner_id, row.run_id)
 
     @admin.display(description="Run")
     def run_page(self, row: Event) -> SafeString | str:
         """The event's run with its complete id."""
-        return links.run(row.thread.owner_id, row.run_id, row.run_id)
+        return self.to.run(row.thread.owner_id, row.run_id, row.run_id)
 
     @admin.display(description="Data")
     def data(self, row: Any) -> str:
@@ -187,11 +187,11 @@ class EventAdmin(ReadOnlyAdmin):
         beside = [
             (
                 f"{'‹ ' if other.seq < row.seq else ''}{other}{' ›' if other.seq > row.seq else ''}",
-                links.page_url(Event, other.pk),
+                self.to.page_url(Event, other.pk),
             )
             for other in found.order_by("seq")
         ]
-        listing = links.url("websocket_core_event_changelist", thread=row.thread_id)
+        listing = self.to.url("websocket_core_event_changelist", thread=row.thread_id)
         return links.row_of_links([*beside, ("all events of the thread", listing)])
 
     @admin.display(description="Frame")

@@ -76,12 +76,12 @@ class ProcessAdmin(ReadOnlyAdmin):
     @admin.display(description="Live connections")
     def live_connections(self, row: Any) -> SafeString | str:
         """The number of open connections, with a link to them."""
-        target = links.url("websocket_core_connection_changelist", state="live", process=row.pk)
+        target = self.to.url("websocket_core_connection_changelist", state="live", process=row.pk)
         return links.link(target, str(row.live)) if row.live else "0"
 
     @admin.display(description="Connections")
     def connections(self, row: Process) -> SafeString | str:
         """A link to the process's connections."""
         return links.link(
-            links.url("websocket_core_connection_changelist", process=row.pk), "Connections of this process"
+            self.to.url("websocket_core_connection_changelist", process=row.pk), "Connections of this process"
         )

@@ -66,19 +66,22 @@ class ThreadAdmin(ReadOnlyAdmin):
     def events(self, row: Thread) -> SafeString | str:
         """The number of events, with a link to them."""
         count = max(0, row.last_seq - row.first_seq + 1)
-        return links.link(links.url("websocket_core_event_changelist", thread=row.pk), f"{count:,}") if count else "0"
+        return links.link(self.to.url("websocket_core_event_changelist", thread=row.pk), f"{count:,}") if count else "0"
 
     @admin.display(description="Active run")
     def active_run(self, row: Thread) -> SafeString | str:
         """The run that holds the thread."""
-        return links.run(row.owner_id, row.active_run_id)
+        return self.to.run(row.owner_id, row.active_run_id)
 
     @admin.display(description="See")
     def see(self, row: Thread) -> SafeString:
         """Links to the thread's runs, events and connections."""
         targets = (
-            ("runs", links.url("netra_agents_run_changelist", thread=row.pk)),
-            ("events", links.url("websocket_core_event_changelist", thread=row.pk)),
-            ("connections", links.url("websocket_core_connection_changelist", user=row.owner_id, thread=row.thread_id)),
+            ("runs", self.to.url("netra_agents_run_changelist", thread=row.pk)),
+            ("events", self.to.url("websocket_core_event_changelist", thread=row.pk)),
+            (
+                "connections",
+                self.to.url("websocket_core_connection_changelist", user=row.owner_id, thread=row.thread_id),
+            ),
         )
         return links.row_of_links(targets)

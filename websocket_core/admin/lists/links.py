@@ -1,4 +1,4 @@
-"""Links between the pages of the admin.
+"""Links between the pages of an admin site. A project may have several of them, under names of their own.
 
 Pages of rooms above this one are addressed by their URL names, and left out if they are not installed.
 """
@@ -6,7 +6,6 @@ Pages of rooms above this one are addressed by their URL names, and left out if 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from contextlib import suppress
 from typing import Any
 from urllib.parse import urlencode
 
@@ -34,20 +33,6 @@ def query(**values: Any) -> str:
     return urlencode(values)
 
 
-def page_url(model: type[Model], pk: Any) -> str:
-    """The address of a row's page."""
-    return reverse(f"admin:{model._meta.app_label}_{model._meta.model_name}_change", args=(quote(pk),))
-
-
-def url(name: str, **values: Any) -> str | None:
-    """An admin URL by its name, with a query string; `None` if it is not installed."""
-    try:
-        found = reverse(f"admin:{name}")
-    except NoReverseMatch:
-        return None
-    return f"{found}?{urlencode(values)}" if values else found
-
-
 def link(target: str | None, text: SafeString | str, *, title: str = "") -> SafeString | str:
     """A link, or only its text if there is no target."""
     if target is None:
@@ -55,11 +40,6 @@ def link(target: str | None, text: SafeString | str, *, title: str = "") -> Safe
     if not title:
         return format_html('<a href="{}">{}</a>', target, text)
     return format_html('<a href="{}" title="{}">{}</a>', target, title, text)
-
-
-def object_link(row: Model, text: SafeString | str | None = None) -> SafeString | str:
-    """A link to the page of a row."""
-    return link(page_url(type(row), row.pk), str(row) if text is None else text)
 
 
 def short(text: str) -> str:
@@ -82,40 +62,11 @@ def name(text: str) -> SafeString:
     return format_html('<span class="netra-id" title="{}">{}</span>', text, tail(text))
 
 
-def thread(owner_id: str, thread_id: str, text: str | None = None) -> SafeString | str:
-    """A link to a thread by the ids that clients know."""
-    if not thread_id:
-        return "-"
-    target = url("websocket_core_thread_by_id", user=owner_id, id=thread_id)
-    return link(target, tail(thread_id) if text is None else short(text), title=thread_id)
-
-
-def run(owner_id: str, run_id: str | None, text: str | None = None) -> SafeString | str:
-    """A link to a run by the ids that clients know."""
-    if not run_id:
-        return "-"
-    target = url("netra_agents_run_by_id", user=owner_id, id=run_id)
-    return link(target, tail(run_id) if text is None else short(text), title=run_id)
-
-
 def person(user_id: str, user: AbstractBaseUser | None) -> SafeString | str:
     """A user id, with the Django user's name if there is such a user."""
     if user is None:
         return cut(user_id)
     return format_html('{} <span class="quiet">{}</span>', cut(user.get_username()), cut(user_id))
-
-
-def account(user_id: str, user: AbstractBaseUser | None) -> SafeString | str:
-    """A user id for pages, not shortened, with a link to the Django user's page."""
-    if user is None:
-        return user_id
-    meta = user._meta
-    target = None
-    with suppress(NoReverseMatch):  # the project may not have its users in the admin
-        target = page_url(type(user), user.pk)
-    return format_html(
-        '{} <span class="quiet">{} {}</span>', link(target, user.get_username()), meta.verbose_name, user_id
-    )
 
 
 def row_of_links(targets: Iterable[tuple[str, str | None]]) -> SafeString:
@@ -124,6 +75,58 @@ def row_of_links(targets: Iterable[tuple[str, str | None]]) -> SafeString:
     return format_html('<span class="netra-links">{}</span>', format_html_join(" · ", '<a href="{}">{}</a>', found))
 
 
-def lists_of_user(user_id: str) -> SafeString:
-    """Links to all lists of a user."""
-    return row_of_links((text, url(f"{name}_changelist", user=user_id)) for text, name in USER_LISTS)
+class SiteLinks:
+    """Links to pages of one admin site; a page that it does not have is no link.
+
+    Args:
+        site: the name of the site (`AdminSite.name`).
+    """
+
+    def __init__(self, site: str) -> None:
+        self._site = site
+
+    def page_url(self, model: type[Model], pk: Any) -> str | None:
+        """The address of a row's page."""
+        return self._reverse(f"{model._meta.app_label}_{model._meta.model_name}_change", quote(pk))
+
+    def url(self, name: str, **values: Any) -> str | None:
+        """An admin URL by its name, with a query string; `None` if it is not installed."""
+        found = self._reverse(name)
+        return f"{found}?{urlencode(values)}" if values and found else found
+
+    def object_link(self, row: Model, text: SafeString | str | None = None) -> SafeString | str:
+        """A link to the page of a row."""
+        return link(self.page_url(type(row), row.pk), str(row) if text is None else text)
+
+    def thread(self, owner_id: str, thread_id: str, text: str | None = None) -> SafeString | str:
+        """A link to a thread by the ids that clients know."""
+        if not thread_id:
+            return "-"
+        target = self.url("websocket_core_thread_by_id", user=owner_id, id=thread_id)
+        return link(target, tail(thread_id) if text is None else short(text), title=thread_id)
+
+    def run(self, owner_id: str, run_id: str | None, text: str | None = None) -> SafeString | str:
+        """A link to a run by the ids that clients know."""
+        if not run_id:
+            return "-"
+        target = self.url("netra_agents_run_by_id", user=owner_id, id=run_id)
+        return link(target, tail(run_id) if text is None else short(text), title=run_id)
+
+    def account(self, user_id: str, user: AbstractBaseUser | None) -> SafeString | str:
+        """A user id for pages, not shortened, with a link to the Django user's page."""
+        if user is None:
+            return user_id
+        meta, target = user._meta, self.page_url(type(user), user.pk)
+        return format_html(
+            '{} <span class="quiet">{} {}</span>', link(target, user.get_username()), meta.verbose_name, user_id
+        )
+
+    def lists_of_user(self, user_id: str) -> SafeString:
+        """Links to all lists of a user."""
+        return row_of_links((text, self.url(f"{name}_changelist", user=user_id)) for text, name in USER_LISTS)
+
+    def _reverse(self, name: str, *args: Any) -> str | None:
+        try:  # "admin" is the namespace of every admin site, whatever its name is
+            return reverse(f"admin:{name}", args=args, current_app=self._site)
+        except NoReverseMatch:
+            return None

@@ -13,7 +13,7 @@ from django.db.models import Model, Q, QuerySet, prefetch_related_objects
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import redirect
-from django.urls import URLPattern, path, reverse
+from django.urls import URLPattern, path
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
@@ -159,6 +159,11 @@ class ReadOnlyAdmin(_ModelAdmin):
 
     # --- pages
 
+    @property
+    def to(self) -> links.SiteLinks:
+        """Links to pages of the site that this admin is registered with."""
+        return links.SiteLinks(self.admin_site.name)
+
     @admin.display(description="User")
     def user(self, row: Any) -> SafeString | str:
         """The user, with a link to the user's rows, for lists."""
@@ -177,7 +182,7 @@ class ReadOnlyAdmin(_ModelAdmin):
             return "-"
         account = users_by_id([user_id]).get(user_id)
         return format_html(
-            '<span class="netra-user">{}</span> {}', links.account(user_id, account), links.lists_of_user(user_id)
+            '<span class="netra-user">{}</span> {}', self.to.account(user_id, account), self.to.lists_of_user(user_id)
         )
 
     def get_urls(self) -> list[URLPattern]:
@@ -193,10 +198,10 @@ class ReadOnlyAdmin(_ModelAdmin):
         wanted = {self.whose_field: request.GET.get("user", ""), f"{self.name_field}": request.GET.get("id", "")}
         pk = self.model._default_manager.filter(**wanted).values_list("pk", flat=True).first()
         if pk is not None:
-            return redirect(links.page_url(self.model, pk))
+            return redirect(self.to.page_url(self.model, pk) or ".")
         self.message_user(request, f"This {self.opts.verbose_name} no longer exists.", "warning")
-        listing = reverse(f"admin:{self.opts.app_label}_{self.opts.model_name}_changelist")
-        return redirect(f"{listing}?{links.query(user=request.GET.get('user', ''))}")
+        name = f"{self.opts.app_label}_{self.opts.model_name}_changelist"
+        return redirect(self.to.url(name, user=request.GET.get("user", "")) or "..")
 
     def offers(self, action: str, row: Any) -> bool:
         """Whether an action would change the row. If so, the row's page has a button for it."""

@@ -156,7 +156,7 @@ def test_measure__sees_a_full_scan():
 
 def test_front_page__is_cheap(admin):
     with measured() as cost:
-        assert admin.get("/admin/live/").status_code == 200
+        assert admin.get("/admin/netra/live/").status_code == 200
     assert cost.rows < PAGE_ROWS
     assert cost.counted("websocket_core_event") == []
 

@@ -26,7 +26,7 @@ def test_tiles__count_what_is_open(admin_client):
     past.save()
     for status in ("running", "waiting", "queued", "queued"):
         make_run(make_thread("u"), status=status)
-    context = admin_client.get("/admin/live/").context
+    context = admin_client.get("/admin/netra/live/").context
     assert str(context["sockets"].live) == "3"
     assert {status.value: str(count) for status, count in context["runs"].by_state} == {
         "queued": "2",
@@ -47,7 +47,7 @@ def test_oldest_queued__is_the_one_that_waits_longest(admin_client):
     now = datetime.now(UTC)
     oldest = make_run(make_thread("u"), status="queued", at=now - timedelta(minutes=5))
     make_run(make_thread("u"), status="queued", at=now)
-    body = admin_client.get("/admin/live/").content.decode()
+    body = admin_client.get("/admin/netra/live/").content.decode()
     assert f'href="/admin/netra_agents/run/{oldest.pk}/change/">5 min' in body
 
 
@@ -149,13 +149,13 @@ def test_delivery__is_that_of_the_slowest_server_that_lives(admin_client):
     make_process(now=now, stopped_at=now, delivery_p99=30)
     make_process(now=now - timedelta(minutes=5), delivery_p99=30)
     assert numbers.events(now).delivery_p99 == 1.5
-    assert "<dd>1.5 s</dd>" in admin_client.get("/admin/live/").content.decode()
+    assert "<dd>1.5 s</dd>" in admin_client.get("/admin/netra/live/").content.decode()
 
 
 def test_fragment__is_wellformed_and_never_cached(admin_client):
     make_connection(make_process(), "u", thread_id="t")
     failed(datetime.now(UTC), 0)
-    response = admin_client.get("/admin/live/")
+    response = admin_client.get("/admin/netra/live/")
     assert "no-store" in response["Cache-Control"]
     ElementTree.fromstring(f"<div>{response.content.decode()}</div>")  # noqa: S314 - our own text
 
@@ -176,4 +176,4 @@ def test_front_page__costs_few_queries(admin_client, django_assert_max_num_queri
         make_connection(process, str(number))
         failed(datetime.now(UTC) - timedelta(minutes=1), 1)
     with django_assert_max_num_queries(26):
-        admin_client.get("/admin/live/")
+        admin_client.get("/admin/netra/live/")

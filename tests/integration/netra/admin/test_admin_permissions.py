@@ -27,12 +27,12 @@ def staff(*permissions: str) -> Client:
     return client
 
 
-@pytest.mark.parametrize("url", [*URLS, "/admin/", "/admin/live/", "/admin/netra_agents/run/by-id/?user=u&id=r"])
+@pytest.mark.parametrize("url", [*URLS, "/admin/", "/admin/netra/live/", "/admin/netra_agents/run/by-id/?user=u&id=r"])
 def test_strangers__are_sent_to_the_log_in_page(client, url):
     assert client.get(url)["Location"].partition("?")[0].endswith("login/")
 
 
-@pytest.mark.parametrize("url", [*URLS, "/admin/", "/admin/live/"])
+@pytest.mark.parametrize("url", [*URLS, "/admin/", "/admin/netra/live/"])
 def test_users_who_are_not_staff__see_nothing(client, url):
     client.force_login(User.objects.create_user("anna"))
     assert client.get(url).status_code in (302, 403)
@@ -104,10 +104,10 @@ def test_front_page__shows_each_person_what_that_person_may_see():
     thread = make_thread("u")
     make_run(thread, [(0, "agent_started", {}), (1, "agent_failed", {"code": "timeout"})])
     make_connection(make_process(host="web-17"), "somebody")
-    nothing = staff().get("/admin/live/").content.decode()
+    nothing = staff().get("/admin/netra/live/").content.decode()
     for word in ("somebody", "timeout", "web-17", "Queued", "Events per second", "Live connections"):
         assert word not in nothing
-    some = staff("websocket_core.view_connection").get("/admin/live/").content.decode()
+    some = staff("websocket_core.view_connection").get("/admin/netra/live/").content.decode()
     assert "somebody" in some
     for word in ("timeout", "Queued", "Events per second"):
         assert word not in some
