@@ -59,19 +59,19 @@ def document(results: list[Result], scale: Scale) -> str:
         "",
         f"`make chaos` on {datetime.now(UTC):%d %B %Y}, {machine}, load average {os.getloadavg()[0]:.1f}: "
         f"{scale.users} users, {scale.users * scale.tabs} sockets, {scale.runs} running runs writing "
-        f"{scale.events_per_second:g} events/s, {scale.reconnects_per_second:g} connections/s cut besides, all through "
-        "the load balancer. After each fault every tab is held against the journal, event by event and byte by byte; "
-        "every run has to have exactly one end, and no agent's body may have begun twice.",
+        f"{scale.events_per_second:g} events/s, {scale.reconnects_per_second:g} additional disconnects/s, all through "
+        "the load balancer. After each fault, every tab is compared with the journal, event by event and byte by byte; "
+        "every run must have exactly one end, and no agent may have been executed twice.",
         "",
         f"| {COLUMNS} |",
         "|---" * (COLUMNS.count("|") + 1) + "|",
         *map(row, results),
         "",
-        "*Out of order* counts altered, unknown and illegal events, too. *p99*: of the time from an event's commit to "
-        "a tab, the fault's own time included. *Longest silence*: no tab got anything. "
+        "*Out of order* includes altered, unknown and illegal events. *p99* is the time from an event's commit to its "
+        "arrival in a tab, including the fault itself. *Longest silence*: no tab received anything. "
         "How a run may end: [When a worker dies](../explanation/when-a-worker-dies.md).",
         "",
-        "Every promise was kept." if not problems else "**Promises that were broken:**\n",
+        "Every guarantee held." if not problems else "**Broken guarantees:**\n",
         *problems,
         "",
     ]
