@@ -14,6 +14,7 @@ from netra.agents.conf import conf
 from netra.agents.executors import make_executor
 from netra.agents.registry import discovery
 from netra.agents.start_policy import load_policy
+from netra.agents.usage.costs import load_cost
 from websocket_core.conf import conf as delivery_conf
 
 
@@ -28,13 +29,18 @@ def executor_fits(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> lis
 
 
 @register("netra")
-def start_policy_can_be_asked(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[CheckMessage]:
-    """E006: every start would be refused."""
+def functions_of_the_site_can_be_called(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[CheckMessage]:
+    """E006: every start would be refused; and E008: no run would get its cost."""
+    found: list[CheckMessage] = []
     try:
         load_policy()
     except ImproperlyConfigured as error:
-        return [Error(str(error), hint="Name a function of (user, agent_type, input).", id="netra_agents.E006")]
-    return []
+        found.append(Error(str(error), hint="Name a function of (user, agent_type, input).", id="netra_agents.E006"))
+    try:
+        load_cost()
+    except ImproperlyConfigured as error:
+        found.append(Error(str(error), hint="Name a function of a run.", id="netra_agents.E008"))
+    return found
 
 
 @register("netra")

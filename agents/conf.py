@@ -13,6 +13,7 @@ class Defaults:
     AGENT_MODULES: tuple[str, ...] = ()  # besides every installed app's `agents.py`
     BUILTIN_AGENTS: bool | None = None  # whether there are `test` and `demo`; None: with DEBUG
     CAN_START: str = ""  # dotted path of `can_start(user, agent_type, input) -> bool`: who may start which agent
+    COST: str = ""  # dotted path of `cost(run) -> Decimal | None`: what a run that has ended cost
     METRICS_TOKEN: str = ""  # opens the numbers of servers and workers to whoever sends it
     AGENT_TIMEOUT: Positive[float] = 3600.0  # seconds a run may take, unless its agent says otherwise
     RUNS_PER_USER: Positive[int] = 100  # queued and running

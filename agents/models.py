@@ -47,9 +47,16 @@ class Run(models.Model):
     result = models.TextField(blank=True)  # JSON of what the agent returned; for `ctx.history`
     code = models.CharField(max_length=32, blank=True)  # of agent_failed
     incident = models.CharField(max_length=64, blank=True)  # where the log tells more
-    # JSON of the usage it had reported when its lease was renewed last, or when it came to rest; for those who end it
-    # from outside.
+    # JSON of the usage that its agent has reported: as of the latest renewal of its lease, of its rest, or of its end.
     usage = models.TextField(blank=True)
+    # Sums of that, and what it cost; written at its end.
+    input_tokens = models.BigIntegerField(default=0, db_default=0)
+    output_tokens = models.BigIntegerField(default=0, db_default=0)
+    total_tokens = models.BigIntegerField(default=0, db_default=0)
+    cost = models.DecimalField(max_digits=18, decimal_places=9, null=True, blank=True)
+    # When any process may see to what follows the run's end (its cost, `run_finished`); null: nothing is left to do.
+    follow_up_at = models.DateTimeField(null=True, blank=True)
+    signal_due = models.BooleanField(default=False, db_default=False)  # `run_finished` has not been received
     worker_id = models.CharField(max_length=128, blank=True)  # the process that holds the lease
     lease_until = models.DateTimeField(null=True, blank=True)  # null while queued, resting, or over
     resting = models.BooleanField(default=False)  # waits for decisions without holding a process
@@ -74,6 +81,15 @@ class Run(models.Model):
             # After `run_open`: without statistics SQLite takes the later one of two indexes that look equal to it.
             models.Index(fields=["thread", "id"], condition=Q(status__in=OPEN), name="run_open_of_thread"),
             models.Index(fields=["created_at"], name="run_created"),
+            # Everything that sums of usage read, so that they read no run.
+            models.Index(
+                fields=[
+                    *("finished_at", "owner_id", "agent_type"),
+                    *("input_tokens", "output_tokens", "total_tokens", "cost"),
+                ],
+                name="run_usage",
+            ),
+            models.Index(fields=["follow_up_at"], condition=Q(follow_up_at__isnull=False), name="run_follow_up"),
         ]
 
     def __str__(self) -> str:

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any, ClassVar
 
 from django.contrib import admin
 from django.db.models import Q, QuerySet
 from django.http import HttpRequest, HttpResponse
+from django.urls import URLPattern, path
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
 from netra.agents.admin import run_timeline
 from netra.agents.admin.approvals import verdict
+from netra.agents.admin.usage import usage_page
 from netra.agents.ledger.open_runs import is_open
 from netra.agents.models import OPEN, Run, RunStatus
 from netra.agents.service import request_stop
@@ -89,6 +92,7 @@ def _word(row: Run) -> str:
 class RunAdmin(ReadOnlyAdmin):
     """The newest first."""
 
+    change_list_template = "admin/netra_agents/run/change_list.html"
     stretches: ClassVar[Sequence[Stretch]] = (Stretch("created_at"),)
     period_field = "created_at"
     name_field = "run_id"
@@ -108,6 +112,7 @@ class RunAdmin(ReadOnlyAdmin):
         ("Steps", {"fields": ("steps",), "classes": ("collapse", "netra-wide")}),
         ("Approvals", {"fields": ("approvals",), "classes": ("netra-wide",)}),
         ("When", {"fields": (*MOMENTS, "stop_reason")}),
+        ("Usage", {"fields": ("input_tokens", "output_tokens", "total_tokens", "cost")}),
         ("Execution", {"fields": ("run_id", "request_id", "worker", LEASE, "rests", "retried_as_link")}),
     )
     readonly_fields = (
@@ -123,6 +128,11 @@ class RunAdmin(ReadOnlyAdmin):
         if changelist.params.get("status") in OPEN_CHOICES and changelist.period is None:
             return (Stretch("id"),)
         return self.stretches
+
+    def get_urls(self) -> list[URLPattern]:
+        """Django's, and the page of what runs have used."""
+        page = self.admin_site.admin_view(partial(usage_page, self))
+        return [path("usage/", page, name="netra_agents_run_usage"), *super().get_urls()]
 
     @admin.display(description="Run")
     def name(self, row: Run) -> SafeString:

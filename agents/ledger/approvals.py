@@ -5,10 +5,13 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Hashable
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any, NamedTuple
 
 import msgspec
 
+from netra.agents.follow_up import announcer
+from netra.agents.follow_up.signals import approval_requested
 from netra.agents.ledger.moves import Event, Lease, RunOperation, append, decide_row
 from netra.agents.models import Approval, Decision, Run, RunStatus
 from websocket_core.database.stored_text import exact, fitting, storable
@@ -66,7 +69,7 @@ class RequestApproval(RunOperation[None]):
         stored = size_of(self.arguments) + size_of(self.data["message"])
         self.room.require(transaction, row, size_of(self.text) + stored)
         transaction.count(row, stored)
-        Approval.objects.create(
+        approval = Approval.objects.create(
             owner_id=self.lease.owner_id,
             approval_id=self.data["approval_id"],
             run_id=self.lease.run_pk,
@@ -79,6 +82,9 @@ class RequestApproval(RunOperation[None]):
             created_at=transaction.now,
             expires_at=expires,
         )
+        if approval_requested.has_listeners():
+            tell = partial(announcer.tell, approval_requested, self.lease.run_pk, approval.pk)
+            transaction.after_commit.append(tell)
         Run.objects.filter(pk=self.lease.run_pk).update(status=RunStatus.WAITING)
         transaction.append(row, self.lease.run_id, "approval_requested", self._with_expiry(expires))
 

@@ -11,13 +11,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from typing import Any, NamedTuple, TypeVar
 
 import msgspec
 
+from netra.agents.follow_up import announcer
+from netra.agents.follow_up.signals import approval_resolved, run_started
 from netra.agents.ledger import statements as ledger_sql
 from netra.agents.ledger.statements import RunRow
 from netra.agents.models import Approval, Decision, Run, RunStatus
+from netra.agents.usage import used
 from websocket_core.database.stored_text import exact, fitting
 from websocket_core.errors import NotFound
 from websocket_core.ids import NAME_LENGTH, USER_LENGTH
@@ -116,6 +120,8 @@ def claim(transaction: Transaction, row: ThreadRow, run: RunRow, worker_id: str)
         if run.request_id:
             data["request_id"] = run.request_id
         seq = append(transaction, row, run.run_id, Event("agent_started", data, actor_id=run.actor_id))
+        if run_started.has_listeners():
+            transaction.after_commit.append(partial(announcer.tell, run_started, run.pk))
     ledger_sql.mark_running(
         run.pk,
         worker_id=worker_id,
@@ -166,6 +172,10 @@ def end(
     seq = append(transaction, row, run_id, terminal)  # always, whatever is stored already
     transaction.count(row, size_of(result))
     reason = terminal.data.get("reason")
+    reported = used(terminal.data.get("usage"))
+    follow_up_at, signal_due = announcer.mark_of_end(transaction.now, reported)
+    if follow_up_at is not None:
+        transaction.after_commit.append(partial(announcer.settle, run_pk, follow_up_at))
     ledger_sql.mark_ended(
         run_pk,
         status=TERMINAL_STATUS[terminal.event_type],
@@ -176,6 +186,9 @@ def end(
         stop_reason=None if reason is None else fitting(reason, "reason", REASON_LENGTH),
         retried_as=terminal.data.get("retried_as", ""),
         now=transaction.now,
+        used=reported,
+        follow_up_at=follow_up_at,
+        signal_due=signal_due,
     )
     if row.active_run_id == run_id:
         row.active_run_id = None  # so whoever still holds the lease writes nothing any more: the run has no place again
@@ -197,6 +210,8 @@ def decide_row(transaction: Transaction, owner_id: str, data: dict[str, Any], ac
             "decided_at": transaction.now,
         },
     )
+    if made and approval_resolved.has_listeners():
+        transaction.after_commit.append(partial(announcer.tell, approval_resolved, approval.run_id, approval.pk))
     return made
 
 

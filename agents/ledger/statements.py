@@ -10,6 +10,7 @@ from django.db.models.functions import Now
 
 from netra.agents.conf import conf
 from netra.agents.models import OPEN, RunStatus
+from netra.agents.usage import Used
 from websocket_core.database.home import connection
 from websocket_core.wire.vocabulary import OPEN_STATUSES, sql_words
 
@@ -148,12 +149,20 @@ def mark_ended(
     stop_reason: str | None,
     retried_as: str,
     now: datetime,
+    used: Used,
+    follow_up_at: datetime | None,
+    signal_due: bool,
 ) -> None:
     """The run is over; `seq` is that of its terminal event."""
     with connection.cursor() as cursor:
         cursor.execute(
             "UPDATE netra_agents_run SET status = %s, last_seq = %s, first_seq = COALESCE(first_seq, %s), result = %s, "
             "code = %s, incident = %s, stop_reason = COALESCE(%s, stop_reason), retried_as = %s, lease_until = NULL, "
-            "resting = %s, finished_at = %s WHERE id = %s",
-            [str(status), seq, seq, result, code, incident, stop_reason, retried_as, False, _moment(now), run_pk],
+            "resting = %s, finished_at = %s, usage = %s, input_tokens = %s, output_tokens = %s, total_tokens = %s, "
+            "follow_up_at = %s, signal_due = %s WHERE id = %s",
+            [
+                *(str(status), seq, seq, result, code, incident, stop_reason, retried_as, False, _moment(now)),
+                *(used.text, used.input_tokens, used.output_tokens, used.total_tokens),
+                *(_moment(follow_up_at), signal_due, run_pk),
+            ],
         )

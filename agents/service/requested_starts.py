@@ -17,8 +17,8 @@ from netra.agents.conf import conf
 from netra.agents.executors import make_executor
 from netra.agents.ledger.starts import Started, StartRun
 from netra.agents.models import RequestedStart
-from netra.agents.registry.registered import find
 from netra.agents.service.run_inputs import checked_input
+from netra.agents.start_policy import startable_here
 from websocket_core.database import db
 from websocket_core.errors import ClientError, Draining, JournalUnavailable, RateLimited
 from websocket_core.journal import judge_now
@@ -47,7 +47,9 @@ def request_start(request: StartRequest) -> StartOutcome:
         UnknownAgentError, InvalidAction, TooLarge, ThreadBusy, RunLimit, QuotaExceeded: as things stand now. They may
             be different after the commit; then the log tells.
     """
-    kind = find(request.agent_type)
+    kind, input = startable_here(
+        request.user_id, request.agent_type, lambda kind: checked_input(request, kind), request.input
+    )
     wanted = StartRun(
         StartRequest(
             user_id=request.user_id,
@@ -58,7 +60,7 @@ def request_start(request: StartRequest) -> StartOutcome:
             if_busy=request.if_busy,
             request_id=request.request_id,
         ),
-        checked_input(request, kind),
+        input,
         worker_id="",
         executor=make_executor(),
     )

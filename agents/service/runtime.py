@@ -15,6 +15,7 @@ from functools import partial
 from typing import Any
 
 from netra.agents.executors import Executor, make_executor
+from netra.agents.follow_up import announcer
 from netra.agents.ledger import answers as approval_answers
 from netra.agents.ledger import reading as run_reads
 from netra.agents.ledger.approvals import DecideApproval
@@ -91,6 +92,7 @@ class RunRuntime:
         await self.sweeper.stop()
         await self.taker.stop()
         await self.runner.drain()
+        await announcer.drain()
         await self.dispatcher.stop()
 
     async def start(self, request: StartRequest) -> StartOutcome:

@@ -15,6 +15,7 @@ from datetime import UTC, datetime
 
 from netra.agents.conf import conf
 from netra.agents.errors import UnknownAgentError
+from netra.agents.follow_up import announcer
 from netra.agents.ledger import neglected as neglected_runs
 from netra.agents.ledger.endings import ReapRun
 from netra.agents.ledger.moves import TERMINAL_STATUS
@@ -64,6 +65,7 @@ class Sweeper:
             (Outage(log, "sweeper, lost runs"), self._reap),
             (Outage(log, "sweeper, expired approvals"), self._expire),
             (Outage(log, "sweeper, orphaned threads"), self._adopt),
+            (Outage(log, "sweeper, ends of runs"), announcer.look),
             *((Outage(log, f"sweeper, {what}"), step) for what, step in more),
         ]
         self._each_lost = ForEach(log, "ending a lost run")

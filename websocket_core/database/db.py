@@ -137,6 +137,16 @@ def write(function: Callable[..., T], *args: Any) -> asyncio.Future[T]:
     return _beside.call(function, *args)
 
 
+def write_now(function: Callable[..., T], *args: Any, seconds: float = 30.0) -> T:
+    """The same for code that cannot await: it blocks the calling thread.
+
+    Raises:
+        TimeoutError: the database did not answer within so many seconds.
+    """
+    threads = writer if connection.vendor == "sqlite" else _beside
+    return threads.submit(function, *args).result(seconds)
+
+
 def _in_the_writer_s_turn(function: Callable[..., T], args: tuple[Any, ...]) -> T:
     return writer.submit(function, *args).result()
 

@@ -12,7 +12,7 @@ from django.db import IntegrityError
 
 from websocket_core.bell import events_news, ring_after_commit
 from websocket_core.conf import conf
-from websocket_core.database.home import atomic
+from websocket_core.database.home import atomic, on_commit
 from websocket_core.errors import JournalUnavailable, OutcomeUnknown, WebSocketCoreError
 from websocket_core.journal.commits import CommitMark
 from websocket_core.journal.statements import statements
@@ -104,6 +104,8 @@ def commit_now(operation: Operation[Result]) -> Result:
         work.flush()
     for news in events_news(work.written):
         ring_after_commit(news)
+    for call in work.after_commit:
+        on_commit(call)
     if isinstance(result, Exception):
         raise result
     return result

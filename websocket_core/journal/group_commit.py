@@ -240,6 +240,8 @@ class Journal:
                 metrics.events_appended.inc(len(committed.transaction.written))
                 for news in events_news(committed.transaction.written):
                     self._bell.ring(news)
+                for call in committed.transaction.after_commit:
+                    call()
                 settle(batch, committed.results)
                 self._checkpoints.committed()
                 return

@@ -83,6 +83,7 @@ class Transaction:
         self.stamp = events.timestamp(self.now)
         self.rows: dict[ThreadKey, ThreadRow] = {}
         self.written: list[Written] = []  # in order: the events to ring the bell for
+        self.after_commit: list[Callable[[], object]] = []  # these neither raise nor wait
         self.at_end: list[Callable[[], None]] = []  # checks that need every operation to be applied first
         self._events: list[EventRow] = []  # each element belongs to the same index of `written`
         self._actors: dict[int, str] = {}  # index in `_events` → actor of the event; most events have none
@@ -281,7 +282,10 @@ class _Before:
         self._transaction = transaction
         rows = [transaction.rows[key] for key in operation.threads if key in transaction.rows]
         self._rows = [(row, [getattr(row, name) for name in ThreadRow.__slots__]) for row in rows]
-        self._lists = [(found, len(found)) for found in (transaction.written, transaction._events, transaction.at_end)]
+        self._lists = [
+            (found, len(found))
+            for found in (transaction.written, transaction._events, transaction.at_end, transaction.after_commit)
+        ]
         self._flushed, self._over, self._going = transaction._flushed, {*transaction._over}, {*transaction._going}
         self._days = dict(transaction._days)
 

@@ -1,0 +1,85 @@
+"""`manage.py usage --by user|agent|day`: what runs have used and cost, as a table, CSV or JSON."""
+
+from __future__ import annotations
+
+import csv
+import json
+from argparse import ArgumentParser, ArgumentTypeError
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError
+from django.db import DatabaseError
+
+from netra.agents.usage.sums import WAYS, UsageSum, by
+
+NUMBERS = UsageSum._fields[1:]
+
+
+def moment(text: str) -> datetime:
+    """A day (its midnight, UTC) or a moment."""
+    try:
+        found = datetime.fromisoformat(text)
+    except ValueError:
+        raise ArgumentTypeError(
+            f"{text!r} is no day or moment; write 2026-11-28 or 2026-11-28T12:00:00+00:00"
+        ) from None
+    return found.replace(tzinfo=UTC) if found.tzinfo is None else found
+
+
+class Command(BaseCommand):
+    """Reads an index, so that it may be run beside the traffic."""
+
+    help = "Print what the runs that ended within a time have used and cost, by user, agent or day (UTC)."
+    requires_system_checks: list[str] = []  # it is run by timers, and the checks load every page of the site
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("--by", choices=WAYS, default="day", help="what is summed up (default: day)")
+        parser.add_argument(
+            "--since", type=moment, metavar="DAY", help="runs that ended from then on (default: 30 days)"
+        )
+        parser.add_argument("--until", type=moment, metavar="DAY", help="runs that ended before (default: now)")
+        parser.add_argument("--format", choices=("table", "csv", "json"), default="table", help="default: table")
+
+    def handle(self, *args: Any, since: datetime | None, until: datetime | None, **options: Any) -> None:
+        until = until or datetime.now(UTC)
+        since = since or until - timedelta(days=30)
+        if since >= until:
+            raise CommandError("--since has to be before --until.")
+        write = {"table": self._table, "csv": self._csv, "json": self._json}[options["format"]]
+        try:
+            write(options["by"], by(options["by"], since, until))
+        except DatabaseError as error:
+            raise CommandError(f"The usage cannot be read: {error}. Was `manage.py migrate` run?") from None
+
+    def _table(self, way: str, sums: Iterator[UsageSum]) -> None:
+        rows = [(way, *NUMBERS), *((row.key, *map(_shown, row[1:])) for row in sums)]
+        widths = [max(len(row[place]) for row in rows) for place in range(len(rows[0]))]
+        for row in rows:
+            cells = [
+                f"{row[0]:{widths[0]}}",
+                *(f"{cell:>{width}}" for cell, width in zip(row[1:], widths[1:], strict=True)),
+            ]
+            self.stdout.write("  ".join(cells))
+
+    def _csv(self, way: str, sums: Iterator[UsageSum]) -> None:
+        writer = csv.writer(self.stdout, lineterminator="\n")
+        writer.writerow([way, *NUMBERS])
+        for row in sums:
+            writer.writerow([_harmless(row.key), *row[1:5], "" if row.cost is None else format(row.cost, "f")])
+
+    def _json(self, way: str, sums: Iterator[UsageSum]) -> None:
+        rows = [
+            {way: row.key, **row._asdict(), "cost": None if row.cost is None else format(row.cost, "f")} for row in sums
+        ]
+        self.stdout.write(json.dumps([{name: row[name] for name in (way, *NUMBERS)} for row in rows], indent=2))
+
+
+def _shown(value: Any) -> str:
+    return "-" if value is None else f"{value:,}" if isinstance(value, int) else f"{value:,.6f}"
+
+
+def _harmless(text: str) -> str:
+    """A user id that a spreadsheet would take for a formula is a text there."""
+    return f"'{text}" if text[:1] in ("=", "+", "-", "@", "\t", "\r") else text

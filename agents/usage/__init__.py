@@ -1,0 +1,12 @@
+"""What runs have used: tokens, and what they cost.
+
+`reported.py` reads what agents report, `costs.py` puts a price on it, `sums.py` adds it up by user, agent or day.
+The ledger keeps it with the run's end; the admin and `manage.py usage` show it.
+"""
+
+from __future__ import annotations
+
+from netra.agents.usage.costs import cost_of, has_prices, knows_prices
+from netra.agents.usage.reported import NOTHING, Usage, Used, used
+
+__all__ = ["NOTHING", "Usage", "Used", "cost_of", "has_prices", "knows_prices", "used"]

@@ -1,0 +1,77 @@
+"""The usage that an agent reports: an object for the whole run, or a list with an entry for each call of a model."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any, NamedTuple
+
+import msgspec
+
+from websocket_core.wire import encoding
+
+MOST = 2**63 - 1  # of the columns
+MOST_OF_ENTRY = 10**15  # an entry with more is a mistake: a sum of them has to fit, too
+
+
+class Used(NamedTuple):
+    """The usage of a run as it is stored: `text` is what was reported, as JSON, and the others are its sums."""
+
+    text: str = ""
+    input_tokens: int = 0
+    output_tokens: int = 0
+    total_tokens: int = 0
+
+
+NOTHING = Used()
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """What a run has used.
+
+    Attributes:
+        input_tokens, output_tokens, total_tokens: sums of what its agent has reported; 0 where it reported nothing.
+        cost: what it cost, in the currency of `NETRA_COST`; `None`: not known, or not yet.
+        details: the entries that were reported: objects with `provider`, `model`, `input_tokens` and so on.
+    """
+
+    input_tokens: int = 0
+    output_tokens: int = 0
+    total_tokens: int = 0
+    cost: Decimal | None = None
+    details: tuple[dict[str, Any], ...] = ()
+
+
+def used(reported: object) -> Used:
+    """The sums of what was reported. What is no number of tokens counts as none."""
+    if not reported:
+        return NOTHING
+    given = taken = total = 0
+    for entry in entries(reported):
+        own_given, own_taken = _tokens(entry, "input_tokens"), _tokens(entry, "output_tokens")
+        given += own_given
+        taken += own_taken
+        total += _tokens(entry, "total_tokens") or own_given + own_taken
+    return Used(encoding.encode(reported), min(given, MOST), min(taken, MOST), min(total, MOST))
+
+
+def entries(reported: object) -> list[dict[str, Any]]:
+    """The entries of an object, or of a list."""
+    found = reported if isinstance(reported, list) else [reported]
+    return [entry for entry in found if isinstance(entry, dict)]
+
+
+def usage_of(text: str, input_tokens: int, output_tokens: int, total_tokens: int, cost: Decimal | None) -> Usage:
+    """The usage of a run from its columns. Before the run's end its sums are not stored, but what was reported is."""
+    reported = msgspec.json.decode(text) if text else None
+    if not total_tokens:
+        _, input_tokens, output_tokens, total_tokens = used(reported)
+    return Usage(input_tokens, output_tokens, total_tokens, cost, tuple(entries(reported)))
+
+
+def _tokens(entry: dict[str, Any], name: str) -> int:
+    value = entry.get(name)
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= MOST_OF_ENTRY:
+        return 0
+    return int(value)
