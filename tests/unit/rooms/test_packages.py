@@ -116,14 +116,29 @@ def metadata(installed: Path) -> Message:
     return Parser().parsestr(found.read_text())
 
 
-def test_the_description__leads_from_a_package_index_into_the_repository(installed: Path) -> None:
+LINK = re.compile(r"!?\[[^\]]*\]\(([^)]+)\)")
+SOURCE = "https://code.example/netra"
+
+
+def test_the_description__has_no_link_that_leads_nowhere(installed: Path) -> None:
     described = metadata(installed)
     assert described["Description-Content-Type"] == "text/markdown"
-    source = distribution.project()["urls"]["Source"]
-    targets = [target for _, target in re.findall(r"(!?)\[[^\]]*\]\(([^)]+)\)", str(described.get_payload()))]
-    assert len(targets) > 5
+    assert [target for target in LINK.findall(str(described.get_payload())) if not target.startswith("https://")] == []
+
+
+def test_the_description__leads_into_the_repository_once_it_has_an_address(tmp_path: Path) -> None:
+    for name in ("setup.py", "README.md"):
+        shutil.copy(ROOT / name, tmp_path)
+    project = f'[project]\nname = "x"\nversion = "1"\ndynamic = ["readme"]\n[project.urls]\nSource = "{SOURCE}"\n'
+    (tmp_path / "pyproject.toml").write_text(project)
+    done = subprocess.run(
+        [sys.executable, "setup.py", "--quiet", "--long-description"], cwd=tmp_path, capture_output=True, text=True
+    )
+    targets = LINK.findall(done.stdout)
+    assert len(targets) > 5, done.stderr
     assert [target for target in targets if not target.startswith("https://")] == []
-    ours = [target.removeprefix(f"{source}/").split("/", 2)[2] for target in targets if target.startswith(source)]
+    ours = [target.removeprefix(f"{SOURCE}/").split("/", 2)[2] for target in targets if target.startswith(SOURCE)]
+    assert ours
     assert [name for name in ours if not (ROOT / name.partition("#")[0]).exists()] == []
 
 
