@@ -30,6 +30,11 @@ def socket_address() -> str:
     return get_script_prefix().rstrip("/") + socket_path()
 
 
+def local_url() -> str:
+    """Where a server of this project has its socket when it is started without options."""
+    return f"ws://127.0.0.1:8000{socket_address()}"
+
+
 def normal(path: str) -> str:
     """A path with a slash at its beginning and none at its end."""
     return f"/{path.strip('/')}"

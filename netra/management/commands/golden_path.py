@@ -14,6 +14,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import DatabaseError
 
+from netra import addresses
 from websocket_core.auth import tokens
 from websocket_core.extras import MissingPackage, require
 from websocket_core.ids import new_id
@@ -22,7 +23,6 @@ from websocket_core.wire import RunGrammar
 with suppress(ImportError):  # the command says what to install
     import websockets
 
-DEFAULT_URL = "ws://127.0.0.1:8000/ws"
 STEPS = ("agent_started", "agent_thinking", "tool_executing", "tool_completed", "agent_completed")
 
 
@@ -37,7 +37,7 @@ class Command(BaseCommand):
     requires_system_checks: list[str] = []
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("--url", default=DEFAULT_URL, help="of the WebSocket (default: %(default)s)")
+        parser.add_argument("--url", default=addresses.local_url(), help="of the WebSocket (default: %(default)s)")
         parser.add_argument(
             "--token",
             default=os.environ.get("NETRA_TOKEN"),

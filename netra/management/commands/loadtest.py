@@ -17,6 +17,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import DatabaseError
 
+from netra import addresses
 from netra.loadtest import plot, report
 from netra.loadtest.load import Load, Sample
 from netra.loadtest.plan import PULSE, Plan
@@ -40,7 +41,9 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument(
-            "--url", action="append", help="of the WebSocket; several take turns (default: ws://127.0.0.1:8000/ws)"
+            "--url",
+            action="append",
+            help=f"of the WebSocket; several take turns (default: {addresses.local_url()})",
         )
         parser.add_argument("--users", type=_whole, default=10, help="(default: %(default)s)")
         parser.add_argument(
@@ -112,7 +115,7 @@ class Command(BaseCommand):
         if options["tabs"] > 20:
             raise CommandError("A user has at most 20 connections (NETRA_MAX_CONNECTIONS_PER_USER): --tabs 20 or less.")
         return Plan(
-            urls=tuple(options["url"] or ["ws://127.0.0.1:8000/ws"]),
+            urls=tuple(options["url"] or [addresses.local_url()]),
             tokens=tuple(self._tokens(options)),
             tabs=options["tabs"],
             runs=options["runs"],
