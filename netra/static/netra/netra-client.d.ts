@@ -383,5 +383,5 @@ export class NetraClient {
 /** A fresh id for a thread or a run. */
 export function newId(): string;
 
-/** The address of `/ws` on the page's own server. */
+/** The address of the socket on the page's own server: what `{% netra_client %}` has put into the page, otherwise `/ws`. */
 export function defaultUrl(location?: { protocol: string; host: string }): string;
