@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from typing import Any
 
 from django.apps import AppConfig
 
@@ -17,8 +18,17 @@ class NetraConfig(AppConfig):
         """Register the checks, and keep credentials out of the log of a server that is loaded already."""
         # Models can be imported from now on, not before.
         from netra import checks  # noqa: F401 - registering is the import's effect
+        from netra.agents.follow_up.facts import describe_runs_by
+
+        describe_runs_by(_told_of)
 
         if "daphne.access" in sys.modules:  # plain `daphne`, which loads the site; `serve` does the same for itself
             from netra.logs import access_log
 
             access_log.guard()
+
+
+def _told_of(row: Any) -> Any:
+    from netra.site.runs import told_of  # a process without receivers should not wait for it
+
+    return told_of(row)

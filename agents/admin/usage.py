@@ -25,6 +25,7 @@ def usage_page(admin: ModelAdmin[Any], request: HttpRequest) -> HttpResponse:
     """
     if not admin.has_view_permission(request):
         raise PermissionDenied
+    request.current_app = admin.admin_site.name  # links lead to the site that it is on
     given = request.GET.get("days", "")
     days = int(given) if given in map(str, DAYS) else 7
     until = datetime.now(UTC)

@@ -19,7 +19,7 @@ from django.dispatch import Signal
 from django.utils import timezone
 
 from netra.agents.follow_up import marks
-from netra.agents.follow_up.facts import approval_facts, run_facts
+from netra.agents.follow_up.facts import approval_facts, described
 from netra.agents.follow_up.signals import run_finished
 from netra.agents.models import Approval, Run
 from netra.agents.usage import Used, cost_of, has_prices, knows_prices
@@ -120,7 +120,7 @@ class Announcer:
         run = _load(run_pk)
         if run is None:  # deleted meanwhile
             return
-        told: dict[str, Any] = {"run": run_facts(run)}
+        told: dict[str, Any] = {"run": described(run)}
         if approval_pk is not None:
             told["approval"] = approval_facts(Approval.objects.get(pk=approval_pk))
         signal.send_robust(None, **told)  # Django logs what receivers raise
@@ -143,12 +143,12 @@ class Announcer:
         if run is None:
             return
         if run.cost is None:
-            run.cost = cost_of(run_facts(run))
+            run.cost = cost_of(described(run))
             if run.cost is not None:
                 db.write_now(marks.write_cost, run_pk, run.cost)
         if run.signal_due:
             try:
-                run_finished.send_robust(None, run=run_facts(run))
+                run_finished.send_robust(None, run=described(run))
             except SystemExit:  # not for a receiver to decide; it was called, as one that raises
                 log.exception("a receiver of run_finished wanted to end the process")
 

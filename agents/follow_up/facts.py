@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -59,8 +60,24 @@ class ApprovalFacts:
     decided_at: datetime | None = None
 
 
+_describe: Callable[[Run], Any] | None = None
+
+
+def describe_runs_by(describe: Callable[[Run], Any]) -> None:
+    """Let receivers and `NETRA_COST` get what this makes of a run, in place of `RunFacts`: the class of the site's API,
+    which lives above this room.
+    """
+    global _describe
+    _describe = describe
+
+
+def described(run: Run) -> Any:
+    """What is told of a run that was loaded with its thread: a `netra.Run`, where the app `netra` is installed."""
+    return run_facts(run) if _describe is None else _describe(run)
+
+
 def run_facts(run: Run) -> RunFacts:
-    """What is told of a run that was loaded with its thread."""
+    """The same by this room's own means."""
     failed = run.status == RunStatus.FAILED
     return RunFacts(
         run_id=run.run_id,

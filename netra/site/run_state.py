@@ -11,7 +11,10 @@ import msgspec
 from netra.agents.models import OPEN, RunStatus
 from netra.agents.models import Run as RunRow
 from netra.agents.service.requested_starts import requested
+from netra.agents.usage.reported import Usage, usage_of
 from websocket_core.models import Event
+
+NOTHING = Usage()
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +45,7 @@ class RunState:
     status: str = "queued"
     result: Any = None
     error: RunError | None = None
-    usage: dict[str, Any] | None = None
+    usage: Usage = NOTHING
     started_at: datetime | None = None
     ended_at: datetime | None = None
 
@@ -59,6 +62,10 @@ _FIELDS = (
     "status",
     "result",
     "usage",
+    "input_tokens",
+    "output_tokens",
+    "total_tokens",
+    "cost",
     "started_at",
     "finished_at",
     "code",
@@ -76,7 +83,7 @@ def look(owner_id: str, run_id: str) -> RunState | None:
     if row is None:
         start = requested(owner_id, run_id)
         return None if start is None else RunState(start.thread_id or "", start.agent_type, start.input)
-    thread_id, agent_type, given, status, result, usage, started_at, ended_at, code, incident, thread_pk, last_seq = row
+    thread_id, agent_type, given, status, result, *used, started_at, ended_at, code, incident, thread_pk, last_seq = row
     told = _terminal_data(thread_pk, last_seq) if last_seq else {}
     return RunState(
         thread_id=thread_id,
@@ -85,7 +92,7 @@ def look(owner_id: str, run_id: str) -> RunState | None:
         status=str(status),
         result=msgspec.json.decode(result) if result else None,
         error=RunError(code, told.get("message", ""), incident) if status == RunStatus.FAILED else None,
-        usage=told.get("usage") or (msgspec.json.decode(usage) if usage else None),
+        usage=usage_of(*used),
         started_at=started_at,
         ended_at=ended_at,
     )

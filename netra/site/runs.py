@@ -8,9 +8,12 @@ from datetime import datetime
 from functools import partial
 from typing import Any, Self
 
+from netra.agents.follow_up.facts import RunFacts, run_facts
 from netra.agents.ledger.endings import StopRun
+from netra.agents.models import Run as RunRow
 from netra.agents.service import get_runtime
 from netra.agents.service.requested_starts import withdraw
+from netra.agents.usage import Usage
 from netra.site import crossing, wishes
 from netra.site.missing import RunNotFound
 from netra.site.run_state import RunError, RunState, look
@@ -35,7 +38,8 @@ class Run:
         status: `queued`, `running`, `waiting` (for a person), `completed`, `failed` or `cancelled`.
         result: what the agent returned.
         error: why it failed, with `code`, `message` and `incident`; `None` unless it did.
-        usage: what it has used, as its agent reported it; `None` where it reported nothing.
+        usage: what it has used so far: `input_tokens`, `output_tokens`, `total_tokens`, `cost` (a `Decimal`, or `None`
+            where it is not known) and `details`, the entries that its agent reported.
         started_at, ended_at: UTC; `None` before.
     """
 
@@ -50,7 +54,7 @@ class Run:
     status: str
     result: Any
     error: RunError | None
-    usage: dict[str, Any] | None
+    usage: Usage
     started_at: datetime | None
     ended_at: datetime | None
 
@@ -190,6 +194,14 @@ async def aget_run(run_id: str, *, user: Any) -> Run:
     """See `get_run`."""
     user_id = id_of(user)
     return _run_of(user_id, run_id, await crossing.read(look, user_id, run_id))
+
+
+def told_of(row: RunRow) -> Run | RunFacts:
+    """The run that signals tell of. One whose thread was deleted meanwhile is nobody's any more, and only its facts
+    are told.
+    """
+    state = look(row.owner_id, row.run_id)
+    return run_facts(row) if state is None else Run(row.owner_id, row.run_id, state)
 
 
 def _run_of(user_id: str, run_id: str, state: RunState | None) -> Run:

@@ -22,6 +22,8 @@ KNOWN = {
     ("agents/management/commands/worker.py", "uvloop"): OPTIONAL,
     ("netra/admin_site.py", "netra.front_page.page"): EARLY,
     ("netra/apps.py", "netra"): READY,
+    ("netra/apps.py", "netra.agents.follow_up.facts"): READY,
+    ("netra/apps.py", "netra.site.runs"): SLOW,
     ("netra/apps.py", "netra.logs"): OPTIONAL,
     ("netra/asgi.py", "netra.serving"): EARLY,
     ("netra/management/commands/serve.py", "daphne.access"): OPTIONAL,

@@ -13,6 +13,7 @@ from django.db import connection
 from django.dispatch import Signal
 from django.test.utils import CaptureQueriesContext
 
+import netra
 from netra.agents.follow_up import announcer, marks
 from netra.agents.models import Run
 from netra.signals import approval_requested, approval_resolved, run_finished, run_started
@@ -80,10 +81,11 @@ async def test_run__is_told_of_when_it_is_committed(join, make, connect):
     _, run, status, thread = told[1]
     assert status == run.status == "completed"
     assert thread.startswith("netra-signals")
+    assert isinstance(run, netra.Run)
     assert (run.thread_id, run.user_id, run.agent_type) == ("t", GOOGLE, "made")
     assert (run.input, run.result, run.error) == ({"message": "hello"}, "done", None)
     assert (run.usage.input_tokens, run.usage.output_tokens, run.usage.total_tokens) == (3, 4, 7)
-    assert run.started_at <= run.ended_at
+    assert None not in (run.started_at, run.ended_at)
     row = await settled()
     assert (row.follow_up_at, row.signal_due) == (None, False)
 

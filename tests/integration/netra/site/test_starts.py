@@ -148,7 +148,7 @@ async def test_failed_run__tells_why() -> None:
         raise netra.agents.AgentError("No more stock.")
 
     run = await (await netra.astart("broken", user="ann")).await_(SECONDS)
-    assert (run.status, str(run.error), run.usage) == ("failed", "No more stock.", {"input_tokens": 7})
+    assert (run.status, str(run.error), run.usage.input_tokens) == ("failed", "No more stock.", 7)
     assert run.error is not None
     assert run.error.code == "agent_error"
 
