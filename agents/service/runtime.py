@@ -27,9 +27,10 @@ from netra.agents.observing.run_watch import ended
 from netra.agents.registry import discover
 from netra.agents.running import Runner
 from netra.agents.service.dispatcher import Dispatcher
+from netra.agents.service.erasure import Erasures
 from netra.agents.service.requested_starts import begin_requested
 from netra.agents.service.run_inputs import checked_input
-from netra.agents.service.sweeper import Sweeper
+from netra.agents.service.sweeper import Step, Sweeper
 from netra.agents.service.unclaimed_runs import RunTaker
 from netra.agents.start_policy import startable
 from websocket_core.database import db
@@ -68,6 +69,7 @@ class RunRuntime:
         dispatcher: sends runs to where they are executed.
         sweeper: looks for runs that nobody has any more, as long as the loop serves.
         taker: takes queued runs that nobody executes, as long as the loop serves.
+        erasures: deletes everything of users who are to be erased.
         numbers: what Prometheus is told.
     """
 
@@ -75,7 +77,11 @@ class RunRuntime:
         self._executor, self._tracer = executor, tracer
         self.runner = Runner(executor, tracer)
         self.dispatcher = Dispatcher(executor, self.runner)
-        more = [("requested starts", partial(begin_requested, self.start))]
+        self.erasures = Erasures(self.stop, self.runner.spawn, executor)
+        more: list[Step] = [
+            ("requested starts", partial(begin_requested, self.start)),
+            ("erasures", self.erasures.go_on),
+        ]
         self.sweeper = Sweeper(self.dispatcher, self.runner, tracer, self.decide, more)
         self.taker = RunTaker(self.dispatcher, self.runner)
         self.numbers = metrics.Numbers()

@@ -35,6 +35,8 @@ from websocket_core.retention.removal import keep_removing
 
 log = logging.getLogger(__name__)
 
+Step = tuple[str, Callable[[], Awaitable[object]]]  # what it is about, for the log, and how it is taken
+
 
 class Sweeper:
     """Sweeps every `SWEEP_SECONDS` as long as the process serves.
@@ -53,7 +55,7 @@ class Sweeper:
         runner: Runner,
         tracer: Tracer,
         decide: Callable[..., Awaitable[None]],
-        more: Iterable[tuple[str, Callable[[], Awaitable[object]]]] = (),
+        more: Iterable[Step] = (),
     ) -> None:
         self._dispatcher, self._runner, self._tracer, self._decide = dispatcher, runner, tracer, decide
         self._task: asyncio.Task[None] | None = None

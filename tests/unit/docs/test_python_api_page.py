@@ -39,7 +39,7 @@ def test_what_a_run_has__is_all_there() -> None:
     assert [name for name in dir(netra.Run) if not name.startswith("_") and not named(name)] == []
 
 
-@pytest.mark.parametrize("name", ["start", "get_run", "respond", "threads", "events", "push"])
+@pytest.mark.parametrize("name", ["start", "get_run", "respond", "threads", "events", "push", "erase"])
 def test_signatures_of_the_site_s_functions(name: str) -> None:
     function = getattr(netra, name)
     (shown,) = [code for code in CODE if code.startswith(f"{name}(")]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import sys
-import time
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -12,11 +11,11 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.utils import timezone
 
 from websocket_core.conf import conf
+from websocket_core.management.progress import Progress
 from websocket_core.retention import pruning
 from websocket_core.retention.removal import remove_deleted
 
 ALMOST_EVERYTHING = 1.0  # days; keeping less always needs a confirmation
-PROGRESS_SECONDS = 5.0
 
 
 class Command(BaseCommand):
@@ -69,12 +68,11 @@ class Command(BaseCommand):
         return True
 
     def _prune(self, old: pruning.OldEvents, before: datetime) -> None:
-        events, told = 0, time.monotonic()
+        events, progress = 0, Progress(self.stdout, "events", old.count)
         for deleted in pruning.prune_events(before, old):
             events += deleted
-            if time.monotonic() - told >= PROGRESS_SECONDS:
-                told = time.monotonic()
-                self.stdout.write(f"{events:,} of {old.count:,} events")
+            progress.at(events)
+        progress.end()
         asyncio.run(remove_deleted())
         rest = {kind.name: sum(pruning.prune_kind(kind, before)) for kind in pruning.kinds()}
         others = "".join(f", {count:,} {name}" for name, count in rest.items() if count)

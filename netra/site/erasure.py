@@ -1,0 +1,60 @@
+"""Erasing a user."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+from netra.agents.service import get_runtime
+from netra.agents.service.erasure import mark
+from netra.site import crossing
+from netra.site.transactions import after_commit, within_transaction
+from netra.site.users import id_of
+
+
+def erase(user: Any) -> None:
+    """Delete everything of a user; returns when it is gone. Idempotent.
+
+    Open runs are stopped and sockets closed first. Tokens and tickets go; the Django user and its sessions are the
+    site's own: delete them, or log the user out, before or in the same transaction. Within a transaction it begins
+    after the commit, and not at all after a rollback. If the process dies, one that serves goes on.
+
+    Args:
+        user: a Django user, or a user id.
+
+    Raises:
+        StillActive: the user's pages go on starting runs. What was there before is gone.
+    """
+    crossing.refuse_in_loop("netra.erase", "netra.aerase")
+    erase_all(id_of(user))
+
+
+async def aerase(user: Any) -> None:
+    """See `erase`."""
+    user_id = id_of(user)
+    called, _ = await crossing.in_caller_s_transaction(partial(erase_all, user_id))
+    if not called:
+        await crossing.await_for("erase", partial(_erase, user_id, _nobody))
+
+
+def erase_all(user_id: str, told: Callable[[], object] | None = None) -> None:
+    """See `erase`.
+
+    Args:
+        told: called after every page, in another thread.
+    """
+    work = partial(crossing.wait_for, "erase", partial(_erase, user_id, told or _nobody))
+    if within_transaction():
+        mark(user_id)
+        after_commit("erasing a user", work)
+    else:
+        work()
+
+
+async def _erase(user_id: str, told: Callable[[], object]) -> None:
+    await get_runtime().erasures.erase(user_id, told=told)
+
+
+def _nobody() -> None:
+    pass
