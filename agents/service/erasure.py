@@ -28,7 +28,7 @@ from websocket_core.errors import NotFound, RunFinished
 from websocket_core.gateway import get_gateway
 from websocket_core.models import NOBODY, AccessToken, Connection, Event, OwnerDay, Thread, Ticket
 from websocket_core.process.lifecycle import lifecycle
-from websocket_core.retention.removal import PAGE, PAUSE, remove_page
+from websocket_core.retention.removal import PAGE, PAUSE, remove_deleted, remove_page
 
 log = logging.getLogger(__name__)
 
@@ -105,6 +105,7 @@ class Erasures:
                     break
             else:
                 raise StillActive(StillActive.__doc__)
+            await remove_deleted()  # a process that died may have left threads that nothing calls the user's any more
             await self._forget_sockets(owner_id, began)
             await db.write(_finish, owner_id)
             log.info("everything of a user was erased")

@@ -80,7 +80,8 @@ async def test_erase__nothing_is_left__of_this_user_alone(each_database, patient
     mine, other = await join("annabel"), await join("bob")
     for client in (mine, other):
         await client.ask("ping")
-    before = await db.read(rows_that_name, "bob")
+    moving = ("OwnerDay", "RequestedStart")  # the sweeper begins bob's
+    before = [row for row in await db.read(rows_that_name, "bob") if not row.startswith(moving)]
     assert await db.read(rows_that_name, "annabel")
     async with asyncio.timeout(60):
         await netra.aerase("annabel")
