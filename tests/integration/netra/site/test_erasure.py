@@ -97,6 +97,7 @@ async def test_erase__nothing_is_left__of_this_user_alone(each_database, patient
     assert not await db.read(Erasure.objects.exists)
     again = await (await netra.astart("test", user="annabel", thread_id="of-annabel")).await_(SECONDS)
     assert again.status == "completed"
+    await netra.aerase("bob")
 
 
 async def test_erase__the_process_dies_in_the_middle__another_goes_on(patient, monkeypatch) -> None:
