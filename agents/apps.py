@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from django.apps import AppConfig
+from django.core.exceptions import ImproperlyConfigured
 
 from websocket_core.process.lifecycle import lifecycle
 
@@ -14,6 +15,16 @@ class AgentsConfig(AppConfig):
     label = "netra_agents"
     verbose_name = "Netra agents"
     default_auto_field = "django.db.models.BigAutoField"
+
+    def import_models(self) -> None:
+        """See Django. Without the app of the threads it would fail with a sentence about app labels.
+
+        Raises:
+            ImproperlyConfigured: an app is missing.
+        """
+        if self.apps is not None and "websocket_core" not in self.apps.app_configs:
+            raise ImproperlyConfigured('Add "websocket_core" to INSTALLED_APPS: netra.agents needs it.')
+        super().import_models()
 
     def ready(self) -> None:
         """Register the checks, what retention does, and what every serving process does."""

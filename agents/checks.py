@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from django.apps import AppConfig
+from django.apps import AppConfig, apps
 from django.core.checks import CheckMessage, Error, register
 from django.core.checks import Warning as CheckWarning
 from django.core.exceptions import ImproperlyConfigured
@@ -26,6 +26,20 @@ def executor_fits(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> lis
     except ImproperlyConfigured as error:
         return [Error(str(error), hint="See docs/reference/settings.md.", id="netra_agents.E003")]
     return executor.check()
+
+
+@register("netra")
+def app_of_pages_is_installed(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[CheckMessage]:
+    """W002: Django finds neither the commands nor the pages of an app that is not installed."""
+    if apps.is_installed("netra"):
+        return []
+    return [
+        CheckWarning(
+            "The app netra is not installed: manage.py serve, the console and the admin's front page are missing.",
+            hint='Add "netra" to INSTALLED_APPS.',
+            id="netra_agents.W002",
+        )
+    ]
 
 
 @register("netra")

@@ -6,6 +6,7 @@ import sys
 from typing import Any
 
 from django.apps import AppConfig
+from django.core.exceptions import ImproperlyConfigured
 
 
 class NetraConfig(AppConfig):
@@ -13,6 +14,16 @@ class NetraConfig(AppConfig):
 
     name = "netra"
     verbose_name = "Netra"
+
+    def import_models(self) -> None:
+        """See Django. Without the app of the runs it would fail with a sentence about app labels.
+
+        Raises:
+            ImproperlyConfigured: an app is missing.
+        """
+        if self.apps is not None and "netra_agents" not in self.apps.app_configs:
+            raise ImproperlyConfigured('Add "netra.agents" and "websocket_core" to INSTALLED_APPS: netra needs them.')
+        super().import_models()
 
     def ready(self) -> None:
         """Register the checks, and keep credentials out of the log of a server that is loaded already."""

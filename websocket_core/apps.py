@@ -18,7 +18,7 @@ class WebsocketCoreConfig(AppConfig):
         """Register the checks and the receivers."""
         # Models can be imported from here on, not earlier.
         from websocket_core.auth import receivers
-        from websocket_core.checks import installation  # noqa: F401 - registering is the import's effect
+        from websocket_core.checks import database, installation  # noqa: F401 - registering is the import's effect
         from websocket_core.database import home, lost_connections, old_layout
 
         home.lead_home()

@@ -9,13 +9,15 @@ from __future__ import annotations
 import logging
 from contextlib import nullcontext
 
+from django.apps import apps
 from django.conf import settings
 from django.core.checks import CheckMessage, Error
-from django.db import OperationalError
+from django.db import DEFAULT_DB_ALIAS, OperationalError
 from procrastinate import exceptions
 from procrastinate.contrib.django import app
 
 from netra.agents.models import Run
+from websocket_core.conf import conf
 from websocket_core.database.home import atomic
 
 log = logging.getLogger(__name__)
@@ -52,11 +54,29 @@ class ProcrastinateExecutor:
         processes.
         """
         found: list[CheckMessage] = []
-        if "postgresql" not in settings.DATABASES["default"]["ENGINE"]:
+        if not apps.is_installed("procrastinate.contrib.django"):
+            found.append(
+                Error(
+                    "NETRA_EXECUTOR=procrastinate needs procrastinate's app, which has its table of jobs.",
+                    hint='Add "procrastinate.contrib.django" to INSTALLED_APPS, then run manage.py migrate.',
+                    id="netra_agents.E010",
+                )
+            )
+        alias = getattr(settings, "PROCRASTINATE_DATABASE_ALIAS", DEFAULT_DB_ALIAS)
+        if alias != conf.DATABASE:
+            found.append(
+                Error(
+                    f"procrastinate works in the database {alias!r}, and Netra in {conf.DATABASE!r}; a job has to be "
+                    "in the transaction that records its run.",
+                    hint=f"Set PROCRASTINATE_DATABASE_ALIAS = {conf.DATABASE!r}.",
+                    id="netra_agents.E009",
+                )
+            )
+        if "postg" not in settings.DATABASES.get(conf.DATABASE, {}).get("ENGINE", ""):
             found.append(
                 Error(
                     "NETRA_EXECUTOR=procrastinate needs PostgreSQL.",
-                    hint="Set DATABASE_URL=postgres://user:password@host/name, or NETRA_EXECUTOR=inline.",
+                    hint=f"Let DATABASES[{conf.DATABASE!r}] be PostgreSQL, or set NETRA_EXECUTOR=inline.",
                     id="netra_agents.E001",
                 )
             )
@@ -64,7 +84,7 @@ class ProcrastinateExecutor:
             found.append(
                 Error(
                     "NETRA_EXECUTOR=procrastinate means several processes, and this channel layer stays within one.",
-                    hint="Set REDIS_URL for the servers and the workers.",
+                    hint="Set CHANNEL_LAYERS['default'] to channels_redis.pubsub.RedisPubSubChannelLayer.",
                     id="netra_agents.E002",
                 )
             )

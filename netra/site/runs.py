@@ -131,7 +131,8 @@ class Run:
         if within_transaction():
             raise RuntimeError(
                 "run.wait() was called within a database transaction, in which the run can neither begin nor be seen "
-                "to end: wait after the commit (django.db.transaction.on_commit)."
+                "to end: wait after the commit (django.db.transaction.on_commit); in tests, use TransactionTestCase or "
+                "@pytest.mark.django_db(transaction=True)."
             )
         end, pause = _end_of(timeout), FIRST_LOOK
         while not self.refresh().is_over:

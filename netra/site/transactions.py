@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 
-from django.db import transaction
+from django.db import DEFAULT_DB_ALIAS, connections, transaction
 
 from websocket_core.errors import WebSocketCoreError
 
@@ -17,8 +17,8 @@ log = logging.getLogger(__name__)
 
 
 def within_transaction() -> bool:
-    """Whether the calling thread is within `atomic()`."""
-    return bool(transaction.get_connection().in_atomic_block)
+    """Whether the calling thread is within `atomic()`, of whatever database."""
+    return _alias() is not None
 
 
 def after_commit(what: str, step: Callable[[], object]) -> None:
@@ -44,4 +44,13 @@ def after_commit(what: str, step: Callable[[], object]) -> None:
         except WebSocketCoreError as error:
             log.error("%s: refused after the commit (%s): %s", what, error.code, error)
 
-    transaction.on_commit(take, robust=True)
+    transaction.on_commit(take, using=_alias(), robust=True)
+
+
+def _alias() -> str | None:
+    """The database with a transaction under way: the site's default one, or else another one; `None`: there is none.
+
+    Netra's own (`NETRA_DATABASE`) may be another one than that of the site's data.
+    """
+    found = [one.alias for one in connections.all(initialized_only=True) if one.in_atomic_block]
+    return DEFAULT_DB_ALIAS if DEFAULT_DB_ALIAS in found else next(iter(found), None)

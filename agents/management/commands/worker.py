@@ -49,7 +49,7 @@ class Command(BaseCommand):
             where = "in the server itself" if conf.EXECUTOR == "inline" else f"by {conf.EXECUTOR}"
             raise CommandError(
                 f"This installation executes runs {where}. To use these workers set "
-                "NETRA_EXECUTOR=procrastinate, DATABASE_URL to PostgreSQL and REDIS_URL, for servers and workers alike."
+                "NETRA_EXECUTOR=procrastinate, PostgreSQL and a Redis channel layer, for servers and workers alike."
             )
         if options["concurrency"] < 1:
             raise CommandError("--concurrency takes 1 or more")

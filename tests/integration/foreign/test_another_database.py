@@ -44,6 +44,7 @@ from channels.testing import WebsocketCommunicator
 from django.conf import settings
 from django.contrib.auth import get_user_model
 from django.db import connections
+from django.db import transaction
 from django.test import Client
 from django.core.management import call_command
 
@@ -72,13 +73,19 @@ async def over_the_socket():
     from websocket_core.process.lifecycle import lifecycle
     await lifecycle.drain()
 
+import netra
+from netra.agents.models import Run
+for alias in ("default", "events"):  # within a transaction of either database a start waits for its commit
+    with transaction.atomic(using=alias):
+        begun = netra.start("orders", {}, user=user)
+        assert Run.objects.count() == int(alias == "events")
+    assert Run.objects.get(run_id=begun.run_id).status == "queued"
 asyncio.run(over_the_socket())
 for path in ("netra_agents/run/", "websocket_core/thread/", "websocket_core/event/", "websocket_core/connection/",
              "websocket_core/process/", "websocket_core/accesstoken/", "netra_agents/approval/"):
     answer = client.get(f"/admin/{path}")
     assert answer.status_code == 200, (path, answer.status_code)
-from netra.agents.models import Run
-run = Run.objects.get()
+run = Run.objects.get(thread__thread_id="t1")
 assert run.status == "completed" and run.owner_id == str(user.pk), run.status
 page = client.get(f"/admin/netra_agents/run/{run.pk}/change/")
 assert page.status_code == 200 and "orders" in page.content.decode()
@@ -110,7 +117,7 @@ def lives(site: ForeignSite) -> None:
     assert "No changes" in site.manage("makemigrations", "--check", "--dry-run").text
     found = json.loads(site.python(LIFE).stdout.splitlines()[-1])
     assert found["default"] == {}
-    assert found["events"]["netra_agents_run"] == 1
+    assert found["events"]["netra_agents_run"] == 3
     assert found["events"]["websocket_core_event"] >= 4
     assert found["events"]["websocket_core_accesstoken"] == 1
 
