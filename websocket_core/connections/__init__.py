@@ -1,10 +1,12 @@
-"""The open sockets of this process: what each is sent, who they are, and what keeps them up to date.
+"""The open sockets of this process: what each is sent, its user, and how it stays up to date.
 
-Lives here: a *connection* drives a `Delivery` over a *transport*; the *hub* hands on what the bell brings to a user's
-connections; the *watchdog* heals what the bell lost, and closes those whose credentials have ended; the *log* has a row
-for each, by which their *places* are counted over all processes.
-May come in: consumer, manager, gateway and admin. Knows the journal, the bell, identities and the wire, no HTTP.
-Read: `transports`, `connection`, `journal_reads`, `resume`; then `hub`, `admission`, `watchdog`, `log`.
+A *connection* drives a `Delivery` over a *transport*. The *hub* passes news of the bell to a user's connections. The
+*watchdog* finds what the bell lost, and closes connections whose credentials have ended. The *log* writes a row for
+each connection, and *places* counts these rows over all processes.
+
+The consumer, the manager, the gateway and the admin import this room. It imports the journal, the bell, identities and
+the wire, but no HTTP.
+Reading order: `transports`, `connection`, `journal_reads`, `resume`; then `hub`, `admission`, `watchdog`, `log`.
 """
 
 from websocket_core.connections.admission import bare_connection, connection_of, welcome

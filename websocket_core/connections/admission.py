@@ -1,4 +1,4 @@
-"""How a connection comes in that is added to a manager: what it is taken for, and where its delivery starts."""
+"""How a connection is added to a manager: what kind it is, and where its delivery starts."""
 
 from __future__ import annotations
 
@@ -17,43 +17,44 @@ from websocket_core.journal.epoch import with_epoch
 
 log = logging.getLogger(__name__)
 
-BARE_WELCOME_SECONDS = 2.0  # that a socket added by code waits for the database before it starts without
+BARE_WELCOME_SECONDS = 2.0  # how long a socket added by code waits for the database before it starts without it
 
 
 def connection_of(consumer: object) -> WebSocketConnection | None:
-    """The connection that a consumer has as its `connection`, or that it is itself; `None` for a stranger.
+    """The connection of a consumer: its attribute `connection`, or the object itself. `None` for anything else.
 
-    Never raises. A stranger's attribute is not asked for by `getattr`: that may run its code, and a mock has every one.
+    Never raises. The attribute is not read with `getattr`, which could run code of an unknown object; and a mock has
+    every attribute.
     """
     if isinstance(consumer, WebSocketConnection):
         return consumer
     try:
         inner = object.__getattribute__(consumer, "__dict__").get("connection")
-    except Exception:  # noqa: BLE001 - no attributes of its own, or none that can be looked at: a stranger
+    except Exception:  # noqa: BLE001 - no readable attributes: an unknown object
         return None
     return inner if isinstance(inner, WebSocketConnection) else None
 
 
 def bare_connection(websocket: Any, user_id: UserID) -> WebSocketConnection:
-    """A connection around a bare websocket, which code has added.
+    """Create a connection for a bare websocket that was added by code.
 
     Raises:
         TypeError: it has no async `send`.
     """
     if isinstance(websocket, type) or not inspect.iscoroutinefunction(getattr(websocket, "send", None)):
-        raise TypeError(f"{type(websocket).__name__} is no connection: it needs an async `send(text)`")
+        raise TypeError(f"{type(websocket).__name__} is not a connection: it needs an async `send(text)`")
     return WebSocketConnection(user_id, BareTransport(websocket), held=False)
 
 
 async def welcome(hub: Hub, connection: WebSocketConnection, *, bare: bool) -> None:
-    """Start delivery at the heads of this moment. The user's group is joined already, so nothing falls between the two.
+    """Start delivery at the current heads. The user's group is already joined, so no event is missed in between.
 
     Args:
-        bare: code has added it. It is not refused for an absent database; then each thread's start is found when the
-            thread moves.
+        bare: the socket was added by code. It is not refused if the database is unavailable; each thread's start is
+            then found when the thread changes.
 
     Raises:
-        Exception: the database is away, and the connection is not bare.
+        Exception: the database is unavailable, and the connection is not bare.
     """
     if bare:
         await _welcome_bare(hub, connection)
@@ -68,7 +69,7 @@ async def _welcome_bare(hub: Hub, connection: WebSocketConnection) -> None:
         async with asyncio.timeout(BARE_WELCOME_SECONDS):
             await hub.log.opened(connection)
             connection.epoch, found = await with_epoch(journal_read.welcome, connection.owner_id)
-    except Exception as error:  # noqa: BLE001 - whatever the database raises
+    except Exception as error:  # noqa: BLE001 - the database may raise anything
         log.warning("connection %s starts without heads: %s: %s", connection.connection_id, type(error).__name__, error)
         connection.begin({}, complete=False, oldest=datetime.now(UTC))
     else:

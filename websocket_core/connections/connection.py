@@ -1,6 +1,6 @@
-"""One open socket: its delivery machine, and the tasks that obey it while there is something to do.
+"""One open socket: its delivery machine, and the tasks that serve it while there is something to do.
 
-An idle connection has no task of its own here; that keeps it small.
+An idle connection has no task here, which keeps it small.
 """
 
 from __future__ import annotations
@@ -30,11 +30,11 @@ class WebSocketConnection:
     """One open socket of one user.
 
     Args:
-        user_id: whose it is.
-        transport: where its frames go.
+        user_id: the user.
+        transport: sends its frames.
         identity: the credential that opened it; `None` for sockets added by code.
-        dialect: what its client speaks.
-        held: give out nothing until `release` (the server never speaks first).
+        dialect: the protocol of its client.
+        held: send nothing until `release`, because the server never speaks first.
     """
 
     def __init__(
@@ -50,7 +50,7 @@ class WebSocketConnection:
     ) -> None:
         self.user_id = user_id
         self.connection_id = ConnectionID(connection_id or new_id())
-        self.owner_id: OwnerID = user_id  # of the threads it hears of, and that its client names
+        self.owner_id: OwnerID = user_id  # the owner of the threads that it receives and that its client names
         self.group = group_of_owner(self.owner_id)
         self.identity = identity
         self.client = client
@@ -58,25 +58,25 @@ class WebSocketConnection:
         self.connected_at = self.last_seen_at = datetime.now(UTC)
         self.closed = False
         self.close_code: int | None = None
-        self.earlier = 0  # connections the user had already when this one came
+        self.earlier = 0  # connections that the user already had
         self.expiry_announced = False
-        self.epoch: str | None = None  # of the journal whose heads it began at
-        self.oldest: datetime | None = None  # threads without a head there were last updated before
+        self.epoch: str | None = None  # epoch of the heads at which it began
+        self.oldest: datetime | None = None  # threads without a head there were last updated before this
         self.delivery: Delivery[ThreadKey] | None = None
         self.dialect = dialect
         self._held = held
         translation = dialect.translation()
         self._transport = transport if translation is None else TranslatedTransport(transport, translation)
-        self._early: dict[ThreadKey, int] = {}  # heads heard of before the delivery was there
+        self._early: dict[ThreadKey, int] = {}  # heads known before the delivery began
         self._writer: asyncio.Task[None] | None = None
         self._reader: asyncio.Task[None] | None = None
         self._counts = Counts()
-        self._leaving: asyncio.Task[None] | None = None  # it is closed for what it costs
+        self._leaving: asyncio.Task[None] | None = None  # closes it because it has too many threads
 
     # --- life
 
     def begin(self, heads: Mapping[ThreadKey, int], *, complete: bool, oldest: datetime | None) -> None:
-        """Delivery starts at these heads. `oldest`: threads that are not among them were last updated before."""
+        """Start delivery at these heads. Threads that are not among them were last updated before `oldest`."""
         self.oldest = oldest
         self.delivery = Delivery(
             heads,
@@ -92,7 +92,7 @@ class WebSocketConnection:
         self.wake()
 
     def release(self, awaited: ThreadKey | None = None) -> None:
-        """The first action came, or its time is over: speak.
+        """Begin to send: the first action has come, or the wait for it is over.
 
         Args:
             awaited: the thread whose next event answers that action, see `Delivery.release`.
@@ -104,7 +104,7 @@ class WebSocketConnection:
             self.wake()
 
     async def stop(self) -> None:
-        """End the tasks; nothing is sent any more. Idempotent."""
+        """End the tasks. Nothing is sent any more. Idempotent."""
         self.closed = True
         tasks = [
             task for task in (self._writer, self._reader) if task is not None and task is not asyncio.current_task()
@@ -115,11 +115,11 @@ class WebSocketConnection:
             await asyncio.wait(tasks)
 
     async def close(self, closing: Closing, **fields: Any) -> None:
-        """Say why in a last `error` frame, then close. Nothing of the user's goes out after that. Idempotent.
+        """Send a last `error` frame with the reason, then close. No data of the user is sent after that. Idempotent.
 
         Args:
-            closing: why.
-            fields: others of the `error` frame.
+            closing: the reason.
+            fields: additional fields of the `error` frame.
         """
         if self.closed:
             return
@@ -131,16 +131,16 @@ class WebSocketConnection:
                 await self._transport.send([closing.frame(**fields)])
                 await self._transport.close(closing.close_code)
         except TimeoutError:
-            log.info("connection %s did not take its close frame", self.connection_id)
+            log.info("connection %s did not accept its close frame", self.connection_id)
 
     # --- what happens
 
     def thread(self, thread_id: str) -> ThreadKey:
-        """The thread that the client means by a name: one of the owner whom it hears of."""
+        """The key of the thread with this name, among the threads of the connection's owner."""
         return self.owner_id, thread_id
 
     def hint(self, owner_id: str, hints: Sequence[Any], at: float = 0.0) -> None:
-        """Hear news of an owner's threads: `(thread_id, first_seq, last_seq, frames)` each."""
+        """Receive news of an owner's threads, each `(thread_id, first_seq, last_seq, frames)`."""
         delivery = self.delivery
         if delivery is None:
             for thread_id, _, last_seq, _ in hints:
@@ -164,7 +164,7 @@ class WebSocketConnection:
             self._counts.delivered()
 
     def moved(self, thread: ThreadKey, last_seq: int) -> None:
-        """The watchdog saw this head."""
+        """Receive a head from the watchdog."""
         if self.delivery is None:
             self._note_early(thread, last_seq)
         else:
@@ -175,7 +175,7 @@ class WebSocketConnection:
         self._early[thread] = max(last_seq, self._early.get(thread, 0))
 
     def tell(self, event_type: str, *, request_id: str | None = None, **fields: Any) -> None:
-        """Send a control frame; it overtakes the events that wait.
+        """Send a control frame. It overtakes waiting events.
 
         Raises:
             UnserialisableError: a field has no JSON form.
@@ -183,18 +183,18 @@ class WebSocketConnection:
         self.control(frames.control(event_type, request_id=request_id, **fields))
 
     def refuse(self, problem: WebSocketCoreError, request_id: str | None = None) -> None:
-        """Tell the client of a problem; it costs nothing else."""
+        """Send an `error` frame for a problem. The connection stays open."""
         metrics.errors_sent.labels(problem.code).inc()
         self.control(frames.error_of(problem, request_id))
 
     def control(self, text: str) -> None:
-        """Send a control frame that is encoded already, as `wire.frames` does."""
+        """Send a control frame that is already encoded, as by `wire.frames`."""
         if self.delivery is not None and not self.closed:
             self.delivery.control(text)
             self.wake()
 
     def seen(self) -> None:
-        """A frame came in."""
+        """Record that a frame has arrived."""
         self.last_seen_at = datetime.now(UTC)
 
     def warn_of_expiry(self) -> None:
@@ -207,7 +207,7 @@ class WebSocketConnection:
             self.tell("session_expiring", expires_at=frames.moment(expires))
 
     async def room(self) -> None:
-        """Wait until the client has taken enough of its answers that it may ask for more."""
+        """Wait until the client has read enough answers to send further actions."""
         while not self.closed and self.delivery is not None and self.delivery.control_chars > conf.CONTROL_CHARS:
             self.wake()
             if self._writer is None:
@@ -215,19 +215,19 @@ class WebSocketConnection:
             await asyncio.wait([self._writer], timeout=1)
 
     async def drained(self) -> None:
-        """Wait until everything that may be sent now has been handed to the transport."""
+        """Wait until everything that may be sent now has been passed to the transport."""
         while self._writer is not None or self._reader is not None:
             await asyncio.wait([task for task in (self._writer, self._reader) if task is not None])
 
     # --- obeying the delivery
 
     def wake(self) -> None:
-        """Start the writer if there may be something for it."""
+        """Send what may be sent now, and start a task if the transport has to wait."""
         delivery = self.delivery
         if self.closed or delivery is None:
             return
         if delivery.crowded and self._leaving is None:
-            log.warning("connection %s is active in too many threads; its client is sent back", self.connection_id)
+            log.warning("connection %s is active in too many threads and is closed", self.connection_id)
             self._leaving = asyncio.get_running_loop().create_task(self.close(close_codes.TOO_MANY_THREADS))
         if self._writer is not None:
             return
@@ -242,16 +242,16 @@ class WebSocketConnection:
         self._sent()
 
     def _send_or_wait(self, texts: Sequence[str]) -> bool:
-        """Send without a task of its own: mostly the socket takes it, and a task would cost more than that.
+        """Send without a task if possible. Usually the socket accepts the frames, and a task would cost more.
 
         Returns:
-            Whether there is room for more; if not, a task waits for it, and sends the rest.
+            Whether there is room for more. If not, a task waits for room and sends the rest.
         """
         room = self._transport.write(texts)
         if room:
             metrics.frames_sent.inc(len(texts))
             return True
-        if room is not None:  # they are written; there only has to be room
+        if room is not None:  # the frames are written; the task only waits for room
             metrics.frames_sent.inc(len(texts))
             metrics.socket_stalls.inc()
             texts = ()
@@ -263,13 +263,13 @@ class WebSocketConnection:
             self._reader = asyncio.get_running_loop().create_task(self._read(orders))
 
     def _sent(self) -> None:
-        """Everything that may be sent was handed over."""
+        """Count what was sent: everything that may be sent now has been passed on."""
         self._counts.delivered()
         if self.delivery is not None:
             self._counts.look(self.delivery)
 
     async def _write(self, texts: Sequence[str]) -> None:
-        """Send these, and then whatever there is, waiting for the socket."""
+        """Send these frames and everything that follows, waiting for the socket."""
         delivery, transport, limit = self.delivery, self._transport, conf.SEND_CHARS
         assert delivery is not None
         try:
@@ -283,8 +283,9 @@ class WebSocketConnection:
             self._sent()
         except asyncio.CancelledError:
             raise
-        except Exception as error:  # noqa: BLE001 - whatever a broken socket raises
-            # The socket broke while we wrote; its own disconnect tells the rest. The journal keeps what it missed.
+        except Exception as error:  # noqa: BLE001 - a broken socket may raise anything
+            # The socket broke during a write. Its own disconnect does the rest, and the journal keeps the unsent
+            # events.
             log.info("connection %s broke: %s", self.connection_id, type(error).__name__)
             self.closed = True
         finally:

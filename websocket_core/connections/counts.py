@@ -1,4 +1,4 @@
-"""What one connection adds to the process's figures."""
+"""One connection's contribution to the process's metrics."""
 
 from __future__ import annotations
 
@@ -10,28 +10,28 @@ from websocket_core.process import metrics
 
 
 class Counts:
-    """Turns the states of a delivery into counts of what has changed."""
+    """Turns the states of a delivery into counts of changes."""
 
     __slots__ = ("_healed", "_hinted_at", "_missed", "_stalled")
 
     def __init__(self) -> None:
-        self._hinted_at = 0.0  # when the oldest event that is on its way was committed
+        self._hinted_at = 0.0  # when the oldest event being delivered was committed
         self._missed = self._healed = 0
-        self._stalled = False  # waits for the client's ack
+        self._stalled = False  # waiting for the client's ack
 
     def hinted(self, at: float) -> None:
-        """Events that were committed at this moment (`time.time()`) are on their way; 0: not known."""
+        """Delivery of events has begun that were committed at this time (`time.time()`); 0 if unknown."""
         if at and not self._hinted_at:
             self._hinted_at = at
 
     def delivered(self) -> None:
-        """What was on its way is handed over."""
+        """These events have been passed to the transport."""
         if self._hinted_at:
             metrics.delivery_seconds.observe(max(0.0, time.time() - self._hinted_at))
             self._hinted_at = 0.0
 
     def look(self, delivery: Delivery[ThreadKey]) -> None:
-        """Everything that may be sent now is handed over: count what happened on the way."""
+        """Everything that may be sent now has been passed on: count what happened meanwhile."""
         if delivery.hints_missed > self._missed:
             metrics.hints_missed.inc(delivery.hints_missed - self._missed)
             self._missed = delivery.hints_missed
@@ -41,7 +41,7 @@ class Counts:
         self.stall(delivery)
 
     def stall(self, delivery: Delivery[ThreadKey]) -> None:
-        """Nothing is sent now: perhaps since the client has to acknowledge something."""
+        """Nothing is sent now: count it if the connection waits for the client's ack."""
         stalled = delivery.stalled
         if stalled and not self._stalled:
             metrics.window_stalls.inc()

@@ -1,4 +1,4 @@
-"""How late events come to the sockets of this process, lately: what its histogram has gained within the last minute."""
+"""The recent delay of events in this process, from the increase of its histogram within the last minute."""
 
 from __future__ import annotations
 
@@ -10,20 +10,20 @@ from websocket_core.process import metrics
 
 WINDOW_SECONDS = 60.0
 
-Buckets = Sequence[tuple[float, float]]  # upper end in seconds, and how many were no later than that
+Buckets = Sequence[tuple[float, float]]  # upper end in seconds, and the count up to that
 
 
 class DeliveryLag:
-    """Remembers what was counted before."""
+    """Remembers earlier counts."""
 
     def __init__(self) -> None:
         self._before: deque[tuple[float, Buckets]] = deque()
 
     def p99(self, now: float) -> float | None:
-        """Within how many seconds 99 of 100 deliveries of the last minute were; `None` when there were none.
+        """The 99th percentile of the delays in the last minute, in seconds; `None` without deliveries.
 
         Args:
-            now: `time.monotonic()`. To be asked every few seconds.
+            now: `time.monotonic()`. Must be called every few seconds.
         """
         counted = _counted()
         self._before.append((now, counted))
@@ -34,9 +34,9 @@ class DeliveryLag:
 
 
 def quantile(share: float, buckets: Buckets) -> float | None:
-    """The value below which this share lies, taken to be evenly spread in its bucket; `None` when there is nothing.
+    """A quantile, with values assumed to be evenly spread within a bucket; `None` if there are no values.
 
-    Past the last finite bucket nothing is known but that it is more than that one's end, which is returned.
+    Beyond the last finite bucket, only its lower end is known, which is returned.
     """
     total = buckets[-1][1] if buckets else 0.0
     if total <= 0:

@@ -1,4 +1,4 @@
-"""An operator's wish to close connections: a mark on their rows, and news for the processes that hold them."""
+"""Closes connections for an operator: marks their rows, and sends news to the processes that hold them."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from websocket_core.models import Connection
 
 
 def request_disconnect(connection_ids: Iterable[str]) -> int:
-    """Ask for these connections to be closed; they are within a few seconds.
+    """Request that these connections be closed, which happens within a few seconds.
 
     Returns:
         How many of them were open.

@@ -1,8 +1,8 @@
-"""The local end of the channel layer: one channel of this process, member of the group of every user who has a
-connection here.
+"""The hub: passes news of the bell to the connections of one event loop.
 
-Groups are keyed by user. A user with twenty tabs costs one message per batch and process, not twenty, and what arrives
-is handed to exactly the connections that joined under that group's name.
+It has one channel, which is a member of the group of every user with a connection here. A user with twenty tabs costs
+one message per batch and process instead of twenty. A message is passed only to the connections that joined under the
+name of its group.
 """
 
 from __future__ import annotations
@@ -24,11 +24,11 @@ from websocket_core.wire import close_codes
 
 log = logging.getLogger(__name__)
 
-LOG_SECONDS = 2.0  # that the last connection waits for its row to be written
+LOG_SECONDS = 2.0  # how long the last connection waits for its row to be written
 
 
 class _Member:
-    """The connections that hear of one owner's threads, and whether this process's channel is in the owner's group."""
+    """The connections for one owner's threads, and whether this process's channel is in the owner's group."""
 
     __slots__ = ("connections", "joined", "lock", "owner_id")
 
@@ -40,16 +40,16 @@ class _Member:
 
 
 class Hub:
-    """The connections of one event loop, by group; hands on what the channel layer brings.
+    """The connections of one event loop, by group. Passes on what the channel layer brings.
 
     Args:
-        connection_log: writes their rows.
+        connection_log: writes the rows of connections.
     """
 
     def __init__(self, connection_log: ConnectionLog) -> None:
         self.log = connection_log
         self._members: dict[str, _Member] = {}
-        self._listener = Listener("connections", self._deliver, meanwhile="the watchdog delivers until it is back")
+        self._listener = Listener("connections", self._deliver, meanwhile="the watchdog delivers until it works again")
         self._tasks: list[asyncio.Task[None]] = []
         self._attendants: list[Attendant] = []
 
@@ -57,7 +57,7 @@ class Hub:
         return sum(len(member.connections) for member in self._members.values())
 
     def attended_by(self, attendant: Attendant) -> None:
-        """Let it watch over the connections, while there are any, from the next first one on."""
+        """Run `attendant` while there are connections, starting with the next first connection."""
         self._attendants.append(attendant)
 
     def connections(self) -> Iterator[WebSocketConnection]:
@@ -66,7 +66,7 @@ class Hub:
             yield from list(member.connections)
 
     def owners(self) -> list[OwnerID]:
-        """Those of whose threads a connection in this loop hears."""
+        """The owners whose threads a connection in this loop receives."""
         return [member.owner_id for member in self._members.values() if member.connections]
 
     def of_group(self, group: str) -> list[WebSocketConnection]:
@@ -75,9 +75,9 @@ class Hub:
         return list(member.connections) if member else []
 
     async def join(self, connection: WebSocketConnection) -> None:
-        """Hear the user's group from now on.
+        """Receive news of the user's group from now on.
 
-        A channel layer that is away does not refuse anybody: the watchdog delivers meanwhile.
+        If the channel layer is unavailable, the connection is still accepted: the watchdog delivers in the meantime.
         """
         if not self._tasks:
             self._start()
@@ -90,9 +90,9 @@ class Hub:
                 member.joined = await self._listener.join(connection.group)
 
     async def leave(self, connection: WebSocketConnection) -> None:
-        """Forget a connection.
+        """Forget a connection. Idempotent.
 
-        The group is left with the user's last one, the tasks end with the hub's last one. Idempotent.
+        With the user's last connection, the group is left. With the hub's last connection, the tasks end.
         """
         member = self._members.get(connection.group)
         if member is None or connection not in member.connections:
@@ -112,21 +112,21 @@ class Hub:
             await self._stop()
 
     async def rejoin(self) -> None:
-        """Enter the groups that could not be entered before, as far as the channel layer lets us."""
+        """Enter the groups that could not be entered before, if the channel layer allows it."""
         for group, member in list(self._members.items()):
             async with member.lock:
                 if member.joined or not member.connections:
                     continue
                 member.joined = await self._listener.join(group)
                 if not member.joined:
-                    # It may still be away: then the others need not wait for it, too. It may be this group alone:
-                    # then the next look has to begin with the others.
+                    # If the channel layer is still unavailable, the other groups need not wait for it too. If the
+                    # problem is this group alone, the next attempt must begin with the others.
                     if self._members.get(group) is member:
                         self._members[group] = self._members.pop(group)
                     return
 
     async def drain(self) -> None:
-        """Tell every connection to come back elsewhere, spread over some seconds, and close it."""
+        """Close every connection, and tell each client to reconnect elsewhere at a random time within some seconds."""
         spread = max(2000, conf.DRAIN_SPREAD_MS)
         closing = [
             connection.close(close_codes.SHUTTING_DOWN.after(random.randint(100, spread)))
@@ -142,18 +142,18 @@ class Hub:
         ]
 
     async def _stop(self) -> None:
-        # Without a lock, and what has to wait comes last: whoever joins meanwhile starts tasks of their own.
+        # No lock is held, and waiting comes last: a connection that joins in the meantime starts new tasks.
         tasks, self._tasks = self._tasks, []
         ending = {task for task in tasks if task is not asyncio.current_task()}
         for task in ending:
             task.cancel()
         await asyncio.gather(*ending, return_exceptions=True)
-        # An event loop that ends next must not take what was recorded along; an absent database must not keep it.
+        # An event loop that ends next must not lose the recorded rows. An unavailable database must not delay it.
         try:
             async with asyncio.timeout(LOG_SECONDS):
                 await self.log.flush()
         except TimeoutError:
-            pass  # the log goes on by itself
+            pass  # the log continues by itself
 
     def _deliver(self, message: Message) -> None:
         member = self._members.get(message["group"])
@@ -164,16 +164,16 @@ class Hub:
             for connection in member.connections:
                 try:
                     connection.hint(member.owner_id, hints, at)
-                except Exception:  # one connection's trouble is not that of the user's others
-                    log.exception("connection %s could not take a hint", connection.connection_id)
+                except Exception:  # an error of one connection must not affect the user's others
+                    log.exception("connection %s could not process a hint", connection.connection_id)
         elif message["type"] == "netra.control":
             for connection in member.connections:
                 if connection.delivery is None or connection.delivery.control_chars > conf.CONTROL_CHARS:
-                    continue  # nobody asked for it: a client that does not read misses it
+                    continue  # it answers no request: a client that does not read misses it
                 try:
                     connection.control(message["text"])
                 except Exception:
-                    log.exception("connection %s could not take a control frame", connection.connection_id)
+                    log.exception("connection %s could not process a control frame", connection.connection_id)
         elif message["type"] == "netra.credentials":
             for attendant in self._attendants:
                 attendant.credentials_changed(message["group"])

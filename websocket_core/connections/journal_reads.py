@@ -1,4 +1,4 @@
-"""Carries out what a connection's delivery orders: reads of the journal."""
+"""Carries out the orders of a connection's delivery: reads of the journal."""
 
 from __future__ import annotations
 
@@ -29,11 +29,11 @@ async def carry_out(
     connection_id: str,
     begun: datetime,
 ) -> None:
-    """Read what is ordered, one after the other, and answer each order.
+    """Carry out the orders one after the other, and answer each of them.
 
     Args:
         connection_id: for the log.
-        begun: a thread that is located starts at the head it had at this moment.
+        begun: a located thread starts at the head that it had at this time.
     """
     for order in orders:
         try:
@@ -41,11 +41,11 @@ async def carry_out(
                 delivery.located(order.thread, await db.read(journal_read.head_before, *order.thread, begun))
             else:
                 await _read(order, delivery)
-        except Exception as error:  # every order is answered: the next one is only given then
+        except Exception as error:  # every order must be answered, or the next one is never issued
             if not isinstance(error, OperationalError | InterfaceError):
                 log.exception("connection %s cannot read its journal", connection_id)
             delivery.read_failed(order)
-            await asyncio.sleep(READ_RETRY_SECONDS)  # nothing is lost; it comes later
+            await asyncio.sleep(READ_RETRY_SECONDS)  # nothing is lost: the order is issued again
 
 
 async def _read(order: Read[ThreadKey], delivery: Delivery[ThreadKey]) -> None:
@@ -53,7 +53,7 @@ async def _read(order: Read[ThreadKey], delivery: Delivery[ThreadKey]) -> None:
     page = await db.read(journal_read.read_after, owner_id, thread_id, order.after, conf.PAGE_CHARS)
     if delivery.page(order, page.frames, page.first_seq):
         skipped = CursorExpired(
-            "Events before first_seq are older than the retention; going on from there.",
+            "Events before first_seq are older than the retention period; continuing from there.",
             thread_id=thread_id,
             first_seq=page.first_seq,
         )

@@ -1,6 +1,6 @@
 """The rows of connections, written in batches through the journal.
 
-1,000 sockets that come and go in a second are a few statements.
+For 1,000 sockets that come and go in a second, this takes a few statements.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from websocket_core.process.tasks import process_task
 
 
 class _WriteConnections(Operation[None]):
-    """Writes whatever the log has gathered by the time the transaction begins."""
+    """Writes whatever the log has collected when the transaction begins."""
 
     __slots__ = ("_log",)
 
@@ -33,8 +33,8 @@ class _WriteConnections(Operation[None]):
         batch = self._log.batch
         if batch.opened:
             Connection.objects.bulk_create(batch.opened, ignore_conflicts=True)
-            this_process.beat(transaction.now)  # they count only while a process is known that has them
-        if batch.threads:  # a thread each, mostly: not the ORM's statement for each, other people's events wait behind
+            this_process.beat(transaction.now)  # connections count only while their process has a heartbeat
+        if batch.threads:  # usually one each: the ORM would delay other users' events
             with database.cursor() as cursor:
                 cursor.executemany(
                     "UPDATE websocket_core_connection SET thread_id = %s WHERE connection_id = %s",
@@ -51,7 +51,7 @@ class _WriteConnections(Operation[None]):
 class _Batch:
     def __init__(self) -> None:
         self.opened: list[Connection] = []
-        self.earlier: dict[str, int] = {}  # connections that the user of each of them had already
+        self.earlier: dict[str, int] = {}  # connection id → connections that its user already had
         self.threads: dict[str, str] = {}
         self.closed: dict[str, int | None] = {}
 
@@ -69,31 +69,31 @@ class _Batch:
 
 
 class ConnectionLog:
-    """Gathers what happens to connections.
+    """Collects changes of connections and writes them.
 
-    One write is under way at a time, the next one takes what has gathered meanwhile.
+    Only one write is in progress at a time. The next one includes everything collected in the meantime.
 
     Args:
-        journal: writes them.
+        journal: commits the rows.
     """
 
     def __init__(self, journal: Journal) -> None:
         self._journal = journal
-        self.batch = _Batch()  # being written
+        self.batch = _Batch()  # the batch being written
         self._next = _Batch()
         self._write: asyncio.Task[None] | None = None
         self._waiters: list[asyncio.Future[None]] = []
 
     async def opened(self, connection: WebSocketConnection) -> int:
-        """Record a new connection.
+        """Record a new connection, and wait until its row is committed.
 
         Returns:
-            when the row is committed: how many live connections the user had before, over all processes.
+            How many open connections the user already had, over all processes.
         """
         written = self._next
         written.opened.append(
             Connection(
-                # One row that cannot be kept would cost all who connect at this moment their connections.
+                # A row that cannot be stored would break every connection of this batch.
                 connection_id=exact(connection.connection_id, "connection_id", NAME_LENGTH),
                 user_id=exact(connection.user_id, "user_id", USER_LENGTH),
                 thread_id=exact(connection.thread_id, "thread_id", NAME_LENGTH),
@@ -137,7 +137,7 @@ class ConnectionLog:
                 error: Exception | None = None
                 try:
                     await self._journal.submit(_WriteConnections(self))
-                except Exception as problem:  # noqa: BLE001 - handed to those who wait
+                except Exception as problem:  # noqa: BLE001 - raised in the waiters
                     error = problem
                 for waiter in waiters:
                     _settle(waiter, error)

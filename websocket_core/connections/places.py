@@ -1,7 +1,7 @@
-"""How many connections a user had when a new one came, over all processes.
+"""Counts how many connections a user already has when a new one comes, over all processes.
 
-Counted in the transaction that writes the new rows, one process after the other for each user: of any number of
-connections that come at once, to however many servers, exactly those beyond the limit are refused.
+The count runs in the transaction that writes the new rows, for one process after the other. However many connections
+come at once, to however many servers, exactly those beyond the limit are refused.
 """
 
 from __future__ import annotations
@@ -17,15 +17,15 @@ from websocket_core.conf import conf
 from websocket_core.database.home import connection
 from websocket_core.models import Connection
 
-LOCKS = 0x6E657472  # the family of our advisory locks
-BUCKETS = 64  # users share so many of them: a burst of connections may not fill the database's table of locks
+LOCKS = 0x6E657472  # the key space of Netra's advisory locks
+BUCKETS = 64  # users share these locks, so that a burst of connections cannot fill the database's lock table
 
 
 def earlier_connections(opened: Sequence[Connection]) -> dict[str, int]:
-    """For each of these rows, just written by this transaction, the user's live connections that were there before.
+    """For each of these rows, which this transaction has just written, count the user's earlier open connections.
 
-    Those of a process without heartbeat do not count. The last thing the transaction does: what it locks here stays
-    locked until its end.
+    Connections of a process without a heartbeat do not count. Must be the last step of the transaction, because its
+    locks are held until the end.
     """
     users = {row.user_id for row in opened}
     _lock(users)

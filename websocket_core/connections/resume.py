@@ -1,4 +1,4 @@
-"""Positions a connection in threads, as its client's cursors say."""
+"""Positions a connection in threads by its client's cursors."""
 
 from __future__ import annotations
 
@@ -19,13 +19,14 @@ SETTLED = timedelta(seconds=5)  # a thread's `updated_at` may be a little behind
 
 
 class Resume(NamedTuple):
-    """What is asked for.
+    """A request to resume.
 
     Attributes:
         cursors: by thread, the last seq that the client has.
         request_id: of the action; echoed in the answers.
-        epoch: the one in which the cursors were true; with another one none of them is, and nothing moves.
-        forwards: whether threads may skip what the connection has not been sent yet; else they stay where they are.
+        epoch: the epoch of the cursors. If it is outdated, no cursor is valid and nothing changes.
+        forwards: whether threads may skip events that the connection has not been sent yet. If not, they stay where
+            they are.
     """
 
     cursors: Mapping[str, int]
@@ -35,18 +36,17 @@ class Resume(NamedTuple):
 
 
 async def resume_threads(connection: WebSocketConnection, asked: Resume, runs: RunService | None) -> None:
-    """Answer with the events after each cursor, then let the threads go on live; a wrong cursor costs no other thread.
+    """Answer with the events after each cursor, then continue live. An invalid cursor does not affect other threads.
 
     Args:
-        connection: one that has begun.
-        asked: which threads, and from where.
-        runs: knows in which state the threads' runs are.
+        connection: a connection whose delivery has begun.
+        asked: the threads and cursors.
+        runs: knows the state of the threads' runs.
     """
     delivery = connection.delivery
     assert delivery is not None
     named = list(asked.cursors)
-    # The states are read before the heads: a run that ends in between then ends, for the client, with the event that
-    # tells of it.
+    # The states are read before the heads. If a run ends in between, its terminal event tells the client.
     states = await runs.thread_states(connection.user_id, named) if runs else {}
     epoch, found = await with_epoch(journal_read.bounds, connection.owner_id, named)
     turn = Turn()
@@ -54,7 +54,7 @@ async def resume_threads(connection: WebSocketConnection, asked: Resume, runs: R
         await turn.share()
         with turn:
             if asked.epoch and asked.epoch != epoch:
-                text = "A backup was restored: forget what you have of this thread, and resume from 0."
+                text = "A backup was restored: discard what you have of this thread, and resume from 0."
                 problem = CursorExpired(text, thread_id=thread_id, first_seq=1, epoch=epoch)
                 connection.refuse(problem, asked.request_id)
                 continue
@@ -66,7 +66,7 @@ async def resume_threads(connection: WebSocketConnection, asked: Resume, runs: R
 
 
 class _Answer(NamedTuple):
-    """Makes the frames that say where a thread's replay begins, and that it is over."""
+    """Creates the frames that announce a thread's replay and its end."""
 
     thread_id: str
     epoch: str
@@ -115,7 +115,7 @@ def _resume_thread(connection: WebSocketConnection, after: int, bounds: Bounds, 
 
 
 def _is_settled(connection: WebSocketConnection, bounds: Bounds) -> bool:
-    """Whether a thread stands where a `Locate` would find it: it has not moved since before the handshake."""
+    """Whether a `Locate` would find the thread's head: it has not changed since before the handshake."""
     if not bounds.last_seq:
         return True
     moved_at, oldest = bounds.updated_at, connection.oldest

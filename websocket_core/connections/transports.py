@@ -1,6 +1,4 @@
-"""Where a connection's frames go: what a connection wants of it, the way for any websocket that code brings, and the
-one through which a client of another dialect is spoken to.
-"""
+"""Transports: what a connection needs to send frames, with implementations for bare websockets and for dialects."""
 
 from __future__ import annotations
 
@@ -16,20 +14,20 @@ log = logging.getLogger(__name__)
 
 
 class Transport(Protocol):
-    """Where a connection's frames go."""
+    """Sends a connection's frames."""
 
     def write(self, texts: Sequence[str]) -> bool | None:
-        """Send these frames at once, where the transport can.
+        """Send these frames at once, if the transport can.
 
         Returns:
-            Whether there is room for more; if not, `send` waits for it. `None`: it cannot, nothing was sent.
+            Whether there is room for more; if not, `send` waits for it. `None`: it cannot, and nothing was sent.
         """
 
     async def send(self, texts: Sequence[str]) -> None:
-        """Send these frames, in order; returns when the transport can take more."""
+        """Send these frames in order. Returns when the transport can accept more."""
 
     async def close(self, code: int) -> None:
-        """Close with this code, after what was sent."""
+        """Close with this code, after everything sent so far."""
 
 
 class BareTransport:
@@ -39,7 +37,7 @@ class BareTransport:
         self._websocket = websocket
 
     def write(self, texts: Sequence[str]) -> bool | None:
-        """A bare websocket can only be awaited."""
+        """Do nothing: a bare websocket can only be awaited."""
         return None
 
     async def send(self, texts: Sequence[str]) -> None:
@@ -56,14 +54,14 @@ class BareTransport:
 
 
 class TranslatedTransport:
-    """A transport to a client of another dialect: frames are translated when they leave, so in the order of sending.
+    """A transport for a client of another dialect. Frames are translated when they are sent, and so in their order.
 
-    A translation that fails ends the connection. Its client has a gap then, and comes back.
+    If a translation fails, the connection is closed. Its client then has a gap and reconnects.
     """
 
     def __init__(self, transport: Transport, translation: Translation) -> None:
         self._transport, self._translation = transport, translation
-        self._waiting: tuple[Sequence[str], Sequence[str]] | None = None  # texts that `write` translated and left
+        self._waiting: tuple[Sequence[str], Sequence[str]] | None = None  # texts and frames that `write` did not send
         self._problem: Exception | None = None
 
     def write(self, texts: Sequence[str]) -> bool | None:
@@ -80,7 +78,7 @@ class TranslatedTransport:
         """See `Transport`.
 
         Raises:
-            ConnectionClosedError: the translation failed; the transport is closed.
+            ConnectionClosedError: the translation failed, and the transport is closed.
         """
         waiting, self._waiting = self._waiting, None
         frames = waiting[1] if waiting is not None and waiting[0] is texts else self._translated(texts)

@@ -1,9 +1,10 @@
-"""What serves a WebSocket of a client: handshake, actions, end.
+"""Serves a client's WebSocket: handshake, actions, end.
 
-Lives here: the *consumer* lets a client in and reads what it sends; a *conversation* knows who may speak; *handlers*
-carry actions out, with a *session* at hand; *patience* ends with a client that floods; frames leave through
-`asgi_transport`.
-May come in: the composition root, for `NetraConsumer`. Read: `consumer`, `conversation`, `session`, `handlers`.
+The *consumer* accepts a client and reads its frames. A *conversation* knows which side may speak. *Handlers* carry out
+actions for a *session*. *Patience* runs out with a client that floods. Frames are sent through `asgi_transport`.
+
+Only the composition root imports this room, for `NetraConsumer`.
+Reading order: `consumer`, `conversation`, `session`, `handlers`.
 """
 
 from websocket_core.consumer.consumer import NetraConsumer

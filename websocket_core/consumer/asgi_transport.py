@@ -1,4 +1,4 @@
-"""What the server takes of a consumer: the answers of a handshake, frames, and the end."""
+"""What a consumer sends to the server: answers of the handshake, frames, and the close."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ from websocket_core.errors import ConnectionClosedError
 Receive = Callable[[], Awaitable[dict[str, Any]]]
 Send = Callable[[dict[str, Any]], Awaitable[None]]
 
-EXTENSION = "netra.frames"  # of `manage.py serve`: several frames in one message, or at once
+EXTENSION = "netra.frames"  # extension of `manage.py serve`: several frames in one message, or without waiting
 
 
 class AsgiTransport:
-    """Frames to an ASGI server.
+    """Sends frames to an ASGI server.
 
-    Several at once where the server (`manage.py serve`) or the client (`netra.v1.batch`) can take them.
+    It sends several at once if the server (`manage.py serve`) or the client (`netra.v1.batch`) supports that.
 
     Args:
-        send: the application's.
-        extension: the server's `netra.frames`, if it has it.
-        batch: whether the client takes several frames as one JSON array.
+        send: the application's `send`.
+        extension: the server's `netra.frames`, if it has this extension.
+        batch: whether the client accepts several frames as one JSON array.
     """
 
     __slots__ = ("_batch", "_many", "_send", "_write")
@@ -54,7 +54,7 @@ class AsgiTransport:
 async def send_close(send: Send, code: int) -> None:
     """Close with this code.
 
-    Where the server cannot send 1012 (plain `daphne`), with the other one that says: come back, and resume.
+    A server that cannot send 1012 (plain `daphne`) gets 4408, which also tells the client to reconnect and resume.
     """
     try:
         await send({"type": "websocket.close", "code": code})
@@ -68,8 +68,8 @@ async def answer(send: Send, message: dict[str, Any]) -> None:
     """Send a part of the handshake.
 
     Raises:
-        ConnectionClosedError: the server refuses to, whatever it raises: the client has gone, or the server itself
-            found the handshake wrong while the application was still looking at it.
+        ConnectionClosedError: the server raised: the client has gone, or the server itself has rejected the handshake
+            in the meantime.
     """
     try:
         await send(message)
@@ -78,10 +78,10 @@ async def answer(send: Send, message: dict[str, Any]) -> None:
 
 
 async def refuse(receive: Receive, send: Send, subprotocol: str | None, last_words: Sequence[str], code: int) -> None:
-    """Accept, say why in a last frame, close: so that a browser can tell it from a network fault.
+    """Accept, give the reason in a last frame, and close, so that a browser can tell it from a network error.
 
     Raises:
-        ConnectionClosedError: the client is gone already.
+        ConnectionClosedError: the client has already gone.
     """
     await answer(send, {"type": "websocket.accept", "subprotocol": subprotocol})
     for text in last_words:

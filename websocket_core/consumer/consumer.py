@@ -1,7 +1,7 @@
 """The WebSocket consumer: the handshake, a loop that reads actions, and the end.
 
-It replaces Channels' dispatch loop: there every message hops to a thread, and a handler that waits keeps the next
-message waiting. Here handlers only change state or start work, so `stop_agent` and `ping` always overtake an agent.
+It replaces Channels' dispatch loop, in which every message hops to a thread and a handler that waits delays the next
+message. Here handlers only change state or start work, so `stop_agent` and `ping` always overtake an agent.
 """
 
 from __future__ import annotations
@@ -41,15 +41,15 @@ class NetraConsumer(AsyncConsumer):
     """One WebSocket.
 
     Args:
-        run_service: gives, for the running event loop, what clients may do with runs; injected by the composition
-            root, so that the core never imports agents.
+        run_service: returns the run service of the running event loop. The composition root injects it, so that the
+            core never imports agents.
     """
 
     dialect: ClassVar[Dialect] = NATIVE
 
     def __init__(self, run_service: Callable[[], RunService] | None = None) -> None:
         self.run_service = run_service() if run_service is not None else None
-        self.connection: WebSocketConnection | None = None  # the manager looks for it here
+        self.connection: WebSocketConnection | None = None  # the manager reads this attribute
 
     async def __call__(self, scope: dict[str, Any], receive: Receive, send: Send) -> None:
         """Serve one socket (ASGI)."""
@@ -59,7 +59,7 @@ class NetraConsumer(AsyncConsumer):
             try:
                 identity = await auth.identify(scope)
             except auth.OriginRefused:
-                await answer(send, {"type": "websocket.close"})  # before the accept: HTTP 403
+                await answer(send, {"type": "websocket.close"})  # before the accept, so HTTP 403
                 return
             except Unauthenticated as error:
                 closing: Closing | None = close_codes.refused_credentials(error)
@@ -73,12 +73,12 @@ class NetraConsumer(AsyncConsumer):
                 last_words = said_in(self.dialect, [closing.frame()])
                 await refuse(receive, send, _subprotocol(scope), last_words, closing.close_code)
         except ConnectionClosedError as error:
-            log.info("a client went away during the handshake: %s", error)
+            log.info("a client disconnected during the handshake: %s", error)
 
     async def _serve(
         self, identity: auth.Identity, scope: dict[str, Any], receive: Receive, send: Send
     ) -> Closing | None:
-        """Let the client in, and serve it until the socket is gone; returns why it cannot come in."""
+        """Accept the client and serve it until the socket is gone. Returns the reason if it is refused."""
         subprotocol = _subprotocol(scope)
         extension = (scope.get("extensions") or {}).get(EXTENSION)
         self.connection = connection = WebSocketConnection(
@@ -89,7 +89,7 @@ class NetraConsumer(AsyncConsumer):
             dialect=self.dialect,
         )
         log_context.bind(identity.user_id, connection=connection.connection_id)
-        # The connection's own context; runs have contexts of theirs.
+        # The connection has its own context; runs have others.
         manager = create_websocket_manager(
             UserExecutionContext(identity.user_id, new_id(), new_id(), connection_id=connection.connection_id)
         )
@@ -115,7 +115,7 @@ class NetraConsumer(AsyncConsumer):
 
 
 async def _read(conversation: Conversation, session: Session, receive: Receive) -> int | None:
-    """Read frames until the socket is gone; returns its close code."""
+    """Read frames until the socket is gone, and return its close code."""
     turn, patience = Turn(), Patience()
     while True:
         message = await receive()
@@ -124,14 +124,14 @@ async def _read(conversation: Conversation, session: Session, receive: Receive) 
                 if conversation.stage is not Stage.CLOSING and not session.connection.closed:
                     await _receive(message.get("text"), conversation, session, patience)
             await session.connection.room()
-            await turn.share()  # nothing else waits while the server has more frames of this socket
+            await turn.share()  # the loop never yields while the server has more frames of this socket
         elif message["type"] == "websocket.disconnect":
             code = message.get("code")
             return code if isinstance(code, int) else None
 
 
 async def _receive(text: str | None, conversation: Conversation, session: Session, patience: Patience) -> None:
-    """One frame; `None` for a binary one."""
+    """Process one frame; `None` is a binary one."""
     conversation.heard()
     if text is None:
         conversation.close(close_codes.BINARY_FRAME)
@@ -143,10 +143,10 @@ async def _receive(text: str | None, conversation: Conversation, session: Sessio
 
 
 async def _act(text: str, session: Session, patience: Patience) -> ThreadKey | None:
-    """One action: charge for it, decode it, carry it out, and tell what goes wrong.
+    """Process one action: charge for it, decode it, carry it out, and report errors.
 
     Returns:
-        The thread in which an event answers it, if one does.
+        The thread in which an event answers it, if there is one.
     """
     connection = session.connection
     request_id: str | None = None
@@ -164,13 +164,13 @@ async def _act(text: str, session: Session, patience: Patience) -> ThreadKey | N
         request_id = action.request_id
         action_limiter.charge(connection.user_id, cost_of_threads(action.threads_named))
         return await ACTION_TABLE[type(action)](session, action)
-    except Exception as error:  # noqa: BLE001 - what a client cannot cause is answered with an incident id
+    except Exception as error:  # noqa: BLE001 - other errors are answered with an incident id
         connection.refuse(problem_of(error), request_id)
         return None
 
 
 def _is_too_large(text: str) -> bool:
-    """Whether a frame has more bytes than one may have; no character takes more than four."""
+    """Whether a frame has more than the allowed number of bytes. No character takes more than four."""
     limit: int = conf.MAX_FRAME_BYTES
     chars = len(text)
     return chars > limit or chars * 4 > limit < len(text.encode(errors="surrogatepass"))

@@ -1,4 +1,4 @@
-"""Who may speak on a socket, from the handshake to the end."""
+"""Which side may speak on a socket, from the handshake to the end."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ from websocket_core.wire import Closing
 
 
 class Stage(Enum):
-    """What has happened on a socket. Each follows from the one before; any of them may be followed by the last."""
+    """The stages of a socket. Each follows the one before; the last may follow any of them."""
 
-    HANDSHAKE = auto()  # nothing is accepted yet
-    SILENT = auto()  # the server never speaks first: it waits for the client's first action, for some seconds
+    HANDSHAKE = auto()  # not accepted yet
+    SILENT = auto()  # the server waits some seconds for the client's first action
     SPEAKING = auto()
-    CLOSING = auto()  # nothing the client says is heard any more
+    CLOSING = auto()  # frames of the client are ignored
 
 
 class Conversation:
-    """The stages of one socket, and the timers and the task that move it from one to the next."""
+    """The stages of one socket, with the timers and the task that move it from one to the next."""
 
     __slots__ = ("_closing", "_connection", "_timer", "stage")
 
@@ -34,22 +34,22 @@ class Conversation:
         self._closing: asyncio.Task[None] | None = None
 
     def accepted(self) -> None:
-        """The handshake is over: be silent until the first action, or until its time is over."""
+        """End the handshake: be silent until the first action arrives or the wait for it ends."""
         if self.stage is Stage.HANDSHAKE:
             self.stage = Stage.SILENT
             self._call_later(self.speak)
 
     def heard(self) -> None:
-        """A frame has come. A database that takes its time to carry it out is no silence of the client."""
+        """A frame has arrived: stop the timer. A slow database does not count as silence of the client."""
         if self.stage is Stage.SILENT:
             self._cancel()
 
     def speak(self, awaited: ThreadKey | None = None) -> None:
-        """Break the silence.
+        """End the silence.
 
         Args:
-            awaited: the thread in which an event answers the first action. The answer comes first, but not for ever
-                before everything else.
+            awaited: the thread in which an event answers the first action. The answer is sent first, but delays
+                everything else only for a limited time.
         """
         if self.stage is Stage.SILENT:
             self.stage = Stage.SPEAKING
@@ -62,8 +62,8 @@ class Conversation:
         """Begin to close, without waiting for a slow socket.
 
         Args:
-            closing: why.
-            fields: others of the last `error` frame.
+            closing: the reason.
+            fields: additional fields of the last `error` frame.
         """
         if self.stage is not Stage.CLOSING:
             self.stage = Stage.CLOSING
@@ -71,12 +71,12 @@ class Conversation:
             self._closing = asyncio.get_running_loop().create_task(self._connection.close(closing, **fields))
 
     def end(self) -> None:
-        """The socket is gone, or about to go: nothing moves any more."""
+        """The socket is gone or about to go: nothing more is started."""
         self.stage = Stage.CLOSING
         self._cancel()
 
     async def closed(self) -> None:
-        """Wait until a close that is under way is over."""
+        """Wait until a close in progress is done."""
         if self._closing is not None:
             await asyncio.wait([self._closing])
 

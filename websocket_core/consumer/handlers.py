@@ -1,4 +1,4 @@
-"""What each action does. A handler only changes state or starts work; none waits for an agent."""
+"""The handlers of actions. A handler only changes state or starts work; it never waits for an agent."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ from websocket_core.wire import UnserialisableError, actions, close_codes, event
 from websocket_core.wire.vocabulary import OPEN_STATUSES
 
 Handler = Callable[[Session, Any], Awaitable[ThreadKey | None]]
-"""Carries out an action; returns the thread in which an event is its answer, if one is."""
+"""Carries out an action. Returns the thread in which an event is its answer, if there is one."""
 
 
 async def start_agent(session: Session, action: actions.StartAgent) -> ThreadKey | None:
-    """Start a run; one that is there already is answered with a replay from before its first event."""
+    """Start a run. An existing one is answered with a replay from before its first event."""
     connection = session.connection
     request = StartRequest(
         user_id=connection.user_id,
@@ -49,12 +49,12 @@ async def start_agent(session: Session, action: actions.StartAgent) -> ThreadKey
 
 
 async def stop_agent(session: Session, action: actions.StopAgent) -> None:
-    """Ask a run to stop; `agent_cancelled` tells when it has."""
+    """Ask a run to stop. Its `agent_cancelled` tells when it has stopped."""
     await session.runs.stop(user_id=session.connection.user_id, run_id=action.run_id, reason=action.reason)
 
 
 async def respond(session: Session, action: actions.Respond) -> None:
-    """Decide an approval; `approval_resolved` tells everybody."""
+    """Decide an approval. Its `approval_resolved` tells all connections."""
     await session.runs.respond(
         user_id=session.connection.user_id,
         run_id=action.run_id,
@@ -72,14 +72,14 @@ async def resume(session: Session, action: actions.Resume) -> None:
 
 
 async def _refuse_cursors(session: Session, action: actions.Resume | actions.Ack) -> None:
-    """Tell of each thread whose cursor is none; what is wrong with it costs the others nothing."""
+    """Send an error for each invalid cursor. The other threads are not affected."""
     turn = Turn()
     for thread_id in action.refused:
         await turn.share()
         with turn:
             named = is_name(thread_id) is not None
             problem = InvalidAction(
-                "A cursor is a whole number from 0 on." if named else "This is not the name of a thread.",
+                "A cursor must be a whole number of at least 0." if named else "This is not a valid thread id.",
                 field="cursors",
                 thread_id=thread_id if named else None,
             )
@@ -112,7 +112,7 @@ async def watch(session: Session, action: actions.Watch) -> None:
 
 
 async def ack(session: Session, action: actions.Ack) -> None:
-    """What the client has processed."""
+    """Record what the client has processed."""
     connection = session.connection
     cursors = {connection.thread(thread_id): seq for thread_id, seq in action.cursors.items()}
     turn = Turn()
@@ -126,7 +126,7 @@ async def ack(session: Session, action: actions.Ack) -> None:
 
 
 async def authenticate(session: Session, action: actions.Authenticate) -> None:
-    """A fresh token of the same user; another user's closes, garbage changes nothing."""
+    """Renew the credentials. Another user's token closes the connection, and an invalid one changes nothing."""
     connection = session.connection
     try:
         identity = await auth.identify_token(action.token)
@@ -142,7 +142,7 @@ async def authenticate(session: Session, action: actions.Authenticate) -> None:
 
 
 async def ping(session: Session, action: actions.Ping) -> None:
-    """Is anybody there?"""
+    """Answer with a `pong`."""
     try:
         session.connection.tell("pong", payload=action.payload, request_id=action.request_id)
     except UnserialisableError as error:

@@ -1,4 +1,4 @@
-"""How long a client may go on that acts too fast."""
+"""How long a client may continue that acts too fast."""
 
 from __future__ import annotations
 
@@ -8,24 +8,24 @@ from websocket_core.conf import conf
 class Patience:
     """Counts the actions of one socket that were refused as too many.
 
-    A client that was refused once and then waited has listened, and is forgiven that one. One that just goes on is let
-    through now and then, too.
+    After one refusal, a client that then waits is forgiven for it. A client that does not wait is not, although some of
+    its actions are admitted.
     """
 
     __slots__ = ("_in_a_row", "_refused")
 
     def __init__(self) -> None:
-        self._refused = 0  # and not forgiven
-        self._in_a_row = 0  # since the last action that was let through
+        self._refused = 0  # refusals that are not forgiven
+        self._in_a_row = 0  # refusals since the last admitted action
 
     def let_through(self) -> None:
-        """An action came that was not too many."""
+        """Record an admitted action."""
         if self._in_a_row <= 1 and self._refused:
             self._refused -= 1
         self._in_a_row = 0
 
     def refuse(self) -> bool:
-        """An action came that was too many.
+        """Record a refused action.
 
         Returns:
             Whether patience is over.

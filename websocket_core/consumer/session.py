@@ -1,4 +1,4 @@
-"""What the handlers of actions have at hand, and how what goes wrong in them is told."""
+"""What the handlers of actions use, and how their errors are reported."""
 
 from __future__ import annotations
 
@@ -34,13 +34,13 @@ class Close(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """One socket, as its handlers see it.
+    """One socket, as its handlers use it.
 
     Attributes:
-        connection: where answers go.
-        manager: of the connection's own context.
-        run_service: what clients may do with runs; `None` on a server that runs no agents.
-        close: for a client that must not stay.
+        connection: receives the answers.
+        manager: the manager of the connection's own context.
+        run_service: operations on runs; `None` on a server that runs no agents.
+        close: closes the socket of a client that must not stay.
     """
 
     connection: WebSocketConnection
@@ -50,10 +50,10 @@ class Session:
 
     @property
     def runs(self) -> RunService:
-        """What clients may do with runs.
+        """The run service.
 
         Raises:
-            UnknownAction: nothing.
+            UnknownAction: this server runs no agents.
         """
         if self.run_service is None:
             raise UnknownAction("This server runs no agents.")
@@ -61,10 +61,10 @@ class Session:
 
     @property
     def delivery(self) -> Delivery[ThreadKey]:
-        """The connection's.
+        """The connection's delivery.
 
         Raises:
-            ConnectionClosedError: it has not begun.
+            ConnectionClosedError: the delivery has not begun.
         """
         if self.connection.delivery is None:
             raise ConnectionClosedError("the connection has not begun")
@@ -72,7 +72,7 @@ class Session:
 
 
 def problem_of(error: Exception) -> WebSocketCoreError:
-    """What a client is told of an error: what it caused itself, or else no more than how to find it in the log."""
+    """The error that a client is sent: its own error, or only an incident id to find the error in the log."""
     if isinstance(error, ClientError):
         return error
     if isinstance(error, db.OUTAGE):

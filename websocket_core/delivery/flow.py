@@ -1,4 +1,4 @@
-"""Which threads of one connection may flow: those its client watches. Pure: no I/O, no clock."""
+"""Decides which threads of one connection may flow: those that its client watches. Pure: no I/O, no clock."""
 
 from collections.abc import Iterable
 from typing import Generic
@@ -10,7 +10,7 @@ from websocket_core.delivery.threads import Threads
 
 
 class Flow(Generic[Key]):
-    """Opens lanes and closes them; a closed one keeps its cursor, and goes on from there later."""
+    """Opens and closes lanes. A closed lane keeps its cursor and continues from there later."""
 
     __slots__ = ("_orders", "_outbox", "_threads")
 
@@ -18,7 +18,7 @@ class Flow(Generic[Key]):
         self._threads, self._outbox, self._orders = threads, outbox, orders
 
     def watch(self, watched: Iterable[Key] | None) -> None:
-        """Let only these threads flow; None: all."""
+        """Let only these threads flow; `None` means all."""
         threads = self._threads
         before, now = threads.watched, None if watched is None else dict.fromkeys(watched)
         threads.watched = now
@@ -38,19 +38,19 @@ class Flow(Generic[Key]):
             self._open(now.keys() - before.keys())
 
     def follow(self, thread: Key) -> None:
-        """Add a thread to those watched."""
+        """Add a thread to the watched ones."""
         watched = self._threads.watched
         if watched is not None and thread not in watched:
             watched[thread] = None
             self._open((thread,))
 
     def take_back(self, lane: Lane[Key]) -> None:
-        """Forget what was queued and not given out, and what a read in flight would bring."""
+        """Discard what is queued for a lane but not sent, and what a read in progress would bring."""
         self._outbox.take_back(lane)
         self._orders.outdate(lane)
 
     def _open(self, watched: Iterable[Key]) -> None:
-        """These are watched from now on."""
+        """Start to watch these threads."""
         for thread in watched:
             lane = self._threads.lanes.get(thread)
             if lane is not None:

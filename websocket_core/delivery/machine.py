@@ -1,14 +1,14 @@
-"""What one connection is sent, and when: the cursor logic of delivery. Pure: no I/O, no clock, no event loop.
+"""The cursor logic of delivery: what one connection is sent, and when. Pure: no I/O, no clock, no event loop.
 
-The bell may lose, double, delay or reorder; the journal is the truth. `Delivery` turns news into an outbox that holds,
-for each thread, exactly the events after the client's position, in order and without a gap. Whatever does not fit (a
-gap, a full outbox, a thread not watched) is only remembered as a number, and read from the journal when there is room
-for it.
+The bell may lose, duplicate, delay or reorder news; the journal is the source of truth. `Delivery` turns news into an
+outbox that holds, for each thread, exactly the events after the client's position, in order and without a gap. Whatever
+does not fit (a gap, a full outbox, a thread that is not watched) is remembered only as a number, and read from the
+journal when there is room for it.
 
-The driver calls the inputs as things happen; after each it sends what `take` gives and obeys what `reads` orders, until
-`idle`. Memory is bounded by `max_buffer`, 4 bytes for each event of a window, and `max_threads_bytes` for the positions
-in threads; a driver ends a connection that is `crowded`. Control frames are not bounded here: a driver that stops
-reading actions while `control_chars` is large bounds them.
+The driver calls the inputs when something happens. After each input it sends what `take` returns and carries out what
+`reads` returns, until `idle`. Memory is limited by `max_buffer`, by 4 bytes for each event in the window, and by
+`max_threads_bytes` for positions in threads. The driver must end a connection that is `crowded`. Control frames are not
+limited here: the driver limits them if it stops reading actions while `control_chars` is large.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -27,12 +27,13 @@ class Delivery(Generic[Key]):
     """The delivery of one connection.
 
     Args:
-        heads: last seq of each of the user's threads at the handshake; their cursors. Copied.
-        complete: False when `heads` may miss threads; an unknown one is then located first. True: it begins at 0.
-        max_buffer: characters of events that may wait here; one larger event is allowed when nothing else waits.
-        window: characters of events that may be unacknowledged, once the client has acknowledged anything.
-        held: give out nothing until `release`; the server never speaks first.
-        max_threads_bytes: what positions in threads may cost beyond `heads`, about; see `crowded`.
+        heads: last seq of each of the user's threads at the handshake, which is also the cursor. Copied.
+        complete: `True` if an unknown thread begins at 0. `False` if `heads` may lack threads; an unknown one is then
+            located first.
+        max_buffer: the most characters of events that may wait here. A larger event is allowed if nothing else waits.
+        window: the most characters of events that may be unacknowledged, once the client has acknowledged anything.
+        held: send nothing until `release`, because the server never speaks first.
+        max_threads_bytes: approximate limit of memory for positions in threads beyond `heads`; see `crowded`.
     """
 
     __slots__ = (
@@ -56,27 +57,30 @@ class Delivery(Generic[Key]):
         self._outbox = Outbox(max_buffer, self._window)
         self._orders: Orders[Key] = Orders(max_buffer)
         self._threads = Threads(heads, self._orders, complete=complete, max_bytes=max_threads_bytes)
-        self._lanes = self._threads.lanes  # the same: an event looks here first
+        self._lanes = self._threads.lanes  # the same object: an event looks here first
         self._flow = Flow(self._threads, self._outbox, self._orders)
         self._pages = Pages(self._outbox, self._orders)
         self.hints_missed = 0
-        """Gaps seen: hints that did not arrive, or not in time."""
+        """Gaps seen: hints that did not arrive, or arrived late."""
 
     def release(self, awaited: Key | None = None) -> None:
-        """The client has spoken, or has had its time to: begin to give out. A `resume` that came first goes first.
+        """Begin to send: the client's first action has come, or the wait for it is over.
+
+        A `resume` that came before is answered first.
 
         Args:
-            awaited: a thread in which an event answers what the client said. Those of others wait until it is there,
-                until the client asks for something else to be given out, or until the next `release`.
+            awaited: the thread in which an event answers the client's action. Events of other threads wait for that
+                event, until the client requests something else or until the next `release`.
         """
         self._held = False
         self._awaited = awaited
 
     def hint(self, thread: Key, first_seq: int, frames: Sequence[str]) -> None:
-        """Events `first_seq` and following of a thread are committed, and here they are, encoded.
+        """Receive committed events of a thread.
 
         Args:
-            frames: never changed here, and not kept; connections may share it.
+            first_seq: seq of the first frame; the others follow.
+            frames: the encoded events. They are neither changed nor kept as a list, so connections may share it.
         """
         lane = self._lanes.get(thread) or self._threads.meet(thread)
         known = lane.head
@@ -95,12 +99,14 @@ class Delivery(Generic[Key]):
             self._orders.look_up(lane)
 
     def pass_on(self, thread: Key, first_seq: int, frames: Sequence[str]) -> bool:
-        """Events as for `hint`, for a client that is up to date and has nothing waiting: they are given out with this.
+        """Pass events directly to a client that is up to date and has nothing waiting.
 
-        It is `hint` and `take` in one step, for what nearly always is.
+        This is `hint` and `take` in one step, for the most common case.
 
         Returns:
-            Whether they are given out: the driver sends them next. If not, nothing has happened; `hint` takes them.
+            Whether the events count as sent: the driver must send them next. If not, nothing has changed, and the
+                driver
+            calls `hint`.
         """
         lane = self._lanes.get(thread)
         if lane is None or not lane.open or lane.sent != first_seq - 1 or lane.head != lane.sent:
@@ -108,10 +114,10 @@ class Delivery(Generic[Key]):
         return not self._held and self._awaited is None and self._outbox.pass_on(lane, frames)
 
     def moved(self, thread: Key, last_seq: int, *, missed: bool = False) -> None:
-        """The head of a thread is at least `last_seq`.
+        """Learn that the head of a thread is at least `last_seq`.
 
         Args:
-            missed: whoever says so believes that a hint was lost (the watchdog); counted when it is news here.
+            missed: the caller (the watchdog) assumes that a hint was lost. It is counted if the head is new here.
         """
         lane = self._lanes.get(thread)
         if lane is None:
@@ -126,7 +132,7 @@ class Delivery(Generic[Key]):
             self._orders.look_up(lane)
 
     def located(self, thread: Key, head: int) -> None:
-        """The answer to a `Locate`; ignored when the thread has got a cursor meanwhile."""
+        """The answer to a `Locate`. Ignored if the thread has received a cursor in the meantime."""
         lane = self._lanes.get(thread)
         if lane is not None and not lane.located:
             lane.located = True
@@ -147,18 +153,19 @@ class Delivery(Generic[Key]):
         """Continue a thread after `cursor`, forwards or backwards, and watch it.
 
         Args:
-            cursor: valid, that is: not behind the oldest event kept, not ahead of `last_seq`.
+            cursor: a valid cursor: not before the oldest event kept and not beyond `last_seq`.
             last_seq: the thread's head in the journal, just read.
-            replaying: makes the frame that announces a replay, from its first and its last seq.
-            resumed: makes the frame that answers this resume, from the last seq sent; called exactly once.
-            settled: a `Locate` of this thread would be answered with `last_seq`.
+            replaying: creates the frame that announces a replay, from its first and its last seq.
+            resumed: creates the frame that answers this resume, from the last seq sent. Called exactly once.
+            settled: whether a `Locate` of this thread would be answered with `last_seq`.
         """
         self._awaited = None
         outbox = self._outbox
         outbox.settle_late()
         known = self._lanes.get(thread)
         if known is None and cursor == last_seq and self._threads.stands_at(thread, cursor, settled=settled):
-            # It begins there anyway, so that there is nothing to remember: clients may name what threads they like.
+            # The thread begins there anyway, so nothing needs to be remembered: clients may name any threads without
+            # cost.
             self._window.forget(thread)
             outbox.control(resumed(cursor))
             self._flow.follow(thread)
@@ -167,7 +174,7 @@ class Delivery(Generic[Key]):
         if lane.resumed is not None:
             outbox.control(lane.end_replay())
         self._flow.take_back(lane)
-        # What was sent before no longer counts: a client that went back would never acknowledge it.
+        # What was sent before no longer counts, because a client that went back would never acknowledge it.
         self._window.forget(thread)
         to_seq = max(last_seq, lane.head, lane.high)
         lane.jump(cursor)
@@ -183,19 +190,19 @@ class Delivery(Generic[Key]):
         self._flow.follow(thread)
 
     def watch(self, threads: Iterable[Key] | None) -> None:
-        """Let only these threads flow (None: all); the others are paused and go on from their cursors later."""
+        """Let only these threads flow (`None` means all). The others pause and continue from their cursors later."""
         self._awaited = None
         self._flow.watch(threads)
 
     def follow(self, thread: Key) -> None:
-        """Add a thread to those watched."""
+        """Add a thread to the watched ones."""
         self._flow.follow(thread)
 
     def ack(self, cursors: Mapping[Key, int]) -> dict[Key, int]:
-        """The client has everything that it was sent of these threads up to these numbers.
+        """The client has received everything that it was sent of these threads up to these numbers.
 
         Returns:
-            those ahead of what was sent, each with the last seq sent; they change nothing.
+            Cursors beyond what was sent, each with the last seq sent. They change nothing.
         """
         invalid: dict[Key, int] = {}
         for thread, seq in cursors.items():
@@ -208,29 +215,29 @@ class Delivery(Generic[Key]):
         return invalid
 
     def control(self, text: str) -> None:
-        """Send a control frame: after the control frames that wait, before every event that waits."""
+        """Send a control frame: after waiting control frames, but before all waiting events."""
         self._outbox.control(text)
 
     def page(self, read: Read[Key], frames: Sequence[str], first_seq: int | None = None) -> bool:
-        """The answer to a `Read`: the events `read.after + 1` and following, or none when there are none.
+        """The answer to a `Read`: the events from `read.after + 1`, or none if there are none.
 
         Args:
-            first_seq: the oldest seq kept, when the events asked for are pruned; `frames` is empty then.
+            first_seq: the oldest seq kept, if the requested events are pruned; `frames` is empty then.
 
         Returns:
-            True when pruned events were skipped, so that the client must be told (`cursor_expired`).
+            `True` if pruned events were skipped, so that the client must be told (`cursor_expired`).
         """
         return self._pages.take_in(read, frames, first_seq)
 
     def read_failed(self, order: Read[Key] | Locate[Key]) -> None:
-        """An order could not be carried out; the next `reads` gives it again, if it is still wanted."""
+        """An order could not be carried out. The next `reads` returns it again if it is still needed."""
         lane = self._orders.answered(order) if isinstance(order, Read) else self._lanes.get(order.thread)
         if lane is not None:
             lane.locating = False
             self._orders.look_up(lane)
 
     def take(self, max_chars: int) -> list[str]:
-        """The next frames to send, in order, control frames first: up to `max_chars`, but one if any may go."""
+        """The next frames to send, control frames first: up to `max_chars`, but at least one if any may go."""
         if self._held:
             return []
         if self._awaited is not None:
@@ -242,12 +249,12 @@ class Delivery(Generic[Key]):
         return frames
 
     def reads(self) -> list[Read[Key] | Locate[Key]]:
-        """The orders not given out yet; at most one `Read` is in flight at any time."""
+        """New orders. At most one `Read` is in progress at any time."""
         return [] if self._held else self._orders.give(self._outbox.used)
 
     @property
     def idle(self) -> bool:
-        """True when `take` and `reads` would both give nothing."""
+        """Whether `take` and `reads` would both return nothing."""
         if self._held:
             return True
         awaiting = self._awaited is not None and not self._outbox.prefer(self._awaited)
@@ -255,20 +262,20 @@ class Delivery(Generic[Key]):
 
     @property
     def awaits(self) -> bool:
-        """True while nothing has answered the client's first words yet."""
+        """Whether the client's first action is still unanswered."""
         return self._held or self._awaited is not None
 
     @property
     def stalled(self) -> bool:
-        """True while events wait for the client to acknowledge others."""
+        """Whether events wait until the client acknowledges others."""
         return not self._held and self._outbox.stalled
 
     @property
     def crowded(self) -> bool:
-        """True when there are more positions in threads than one connection may have.
+        """Whether the connection has positions in too many threads.
 
-        None can be forgotten without losing events: the driver ends the connection, and its client comes back and
-        resumes. Those that nothing has happened to since then cost little or nothing again.
+        No position can be forgotten without losing events. The driver ends the connection, and its client reconnects
+        and resumes. Threads without news since then cost little or nothing again.
         """
         return self._threads.crowded
 
@@ -279,7 +286,7 @@ class Delivery(Generic[Key]):
 
     @property
     def watching(self) -> list[Key] | None:
-        """The threads watched, in the order in which they were named; None for all."""
+        """The watched threads, in the order in which they were named; `None` means all."""
         watched = self._threads.watched
         return None if watched is None else list(watched)
 
@@ -294,5 +301,5 @@ class Delivery(Generic[Key]):
         return self._outbox.control_chars
 
     def cursor(self, thread: Key) -> int | None:
-        """The client's position in a thread: the last seq given out, or the one it starts after. None: not known."""
+        """The client's position in a thread: the last seq sent, or the one after which it starts. `None` if unknown."""
         return self._threads.cursor(thread)

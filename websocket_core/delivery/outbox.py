@@ -9,11 +9,11 @@ from websocket_core.delivery.window import AckWindow
 
 
 class Outbox(Generic[Key]):
-    """Control frames in their order, and events of several lanes, taken in turns.
+    """Control frames in their order, and events of several lanes in turns.
 
     Args:
-        max_buffer: characters of events that may wait; one larger event is allowed when nothing else waits.
-        window: what the client has not acknowledged; limits what may be taken.
+        max_buffer: the most characters of events that may wait. A larger event is allowed if nothing else waits.
+        window: what the client has not acknowledged. It limits what may be taken.
     """
 
     __slots__ = ("_controls", "_late", "_max_buffer", "_ready", "_window", "control_chars", "used")
@@ -21,7 +21,7 @@ class Outbox(Generic[Key]):
     def __init__(self, max_buffer: int, window: AckWindow[Key]) -> None:
         self._max_buffer = max_buffer
         self._window = window
-        self._ready: OrderedDict[Key, Lane[Key]] = OrderedDict()  # lanes with events; the first is next
+        self._ready: OrderedDict[Key, Lane[Key]] = OrderedDict()  # lanes with events; the first one is next
         self._controls: list[str] = []
         self._late: list[str] = []
         self.used = 0
@@ -35,18 +35,18 @@ class Outbox(Generic[Key]):
         self.control_chars += len(text)
 
     def control_late(self, text: str) -> None:
-        """Queue a control frame that lets those pass which come before the next `take` or `settle_late`."""
+        """Queue a control frame after those that arrive before the next `take` or `settle_late`."""
         self._late.append(text)
         self.control_chars += len(text)
 
     def settle_late(self) -> None:
-        """Give late control frames their place behind those queued so far."""
+        """Move late control frames behind those queued so far."""
         if self._late:
             self._controls += self._late
             self._late.clear()
 
     def put(self, lane: Lane[Key], frames: Sequence[str], keep_free: int = 0) -> bool:
-        """Queue as many of the frames that follow `lane.queued` as there is room for; False when not even one.
+        """Queue as many of the frames that follow `lane.queued` as fit. Returns `False` if not even one fits.
 
         Args:
             keep_free: characters of room to leave to others.
@@ -71,9 +71,9 @@ class Outbox(Generic[Key]):
         return True
 
     def pass_on(self, lane: Lane[Key], frames: Sequence[str]) -> bool:
-        """Give out the frames that follow `lane.queued`, past the queue; False when something waits in it.
+        """Send the frames that follow `lane.queued` without queueing them. Returns `False` if anything waits.
 
-        Of whatever thread: small events that pass would keep a large one waiting for ever.
+        It must not matter in which thread something waits: small events that overtake could delay a large one for ever.
         """
         if self.used or self.control_chars:
             return False
@@ -85,26 +85,26 @@ class Outbox(Generic[Key]):
         return True
 
     def take_back(self, lane: Lane[Key]) -> None:
-        """Forget what waits of a lane."""
+        """Discard the waiting frames of a lane."""
         self.used -= lane.chars
         lane.purge()
         self._ready.pop(lane.thread, None)
 
     def prefer(self, thread: Key) -> bool:
-        """Let the events of a thread go next; False when none wait."""
+        """Send the events of a thread next. Returns `False` if none wait."""
         if thread not in self._ready:
             return False
         self._ready.move_to_end(thread, last=False)
         return True
 
     def take_controls(self, max_chars: int) -> list[str]:
-        """The next control frames: up to `max_chars`, but one if there is any."""
+        """The next control frames: up to `max_chars`, but at least one if there is any."""
         out: list[str] = []
         self._take_controls(out, max_chars)
         return out
 
     def take(self, max_chars: int) -> list[str]:
-        """The next frames, control frames first: up to `max_chars`, but one if any may go."""
+        """The next frames, control frames first: up to `max_chars`, but at least one if any may go."""
         out: list[str] = []
         left = max_chars
         if self._controls or self._late:
@@ -123,8 +123,8 @@ class Outbox(Generic[Key]):
             else:
                 chars = lane.next_chars
                 if (out and chars > left) or not window.allows_first(chars):
-                    # Who was served goes to the end of the queue. Who was not keeps its turn, or a stream of small
-                    # events of other threads would keep a large one waiting for ever.
+                    # A lane that was served goes to the end of the queue. One that was not keeps its turn: otherwise
+                    # small events of other threads could delay a large one for ever.
                     if lane is served:
                         ready.move_to_end(lane.thread)
                     break
@@ -147,16 +147,16 @@ class Outbox(Generic[Key]):
 
     @property
     def empty(self) -> bool:
-        """True when nothing may be taken now, for whatever reason."""
+        """Whether nothing may be taken at present."""
         return not self._controls and not self._late and (not self._ready or self.stalled)
 
     @property
     def stalled(self) -> bool:
-        """True while the window keeps events from being taken."""
+        """Whether the window prevents events from being taken."""
         return bool(self._ready) and not self._window.allows_first(next(iter(self._ready.values())).next_chars)
 
     def _take_controls(self, out: list[str], left: int) -> int:
-        """Move as many control frames to `out` as may go; returns their characters."""
+        """Move as many control frames to `out` as fit. Returns their total length."""
         self.settle_late()
         count = chars = 0
         for text in self._controls:

@@ -1,4 +1,4 @@
-"""What the answers to a connection's reads change: the journal closes gaps, or has lost what lay in them. Pure."""
+"""Processes the answers to a connection's reads: they close gaps, or show that events were pruned. Pure."""
 
 from collections.abc import Sequence
 from typing import Generic
@@ -9,7 +9,7 @@ from websocket_core.delivery.outbox import Outbox
 
 
 class Pages(Generic[Key]):
-    """Takes the pages that were read into the outbox."""
+    """Puts pages of the journal into the outbox."""
 
     __slots__ = ("_orders", "_outbox", "healed")
 
@@ -38,16 +38,16 @@ class Pages(Generic[Key]):
         return skipped
 
     def _find_nothing(self, lane: Lane[Key], first_seq: int | None) -> bool:
-        """The journal has nothing after the queue; True when that is because events are pruned, which are skipped."""
+        """The journal has nothing after the queue. Returns `True` if pruned events were skipped."""
         skipped = first_seq is not None and first_seq > lane.queued + 1
         if first_seq is not None and skipped:
-            if lane.frames:  # what waits goes first; then the journal is asked again
+            if lane.frames:  # waiting frames go first, then the journal is read again
                 self._orders.drain_first(lane)
                 return False
             lane.jump(first_seq - 1)
-        elif lane.head <= self._orders.known_head:  # else something was committed after the journal was read
+        elif lane.head <= self._orders.known_head:  # otherwise an event was committed after the read
             lane.head = lane.queued
             lane.replay_to = min(lane.replay_to, lane.queued)
         if lane.replayed:
-            self._outbox.control_late(lane.end_replay())  # after the `cursor_expired` that the driver sends now
+            self._outbox.control_late(lane.end_replay())  # after the `cursor_expired` that the driver sends next
         return skipped

@@ -1,4 +1,4 @@
-"""The threads of one connection: a lane for each in which something happens, a position for the others. Pure."""
+"""The threads of one connection: a lane for each active one, a position for the others. Pure."""
 
 from collections.abc import Mapping
 from typing import Generic
@@ -7,34 +7,35 @@ from websocket_core.delivery.lane import Key, Lane
 from websocket_core.delivery.orders import Orders
 from websocket_core.delivery.positions import Position, Positions
 
-LANE_BYTES = 1024  # about what a thread costs while something happens in it
-POSITION_BYTES = 384  # about what it costs at rest
-SETTLE_AT = 64  # with this many lanes, those at rest are looked for and reduced to positions
+LANE_BYTES = 1024  # approximate cost of an active thread
+POSITION_BYTES = 384  # approximate cost of an inactive thread
+SETTLE_AT = 64  # from this many lanes, inactive ones are reduced to positions
 
 
 class Threads(Generic[Key]):
     """Lanes and positions.
 
     Args:
-        heads: last seq of each of the user's threads at the handshake; their cursors. Copied.
-        orders: they may need lanes in which nothing waits.
-        complete: False when `heads` may miss threads; an unknown one is then located first. True: it begins at 0.
-        max_bytes: what they may cost beyond `heads`, about; see `crowded`.
+        heads: last seq of each of the user's threads at the handshake, which is also the cursor. Copied.
+        orders: may need lanes in which nothing waits.
+        complete: `True` if an unknown thread begins at 0. `False` if `heads` may lack threads; an unknown one is then
+            located first.
+        max_bytes: approximate limit of memory beyond `heads`; see `crowded`.
     """
 
     __slots__ = ("_complete", "_max_bytes", "_orders", "_settle_at", "lanes", "positions", "watched")
 
     def __init__(self, heads: Mapping[Key, int], orders: Orders[Key], *, complete: bool, max_bytes: int) -> None:
         self.lanes: dict[Key, Lane[Key]] = {}
-        self.positions = Positions(heads)  # of threads at rest: a lane is only made when something happens to one
-        self.watched: dict[Key, None] | None = None  # a set that keeps the client's order; None: all
+        self.positions = Positions(heads)  # of inactive threads: a lane is created on the first activity
+        self.watched: dict[Key, None] | None = None  # an ordered set; None means all
         self._complete = complete
         self._max_bytes = max_bytes + len(heads) * POSITION_BYTES
         self._orders = orders
         self._settle_at = SETTLE_AT
 
     def meet(self, thread: Key) -> Lane[Key]:
-        """Make the lane of a thread that something happens to, for the first time or after a rest."""
+        """Create the lane of a thread that becomes active."""
         if len(self.lanes) >= self._settle_at:
             self.settle()
         known = self.positions.pop(thread)
@@ -50,17 +51,17 @@ class Threads(Generic[Key]):
         return lane
 
     def settle(self) -> None:
-        """Keep no more than their positions of the threads in which nothing waits."""
+        """Reduce inactive lanes to their positions."""
         for lane in [lane for lane in self.lanes.values() if lane.resting and not self._orders.involves(lane)]:
             del self.lanes[lane.thread]
             self.positions.keep(lane.thread, Position(lane.sent, lane.head, lane.high))
         self._settle_at = max(SETTLE_AT, 2 * len(self.lanes))
 
     def stands_at(self, thread: Key, cursor: int, *, settled: bool) -> bool:
-        """Whether a thread without a lane goes on after `cursor`, whatever happens to it next.
+        """Whether a thread without a lane continues after `cursor`, whatever happens next.
 
         Args:
-            settled: it would be located there.
+            settled: whether a `Locate` would find this cursor.
         """
         known = self.positions.get(thread)
         if known is None:
@@ -68,20 +69,20 @@ class Threads(Generic[Key]):
         return known == Position(cursor, cursor, cursor)
 
     def cursor(self, thread: Key) -> int | None:
-        """The last seq given out, or the one it starts after. None: not known."""
+        """The last seq sent, or the one after which the thread starts. `None` if unknown."""
         lane = self.lanes.get(thread)
         if lane is not None:
             return lane.sent if lane.located else None
         return self.positions.cursor(thread, 0 if self._complete else None)
 
     def high(self, thread: Key) -> int:
-        """The last seq that the client may name; 0 when nothing is known."""
+        """The last seq that the client may name; 0 if unknown."""
         lane = self.lanes.get(thread)
         return self.positions.high(thread) if lane is None else lane.high
 
     @property
     def crowded(self) -> bool:
-        """True when there are more of them than may be, also after those at rest were reduced to positions."""
+        """Whether there are too many threads, even after inactive ones are reduced to positions."""
         if self._bytes <= self._max_bytes:
             return False
         self.settle()

@@ -1,4 +1,4 @@
-"""The flow-control window of one connection: what was sent and is not acknowledged yet. Pure: no I/O, no clock."""
+"""The flow-control window of one connection: what was sent and is not yet acknowledged. Pure: no I/O, no clock."""
 
 from array import array
 from collections.abc import Sequence
@@ -7,18 +7,18 @@ from typing import Generic
 
 from websocket_core.delivery.lane import Key
 
-# A run of this many frames is closed and a new one begun, so that dropping acknowledged frames never moves much memory.
+# After this many frames a new run begins, so that dropping acknowledged frames never moves much memory.
 _RUN_FRAMES = 1024
 
 
 class _Run:
-    """The lengths of frames sent one after the other, with consecutive numbers; 4 bytes a frame."""
+    """The lengths of frames with consecutive numbers; 4 bytes per frame."""
 
     __slots__ = ("first", "lengths", "start")
 
     def __init__(self, first: int, frames: Sequence[str]) -> None:
         self.first = first  # seq of the oldest frame that still counts
-        self.start = 0  # its place in lengths
+        self.start = 0  # its index in `lengths`
         self.lengths = array("I", map(len, frames))
 
     @property
@@ -26,7 +26,7 @@ class _Run:
         return self.first + len(self.lengths) - self.start
 
     def fitting(self, room: int) -> int:
-        """How many of the oldest frames have no more than `room` characters together."""
+        """How many of the oldest frames fit into `room` characters."""
         count = 0
         for length in islice(self.lengths, self.start, None):
             room -= length
@@ -36,7 +36,7 @@ class _Run:
         return count
 
     def drop(self, count: int) -> int:
-        """Drop the oldest `count` frames; returns their characters."""
+        """Drop the oldest `count` frames and return their total length."""
         end = self.start + count
         chars = sum(self.lengths[self.start : end])
         self.start = end
@@ -45,32 +45,32 @@ class _Run:
 
 
 class AckWindow(Generic[Key]):
-    """Counts the characters a client was sent and has not acknowledged.
+    """Counts the characters that were sent to a client and are not acknowledged.
 
-    Until `engage` nothing is limited and only about the last `size` characters are remembered, so that a client which
-    never acknowledges costs a bounded amount and one that begins late finds the window where it belongs.
+    Until `engage`, nothing is limited, and only about the last `size` characters are remembered. A client that never
+    acknowledges therefore costs a limited amount of memory, and one that begins late has a correct window.
     """
 
     __slots__ = ("_engaged", "_keep", "_runs", "_size", "outstanding")
 
     def __init__(self, size: int) -> None:
         self._size = size
-        self._keep = size + size // 4  # forgetting in strides is cheaper than frame by frame
+        self._keep = size + size // 4  # forgetting several frames at once is cheaper than frame by frame
         self._engaged = False
         self._runs: dict[Key, list[_Run]] = {}
         self.outstanding = 0
         """Characters sent and neither acknowledged nor forgotten."""
 
     def engage(self) -> None:
-        """The client takes part in flow control: limit from now on what may be outstanding."""
+        """Start to limit: the client takes part in flow control."""
         self._engaged = True
 
     def allows(self, chars: int) -> bool:
-        """May a frame (or a run of frames) of this many characters go now?"""
+        """Whether frames with this total length may go now."""
         return not self._engaged or self.outstanding + chars <= self._size
 
     def allows_first(self, chars: int) -> bool:
-        """The same for one frame, which may be larger than the whole window when nothing is outstanding."""
+        """Whether one frame may go now. It may be larger than the whole window if nothing is unacknowledged."""
         return not self.outstanding or self.allows(chars)
 
     def room(self, most: int) -> int:
@@ -78,9 +78,9 @@ class AckWindow(Generic[Key]):
         return min(most, max(0, self._size - self.outstanding)) if self._engaged else most
 
     def sent(self, thread: Key, first_seq: int, frames: Sequence[str], chars: int) -> None:
-        """Frames of a thread, numbered from `first_seq`, of `chars` characters together, were given out.
+        """Count sent frames of a thread, numbered from `first_seq`, with a total length of `chars`.
 
-        Numbers of a thread only grow between two calls of `forget` for it.
+        The numbers of a thread only grow between two calls of `forget` for it.
         """
         runs = self._runs.get(thread)
         if runs is None:
@@ -109,12 +109,12 @@ class AckWindow(Generic[Key]):
             del self._runs[thread]
 
     def forget(self, thread: Key) -> None:
-        """What was sent of the thread no longer counts: its client has named another position."""
+        """Stop counting what was sent of the thread: its client has named another position."""
         for run in self._runs.pop(thread, ()):
             self.outstanding -= run.drop(len(run.lengths) - run.start)
 
     def _forget_oldest(self) -> None:
-        """Forget the oldest frames, thread by thread, as long as a whole window stays remembered."""
+        """Forget the oldest frames, thread by thread, but keep one whole window."""
         for thread in list(self._runs):
             runs = self._runs[thread]
             while runs:

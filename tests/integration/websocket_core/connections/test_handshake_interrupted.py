@@ -33,7 +33,7 @@ async def test_server_takes_no_answer_any_more(credential: str, caplog: pytest.L
     with caplog.at_level("INFO"):
         await application(scope, receive, send)
     assert [record for record in caplog.records if record.exc_info] == []
-    assert "went away during the handshake" in caplog.text
+    assert "disconnected during the handshake" in caplog.text
     await settle()
     assert len(get_gateway().hub) == 0
     assert not await Connection.objects.filter(disconnected_at=None).aexists()
