@@ -1,8 +1,8 @@
-"""What the core asks of what it does not make itself: a manager for a user's context, and a service for runs.
+"""The interfaces that the core expects others to implement: a manager for a user's context, and a service for runs.
 
-Lives here: the manager's protocol and its validator (`manager`), and the port through which clients reach runs, with
-the `StartRequest` that goes through it (`run_service`).
-May come in: every room above; the agents' storey implements `RunService`. Read: `manager`, `run_service`.
+`manager` has the manager's protocol and its validator. `run_service` has the interface through which clients reach
+runs, and the `StartRequest` for it. Every room above may import this one, and the agents implement `RunService`.
+Reading order: `manager`, `run_service`.
 """
 
 from __future__ import annotations

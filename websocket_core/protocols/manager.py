@@ -1,4 +1,4 @@
-"""What a manager must offer, and how that is checked."""
+"""The protocol of managers, and its validator."""
 
 from __future__ import annotations
 
@@ -13,44 +13,44 @@ from websocket_core.ids import ConnectionID
 
 @runtime_checkable
 class WebSocketManagerProtocol(Protocol):
-    """What the rest of the system may ask of a manager. One manager serves one user's context."""
+    """What the rest of the system may call on a manager. A manager serves one user's context."""
 
     @property
     def user_context(self) -> UserExecutionContext:
-        """Whose manager this is."""
+        """The context that the manager serves."""
 
     async def add_connection(self, connection: Any) -> ConnectionID:
         """Register a consumer, a `WebSocketConnection`, or a bare websocket with an async `send(text)`."""
 
     async def remove_connection(self, connection_id: str) -> None:
-        """Forget a connection; idempotent."""
+        """Forget a connection. Idempotent."""
 
     def get_connection(self, connection_id: str) -> Any:
-        """The own user's connection of this id, else `None`."""
+        """The user's connection with this id, otherwise `None`."""
 
     def get_user_connections(self, user_id: str) -> set[ConnectionID]:
-        """Ids of the user's connections here; another user's id raises `UserIsolationError`."""
+        """Ids of the user's connections here. Raises `UserIsolationError` for another user's id."""
 
     def is_connection_active(self, user_id: str) -> bool:
         """Whether the user has a connection here."""
 
     def get_connection_id_by_websocket(self, websocket: Any) -> ConnectionID | None:
-        """The id under which a websocket was added; `None` for a stranger."""
+        """The id under which a websocket was added; `None` if it is unknown."""
 
     def update_connection_thread(self, connection_id: str, thread_id: str) -> bool:
-        """Note in which thread a connection works; `False` for an unknown connection."""
+        """Record in which thread a connection works. Returns `False` for an unknown connection."""
 
     async def send_to_user(self, user_id: str, message: Mapping[str, Any]) -> bool:
-        """A control frame to the user's live connections."""
+        """Send a control frame to the user's open connections."""
 
     async def send_to_thread(self, thread_id: str, message: Mapping[str, Any]) -> bool:
-        """A control frame to the user's live connections, about one thread."""
+        """Send a control frame about one thread to the user's open connections."""
 
     async def emit_critical_event(self, user_id: str, event_type: str, data: Mapping[str, Any]) -> bool:
-        """Journal an event of the context's run; `True` once committed, `False` when the run is over."""
+        """Journal an event of the context's run. Returns `True` once it is committed, `False` if the run is over."""
 
     def get_connection_health(self, user_id: str) -> dict[str, Any]:
-        """Numbers about the user's connections here."""
+        """Statistics about the user's connections here."""
 
 
 class _Method(NamedTuple):
@@ -69,25 +69,24 @@ PROTOCOL_METHODS: Final[dict[str, _Method]] = {
     if inspect.isfunction(member) and not name.startswith("_")
 }
 
-# Compliance is a property of a class; asking again for each manager of it would cost more than the manager.
+# Compliance is a property of a class. To check it for every manager would cost more than the manager itself.
 _compliant_classes: set[type] = set()
 
 
 class WebSocketManagerProtocolValidator:
-    """Judges whether an object, or a class, follows `WebSocketManagerProtocol`.
+    """Checks whether an object or a class follows `WebSocketManagerProtocol`.
 
-    `isinstance` with a runtime-checkable protocol only looks for names: it accepts a sync method of the wrong arity
-    where an async one is needed. Here presence, coroutine-ness and parameter names count.
+    `isinstance` with a runtime-checkable protocol only looks for names: it accepts a sync method with the wrong number
+    of parameters instead of an async one. This validator checks presence, `async` and parameter names.
     """
 
     @staticmethod
     def validate_manager_protocol(manager: Any) -> dict[str, Any]:
-        """Judge a manager or a manager class.
+        """Check a manager or a manager class.
 
         Returns:
-            `compliant` (bool), `missing_methods` (list of their names), `invalid_signatures` (list of strings, each
-            beginning with the method's name and saying what is wrong with it), `findings` (list of strings: everything
-            that is wrong, in words), `manager_type` (str).
+            `compliant` (bool), `missing_methods` (list of their names), `invalid_signatures` (list of strings, each the
+            method's name and its fault), `findings` (list of strings: every fault, in words), `manager_type` (str).
         """
         missing: list[str] = []
         invalid: list[str] = []
@@ -108,10 +107,10 @@ class WebSocketManagerProtocolValidator:
 
     @staticmethod
     def require_protocol_compliance(manager: Any) -> None:
-        """Pass silently or raise; cheap when the manager's class was found compliant before.
+        """Raise unless a manager complies. Cheap if the manager's class was found compliant before.
 
         Raises:
-            ProtocolComplianceError: the manager does not comply; the message lists every finding.
+            ProtocolComplianceError: the manager does not comply. The message lists every finding.
         """
         kind = manager if isinstance(manager, type) else type(manager)
         if kind in _compliant_classes and (isinstance(manager, type) or not vars_touch_protocol(manager)):
@@ -127,20 +126,18 @@ class WebSocketManagerProtocolValidator:
 
 
 def vars_touch_protocol(manager: Any) -> bool:
-    """Whether an instance overrides protocol methods by attributes of its own, so that its class does not speak
-    for it.
-    """
+    """Whether an instance overrides protocol methods by its own attributes. Then its class does not count."""
     own = getattr(manager, "__dict__", None)
     return not isinstance(manager, type) and any(name in PROTOCOL_METHODS for name in own or ())
 
 
 def _member(manager: Any, name: str) -> Any:
-    """The method as it is written down; what a proxy only answers when it is asked counts, too."""
+    """The method as the class defines it, or as a proxy's `__getattr__` returns it."""
     member = inspect.getattr_static(manager, name, None)
     if member is None and not isinstance(manager, type) and not hasattr(type(manager), name):
         try:
             member = getattr(manager, name, None)
-        except Exception:  # noqa: BLE001 - whatever a stranger's `__getattr__` raises: there is no such method
+        except Exception:  # noqa: BLE001 - a `__getattr__` may raise anything: the method is missing
             member = None
     return member
 
@@ -152,7 +149,7 @@ def _what_to_add(name: str) -> str:
 
 
 def _findings(manager: Any, name: str, member: Any, expected: _Method) -> list[str]:
-    """What is wrong with one method, in words."""
+    """The faults of one method, in words."""
     if isinstance(member, staticmethod | classmethod):
         function: Any = getattr(manager, name)
         bound = True
@@ -178,9 +175,9 @@ def _findings(manager: Any, name: str, member: Any, expected: _Method) -> list[s
     required = [p.name for p in parameters if p.default is p.empty and p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)]
     keyword_only = [p.name for p in parameters if p.kind is p.KEYWORD_ONLY and p.name in expected.parameters]
     if given[: len(expected.parameters)] != expected.parameters:
-        findings.append(f"takes ({', '.join(given)}), must take ({', '.join(expected.parameters)})")
+        findings.append(f"has the parameters ({', '.join(given)}), but must have ({', '.join(expected.parameters)})")
     elif extra := [p for p in required if p not in expected.parameters]:
-        findings.append(f"needs {', '.join(extra)} beside ({', '.join(expected.parameters)}); give them defaults")
+        findings.append(f"needs {', '.join(extra)} besides ({', '.join(expected.parameters)}); give them defaults")
     elif keyword_only:
         findings.append(f"{', '.join(keyword_only)} must also be accepted by position")
     return findings
@@ -193,5 +190,5 @@ def _of_class(manager: Any, name: str, own: dict[str, Any]) -> bool:
 
 
 def _async_call(function: Any) -> bool:
-    """Objects with an async `__call__`: mocks, wrappers."""
+    """Whether an object has an async `__call__`, like mocks and wrappers."""
     return inspect.iscoroutinefunction(getattr(type(function), "__call__", None))  # noqa: B004

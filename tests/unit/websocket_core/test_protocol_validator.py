@@ -69,8 +69,8 @@ class TestValidator(SSotBaseTestCase):
             scope: dict[str, Any] = {}
             exec(f"{'async ' if method.is_async else ''}def {name}({arguments}): ...", scope)  # noqa: S102
             (finding,) = validate(compliant_class(**{name: scope[name]})())["invalid_signatures"]
-            assert finding.startswith(f"{name}: takes (other_")
-            assert f"must take ({', '.join(method.parameters)})" in finding
+            assert finding.startswith(f"{name}: has the parameters (other_")
+            assert f"must have ({', '.join(method.parameters)})" in finding
 
     def test_more_parameters__only_with_defaults(self):
         def more(self, user_id, depth=1): ...
@@ -84,7 +84,7 @@ class TestValidator(SSotBaseTestCase):
         assert judge(more) == []
         assert "give them defaults" in judge(too_many)[0]
         assert "by position" in judge(keyword_only)[0]
-        assert "must take (user_id)" in judge(anything)[0]
+        assert "must have (user_id)" in judge(anything)[0]
 
     def test_what_is_no_method(self):
         (finding,) = validate(compliant_class(get_connection=5)())["invalid_signatures"]

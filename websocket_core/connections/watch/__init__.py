@@ -1,6 +1,6 @@
-"""What looks after connections once a second: news that the bell lost, and credentials that have ended.
+"""Checks connections once a second: for news that the bell lost, and for credentials that have ended.
 
-Lives here: the watchdog (`watchdog`), the ends of credentials (`credential_watch`), and what both need of the
-connections (`watched`), so that they know no hub. May come in: the gateway, which starts the watchdog.
-Read: `watched`, `watchdog`, `credential_watch`.
+`watchdog` runs the checks, and `credential_watch` has those of credentials. `watched` declares what both need of the
+connections, so that they do not import the hub. Only the gateway imports this room, to start the watchdog.
+Reading order: `watched`, `watchdog`, `credential_watch`.
 """

@@ -1,8 +1,8 @@
-"""Whether those who are connected still are who they were when they came.
+"""Checks whether the credentials of open connections are still valid.
 
-Looks at the credentials of all sockets of an event loop every `CREDENTIAL_CHECK_SECONDS`, at one user's as soon as
-somebody rings for that user, and at those that are about to end. What a ring costs does not depend on how many others
-are connected.
+It checks the credentials of all sockets of an event loop every `CREDENTIAL_CHECK_SECONDS`, those of one user as soon as
+the bell rings for that user, and those that are about to expire. The cost of a ring does not depend on the number of
+other connections.
 """
 
 from __future__ import annotations
@@ -27,27 +27,27 @@ log = logging.getLogger(__name__)
 
 
 class CredentialWatch:
-    """Closes the sockets whose credentials have ended; warns those whose end is near.
+    """Closes sockets whose credentials have ended, and warns those whose end is near.
 
     Args:
         watched: the connections.
-        close: closes one, without waiting for it.
+        close: closes one of them, without waiting.
     """
 
     def __init__(self, watched: Connections, close: Callable[[WebSocketConnection, Closing], None]) -> None:
         self._watched, self._close = watched, close
         self._rung: set[str] = set()
-        self._checked = float("-inf")  # when all were looked at, on the monotonic clock
+        self._checked = float("-inf")  # when all were last checked, on the monotonic clock
 
     def rang(self, group: str) -> None:
-        """The credentials of the user of this group may have changed: `answer` will look at them."""
+        """The credentials of this group's user may have changed: `answer` will check them."""
         self._rung.add(group)
 
     async def answer(self) -> None:
-        """Look at the credentials of those for whom somebody rang.
+        """Check the credentials of the users for whom the bell rang.
 
         Raises:
-            OperationalError, InterfaceError: the database cannot be asked; the next call asks again.
+            OperationalError, InterfaceError: the database is unavailable. The next call tries again.
         """
         rung, self._rung = self._rung, set()
         try:
@@ -57,11 +57,11 @@ class CredentialWatch:
             raise
 
     async def look(self) -> None:
-        """Once a second: close what has ended, warn whose end is near, and look at everybody when it is time.
+        """Close what has ended, warn connections whose end is near, and check everybody when it is time. Once a second.
 
         Raises:
-            OperationalError, InterfaceError: the database cannot be asked. What has ended by what was known before is
-                closed all the same.
+            OperationalError, InterfaceError: the database is unavailable. Credentials that have expired according to
+                earlier checks are closed nevertheless.
         """
         everybody = time.monotonic() - self._checked >= conf.CREDENTIAL_CHECK_SECONDS
         if everybody:
@@ -72,7 +72,7 @@ class CredentialWatch:
             self._expire()
 
     def _ended(self) -> Iterable[WebSocketConnection]:
-        """Their time is over, unless their session was renewed since: that has to be asked."""
+        """Connections whose credential has expired. Their session may have been renewed, so it has to be checked."""
         now = datetime.now(UTC)
         for connection in self._watched.connections():
             if (end := _end(connection)) is not None and end <= now:
@@ -85,7 +85,7 @@ class CredentialWatch:
             return
         found = await db.read(_judged, identities)
         for connection in asked:
-            # Asked again: the client may have sent a fresh token meanwhile.
+            # Read again: the client may have sent a fresh token in the meantime.
             identity: Any = connection.identity
             if identity in found.invalid:
                 is_expired = found.invalid[identity] == TOKEN_EXPIRED.error_code
@@ -104,19 +104,19 @@ class CredentialWatch:
                 continue
             try:
                 connection.warn_of_expiry()
-            except Exception:  # one connection's trouble must not keep the credentials of the others open
+            except Exception:  # an error of one connection must not keep others open
                 log.exception("connection %s could not be warned", connection.connection_id)
 
 
 def _judged(identities: Collection[Identity]) -> auth.Review:
-    """`auth.review`, with one identity that cannot be judged (its backend raises) not keeping the others unjudged."""
+    """Run `auth.review`. If an identity cannot be checked (its backend raises), the others still are."""
     try:
         return auth.review(identities)
     except db.OUTAGE:
         raise
     except Exception as error:
         if len(identities) == 1:
-            log.exception("credentials of kind %s cannot be judged", next(iter(identities)).kind, exc_info=error)
+            log.exception("credentials of kind %s cannot be checked", next(iter(identities)).kind, exc_info=error)
             return auth.Review({}, {})
     half, found = list(identities), auth.Review({}, {})
     for part in (half[: len(half) // 2], half[len(half) // 2 :]):

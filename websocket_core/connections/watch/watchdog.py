@@ -1,7 +1,7 @@
-"""What a process that has connections looks at again and again, in few queries: moved threads, credentials,
-operators' wishes, its own heartbeat.
+"""The periodic checks of a process with connections, in few queries.
 
-It heals what the channel layer lost: a last message, a dead Redis, a revocation that was never announced.
+They cover changed threads, credentials, requests of operators and the process's own heartbeat. They make up for what
+the channel layer lost: a last message, an outage of Redis, a revocation that was never announced.
 """
 
 from __future__ import annotations
@@ -33,11 +33,11 @@ log = logging.getLogger(__name__)
 
 Heads = dict[tuple[str, str], int]  # (owner_id, thread_id) -> last_seq
 
-News = dict[str, list[tuple[str, int]]]  # owner_id -> its threads that have moved, and their heads
-# Whose hint is on its way gets this long before the news are told: else every look made a read of what comes anyway.
+News = dict[str, list[tuple[str, int]]]  # owner_id -> its changed threads, and their heads
+# News waits this long for a hint that is on its way. Otherwise every check would read events that arrive anyway.
 HINT_SECONDS = 0.1
-OWNERS_PAGE = 500  # owners that one question is about
-OVERLAP = timedelta(seconds=15)  # a commit may take that long after its timestamp was taken
+OWNERS_PAGE = 500  # owners per query
+OVERLAP = timedelta(seconds=15)  # a commit may happen this long after its timestamp
 
 
 class Watchdog:
@@ -53,10 +53,10 @@ class Watchdog:
         self._hurry = asyncio.Event()
         self._credentials = CredentialWatch(watched, self._close)
         self._since = datetime.now(UTC)
-        self._heads: Heads = {}  # as the connections were told; who came later has read them
+        self._heads: Heads = {}  # heads that were reported to the connections; later connections have read them
         self._looked = self._asked = self._beat = float("-inf")
         self._closing: set[asyncio.Task[None]] = set()
-        # One for each thing it looks at: what fails must keep none of the others from being looked at.
+        # One for each check, so that a failing check does not stop the others.
         self._rung_outage = Outage(log, "watchdog, credentials that changed")
         self._close_outage = Outage(log, "watchdog, connections to close")
         self._credentials_outage = Outage(log, "watchdog, credentials")
@@ -65,30 +65,30 @@ class Watchdog:
         self._epoch_outage = Outage(log, "watchdog, epoch")
 
     def credentials_changed(self, group: str) -> None:
-        """Look now: the credentials of this group's user may have changed."""
+        """Check now: the credentials of this group's user may have changed."""
         self._credentials.rang(group)
         self._hurry.set()
 
     def close_asked(self) -> None:
-        """Look now: an operator wants connections closed."""
+        """Check now: an operator wants connections closed."""
         self._asked = float("-inf")
         self._hurry.set()
 
     async def run(self) -> None:
-        """Look once per `WATCHDOG_SECONDS`, and when somebody rings; trouble with the database is waited out."""
-        # Beside each other: a channel layer or a writer that hangs must not keep ended credentials open.
+        """Check once per `WATCHDOG_SECONDS` and when the bell rings. Outages of the database are waited out."""
+        # Runs separately: a channel layer or a writer that hangs must not keep ended credentials open.
         tending = process_task(repeat(Outage(log, "watchdog, tending"), self._tend), "netra-watchdog-tend")
         try:
             self._since = datetime.now(UTC)
             await repeat(Outage(log, "watchdog"), self._look)
         finally:
-            self._heads = {}  # nobody is here any more, and nobody's name stays
+            self._heads = {}  # no connection is left, and no user's data is kept
             for task in (tending, *self._closing):
                 task.cancel()
             await asyncio.gather(tending, *self._closing, return_exceptions=True)
 
     async def _look(self) -> None:
-        """Wait for the next second or a ring, then look at what is due."""
+        """Wait for the next second or a ring, then run the checks that are due."""
         try:
             async with asyncio.timeout(conf.WATCHDOG_SECONDS):
                 await self._hurry.wait()
@@ -110,7 +110,7 @@ class Watchdog:
                 await self._look_for_moved()
 
     async def _tend(self) -> None:
-        """What may have to wait for others."""
+        """Run the checks that may have to wait for others."""
         await asyncio.sleep(conf.WATCHDOG_SECONDS)
         now = time.monotonic()
         if now - self._beat >= conf.HEARTBEAT_SECONDS:
@@ -122,7 +122,7 @@ class Watchdog:
         await self._watched.rejoin()
 
     async def _look_for_moved(self) -> None:
-        """Of this process's owners alone: what moves elsewhere grows with the installation, not with what is here."""
+        """Look for changed threads of this process's owners. A query for all would grow with the installation."""
         started, heads = datetime.now(UTC), Heads()
         owners = iter(self._watched.owners())
         while page := list(islice(owners, OWNERS_PAGE)):
@@ -138,8 +138,8 @@ class Watchdog:
                 try:
                     for thread_id, last_seq in threads:
                         connection.moved((owner_id, thread_id), last_seq)
-                except Exception:  # one connection's trouble is not that of the others
-                    log.exception("connection %s could not be told what moved", connection.connection_id)
+                except Exception:  # an error of one connection must not affect others
+                    log.exception("connection %s could not process a changed thread", connection.connection_id)
 
     async def _close_as_asked(self) -> None:
         wanted = set(await db.read(_close_requests))
@@ -148,7 +148,7 @@ class Watchdog:
                 self._close(connection, close_codes.OPERATOR)
 
     def _close(self, connection: WebSocketConnection, closing: Closing) -> None:
-        """Close without waiting: a client that reads nothing must not hold up what closes the sockets of others."""
+        """Close without waiting: a client that reads nothing must not delay closing other sockets."""
         if connection.closed:
             return
         task = asyncio.get_running_loop().create_task(connection.close(closing))
@@ -156,7 +156,7 @@ class Watchdog:
         task.add_done_callback(self._closing.discard)
 
     async def _look_at_epoch(self) -> None:
-        """Where a backup was restored, whoever is connected stands at numbers of a history that is no more."""
+        """Close every connection if a backup was restored, because its positions belong to the old history."""
         now = await epoch.look()
         for connection in self._watched.connections():
             if connection.epoch is None:
@@ -171,9 +171,9 @@ class Watchdog:
 
 
 def _moved_since(moment: datetime, known: Heads, owner_ids: Collection[str] | None = None) -> tuple[News, Heads]:
-    """What has moved and is not known yet, by owner; and the heads of all that has moved since `moment`.
+    """Threads that have changed and are not known, by owner, and the heads of all threads changed since `moment`.
 
-    Here, in the reader's thread: under load thousands of threads have moved lately, and nearly all are known.
+    The comparison runs in the reader's thread: under load, thousands of threads have changed, and nearly all are known.
     """
     news: News = {}
     heads: Heads = {}

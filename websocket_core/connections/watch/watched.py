@@ -1,4 +1,4 @@
-"""What those who watch over the connections of an event loop see of them, and what the hub knows of whoever watches."""
+"""The interfaces between the connections of an event loop and the checks that watch them."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ class Connections(Protocol):
         """All of them."""
 
     def of_group(self, group: str) -> list[WebSocketConnection]:
-        """Those that hear what is sent to this group."""
+        """The connections that receive messages to this group."""
 
     def owners(self) -> list[OwnerID]:
-        """Those of whose threads one of them hears."""
+        """The owners whose threads one of the connections receives."""
 
     async def rejoin(self) -> None:
         """Enter the groups of the channel layer that could not be entered before."""
 
 
 class Attendant(Protocol):
-    """Watches over the connections of one event loop while there are any."""
+    """Watches the connections of one event loop while there are any."""
 
     async def run(self) -> None:
         """Watch until cancelled."""
