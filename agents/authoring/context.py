@@ -1,6 +1,6 @@
-"""What an agent's body works with: whose run it is, and how to tell the person what happens.
+"""The context of an agent's body: identifies the run, and emits its events.
 
-Every method says its event at once and in order; the grammar of the run holds whatever the body does with them.
+Every method emits its event at once and in order. The grammar of the run holds, whatever the body does.
 """
 
 from __future__ import annotations
@@ -27,13 +27,13 @@ from websocket_core.wire import encoding
 T = TypeVar("T")
 
 USAGE_CHARS = 8192
-MAX_TOOL_CALL_ID = 128  # a column's length, in `Approval`
+MAX_TOOL_CALL_ID = 128  # length of a column of `Approval`
 MAX_EXPIRES_IN = 10 * 366 * 24 * 3600
-FINISH_REASONS = ("length", "content_filter")  # those that are told
+FINISH_REASONS = ("length", "content_filter")  # the reasons that are reported
 
 
 class RunPort(Protocol):
-    """What a context needs from the runtime; a run outside the runtime has none."""
+    """What a context needs from the runtime. A run outside the runtime has none."""
 
     async def request_approval(
         self, events: RunEvents, data: dict[str, Any], expires_in: float, answer_schema: dict[str, Any] | None
@@ -44,28 +44,28 @@ class RunPort(Protocol):
         """Wait until the approval is decided."""
 
     async def recall(self, key: str) -> bytes | None:
-        """What was remembered for the thread under this key."""
+        """The bytes remembered for the thread under this key."""
 
     async def remember(self, key: str, data: bytes) -> None:
-        """Remember it for the thread."""
+        """Remember bytes for the thread."""
 
 
 @dataclass(slots=True)
 class RunInfo:
-    """Whose run it is, and what came before it."""
+    """Identifies a run, with the earlier runs of its thread."""
 
     user_id: UserID
     thread_id: ThreadID
     run_id: RunID
     history: Sequence[PastRun] = field(default_factory=list)
-    load_history: Callable[[], list[PastRun]] | None = None  # instead: loads it when it is asked for
+    load_history: Callable[[], list[PastRun]] | None = None  # loads the history on first use, instead of `history`
 
 
 class AgentContext:
-    """The body's side of a run.
+    """The context of a run, for the agent's body.
 
     Attributes:
-        user_id, thread_id, run_id: whose run it is.
+        user_id, thread_id, run_id: the run's user, thread and id.
     """
 
     def __init__(self, info: RunInfo, events: RunEvents, port: RunPort | None = None) -> None:
@@ -73,7 +73,7 @@ class AgentContext:
         self._history = list(info.history)
         self._load_history = info.load_history
         self.events = events
-        self.usage: dict[str, Any] | None = None  # reported so far, by the run's earlier executions too
+        self.usage: dict[str, Any] | None = None  # reported so far, also by earlier executions of the run
         self.finish_reason: str | None = None
         self.time_limit: TimeLimit | None = None  # set when the body begins
         self._port = port
@@ -83,8 +83,10 @@ class AgentContext:
 
     @property
     def history(self) -> list[PastRun]:
-        """Earlier runs of the thread, oldest first: at most `NETRA_HISTORY_RUNS`, and `NETRA_HISTORY_BYTES` of what
-        they were given and gave. See `netra.agents.execution.past_runs` for when they are loaded.
+        """Earlier runs of the thread, oldest first: at most `NETRA_HISTORY_RUNS`.
+
+        Their inputs and results have at most `NETRA_HISTORY_BYTES` together. `netra.agents.execution.past_runs`
+        explains when they are loaded.
         """
         if self._load_history is not None:
             self._history, self._load_history = self._load_history(), None
@@ -92,7 +94,7 @@ class AgentContext:
 
     @property
     def cancelled(self) -> bool:
-        """Whether the run was stopped. An async body need not look: it gets `CancelledError`."""
+        """Whether the run was stopped. An async body need not check this: it receives `CancelledError`."""
         return self._stop.is_set()
 
     def cancel(self) -> None:
@@ -102,21 +104,21 @@ class AgentContext:
             callback()
 
     def on_cancel(self, callback: Callable[[], None]) -> None:
-        """Call this, from the event loop, when the run is stopped."""
+        """Call `callback` in the event loop when the run is stopped."""
         self._on_cancel.append(callback)
 
     async def think(self, text: str, stream: str | None = None) -> None:
-        """Text to append to a thought.
+        """Append text to a thought.
 
         Args:
-            stream: which thought; `None` is the current one, which a tool call ends.
+            stream: the id of the thought; `None` is the current one, which a tool call ends.
         """
         if stream is None:
             stream = self._thought = self._thought or new_id()
         await self.events.delta("agent_thinking", stream, text)
 
     async def say(self, text: str) -> None:
-        """A whole answer, or a paragraph of it, as a message of its own."""
+        """Send a complete answer, or a paragraph of it, as a separate message."""
         message_id = new_id()
         await self.events.delta("agent_message", message_id, text)
         await self.events.end_stream("agent_message", message_id)
@@ -126,7 +128,7 @@ class AgentContext:
         return MessageStream(self.events, message_id or new_id())
 
     async def publish_state(self, state: Any) -> None:
-        """Whatever the agent wants to show of itself, as `agent_state`."""
+        """Publish any state of the agent (JSON), as `agent_state`."""
         await self.events.emit("agent_state", {"state": state})
 
     def tool(
@@ -135,9 +137,10 @@ class AgentContext:
         """A tool call: `async with ctx.tool("search", {"q": q}) as call: call.result = await search(q)`.
 
         Args:
-            tool_call_id: the model's; one that the run has had already gets a number behind it (`call.tool_call_id`).
-            approval: the decision that was asked for it: its `tool_call_id` is carried on; when it was denied, the
-                pair of events says `denied` and `ToolDenied` is raised.
+            tool_call_id: the model's id for the call. If the run has already used it, a number is appended
+                (`call.tool_call_id`).
+            approval: the decision that was requested for this call. The call takes over its `tool_call_id`. If it was
+                denied, the pair of events has the status `denied`, and `ToolDenied` is raised.
         """
         self._thought = None
         call_id = storable(tool_call_id or (approval.tool_call_id if approval else None) or new_id())
@@ -154,15 +157,18 @@ class AgentContext:
         tool_call_id: str | None = None,
         expires_in: float | None = None,
     ) -> Decision:
-        """Ask the person and wait for the answer. The waiting holds this process (see `Rest` for agents that need not
-        wait), but does not count for the agent's timeout.
+        """Ask a person and wait for the answer.
+
+        The wait occupies this process, but does not count towards the agent's timeout. `Rest` is for agents that need
+        not occupy a process.
 
         Args:
             message: the question.
-            expires_in: seconds until it is void (then `approved` is false); default `NETRA_APPROVAL_HOURS`.
+            expires_in: seconds until the question expires, after which `approved` is false. The default is
+                `NETRA_APPROVAL_HOURS`.
 
         Raises:
-            ValueError: `arguments` have no JSON form or are too large, or another argument is not one that can be.
+            ValueError: `arguments` have no JSON form or are too large, or another argument is invalid.
         """
         if tool_call_id is not None:
             tool_call_id = _unused(storable(tool_call_id), self.events.grammar.asked)
@@ -183,26 +189,26 @@ class AgentContext:
         expires_in: float | None = None,
         answer_schema: dict[str, Any] | None = None,
     ) -> str:
-        """Ask the person without waiting; for bodies that return `Rest`. Returns the approval's id.
+        """Ask a person without waiting, for bodies that return `Rest`. Returns the approval's id.
 
         Raises:
-            ValueError: `arguments` have no JSON form or are too large; the run has asked about a call of this id, by
-                which `proceed` gets its decision; or another argument is not one that can be.
-            ImportError: `answer_schema` is given, and the package that judges by it is not installed.
+            ValueError: `arguments` have no JSON form or are too large, or another argument is invalid. Or the run has
+                already asked about a call with this id, by which `proceed` finds the decision.
+            ImportError: `answer_schema` is given, but the package for JSON Schema is not installed.
         """
         if self._port is None:
             raise RuntimeError(
-                "approvals need a run that was started through Netra (start_agent), so that somebody can answer"
+                "approvals need a run that was started through Netra (start_agent), so that a person can answer"
             )
         if tool_call_id is not None and len(tool_call_id) > MAX_TOOL_CALL_ID:
-            raise ValueError(f"a tool_call_id has at most {MAX_TOOL_CALL_ID} characters, not {len(tool_call_id)}")
+            raise ValueError(f"a tool_call_id must have at most {MAX_TOOL_CALL_ID} characters, not {len(tool_call_id)}")
         if tool_call_id is not None and storable(tool_call_id) in self.events.grammar.asked:
-            raise ValueError(f"the run has asked about {tool_call_id!r} before: give every question an id of its own")
+            raise ValueError(f"the run has already asked about {tool_call_id!r}: give every question a different id")
         if answer_schema is not None:
             extras.require("jsonschema_rs", "answer_schema")
         seconds = conf.APPROVAL_HOURS * 3600 if expires_in is None else expires_in
         if not 0 <= seconds <= MAX_EXPIRES_IN:
-            raise ValueError(f"expires_in is a number of seconds, at most {MAX_EXPIRES_IN:,}; not {expires_in!r}")
+            raise ValueError(f"expires_in must be a number of seconds, at most {MAX_EXPIRES_IN:,}; not {expires_in!r}")
         self._thought = None
         approval_id = new_id()
         data = {
@@ -216,42 +222,41 @@ class AgentContext:
         return approval_id
 
     def report_usage(self, usage: Mapping[str, Any]) -> None:
-        """What the run has used so far (tokens, requests): shown with its end, however it ends.
+        """Report what the run has used so far (tokens, requests). It becomes part of the terminal event in any case.
 
-        To be called as often as there is news, each time with the whole: a run that is stopped, or whose process dies,
-        is told with what was reported last.
+        Call it again with new totals: if the run is stopped or its process dies, the last report counts.
 
         Raises:
             ValueError: it has no JSON form, or is larger than 8 KiB.
         """
         text = encoding.encode(expressible(dict(usage)))
         if len(text) > USAGE_CHARS:
-            raise ValueError(f"usage is a few numbers, at most {USAGE_CHARS:,} characters as JSON; not {len(text):,}")
+            raise ValueError(f"usage must be small, at most {USAGE_CHARS:,} characters as JSON; not {len(text):,}")
         self.usage = msgspec.json.decode(text)
 
     def report_finish_reason(self, reason: str | None) -> None:
-        """Why the model stopped, in the provider's word: `length` and `content_filter` are told with the run's end.
+        """Report why the model stopped, in the provider's words. The run's end shows `length` and `content_filter`.
 
-        The last call counts; any other word means that the model came to an end by itself.
+        The last call counts. Any other word means that the model finished by itself.
         """
         self.finish_reason = reason if reason in FINISH_REASONS else None
 
     async def recall(self, key: str) -> bytes | None:
-        """What an earlier run of this thread remembered under this key."""
+        """The bytes that an earlier run of this thread remembered under this key."""
         return await self._port.recall(key) if self._port else None
 
     async def remember(self, key: str, data: bytes) -> None:
-        """Remember something for later runs of this thread."""
+        """Remember bytes for later runs of this thread."""
         if self._port is not None:
             await self._port.remember(key, data)
 
     async def to_thread(self, function: Callable[..., T], *args: Any) -> T:
-        """Run a blocking function without holding anybody up. When the run is stopped the function goes on, unheard."""
+        """Run a blocking function in a thread. If the run is stopped, the function continues without effect on it."""
         return await in_blocking_thread(self.user_id, function, *args)
 
 
 def _unused(call_id: str, used: Container[str]) -> str:
-    """An id names one call: models give the same one twice, in a run and even in an answer."""
+    """Make an id unique: models use the same id again, within a run and even within an answer."""
     found, number = call_id, 1
     while found in used:
         number += 1

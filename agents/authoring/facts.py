@@ -1,4 +1,4 @@
-"""What an agent's author is told: of earlier runs, of a person's answer; and what a body says that wants to rest."""
+"""Data types for authors: an earlier run, a person's answer, and the request to rest."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ class PastRun:
 
     run_id: str
     input: Any
-    result: Any  # None when it did not complete
+    result: Any  # None if it did not complete
     status: str  # completed, failed, cancelled
-    agent_type: str = ""  # whose run it was: other agents answer in the same thread, with inputs and results of theirs
+    agent_type: str = ""  # the agent: others may answer in the same thread, with different inputs and results
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,16 +30,17 @@ class Decision:
 
 @dataclass(frozen=True, slots=True)
 class Rest:
-    """Returned by a body that waits for decisions without holding a process: the run rests in the database, and
-    `BaseAgent.proceed` goes on when every approval it asked for (`ctx.request_approval`) is decided, in whatever
-    process.
+    """Returned by a body that waits for decisions without occupying a process.
+
+    The run rests in the database. Once every requested approval (`ctx.request_approval`) is decided,
+    `BaseAgent.proceed` continues it, in any process.
 
     Args:
-        memory: what `proceed` needs to go on.
+        memory: what `proceed` needs to continue.
     """
 
     memory: bytes
 
     def __post_init__(self) -> None:
         if not isinstance(self.memory, bytes):
-            raise TypeError(f"Rest takes bytes, not {type(self.memory).__name__}: encode what `proceed` needs")
+            raise TypeError(f"Rest needs bytes, not {type(self.memory).__name__}: encode what `proceed` needs")

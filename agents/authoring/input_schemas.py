@@ -1,7 +1,7 @@
-"""`input_schema` of agents: compiled once, and enforced on every way in.
+"""Compiles the `input_schema` of agents once, and enforces it for every input.
 
-Patterns are matched by a linear engine, and those that need backtracking (look-around, back references) give up after a
-bounded number of steps, so that no input takes long to judge. Nothing is ever fetched: a `$ref` points into the schema
+Patterns are matched by a linear engine. Those that need backtracking (look-around, back references) stop after a
+limited number of steps, so no input takes long to check. Nothing is ever fetched: a `$ref` must point into the schema
 itself.
 """
 
@@ -21,9 +21,9 @@ from websocket_core.wire import encoding
 with suppress(ImportError):  # `InputSchema` says what to install: most agents have no schema
     import jsonschema_rs
 
-_BACKTRACKING_STEPS = 100_000  # some milliseconds
-_MASK = "the value"  # stands for it in messages: it may be large, and is the client's own anyway
-_FIELD_CHARACTERS = 200  # names of properties are the client's choice
+_BACKTRACKING_STEPS = 100_000  # takes some milliseconds
+_MASK = "the value"  # replaces the value in messages: it may be large, and the client knows it
+_FIELD_CHARACTERS = 200  # the client chooses the names of properties
 _MESSAGE_CHARACTERS = 300
 # Drafts that do not know `unevaluatedProperties`.
 _OLD_DRAFTS = ("draft-03", "draft-04", "draft-06", "draft-07")
@@ -34,37 +34,37 @@ class InputSchema:
     """The JSON Schema of one agent's input.
 
     Args:
-        agent_name: whose it is, for the error.
-        schema: as its author wrote it.
+        agent_name: the agent, for errors.
+        schema: the schema as its author wrote it.
 
     Raises:
-        ValueError: it is no JSON Schema, or refers to another document.
-        MissingPackage: the package that judges is not installed.
+        ValueError: it is not a JSON Schema, or it refers to another document.
+        MissingPackage: the package for JSON Schema is not installed.
     """
 
     def __init__(self, agent_name: str, schema: Any) -> None:
         extras.require("jsonschema_rs", f"input_schema of agent {agent_name}")
         if not isinstance(schema, dict):
-            raise ValueError(f"input_schema of agent {agent_name} is a dict, a JSON Schema; not {schema!r:.100}")
+            raise ValueError(f"input_schema of agent {agent_name} must be a JSON Schema (a dict), not {schema!r:.100}")
         try:
-            _compiled_validator(schema)  # its errors show what is wrong, which the masked one's do not
+            _compiled_validator(schema)  # its errors show the invalid value, unlike those of the masked one
             self._validator = _compiled_validator(schema, mask=_MASK)
         except jsonschema_rs.ValidationError as error:
             place = _dotted("input_schema", error.instance_path)
             raise ValueError(
-                f"input_schema of agent {agent_name} is no JSON Schema: {place}: {error.message}"
+                f"input_schema of agent {agent_name} is not a JSON Schema: {place}: {error.message}"
             ) from None
         except (ValueError, RecursionError, jsonschema_rs.ReferencingError) as error:
-            raise ValueError(f"input_schema of agent {agent_name} is no JSON Schema: {error}") from None
+            raise ValueError(f"input_schema of agent {agent_name} is not a JSON Schema: {error}") from None
 
     def check(self, input: Any, root: str = "input") -> None:
-        """Refuse an input that does not fit.
+        """Refuse an input that does not match.
 
         Args:
-            root: what it is called in the path of a fault.
+            root: the name of the input in the path of an error.
 
         Raises:
-            InvalidAction: its `field` is the path of the first fault, `input.…`.
+            InvalidAction: its `field` is the path of the first error, `input.…`.
         """
         try:
             self._validator.validate(input)
@@ -83,10 +83,10 @@ class InputSchema:
 
 
 def closed(schema: dict[str, Any], also: Iterable[str] = ()) -> dict[str, Any]:
-    """The schema without properties that it does not name: JSON Schema lets in every other one unless told otherwise.
+    """The schema without properties that it does not name. By default, JSON Schema allows any others.
 
     Args:
-        also: names that are let in besides.
+        also: additional names to allow.
     """
     named = schema.get("properties")
     more = {name: True for name in also if isinstance(named, dict) and name not in named}
@@ -102,7 +102,7 @@ _compiled: WeakKeyDictionary[type, tuple[Any, InputSchema]] = WeakKeyDictionary(
 
 
 def schema_of(agent_class: Any) -> InputSchema | None:
-    """The compiled `input_schema` of an agent class; `None` when it has none.
+    """The compiled `input_schema` of an agent class, or `None` if it has none.
 
     Raises:
         ValueError: see `InputSchema`.
@@ -133,7 +133,7 @@ def _refusal(fault: jsonschema_rs.ValidationError, root: str) -> InvalidAction:
         | jsonschema_rs.ValidationErrorKind.UnevaluatedProperties,
     ):
         path.append(kind.unexpected[0])
-        message = "The agent does not take this. Leave it out."
+        message = "The agent does not accept this. Leave it out."
     else:
         message = fault.message.replace(_MASK, f"the {root}" if not path else _MASK)
         message = message[:1].upper() + message[1:]

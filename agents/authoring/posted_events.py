@@ -1,6 +1,7 @@
-"""A run's events on their way to the journal: posted, in order, and what became of them.
+"""A run's events on their way to the journal: posts them in order and tracks the results.
 
-When one of them could not be written, none may follow: an answer has no holes, and a tool no end without a beginning.
+If one of them could not be written, none may follow: an answer must have no holes, and no tool may end without having
+begun.
 """
 
 from __future__ import annotations
@@ -24,17 +25,17 @@ from websocket_core.wire.grammar import RunGrammar
 
 
 class PostedEvents:
-    """The events of one run between their post and their commit.
+    """The events of one run between post and commit.
 
     Args:
-        room: of the run.
-        grammar: what the run has had so far.
+        room: the quota of the run.
+        grammar: the grammar of the run so far.
 
     Attributes:
-        closed: the run has ended here; nothing is posted any more.
-        lost: the run's lease was taken over, or a run without a lease is over.
-        failed: the database was away for too long: an event is missing.
-        refused: there was no room for an event.
+        closed: the run has ended here; nothing more is posted.
+        lost: another process has taken over the lease, or a run without a lease is over.
+        failed: the database was unavailable for too long, and an event is missing.
+        refused: the quota had no room for an event.
     """
 
     def __init__(self, room: RoomOfRun, grammar: RunGrammar) -> None:
@@ -42,15 +43,15 @@ class PostedEvents:
         self.closed = self.lost = self.failed = False
         self.refused: QuotaExceeded | None = None
         self._in_flight: deque[asyncio.Future[Any]] = deque()
-        self._unfed: dict[asyncio.Future[Any], tuple[str, Mapping[str, Any]]] = {}  # told once they are committed
-        self._journal: Journal | None = None  # that of the event loop; looked up once, not for every event
-        self._given_up = 0  # see `Journal.given_up`; how many of them are known here
+        self._unfed: dict[asyncio.Future[Any], tuple[str, Mapping[str, Any]]] = {}  # for the grammar, once committed
+        self._journal: Journal | None = None  # the event loop's journal, looked up once and not for every event
+        self._given_up = 0  # the value of `Journal.given_up` that is known here
 
     async def place(self) -> None:
-        """Wait until there is a place for one more. When the caller is cancelled here, nothing has happened.
+        """Wait until there is room for one more event. If the caller is cancelled here, nothing has changed.
 
         Raises:
-            RunOverError, LeaseLostError: the run is not ours (any more).
+            RunOverError, LeaseLostError: the run is over, or its lease was lost.
             JournalUnavailable, QuotaExceeded: an event is missing, so none may follow.
         """
         self.check()
@@ -61,10 +62,10 @@ class PostedEvents:
             await journal.room()
 
     def post_at_once(self, event_type: str, data: Mapping[str, Any]) -> bool:
-        """Post an event if there is a place for it. Raises as `post`.
+        """Post an event if there is room for it. Raises the errors of `post`.
 
         Returns:
-            `False` if there is none; then nothing has happened.
+            `False` if there is no room. Then nothing has changed.
         """
         raise NotImplementedError
 
@@ -76,23 +77,24 @@ class PostedEvents:
 
         Raises:
             ValueError: the data has no JSON form, or is too large. Nothing was posted.
-            GrammarError: the event may not come here. Nothing was posted.
-            RunOverError, LeaseLostError, JournalUnavailable, QuotaExceeded: as `place`.
+            GrammarError: the event is not allowed here. Nothing was posted.
+            RunOverError, LeaseLostError, JournalUnavailable, QuotaExceeded: as for `place`.
         """
         raise NotImplementedError
 
     def post_paced(self, event_type: str, data: Mapping[str, Any]) -> bool:
-        """Post without a place, for what is bounded by its pace. What no event may follow is left out.
+        """Post without `place`, for events that are limited by their pace. If no event may follow, it is dropped.
 
         Returns:
-            `False` if that is not possible; then nothing has happened.
+            `False` if that is not possible. Then nothing has changed.
         """
         raise NotImplementedError
 
     async def post_operation(self, event_type: str, data: Mapping[str, Any], operation: Operation[object]) -> None:
-        """Post an operation that writes an event and more, after `place`; return when it is committed.
+        """Post an operation that writes an event and more, after `place`. Returns when it is committed.
 
-        The grammar takes the event then, also when the caller was cancelled meanwhile. Raises as `post`.
+        The grammar is then fed with the event, even if the caller was cancelled in the meantime. Raises the errors of
+        `post`.
         """
         journal = self._journal or self._find_journal()
         self.check()
@@ -107,14 +109,14 @@ class PostedEvents:
         """Wait until everything posted is committed.
 
         Raises:
-            RunOverError, LeaseLostError, JournalUnavailable, QuotaExceeded: it was not.
+            RunOverError, LeaseLostError, JournalUnavailable, QuotaExceeded: an event could not be committed.
         """
         while self._in_flight:
             await self._committed(self._in_flight[0])
         self._check_complete()
 
     def close(self) -> None:
-        """Post nothing any more; whoever tries is told that the run is over."""
+        """Stop posting. Later attempts raise `RunOverError`."""
         self.closed = True
         for future in self._in_flight:
             future.add_done_callback(_forget_error)
@@ -139,7 +141,7 @@ class PostedEvents:
         return self._journal
 
     def _notice_given_up(self, journal: Journal) -> None:
-        """Notice events that the journal has given up, wherever in the queue they were."""
+        """Detect events that the journal has given up, wherever in the queue they were."""
         if journal.given_up != self._given_up:
             self._given_up = journal.given_up
             for future in self._in_flight:
@@ -161,8 +163,10 @@ class PostedEvents:
             self.refused = error
 
     async def _committed(self, future: asyncio.Future[Any]) -> None:
-        """Wait for one of those in flight. It stays there until it is known what became of it: when the caller is
-        cancelled (a timeout of the agent's own), the event is posted all the same, and its failure has to be noticed.
+        """Wait for one of the events in flight.
+
+        It stays in flight until its result is known. If the caller is cancelled (a timeout of the agent's own), the
+        event is still posted, and its failure must be detected.
         """
         try:
             await asyncio.shield(future)
@@ -172,12 +176,12 @@ class PostedEvents:
         finally:
             if future.done():
                 self._feed(future)
-                with suppress(ValueError):  # noticed meanwhile by another event
+                with suppress(ValueError):  # already removed by another event
                     self._in_flight.remove(future)
 
 
 class QueuedEvents(PostedEvents):
-    """Events of a run with Netra's own manager: up to `IN_FLIGHT` of them are on their way at a time."""
+    """Events of a run with Netra's own manager. Up to `IN_FLIGHT` of them are in flight at a time."""
 
     def __init__(self, manager: UnifiedWebSocketManager, grammar: RunGrammar) -> None:
         super().__init__(manager.room, grammar)
@@ -205,7 +209,7 @@ class QueuedEvents(PostedEvents):
         return True
 
     def _queue(self, journal: Journal, event_type: str, data: Mapping[str, Any]) -> None:
-        """Post an event; notice earlier ones that failed. There is a call of this for every event."""
+        """Post an event, and raise if an earlier one has failed. This is called for every event."""
         if self.lost or self.closed or self.failed or self.refused is not None:
             self.check()
         in_flight = self._in_flight
@@ -224,7 +228,7 @@ class QueuedEvents(PostedEvents):
 
 
 class AwaitedEvents(PostedEvents):
-    """Events of a run with a manager of somebody's own: each is awaited, as its protocol has it."""
+    """Events of a run with a custom manager. Each event is awaited, as the manager's protocol requires."""
 
     def __init__(self, manager: WebSocketManagerProtocol, grammar: RunGrammar) -> None:
         super().__init__(manager.room if isinstance(manager, UnifiedWebSocketManager) else RoomOfRun(), grammar)
@@ -235,7 +239,7 @@ class AwaitedEvents(PostedEvents):
         return False
 
     async def post(self, event_type: str, data: Mapping[str, Any], *, wait: bool) -> None:
-        """See `PostedEvents.post`. It waits in any case."""
+        """See `PostedEvents.post`. It always waits."""
         self.check()
         data = _mended(data)
         self.grammar.feed(event_type, data)
@@ -254,7 +258,7 @@ class AwaitedEvents(PostedEvents):
 
 
 def posted_events(manager: WebSocketManagerProtocol, grammar: RunGrammar) -> PostedEvents:
-    """The way of a run's events through this manager."""
+    """The `PostedEvents` for this manager."""
     if isinstance(manager, UnifiedWebSocketManager) and _emits_as_netra(manager):
         return QueuedEvents(manager, grammar)
     return AwaitedEvents(manager, grammar)
@@ -266,7 +270,7 @@ def _emits_as_netra(manager: UnifiedWebSocketManager) -> bool:
 
 
 def _mended(data: Mapping[str, Any]) -> Mapping[str, Any]:
-    """The data as Netra's own manager would take it; another one may take more."""
+    """The data as Netra's own manager would accept it. A custom manager may accept more."""
     try:
         return expressible(data)  # type: ignore[no-any-return]
     except UnserialisableError:

@@ -1,8 +1,8 @@
-"""The events of one run: in order, in grammar, and not more of them than needed.
+"""The events of one run: in order, according to the grammar, and no more of them than needed.
 
-The grammar holds whatever the agent's body does: an event that may not come raises in the body, and what is open at the
-end is closed by `RunGrammar.closers`. Deltas are paced: the first goes out at once, then a stream is written at most
-every `DELTA_SECONDS`, and always before any other event of the run.
+The grammar holds whatever the agent's body does. An illegal event raises in the body, and `RunGrammar.closers` closes
+everything that is open at the end. Deltas are paced: the first one is sent at once; after that, a stream is written at
+most every `DELTA_SECONDS`, and always before any other event of the run.
 """
 
 from __future__ import annotations
@@ -25,12 +25,12 @@ class RunEvents:
     """Emits the events of one run through its manager.
 
     Args:
-        manager: the run's manager. With Netra's own, events that need not be waited for are queued up to `IN_FLIGHT`
-            deep; with any other compliant one, and one that has an `emit_critical_event` of its own, each is awaited.
-        grammar: what the run has had so far; a fresh one for a run that begins here.
+        manager: the run's manager. With Netra's own, up to `IN_FLIGHT` events are queued without waiting. With any
+            other compliant manager, and with one that overrides `emit_critical_event`, each event is awaited.
+        grammar: the grammar of the run so far; a new one for a run that begins here.
 
     Attributes:
-        posted: the events that have left for the journal, and why no more may follow.
+        posted: the events sent to the journal, and the reason why no more may follow.
         spoke: whether the run has sent text of an answer.
     """
 
@@ -39,35 +39,35 @@ class RunEvents:
         self.posted = posted_events(manager, grammar or RunGrammar())
         self.spoke = False
         self._order = asyncio.Lock()
-        self._delta: tuple[str, str] | None = None  # (event type, stream) of the text that waits
+        self._delta: tuple[str, str] | None = None  # (event type, stream) of the waiting text
         self._text: list[str] = []
-        self._halves: dict[tuple[str, str], str] = {}  # half a character of a stream, which waits for its other half
+        self._halves: dict[tuple[str, str], str] = {}  # stream → half a character that waits for its other half
         self._chars = 0
         self._flushed_at = 0.0
         self._timer: asyncio.TimerHandle | None = None
 
     @property
     def grammar(self) -> RunGrammar:
-        """What the run has had so far, with what is posted."""
+        """The grammar of the run so far, including posted events."""
         return self.posted.grammar
 
     async def emit(self, event_type: str, data: Mapping[str, Any], *, wait: bool = False) -> None:
         """Emit an event, after everything emitted before it.
 
         Args:
-            wait: return only when it is committed: for what must be true before something happens (a tool that begins).
+            wait: return only when it is committed. For events that must precede an effect, such as the start of a tool.
 
         Raises:
             ValueError: the data has no JSON form, or is too large. Nothing was emitted.
-            GrammarError: it may not come here.
-            RunOverError, LeaseLostError: the run is not ours (any more).
+            GrammarError: the event is not allowed here.
+            RunOverError, LeaseLostError: the run is over, or its lease was lost.
             JournalUnavailable, QuotaExceeded: an earlier event could not be written, so none may follow.
         """
         if (
             not wait
             and self._delta is None
             and not self._order.locked()
-            and self.posted.post_at_once(event_type, data)  # nearly always: there is nothing to wait for
+            and self.posted.post_at_once(event_type, data)  # the usual case: nothing to wait for
         ):
             return
         async with self._order:
@@ -76,7 +76,7 @@ class RunEvents:
             await self.posted.post(event_type, data, wait=wait)
 
     async def emit_together(self, *pieces: tuple[str, Mapping[str, Any]]) -> None:
-        """Emit events with nothing of this run between them. Raises as `emit`."""
+        """Emit events with no other event of this run between them. Raises the errors of `emit`."""
         async with self._order:
             await self._flush_delta()
             for event_type, data in pieces:
@@ -84,21 +84,21 @@ class RunEvents:
                 await self.posted.post(event_type, data, wait=False)
 
     async def emit_operation(self, event_type: str, data: Mapping[str, Any], operation: Operation[object]) -> None:
-        """Emit an event through an operation that writes more than the event; returns when it is committed.
+        """Emit an event through an operation that writes more than the event. Returns when it is committed.
 
-        When the caller is cancelled meanwhile, the event is emitted all the same. Raises as `emit`.
+        If the caller is cancelled in the meantime, the event is still emitted. Raises the errors of `emit`.
         """
         async with self._order:
             await self._flush_delta()
-            encoding.encode(data)  # raises before anything moved
+            encoding.encode(data)  # raises before anything changes
             await self.posted.place()
             await self.posted.post_operation(event_type, data, operation)
 
     def joins(self, event_type: str, stream: str, text: str) -> bool:
-        """Append text to more of its stream that waits for its timer anyway: what nearly every delta is.
+        """Append text to waiting text of the same stream, which a timer sends. This is the case for nearly every delta.
 
         Returns:
-            Whether that was possible; if not, nothing has happened, and `delta` takes it.
+            Whether that was possible. If not, nothing has changed, and the caller calls `delta`.
         """
         waits, posted = self._delta, self.posted
         if (
@@ -122,16 +122,16 @@ class RunEvents:
     async def delta(self, event_type: str, stream: str, text: str) -> None:
         """Append text to a stream of the run.
 
-        Models cut characters in two: half a character at the end waits for the next text of its stream.
+        Models split characters: half a character at the end waits for the next text of its stream.
 
         Raises:
-            TypeError: the text is no `str`.
+            TypeError: the text is not a `str`.
         """
         if self.joins(event_type, stream, text):
             return
         self.posted.check()
         if not all(isinstance(one, str) for one in (text, stream)):
-            raise TypeError(f"a thought or message is text, not {type(text).__name__}")
+            raise TypeError(f"a thought or message must be a str, not {type(text).__name__}")
         stream = whole(stream)
         if self._halves or not text.isascii():
             text = self._joined((event_type, stream), text)
@@ -151,7 +151,7 @@ class RunEvents:
                 self._timer = asyncio.get_running_loop().call_later(wait, self._on_timer)
 
     async def end_stream(self, event_type: str, stream: str) -> None:
-        """A stream is complete: half a character that waits has lost its other half."""
+        """End a stream: half a character that still waits is replaced."""
         if self._halves.pop((event_type, whole(stream)), None):
             await self.delta(event_type, stream, REPLACEMENT)
 
@@ -159,7 +159,7 @@ class RunEvents:
         """Wait until everything emitted is committed.
 
         Raises:
-            RunOverError, LeaseLostError, JournalUnavailable: it was not.
+            RunOverError, LeaseLostError, JournalUnavailable: an event could not be committed.
         """
         for key in list(self._halves):
             await self.end_stream(*key)
@@ -168,19 +168,19 @@ class RunEvents:
         await self.posted.settle()
 
     def close(self) -> None:
-        """Nothing is emitted any more; whoever tries is told that the run is over."""
+        """Stop emitting. Later attempts raise `RunOverError`."""
         self.posted.close()
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
 
     def let_closers_in(self) -> None:
-        """What closes the run, and is emitted by its manager, finds room whatever is stored already."""
+        """Let the events that close the run ignore the quota, if the manager emits them."""
         if isinstance(self.manager, UnifiedWebSocketManager):
             self.manager.room = RoomOfRun(closing=True)
 
     def _joined(self, key: tuple[str, str], text: str) -> str:
-        """The text with the half character that waited for it, and without the one that it ends with."""
+        """The text, preceded by half a character that waited for it, and without half a character at its end."""
         text = self._halves.pop(key, "") + text
         if text and "\ud800" <= text[-1] <= "\udbff":
             self._halves[key] = text[-1]
@@ -188,10 +188,10 @@ class RunEvents:
         return whole(text)
 
     async def _flush_delta(self) -> None:
-        """Write the text that waits. Called with the order lock held."""
+        """Post the waiting text. Called with the order lock held."""
         if self._delta is None:
             return
-        await self.posted.place()  # the text stays until then: when the agent is cancelled here, it is still to come
+        await self.posted.place()  # the text is kept until then, in case the agent is cancelled here
         event_type, stream = self._delta
         text = "".join(self._text)
         self._clear_delta()
@@ -208,10 +208,10 @@ class RunEvents:
             self._timer = None
 
     def _on_timer(self) -> None:
-        """The stream's time has come."""
+        """Post the waiting text after `DELTA_SECONDS`."""
         self._timer = None
         if self._delta is None or self.posted.closed or self._order.locked():
-            return  # locked: whoever holds the lock flushes, or the next event does
+            return  # if locked, the holder of the lock flushes, or the next event does
         event_type, stream = self._delta
         data = {"delta": "".join(self._text), events.STREAM_FIELD[event_type]: stream}
         if self.posted.post_paced(event_type, data):

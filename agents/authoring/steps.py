@@ -1,4 +1,4 @@
-"""The steps of a run that last: a streamed answer, a tool call."""
+"""The steps of a run that take time: a streamed answer, a tool call."""
 
 from __future__ import annotations
 
@@ -22,22 +22,22 @@ class MessageStream:
         self.message_id = message_id
 
     async def append(self, delta: str) -> None:
-        """Text to append."""
+        """Append text."""
         await self._events.delta("agent_message", self.message_id, delta)
 
     async def __aenter__(self) -> Self:
         return self
 
     async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
-        if kind is None:  # else the end of the run sends what is left
+        if kind is None:  # otherwise the end of the run sends the rest
             await self._events.end_stream("agent_message", self.message_id)
 
 
 class ToolCall:
-    """One tool call: `tool_executing` on entering, `tool_completed` on leaving.
+    """One tool call: emits `tool_executing` on entry and `tool_completed` on exit.
 
     Attributes:
-        result: set it inside the block; shown with status `ok`.
+        result: set it inside the block; sent with status `ok`.
     """
 
     def __init__(
@@ -66,7 +66,7 @@ class ToolCall:
                 await self.finish("error", error=f"The result cannot be shown: {problem}")
                 raise
         elif self._events.posted.closed or isinstance(error, RunOverError):
-            return  # whoever ended the run closes its tools
+            return  # the end of the run closes its tools
         elif issubclass(kind, asyncio.CancelledError):
             await self.finish("cancelled", error="Stopped.")
         elif error is not None and isinstance(meant := meant_for_people(error), ToolError):
@@ -75,13 +75,13 @@ class ToolCall:
             await self.finish("error", error="The tool failed.")
 
     async def begin(self, *, wait: bool = True) -> None:
-        """`tool_executing`. Waits for its commit: what a tool does must never be unknown to the journal."""
+        """Emit `tool_executing` and wait for its commit: the journal must know of a tool before it has effects."""
         self._began = time.monotonic()
         await self._events.emit("tool_executing", self._beginning(), wait=wait)
 
     async def finish(self, status: str, *, result: Any = None, error: str | None = None) -> None:
-        """`tool_completed` with status `ok`, `error`, `denied` or `cancelled`."""
-        if self.tool_call_id in self._events.grammar.tools:  # else it was closed already, by the end of the run
+        """Emit `tool_completed` with status `ok`, `error`, `denied` or `cancelled`."""
+        if self.tool_call_id in self._events.grammar.tools:  # otherwise the end of the run has already closed it
             await self._events.emit("tool_completed", self._completion(status, result=result, error=error))
 
     def _beginning(self) -> dict[str, Any]:

@@ -1,6 +1,6 @@
 """The context of sync agents.
 
-The same methods, blocking. The body runs in a thread of its own; the events go out from the event loop.
+It has the same methods, but they block. The body runs in a separate thread, and the event loop emits the events.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ STOPPED = "The run was stopped."
 
 
 class _Bridge:
-    """Runs coroutines of the event loop from the body's thread; when the run is stopped, nothing waits any more."""
+    """Runs coroutines of the event loop for the body's thread. When the run is stopped, no call waits any longer."""
 
     def __init__(self, context: AgentContext, loop: asyncio.AbstractEventLoop) -> None:
         self.context, self._loop = context, loop
@@ -35,7 +35,7 @@ class _Bridge:
             raise RunOverError(STOPPED)
         future = asyncio.run_coroutine_threadsafe(coroutine, self._loop)
         self._waiting.add(future)
-        if self._is_stopped():  # in this very moment: nobody lets go of it any more
+        if self._is_stopped():  # stopped just now: `_let_go` has not seen this future
             future.cancel()
         try:
             return future.result()
@@ -56,7 +56,7 @@ class _Bridge:
 
 
 class SyncAgentContext:
-    """`AgentContext` for sync bodies. A stopped body is told by `cancelled`, and by `RunOverError` at its next call."""
+    """`AgentContext` for sync bodies. `cancelled` tells a stopped body, and its next call raises `RunOverError`."""
 
     def __init__(self, context: AgentContext, loop: asyncio.AbstractEventLoop) -> None:
         self.user_id, self.thread_id, self.run_id = context.user_id, context.thread_id, context.run_id
@@ -70,7 +70,7 @@ class SyncAgentContext:
 
     @property
     def cancelled(self) -> bool:
-        """Whether the run was stopped; a long computation looks now and then."""
+        """Whether the run was stopped. A long computation should check this from time to time."""
         return self._context.cancelled
 
     def think(self, text: str, stream: str | None = None) -> None:
@@ -127,7 +127,7 @@ class SyncMessageStream:
         self.message_id = stream.message_id
 
     def append(self, delta: str) -> None:
-        """Text to append."""
+        """Append text."""
         self._bridge.wait(self._stream.append(delta))
 
     def __enter__(self) -> Self:

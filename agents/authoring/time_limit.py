@@ -1,4 +1,4 @@
-"""How long a run may take. The clock stands still while a person is asked: their thinking time is not the agent's."""
+"""The time limit of a run. Its clock stops while a person is asked, because that time is not the agent's."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from contextvars import Context
 
 
 class TimeLimit:
-    """A stopwatch that counts down and can be stopped on the way.
+    """A countdown that can be paused.
 
     Args:
-        seconds: how long it may run, all in all.
+        seconds: the total time.
         over: called once when the time is over.
     """
 
@@ -21,12 +21,12 @@ class TimeLimit:
         self._loop = asyncio.get_running_loop()
         self._timer: asyncio.TimerHandle | None = None
         self._began = 0.0
-        self._pauses = 0  # several questions may be open at once
+        self._pauses = 0  # several questions may be open at the same time
         self._resume()
 
     @contextmanager
     def paused(self) -> Iterator[None]:
-        """The clock stands still inside the block."""
+        """Stop the clock inside the block."""
         self._pause()
         self._pauses += 1
         try:
@@ -37,7 +37,7 @@ class TimeLimit:
                 self._resume()
 
     def end(self) -> None:
-        """Nobody counts any more; `over` is not called after this."""
+        """Stop for good: `over` is not called after this."""
         self._pause()
         self._pauses += 1
 
@@ -49,8 +49,8 @@ class TimeLimit:
 
     def _resume(self) -> None:
         self._began = self._loop.time()
-        # An event loop may keep a cancelled timer until its time has come, and the context with it. The run's own would
-        # lead to all that the run had.
+        # An event loop may keep a cancelled timer, and its context, until the timer is due. The run's own context would
+        # keep everything of the run in memory.
         self._timer = self._loop.call_later(max(self._left, 0), self._on_timer, context=Context())
 
     def _on_timer(self) -> None:

@@ -1,5 +1,5 @@
-"""Threads for code that blocks, so that the event loop turns: sync agents and `ctx.to_thread`.
+"""Threads for blocking code, so that the event loop stays free: for sync agents and `ctx.to_thread`.
 
-`pool.py` has the threads and who may use them, `shares.py` how many of them one user gets, `monitor.py` finds out who
-holds up the loop all the same. Whoever runs an author's code comes in through `pool.py`. Read it first.
+`pool.py` has the threads, `shares.py` decides how many of them a user gets, and `monitor.py` finds code that
+nevertheless blocks the loop. Rooms that run an author's code import `pool.py`. Read it first.
 """

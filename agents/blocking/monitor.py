@@ -1,4 +1,4 @@
-"""Names the agent that blocks the event loop, where and how long: blocking code in one run holds up everybody's."""
+"""Names the agent that blocks the event loop, with place and duration. Blocking code in one run delays everybody's."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ from netra.agents.conf import conf
 
 log = logging.getLogger(__name__)
 
-run_name: ContextVar[str] = ContextVar("netra_run_name")  # of the run whose code this is; tasks inherit it
+run_name: ContextVar[str] = ContextVar("netra_run_name")  # the run that the current code belongs to; tasks inherit it
 _LIBRARIES = tuple({sysconfig.get_path(name) for name in ("stdlib", "platstdlib", "purelib", "platlib")})
 
 
 class LoopMonitor:
     """Watches one event loop from a thread, while there are runs.
 
-    The thread asks the loop to raise its hand, over and over; when the hand does not come up in `BLOCKING_SECONDS`,
-    the task that runs at that moment is the one that blocks. Frameworks run tools and nodes in tasks of their own: so
-    every task is noted with the run it belongs to.
+    The thread repeatedly schedules a callback on the loop. If it has not run within `BLOCKING_SECONDS`, the loop's
+    current task is the one that blocks. Frameworks run tools and nodes in their own tasks, so every task is recorded
+    with its run.
     """
 
     def __init__(self) -> None:
@@ -34,18 +34,18 @@ class LoopMonitor:
         self._stop = threading.Event()
 
     def start(self, loop: asyncio.AbstractEventLoop) -> None:
-        """Begin to watch. Called in the loop's thread."""
+        """Start to watch. Must be called in the loop's thread."""
         if self._loop is None:
             self._loop = loop
-            self._stop = threading.Event()  # the one before may still be read by a thread that ends
+            self._stop = threading.Event()  # a thread that is ending may still read the earlier one
             tasks = _Tasks(loop)
-            if loop.get_task_factory() is None:  # an application's own is left alone
+            if loop.get_task_factory() is None:  # an application's own factory is kept
                 loop.set_task_factory(tasks.make)
             target, args = self._watch, (tasks, self._stop)
             threading.Thread(target=target, args=args, name="netra-loop-monitor", daemon=True).start()
 
     def stop(self) -> None:
-        """End, without waiting for the thread: it looks at its stop sign several times a second."""
+        """Stop without waiting for the thread, which checks for this several times a second."""
         self._stop.set()
         loop, self._loop = self._loop, None
         if loop is not None and isinstance(getattr(loop.get_task_factory(), "__self__", None), _Tasks):
@@ -67,14 +67,14 @@ class LoopMonitor:
             try:
                 name, place = tasks.running(), tasks.place()
             except Exception as error:  # noqa: BLE001 - the frames change while they are read
-                log.debug("what blocks the event loop could not be seen: %s", error)
+                log.debug("the code that blocks the event loop could not be determined: %s", error)
                 name, place = None, "?"
             while not raised.wait(0.05):
                 if stop.is_set() or loop.is_closed():
                     return
                 name = name or tasks.running()
             log.warning(
-                "%s blocked the event loop for %.1f s in %s, and everybody with it; call blocking code with "
+                "%s blocked the event loop for %.1f s in %s and delayed every run; call blocking code with "
                 "ctx.to_thread, or make the agent a plain `def`",
                 name or "something",
                 time.monotonic() - asked,
@@ -83,7 +83,7 @@ class LoopMonitor:
 
 
 class _Tasks:
-    """The tasks of one event loop, with the runs they belong to."""
+    """The tasks of one event loop, with the runs to which they belong."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self.loop = loop
@@ -99,12 +99,12 @@ class _Tasks:
         return task
 
     def running(self) -> str | None:
-        """What the loop executes right now: a run, else a task's name."""
+        """The name of what the loop executes at present: a run, otherwise a task."""
         task = asyncio.current_task(self.loop)
         return None if task is None else self._runs.get(task) or task.get_name()
 
     def place(self) -> str:
-        """Where it is, in the author's code rather than in a library's."""
+        """The current position, preferably in the author's code and not in a library."""
         innermost = frame = sys._current_frames().get(self._thread_id)
         while frame is not None and frame.f_code.co_filename.startswith(_LIBRARIES):
             frame = frame.f_back

@@ -1,8 +1,7 @@
-"""The threads of code that blocks: sync agents, blocking tools, and what agents hand to threads by themselves.
+"""The threads for blocking code: sync agents, blocking tools, and functions that agents pass to threads themselves.
 
-Whatever way an agent's code takes into a thread (`ctx.to_thread`, `asyncio.to_thread`, `sync_to_async`, Django's async
-ORM, a framework's sync tools), the thread gives its database connections back after each use, and counts for its
-user's share.
+However an agent's code gets into a thread (`ctx.to_thread`, `asyncio.to_thread`, `sync_to_async`, Django's async ORM, a
+framework's sync tools), the thread returns its database connections after each use and counts towards its user's share.
 """
 
 from __future__ import annotations
@@ -25,31 +24,31 @@ from websocket_core.database.returning_threads import ReturningThreads, return_i
 
 T = TypeVar("T")
 
-MOST_THREADS = 100_000  # no bound: who may use one is for the shares to say
-whose_code: ContextVar[str] = ContextVar("netra_whose_code")  # the user of the run whose code this is
+MOST_THREADS = 100_000  # effectively unlimited: the shares decide who may use a thread
+whose_code: ContextVar[str] = ContextVar("netra_whose_code")  # the user of the run that the current code belongs to
 
 _shares = ThreadShares()
-_here = threading.local()  # `place`: of the code that this thread runs
+_here = threading.local()  # `place`: the place of the code that this thread runs
 _threads: ThreadPoolExecutor | None = None
 _of_loops: WeakKeyDictionary[asyncio.AbstractEventLoop, LoopThreads] = WeakKeyDictionary()
 _prepared: WeakSet[asyncio.AbstractEventLoop] = WeakSet()
 
 
 class _Place:
-    """One use of a thread; it can be given back for a while and taken again."""
+    """One use of a thread. It can be released for a while and taken again."""
 
     def __init__(self, user_id: str) -> None:
         self._user_id = user_id
-        self._held = True  # who makes it has been let in
+        self._held = True  # the creator has already taken it
 
     def leave(self) -> None:
-        """Give it back; again is fine."""
+        """Release the place. Repeated calls do nothing."""
         if self._held:
             self._held = False
             _shares.give_back(self._user_id)
 
     def enter(self) -> None:
-        """Take it again; waits until there is one."""
+        """Take the place again. Waits until one is free."""
         entered: Future[None] = Future()
         _shares.take(self._user_id, lambda: entered.set_result(None))
         entered.result()
@@ -57,7 +56,7 @@ class _Place:
 
 
 def blocking_threads() -> ThreadPoolExecutor:
-    """The threads of sync agents and blocking tools; never those of the database or of Channels."""
+    """The threads of sync agents and blocking tools. The database and Channels use others."""
     global _threads
     if _threads is None:
         _threads = ThreadPoolExecutor(MOST_THREADS, thread_name_prefix="netra-agent")
@@ -65,17 +64,17 @@ def blocking_threads() -> ThreadPoolExecutor:
 
 
 async def in_blocking_thread(user_id: str, function: Callable[..., T], *args: Any) -> T:
-    """Run a function in one of them, as soon as the user may, with the context variables of this moment."""
+    """Run a function in one of these threads once the user may use one, with the current context variables."""
     context = contextvars.copy_context()
     return await asyncio.wrap_future(_submit(blocking_threads(), user_id, context.run, function, *args))
 
 
 @contextmanager
 def waiting_for_a_person() -> Iterator[None]:
-    """For code in one of the threads: it waits inside the block, and holds meanwhile neither its user's share nor, if
-    nothing is under way on it, a database connection.
+    """For code in one of the threads that waits for a person inside the block.
 
-    Who leaves the block by an exception (the run was stopped) goes on to its end without a place of its own.
+    While it waits, it does not count towards its user's share, and it holds no idle database connection. Code that
+    leaves the block by an exception (because the run was stopped) finishes without a place.
     """
     place: _Place | None = getattr(_here, "place", None)
     return_idle_connections()
@@ -88,7 +87,7 @@ def waiting_for_a_person() -> Iterator[None]:
 
 
 class _RunThread(ThreadPoolExecutor):
-    """The one thread of a run for code that insists on always the same one: `sync_to_async`, and so the async ORM."""
+    """The single thread of a run for code that needs the same one each time: `sync_to_async`, and so the async ORM."""
 
     def __init__(self, user_id: str) -> None:
         super().__init__(1, thread_name_prefix="netra-agent_run")
@@ -100,10 +99,10 @@ class _RunThread(ThreadPoolExecutor):
 
 
 def use_own_thread(user_id: str) -> None:
-    """Let `sync_to_async` in the current task, and in what it starts, work in a thread of its own.
+    """Give `sync_to_async` its own thread, in the current task and in the tasks that it starts.
 
-    Without, all runs of the process would share one, and one that blocks would hold all the others up. The thread ends
-    when nothing that it was made for is left.
+    Otherwise all runs of the process would share one thread, and one that blocks would delay all others. The thread
+    ends when nothing refers to it any more.
     """
     context = ThreadSensitiveContext()
     SyncToAsync.context_to_thread_executor[context] = _RunThread(user_id)
@@ -111,8 +110,10 @@ def use_own_thread(user_id: str) -> None:
 
 
 class LoopThreads(ReturningThreads):
-    """An event loop's default threads: `asyncio.to_thread`, frameworks that run sync code. What a run hands to them
-    is done by agents' threads, so that it takes none from the loop's own work (looking up a host's name).
+    """An event loop's default threads: for `asyncio.to_thread` and for frameworks that run sync code.
+
+    Functions of a run are executed by the agents' threads instead, so that they take none from the loop's own work,
+    such as DNS lookups.
     """
 
     def submit(self, fn: Callable[..., T], /, *args: Any, **kwargs: Any) -> Future[T]:
@@ -124,16 +125,16 @@ class LoopThreads(ReturningThreads):
 
 
 def threads_of(loop: asyncio.AbstractEventLoop) -> LoopThreads:
-    """Such threads of a loop, which frameworks can be told to use."""
+    """The `LoopThreads` of a loop, which frameworks can be configured to use."""
     threads = _of_loops.get(loop)
     if threads is None:
-        size = int(os.environ.get("ASGI_THREADS", "0")) or None  # as Daphne reads it
+        size = int(os.environ.get("ASGI_THREADS", "0")) or None  # as Daphne does
         threads = _of_loops[loop] = LoopThreads(size, thread_name_prefix="netra-agent_loop")
     return threads
 
 
 def prepare_loop(loop: asyncio.AbstractEventLoop) -> None:
-    """Make them the default ones of a loop on which agents run, once."""
+    """Make `LoopThreads` the default executor of a loop on which agents run. Repeated calls do nothing."""
     if loop not in _prepared:
         _prepared.add(loop)
         loop.set_default_executor(threads_of(loop))
@@ -144,7 +145,7 @@ def _submit(threads: Any, user_id: str, function: Callable[..., T], /, *args: An
     future: Future[T] = Future()
 
     def begin() -> None:
-        if not future.set_running_or_notify_cancel():  # whoever wanted it has gone
+        if not future.set_running_or_notify_cancel():  # the caller no longer waits
             _shares.give_back(user_id)
             return
         try:
@@ -163,7 +164,7 @@ def _call(
     place = _here.place = _Place(user_id)
     try:
         result = returning(function, *args, **kwargs)
-    except BaseException as error:  # noqa: BLE001 - it becomes the future's
+    except BaseException as error:  # noqa: BLE001 - raised by the future
         place.leave()
         future.set_exception(error)
     else:

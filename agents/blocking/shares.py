@@ -1,4 +1,4 @@
-"""Each user's share of the threads for code that blocks: nobody's blocking code keeps another user's from running."""
+"""Each user's share of the threads for blocking code, so that no user's code keeps another user's from running."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ Begin = Callable[[], None]
 
 
 class ThreadShares:
-    """Decides who may use a thread now, and who waits.
+    """Decides who may use a thread and who has to wait.
 
-    A user who uses none gets one in any case; further ones as long as `SYNC_THREADS` are not all in use, and up to
-    `SYNC_THREADS_PER_USER`. So there are at most `SYNC_THREADS` and one for each user who has runs.
+    A user without a thread always gets one. A user gets further ones while fewer than `SYNC_THREADS` are in use, up to
+    `SYNC_THREADS_PER_USER`. At most `SYNC_THREADS` plus one per user with runs are therefore in use.
     """
 
     def __init__(self) -> None:
@@ -24,7 +24,7 @@ class ThreadShares:
         self._waiting: dict[str, deque[Begin]] = {}  # users in the order of their turns
 
     def take(self, user_id: str, begin: Begin) -> None:
-        """Call `begin` as soon as the user may use a thread: now, or when others have given theirs back."""
+        """Call `begin` as soon as the user may use a thread: now, or when others have released theirs."""
         with self._lock:
             if user_id in self._waiting or not self._may(user_id):
                 self._waiting.setdefault(user_id, deque()).append(begin)
@@ -33,7 +33,7 @@ class ThreadShares:
         begin()
 
     def give_back(self, user_id: str) -> None:
-        """The user's thread is free; whoever is next begins."""
+        """Release a thread of the user, and let those begin that may now."""
         with self._lock:
             self._used[user_id] -= 1
             if not self._used[user_id]:
@@ -43,7 +43,7 @@ class ThreadShares:
             begin()
 
     def _may(self, user_id: str) -> bool:
-        used = self._used[user_id]  # a Counter: asking makes no entry
+        used = self._used[user_id]  # a Counter: reading creates no entry
         return not used or (used < conf.SYNC_THREADS_PER_USER and self._used.total() < conf.SYNC_THREADS)
 
     def _next_ones(self) -> list[Begin]:
@@ -55,5 +55,5 @@ class ThreadShares:
                 self._used[user_id] += 1
                 del self._waiting[user_id]
                 if waiting:
-                    self._waiting[user_id] = waiting  # behind the others
+                    self._waiting[user_id] = waiting  # behind the other users
         return begun

@@ -1,8 +1,8 @@
 """One execution of an agent's body, from its start to exactly one ending.
 
-Read `execution.py` first, then `endings.py` (what an ending is made of). `runnable.py` says what an execution needs of
-an agent, so that the room knows no agent class; `past_runs.py` loads a run's history; `bare.py` executes without a
-runtime. The runner comes in, and `netra.agents.base` for bare agents.
+Read `execution.py` first, then `endings.py` (how an ending is built). `runnable.py` declares what an execution needs of
+an agent, so that this room imports no agent class. `past_runs.py` loads a run's history. `bare.py` executes without a
+runtime. The runner imports this room, and `netra.agents.base` does for bare agents.
 """
 
 from __future__ import annotations

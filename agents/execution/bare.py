@@ -1,4 +1,4 @@
-"""An agent that runs outside the runtime, as `BaseAgent.execute_with_websocket_events` lets it."""
+"""Executes an agent outside the runtime, for `BaseAgent.execute_with_websocket_events`."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ from websocket_core.unified_manager import UnifiedWebSocketManager
 
 
 async def execute_bare(agent: Runnable, manager: WebSocketManagerProtocol, input: Any) -> Any:
-    """Run an agent outside the runtime, with the whole golden path. See `BaseAgent.execute_with_websocket_events`.
+    """Run an agent outside the runtime, with all its events. See `BaseAgent.execute_with_websocket_events`.
 
-    Nobody renews a lease here and nobody sweeps up: a caller that is cancelled ends the run before it goes.
+    No lease is renewed, and no sweeper ends the run. If the caller is cancelled, the run is therefore ended first.
     """
     agent.check_input(input)
     whose = manager.user_context
@@ -38,7 +38,7 @@ async def execute_bare(agent: Runnable, manager: WebSocketManagerProtocol, input
             await asyncio.wait({work})
         finally:
             work.cancel()
-            work.add_done_callback(lambda done: done.cancelled() or done.exception())  # nobody asks any more
+            work.add_done_callback(lambda done: done.cancelled() or done.exception())  # the result is no longer needed
         raise
 
 
@@ -53,7 +53,7 @@ async def _execute_bare(execution: Execution, manager: WebSocketManagerProtocol,
     if ending.lost:
         raise RunOverError()
     if ending.terminal is None:
-        raise RuntimeError("this agent rests; it needs to be started through Netra (start_agent)")
+        raise RuntimeError("this agent rests, so it must be started through Netra (start_agent)")
     run_events.let_closers_in()
     terminal = (ending.terminal.event_type, ending.terminal.data)
     for event_type, data in (*run_events.grammar.closers(ending.open_status, ending.open_error), terminal):

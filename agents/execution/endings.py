@@ -1,6 +1,6 @@
-"""What a run ends with: the terminal event that its result, its error or a wish to end it becomes.
+"""How a run ends: builds the terminal event from its result, its error or a request to end it.
 
-Nothing of an exception's text is in it, unless the author meant it for the person.
+It contains no text of an exception, unless the author meant it for the person.
 """
 
 from __future__ import annotations
@@ -28,10 +28,10 @@ MAX_RETRY_AFTER_MS = 7 * 24 * 3600 * 1000
 
 @dataclass(frozen=True, slots=True)
 class Ending:
-    """How an execution ended: a terminal event, or rest, or nothing because the run is somebody else's by now."""
+    """How an execution ended: with a terminal event, with a rest, or with nothing because the lease was lost."""
 
     terminal: Event | None = None
-    open_status: str = "error"  # how open tool calls are closed
+    open_status: str = "error"  # status of tool calls that are still open
     open_error: str = "The agent ended before this call was finished."
     result: str = ""  # JSON
     value: Any = None
@@ -42,11 +42,11 @@ class Ending:
 
 
 class Endings:
-    """Makes the ending of one execution.
+    """Builds the ending of one execution.
 
     Args:
-        agent_name: of the agent that is executed.
-        context: its context, with the usage that was reported.
+        agent_name: the name of the agent.
+        context: the context of the execution, with the reported usage.
     """
 
     def __init__(self, agent_name: str, context: AgentContext) -> None:
@@ -54,7 +54,7 @@ class Endings:
         self._began = time.monotonic()
 
     def completed(self, value: Any) -> Ending:
-        """`agent_completed` with this result; `agent_failed` when it cannot be expressed or shown."""
+        """`agent_completed` with this result, or `agent_failed` if it has no JSON form or is too large."""
         context = self._context
         try:
             value = expressible(value)
@@ -69,13 +69,13 @@ class Endings:
             return self._incident("result_unserialisable", "The agent's result cannot be expressed as JSON.", problem)
         except events.EventTooLargeError as problem:
             return self._incident("result_too_large", "The agent's result is too large to be shown.", problem)
-        except BaseException as problem:  # noqa: BLE001 - the author's objects run code of their own when looked at
+        except BaseException as problem:  # noqa: BLE001 - the author's objects may run any code when they are encoded
             return self._incident("result_unserialisable", "The agent's result cannot be expressed as JSON.", problem)
         return Ending(Event("agent_completed", data), result=result, value=value)
 
     def of_error(self, error: BaseException) -> Ending:
-        """`agent_failed`, or nothing when the run turned out to be lost."""
-        # Not by the error's class alone: it may be that of another run, which the agent has looked into.
+        """`agent_failed`, or nothing if the run was lost."""
+        # The error's class alone is not enough: the error may be from another run, to which the agent has access.
         if isinstance(error, LeaseLostError | RunOverError) and self._context.events.posted.lost:
             return Ending(lost=True)
         error = meant_for_people(error)
@@ -85,13 +85,13 @@ class Endings:
         return self._incident("agent_error", "The agent failed.", error)
 
     def _incident(self, code: str, message: str, error: BaseException) -> Ending:
-        """The log has it all under an incident id; the person gets the id."""
+        """Log the error under an incident id. The person only sees the id."""
         incident = new_id()
         log.error("incident %s: agent %s, run %s", incident, self._agent_name, self._context.run_id, exc_info=error)
         return self.failed(code, f"{message} Incident {incident}.", error=error, incident=incident)
 
     def stopped(self, reason: str) -> Ending:
-        """`agent_cancelled`: the user wanted it."""
+        """`agent_cancelled`, at the user's request."""
         terminal = Event("agent_cancelled", self._with_usage({"reason": reason or "stopped"}))
         return Ending(terminal, "cancelled", "Stopped.")
 
@@ -108,12 +108,12 @@ class Endings:
         """`agent_failed`.
 
         Args:
-            code: one of the wire's codes for it.
+            code: one of the wire protocol's codes.
             message: for the person.
             open_error: the error of tool calls that are still open.
             error: what the agent raised.
-            incident: the id under which the log has the error.
-            more: further fields of the event.
+            incident: the id under which the error is in the log.
+            more: additional fields of the event.
         """
         status = "cancelled" if code in (SERVER_STOPPED, "timeout") else "error"
         return Ending(
@@ -128,7 +128,7 @@ class Endings:
         return data if self._context.usage is None else {**data, "usage": self._context.usage}
 
     def _is_empty_refusal(self, value: Any) -> bool:
-        """Whether the provider held everything back: nothing was said, and there is nothing to show."""
+        """Whether the provider withheld the whole answer: the run has sent nothing, and there is no result."""
         said = self._context.events.spoke or (value.strip() if isinstance(value, str) else value)
         return self._context.finish_reason == "content_filter" and not said
 
@@ -142,7 +142,7 @@ def _code_of(error: BaseException) -> str:
 
 
 def _retry_hint(error: BaseException) -> dict[str, int]:
-    """`retry_after_ms`, where the error has one that makes sense."""
+    """`retry_after_ms`, if the error has a sensible one."""
     fields = getattr(error, "fields", None) if isinstance(error, AgentError) else None
     hint = fields.get("retry_after_ms") if isinstance(fields, dict) else None
     return {"retry_after_ms": hint} if type(hint) is int and 0 <= hint <= MAX_RETRY_AFTER_MS else {}

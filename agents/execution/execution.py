@@ -1,7 +1,7 @@
-"""One execution of an agent's body: it may do what it likes, the run ends properly all the same.
+"""One execution of an agent's body. Whatever the body does, the run ends properly and exactly once.
 
-Raises before the first event, in the middle of a tool, after returning; raises what is no `Exception`; returns what
-JSON cannot express or what is too large; swallows its cancellation; never returns: there is exactly one ending.
+The body may raise before its first event, in the middle of a tool or after its last event. It may raise something that
+is not an `Exception`, return a value that is too large or has no JSON form, ignore its cancellation, or never return.
 """
 
 from __future__ import annotations
@@ -32,22 +32,22 @@ class Execution:
     """Supervises one body.
 
     Args:
-        agent: made for this execution.
-        context: its context.
+        agent: an instance for this execution.
+        context: the context of the execution.
     """
 
     def __init__(self, agent: Runnable, context: AgentContext) -> None:
         self.agent, self.context = agent, context
-        self.abandoned: asyncio.Task[Any] | None = None  # a body that swallowed its cancellation
+        self.abandoned: asyncio.Task[Any] | None = None  # a body that ignored its cancellation
         self._wish: tuple[str, str] | None = None
         self._wished = asyncio.Event()
         self._endings = Endings(agent.name, context)
 
     def stop(self, kind: str, reason: str = "") -> None:
-        """End it.
+        """End the execution.
 
-        `kind` is `stopped` (by the user, for `reason`), `timeout` (after `reason` seconds), `server_stopped`,
-        `quota_exceeded` or `lost` (the lease). The first wish counts, a lost lease always.
+        `kind` is `stopped` (by the user, with `reason`), `timeout` (after `reason` seconds), `server_stopped`,
+        `quota_exceeded` or `lost` (the lease). The first call counts, except that a lost lease always counts.
         """
         if self._wish is None or kind == "lost":
             self._wish = (kind, reason)
@@ -60,7 +60,7 @@ class Execution:
         timeout = self.agent.timeout if self.agent.timeout is not None else conf.AGENT_TIMEOUT
         name = f"netra-run {self.agent.name} {self.context.run_id}"
         limit = self.context.time_limit = TimeLimit(timeout, lambda: self.stop("timeout", f"{timeout:g}"))
-        # Also when the agent does not look.
+        # For agents that do not handle the error themselves.
         self.context.events.posted.room.when_refused(lambda error: self.stop(error.code))
         task = asyncio.create_task(_contained(body, name, self.context.user_id), name=name)
         wished = asyncio.create_task(self._wished.wait())
@@ -81,7 +81,7 @@ class Execution:
         task.cancel()
         await asyncio.wait({task}, timeout=conf.STOP_GRACE_SECONDS)
         if not task.done():
-            log.warning("%s swallows its cancellation; it is abandoned, its run ends without it", task.get_name())
+            log.warning("%s ignores its cancellation; it is abandoned, and its run ends without it", task.get_name())
             self.abandoned = task
         try:
             await self.context.events.settle()
@@ -92,17 +92,17 @@ class Execution:
         finally:
             self.context.events.close()
         assert self._wish is not None
-        kind, reason = self._wish  # only now: the lease may have been lost while the body was given its time
+        kind, reason = self._wish  # read late: the lease may have been lost during the grace period
         if kind == "lost":
             return Ending(lost=True)
         if kind == "stopped":
             return self._endings.stopped(reason)
         if kind == SERVER_STOPPED:
             return self._endings.failed(
-                SERVER_STOPPED, "The server was shut down before the run could end. Start it again.", "Stopped."
+                SERVER_STOPPED, "The server was shut down before the run could end. You can start it again.", "Stopped."
             )
         return self._endings.failed(
-            "timeout", f"The agent took longer than {reason} seconds.", "The run's time was over."
+            "timeout", f"The agent took longer than {reason} seconds.", "The time limit was reached."
         )
 
     async def _end_normally(self, task: asyncio.Task[Any]) -> Ending:
@@ -123,7 +123,7 @@ class Execution:
         return self._endings.completed(outcome)
 
     async def _after_missing_events(self, error: JournalUnavailable | QuotaExceeded) -> Ending:
-        """Events are missing: what is open, the journal knows. It is asked for as long as the database is away."""
+        """Events are missing, so the journal is asked what is open, repeatedly while the database is unavailable."""
         while True:
             try:
                 self.context.events.posted.grammar = await db.read(
@@ -133,7 +133,7 @@ class Execution:
                 await asyncio.sleep(0.5)
             else:
                 if isinstance(error, JournalUnavailable):
-                    return self._endings.failed(error.code, "The database was away for too long.")
+                    return self._endings.failed(error.code, "The database was unavailable for too long.")
                 return self._endings.failed(error.code, str(error), more=error.wire_fields)
 
 
@@ -143,20 +143,20 @@ class _Raised:
 
 
 async def _contained(body: Callable[[], Awaitable[Any]], name: str, user_id: str) -> Any:
-    """The body's result, or what it raised as a value.
+    """The body's result, or what it raised, as a value.
 
-    `SystemExit` and the like would otherwise end the event loop, and with it everybody's runs.
+    Otherwise `SystemExit` and similar exceptions would end the event loop, and all runs with it.
     """
     run_name.set(name)
     whose_code.set(user_id)
     try:
         return await body()
-    except BaseException as error:  # noqa: BLE001 - it becomes the value of the ending
+    except BaseException as error:  # noqa: BLE001 - becomes part of the ending
         return _Raised(error)
 
 
 def body_of(agent: Runnable, context: AgentContext, input: Any) -> Callable[[], Awaitable[Any]]:
-    """What starts the agent; a sync body gets a thread and a blocking context."""
+    """A function that starts the agent. A sync body gets a thread and a blocking context."""
     if is_async(agent.run):
         return lambda: agent.run(context, input)
     blocking = SyncAgentContext(context, asyncio.get_running_loop())

@@ -1,8 +1,8 @@
-"""When a run's history is loaded: before the start only for agents whose code can ask for it, else when it does ask.
+"""Decides when a run's history is loaded: before the start only if the agent's code can use it, otherwise on first use.
 
-Earlier inputs and results may be megabytes, and most agents never look: those that adapt a framework keep a memory of
-their own. A coroutine cannot wait within `ctx.history`, so an async agent whose code names `history` anywhere has it
-loaded before it starts; a plain `def` can wait, and has it loaded at its first look.
+Earlier inputs and results may take megabytes, and most agents never read them: adapted frameworks keep their own
+memory. A coroutine cannot wait inside `ctx.history`, so it is loaded before the start for an async agent whose code
+contains the name `history`. A plain `def` can wait, and loads it on first use.
 """
 
 from __future__ import annotations
@@ -22,21 +22,21 @@ from websocket_core.database import db
 Load = Callable[[], list[PastRun]]
 
 NAME = "history"
-MOST_FUNCTIONS = 500  # looked at of one agent
+MOST_FUNCTIONS = 500  # the most functions to examine per agent
 _known: WeakKeyDictionary[type[Runnable], bool] = WeakKeyDictionary()
 
 
 async def loaded_or_loader(
     agent: Runnable, owner_id: str, thread_id: str, before: int | None = None
 ) -> tuple[list[PastRun], Load | None]:
-    """The thread's earlier runs; or nothing, and what loads them when they are asked for after all."""
+    """The thread's earlier runs, or an empty list and a function that loads them on first use."""
     if is_async(agent.run) and names_history(type(agent)):
         return await db.read(run_reads.history, owner_id, thread_id, before), None
     return [], partial(db.read_now, run_reads.history, owner_id, thread_id, before)
 
 
 def names_history(kind: type[Runnable]) -> bool:
-    """Whether the code of an agent names `history`: its own, and that of functions of the same module it leads to."""
+    """Whether the code of an agent, or of functions of the same module that it uses, contains the name `history`."""
     found = _known.get(kind)
     if found is None:
         found = _known[kind] = any(_names_it(code) for code in _codes(kind))
@@ -59,7 +59,7 @@ def _codes(kind: type[Runnable]) -> Iterator[CodeType]:
 
 
 def _function_of(member: Any) -> FunctionType | None:
-    """The Python function behind a method, a partial, a decorated function, an object that can be called."""
+    """The Python function behind a method, a partial, a decorated function or a callable object."""
     for _ in range(10):
         if isinstance(member, FunctionType):
             wrapped = inspect.unwrap(member)
@@ -71,7 +71,7 @@ def _function_of(member: Any) -> FunctionType | None:
         elif isinstance(member, type) or not callable(member):
             return None
         else:
-            member = getattr(type(member), "__call__", None)  # noqa: B004 - what is called, not whether
+            member = getattr(type(member), "__call__", None)  # noqa: B004 - finds the function
     return None
 
 
@@ -88,7 +88,7 @@ def _names_it(code: CodeType) -> bool:
 
 def _is_filled(cell: Any) -> bool:
     try:
-        cell.cell_contents  # noqa: B018 - asking is the test
+        cell.cell_contents  # noqa: B018 - access is the test
     except ValueError:
         return False
     return True

@@ -1,4 +1,4 @@
-"""What the execution of an agent needs of it. `netra.agents.base.BaseAgent` has it all."""
+"""What an execution needs of an agent. `netra.agents.base.BaseAgent` implements it."""
 
 from __future__ import annotations
 
@@ -7,20 +7,20 @@ from typing import Any, ClassVar, Protocol
 
 
 class Runnable(Protocol):
-    """An agent, made for one execution."""
+    """An agent, created for one execution."""
 
     name: ClassVar[str]
     timeout: ClassVar[float | None]
-    """Seconds; `None`: `NETRA_AGENT_TIMEOUT`."""
+    """Seconds; `None` means `NETRA_AGENT_TIMEOUT`."""
 
     @classmethod
     def check_input(cls, input: Any) -> None:
-        """Refuse an input that the agent does not take, with `InvalidAction`."""
+        """Refuse an input that the agent does not accept, with `InvalidAction`."""
 
     async def run(self, ctx: Any, input: Any) -> Any:
-        """The body; a plain `def run` blocks, and gets a thread."""
+        """The body. A plain `def run` blocks, and runs in a thread."""
 
 
 def is_async(function: Any) -> bool:
-    """Whether calling it gives a coroutine: an `async def`, or an object with an `async def __call__`."""
+    """Whether a call returns a coroutine: an `async def`, or an object with an `async def __call__`."""
     return inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(getattr(function, "__call__", None))  # noqa: B004

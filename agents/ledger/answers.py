@@ -1,7 +1,8 @@
-"""What may come with a yes. An answer that nobody understands must not pass for one.
+"""Checks the value that comes with an approval. A value that the run would not understand must not count as a yes.
 
-What was asked is what runs. Whoever edits the arguments has not approved those that were asked about, so an edit is
-refused, and nothing is decided, until the run knows what to do with it.
+The call runs with exactly the arguments that the person was asked about. A person who edits the arguments has not
+approved the original ones. An edit is therefore refused, and nothing is decided, unless the run declares that it
+understands edits.
 """
 
 from __future__ import annotations
@@ -15,11 +16,11 @@ from netra.agents.authoring.input_schemas import InputSchema
 from netra.agents.models import Approval
 from websocket_core.errors import InvalidAction
 
-# A yes and nothing else, also in the words of LangChain's requests.
+# A plain yes, also in the form of LangChain's requests.
 PLAIN_YES: dict[str, Any] = {
     "enum": [None, True, "", {"type": "approve"}, {"type": "accept"}, {"type": "accept", "args": None}]
 }
-# The person's own words are what is asked for; they may come in a response of LangChain's.
+# The run asks for a text in the person's own words. It may come in LangChain's form of a response.
 WORDS: dict[str, Any] = {
     "anyOf": [
         {"type": ["null", "string", "number", "boolean", "array"]},
@@ -35,7 +36,7 @@ def check(owner_id: str, run_id: str, approval_id: str, value: Any) -> None:
     """Refuse a yes with a value that the run would not understand.
 
     Raises:
-        InvalidAction: it would not; `field` is `value`, or the place of the fault in it.
+        InvalidAction: the value is invalid; `field` is `value`, or the path of the error in it.
     """
     row = (
         Approval.objects.filter(owner_id=owner_id, approval_id=approval_id, run__run_id=run_id, decision=None)
@@ -43,29 +44,29 @@ def check(owner_id: str, run_id: str, approval_id: str, value: Any) -> None:
         .first()
     )
     if row is None:
-        return  # whoever decides it is told
+        return  # the decision itself raises the error
     tool_name, text = row
     schema = msgspec.json.decode(text) if text else None
     if schema == PLAIN_YES and not fits(schema, value):
         raise InvalidAction(
-            "This takes a yes or a no, and no value with a yes. To change something, deny it and say what you want.",
+            "This needs a yes or a no. A yes cannot have a value. To change something, deny it and say what you want.",
             field="value",
         )
     if schema == WORDS and not fits(schema, value):
-        raise InvalidAction("This takes the person's answer as a text.", field="value")
+        raise InvalidAction("This needs the person's answer as a text.", field="value")
     if schema == NO_YES:
-        raise InvalidAction("This cannot be approved as it is. Deny it and say what you want.", field="approved")
+        raise InvalidAction("This cannot be approved. Deny it and say what you want.", field="approved")
     if schema is not None:
         InputSchema("the answer", schema).check(True if value is None else value, root="value")
     elif tool_name and _is_edit(value):
         raise InvalidAction(
-            "What was asked is what runs: its arguments cannot be changed here. Deny it and say what you want.",
+            "The arguments cannot be changed here. Deny the call and say what you want.",
             field="value",
         )
 
 
 def fits(schema: dict[str, Any], value: Any) -> bool:
-    """Whether a value is an answer."""
+    """Whether a value is a valid answer."""
     try:
         InputSchema("the answer", schema).check(value)
     except InvalidAction:
@@ -74,7 +75,7 @@ def fits(schema: dict[str, Any], value: Any) -> bool:
 
 
 def usable(schema: Any) -> dict[str, Any] | None:
-    """The schema, if it is one that answers can be checked against."""
+    """The schema if answers can be checked against it, otherwise `None`."""
     try:
         InputSchema("the answer", schema)
     except ValueError:
@@ -83,13 +84,13 @@ def usable(schema: Any) -> dict[str, Any] | None:
 
 
 def _is_edit(value: Any, depth: int = 5) -> bool:
-    """Whether an answer brings other arguments than those that were asked about, in a list or deep in an object too."""
+    """Whether an answer contains arguments other than the requested ones, also in a list or deep in an object."""
     if isinstance(value, list):
         return any(_is_edit(one, depth) for one in value)
     if not isinstance(value, dict):
         return False
     if depth == 0:
-        return True  # nobody nests a remark so deep
+        return True  # no plain remark is nested this deeply
     for name, given in value.items():
         plain_name = re.sub(r"[^a-z]", "", name.lower())
         if plain_name in _EDITS or (plain_name in _VERDICTS and str(given).strip().lower() in ("edit", "edited")):

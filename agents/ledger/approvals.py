@@ -1,4 +1,4 @@
-"""Approvals: a run asks, somebody decides, once."""
+"""Approvals: a run asks, and a person decides once."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ LONGEST_SECONDS = 100 * 366 * 86400
 
 
 class RequestApproval(RunOperation[None]):
-    """Record an approval with its event; the run waits."""
+    """Record an approval with its event. The run waits from then on."""
 
     __slots__ = ("answer_schema", "arguments", "data", "lease", "lifetime", "room", "text")
     apart = True
@@ -46,7 +46,7 @@ class RequestApproval(RunOperation[None]):
         exact(data["tool_call_id"], "tool_call_id", NAME_LENGTH)
         for name in ("tool_name", "message"):
             if not isinstance(data[name], str):
-                raise TypeError(f"{name} is text, not {type(data[name]).__name__}")
+                raise TypeError(f"{name} must be a string, not {type(data[name]).__name__}")
         self.lifetime = _lifetime(seconds)
         self.text, self.arguments = encoding.encode(data), encoding.encode(data["arguments"])
         events.check_size(self._with_expiry(datetime.now(UTC)), lease.thread_id, lease.run_id)
@@ -91,12 +91,12 @@ class RequestApproval(RunOperation[None]):
 
 def _lifetime(seconds: object) -> timedelta:
     if isinstance(seconds, bool) or not isinstance(seconds, int | float) or not 0 <= seconds <= LONGEST_SECONDS:
-        raise ValueError(f"an approval expires in 0 to {LONGEST_SECONDS:,} seconds, not {seconds!r:.40}")
+        raise ValueError(f"an approval must expire in 0 to {LONGEST_SECONDS:,} seconds, not {seconds!r:.40}")
     return timedelta(seconds=seconds)
 
 
 def digest(tool_name: str, arguments: str) -> str:
-    """What an approval is bound to: the tool and its exact arguments."""
+    """The digest to which an approval is bound: the tool and its exact arguments."""
     return hashlib.sha256(f"{tool_name}\0{arguments}".encode()).hexdigest()
 
 
@@ -104,7 +104,7 @@ class Decided(NamedTuple):
     """Result of `DecideApproval`."""
 
     run_pk: int
-    resting: bool  # the run rests and has every decision now: somebody has to go on with it
+    resting: bool  # the run rests and now has every decision: it has to be continued
 
 
 class DecideApproval(RunOperation[Decided]):
@@ -134,7 +134,7 @@ class DecideApproval(RunOperation[Decided]):
             exact(approval_id, "approval_id", NAME_LENGTH),
         )
         if not isinstance(approved, bool):
-            raise TypeError(f"approved is true or false, not {type(approved).__name__}")
+            raise TypeError(f"approved must be a bool, not {type(approved).__name__}")
         size = len(encoding.encode(value))
         super().__init__(owner_id, thread_id, size=2 * size + 512)
         self.approved, self.value, self.by = approved, value, exact(by, "by", BY_LENGTH)
@@ -158,7 +158,7 @@ class DecideApproval(RunOperation[Decided]):
         if self.by == "user" and approval.expires_at <= transaction.now:
             expired = DecideApproval(*self.key, self.run_id, self.approval_id, approved=False, value=None, by="expired")
             expired.apply(transaction)
-            # Returned, not raised: the event stands, and this answer came too late, told as any other late answer.
+            # Returned, not raised: the event stays, and this answer is reported as late like any other.
             return AlreadyDecided(run_id=self.run_id, decision={"approved": False, "value": None})
         self._resolve(transaction, row, approval, approved=self.approved, value=self.value, by=self.by)
         more = approval.run.approvals.filter(decision=None).exists()

@@ -1,4 +1,4 @@
-"""How runs end from outside: their user stops them, a newer one takes their place, or their worker is lost."""
+"""How a run ends from outside: its user stops it, a newer run replaces it, or its worker is lost."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ from websocket_core.journal.reading import grammar_of
 class Stopped(NamedTuple):
     """Result of `StopRun`."""
 
-    asked: bool  # somebody executes it, and has to be told
-    freed: bool = False  # the thread's place is free: whatever waits behind the run can begin
+    asked: bool  # a process executes the run and has to be told
+    freed: bool = False  # the thread is free: the next queued run can begin
 
 
 class StopRun(RunOperation[Stopped]):
-    """Stop a run, for somebody who acts (`actor_id`). Result: `Stopped`.
+    """Stop a run for an actor (`actor_id`). Result: `Stopped`.
 
     Raises (from `apply`): NotFound, RunFinished.
     """
@@ -55,11 +55,12 @@ class StopRun(RunOperation[Stopped]):
 
 
 class ReapRun(RunOperation[bool]):
-    """End a run whose lease ran out: `agent_failed` `worker_lost`, or what its user had wished. Result: whether it
-    was so.
+    """End a run whose lease has expired: `agent_failed` `worker_lost`, or `agent_cancelled` if a stop was requested.
+
+    Result: whether the run was ended.
 
     Args:
-        retry: start a new run in its place, unless `NETRA_RETRIES` of them were lost already.
+        retry: start a new run in its place, unless `NETRA_RETRIES` of them were already lost.
     """
 
     __slots__ = ("executor", "retry", "run_pk", "terminal", "trace")
@@ -68,7 +69,7 @@ class ReapRun(RunOperation[bool]):
     def __init__(self, owner_id: str, thread_id: str, run_pk: int, *, retry: bool, executor: Executor) -> None:
         super().__init__(owner_id, thread_id)
         self.run_pk, self.retry, self.executor = run_pk, retry, executor
-        self.trace, self.terminal = "", Event("", {})  # of the run that was ended; known when it was
+        self.trace, self.terminal = "", Event("", {})  # of the ended run; set if it was ended
 
     def apply(self, transaction: Transaction) -> bool:
         row = transaction.thread(self.key)
@@ -82,8 +83,8 @@ class ReapRun(RunOperation[bool]):
             self.terminal = Event("agent_cancelled", with_usage(reason, run.usage))
             end(transaction, row, run.pk, run.run_id, closers, self.terminal)
             return True
-        # A run that kills whatever executes it (out of memory, a crash in C) must not do so for ever: it takes all
-        # other runs of each worker along.
+        # A run that kills its worker (out of memory, a crash in C) must not do so for ever: all other runs of the
+        # worker are lost with it.
         retry = self.retry and run.attempt <= conf.RETRIES
         data = {"code": "worker_lost", "message": _lost(run.attempt, gave_up=self.retry and not retry)}
         if retry:
@@ -112,12 +113,12 @@ class ReapRun(RunOperation[bool]):
 
 def _lost(attempts: int, *, gave_up: bool) -> str:
     if gave_up:
-        return f"The process that ran the agent was lost {attempts} times in a row. The agent is not started again."
-    return "The process that ran the agent was lost. Nothing is repeated by itself; start again."
+        return f"The process that ran the agent was lost {attempts} times in a row. The agent was not started again."
+    return "The process that ran the agent was lost. The run was not retried automatically."
 
 
 def request_stop(transaction: Transaction, run_pk: int, reason: str, actor_id: str) -> None:
-    """Mark the wish; the worker sees it. The first wish counts."""
+    """Record the request to stop; the worker sees it. Only the first request counts."""
     Run.objects.filter(pk=run_pk, stop_requested_at=None).update(
         stop_requested_at=transaction.now, stop_reason=reason, stop_actor_id=actor_id
     )
@@ -132,7 +133,7 @@ def cancel_queued(transaction: Transaction, row: ThreadRow, run: RunRow, reason:
 
 
 def end_resting(transaction: Transaction, row: ThreadRow, run: RunRow, reason: str, actor_id: str) -> None:
-    """End a run that rests: nobody holds it, so whoever wants it ended does it."""
+    """End a resting run. No process holds it, so the caller ends it directly."""
     closers = open_ends(transaction, row, run, "cancelled")
     terminal = Event("agent_cancelled", with_usage({"reason": reason}, run.usage), actor_id=actor_id)
     end(transaction, row, run.pk, run.run_id, closers, terminal)
@@ -141,7 +142,7 @@ def end_resting(transaction: Transaction, row: ThreadRow, run: RunRow, reason: s
 def open_ends(
     transaction: Transaction, row: ThreadRow, run: RunRow, status: str, error: str = "Stopped."
 ) -> list[Event]:
-    """Closing events for what the journal has open of a run whose process cannot tell any more."""
+    """Closing events for everything that the journal has open of a run whose process can no longer close it."""
     transaction.flush_events()
     grammar = grammar_of(row.pk, run.run_id, run.first_seq or 0)
     return [Event(*closer) for closer in grammar.closers(status, error)]

@@ -1,4 +1,4 @@
-"""What happens to a run while somebody executes it: it is claimed, it rests, it remembers, it is finished."""
+"""The operations on a run while a process executes it: claim, rest, remember, finish."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ KEY_LENGTH = 200
 
 
 class ClaimRun(RunOperation[Lease | None]):
-    """Take the run that is next in the thread. Result: a `Lease`, or `None` when there is nothing to take."""
+    """Take the next run of the thread. Result: a `Lease`, or `None` if there is none to take."""
 
     __slots__ = ("worker_id",)
 
@@ -40,11 +40,11 @@ class FinishRun(RunOperation[Lease | None]):
     """End a leased run, and take the next one of the thread for the same worker.
 
     Args:
-        pass_on: who gets the next run instead, when this process takes nothing new.
+        pass_on: executor of the next run, if this process accepts nothing new.
 
     Result: the next run's `Lease`, or `None`.
 
-    Raises (from `apply`): LeaseLostError, when the run is somebody else's by now; nothing was written.
+    Raises (from `apply`): LeaseLostError if another process has the lease; then nothing was written.
     """
 
     __slots__ = ("closers", "incident", "lease", "pass_on", "result", "terminal")
@@ -78,7 +78,7 @@ class FinishRun(RunOperation[Lease | None]):
             result=self.result,
             incident=self.incident,
         )
-        following = ledger_sql.next_queued(row.pk)  # the place is free now
+        following = ledger_sql.next_queued(row.pk)  # the thread is free now
         if following is None:
             return None
         if self.pass_on is None:
@@ -88,7 +88,7 @@ class FinishRun(RunOperation[Lease | None]):
 
 
 class RestRun(RunOperation[bool]):
-    """The run waits for its decisions in the database; nobody holds it. Result: whether it can go on at once."""
+    """Let the run wait for its decisions in the database, without a process. Result: whether it can continue now."""
 
     __slots__ = ("lease", "memory", "usage")
     apart = True
@@ -111,7 +111,7 @@ class RestRun(RunOperation[bool]):
 
 
 class Remember(RunOperation[None]):
-    """Keep bytes for the thread, as long as the lease holds."""
+    """Store bytes for the thread, if the lease is still valid."""
 
     __slots__ = ("data", "lease", "name")
     apart = True
@@ -131,29 +131,29 @@ def memory_key(key: object) -> str:
     """A key under which something can be remembered.
 
     Raises:
-        TypeError, UnstorableText: it is none.
+        TypeError, UnstorableText: the key is invalid.
     """
     return exact(key, "the key of what is remembered", KEY_LENGTH)
 
 
 def _bytes(data: object) -> bytes:
     if not isinstance(data, bytes | bytearray | memoryview):
-        raise TypeError(f"what is remembered is bytes, not {type(data).__name__}: encode it")
+        raise TypeError(f"remembered data must be bytes, not {type(data).__name__}: encode it")
     return bytes(data)
 
 
 def rest_key(run_id: str) -> str:
-    """Where a resting run's memory is kept."""
+    """The key of a resting run's memory."""
     return f"rest:{run_id}"
 
 
 def remember(transaction: Transaction, row: ThreadRow, key: str, data: bytes) -> None:
-    """Keep bytes for the thread."""
+    """Store bytes for the thread."""
     Memory.objects.update_or_create(thread_id=row.pk, key=key, defaults={"data": data, "updated_at": transaction.now})
 
 
 def _rested(row: ThreadRow) -> RunRow | None:
-    """The thread's resting run, when every decision it waited for is there."""
+    """The thread's resting run, if it has every decision that it waited for."""
     run = Run.objects.filter(is_open(RunStatus.WAITING), thread_id=row.pk, resting=True).first()
     if run is None or run.approvals.filter(decision=None).exists():
         return None

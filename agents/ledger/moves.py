@@ -1,9 +1,8 @@
-"""The ledger of runs: what moves a run's state together with the event that tells of it, in one transaction of the
-journal.
+"""The steps that all operations of the ledger share.
 
-Here are the words and the moves that the operations are made of: `ledger_starts`, `ledger_leases`, `ledger_approvals`,
-`ledger_endings`. Every operation locks the run's thread first, so two of them never meet in one run. They raise before
-they write.
+Each step changes a run's state together with the event that reports it, in one transaction of the journal. The
+operations are in `starts`, `leases`, `approvals` and `endings`. Every operation first locks the run's thread, so two of
+them never change the same run at once. They raise before they write.
 """
 
 from __future__ import annotations
@@ -31,7 +30,7 @@ from websocket_core.wire.vocabulary import STATUS_AFTER
 
 Result = TypeVar("Result", covariant=True)
 
-REASON_LENGTH = 1024  # characters of a stop's reason
+REASON_LENGTH = 1024  # characters of the reason for a stop
 
 TERMINAL_STATUS = {event_type: RunStatus(status) for event_type, status in STATUS_AFTER.items()}
 
@@ -40,8 +39,8 @@ class Event(NamedTuple):
     """An event to append.
 
     Attributes:
-        text: the data encoded, where that was done already.
-        actor_id: who caused it, where a person did.
+        text: the encoded data, if it is already encoded.
+        actor_id: the person who caused it, if there is one.
     """
 
     event_type: str
@@ -50,7 +49,7 @@ class Event(NamedTuple):
     actor_id: str = ""
 
     def encoded(self) -> Event:
-        """The same with its text.
+        """The same event with its encoded text.
 
         Raises:
             UnserialisableError: the data has no JSON form.
@@ -60,7 +59,7 @@ class Event(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Lease:
-    """The right to execute a run, until somebody with a larger fencing token has it."""
+    """The right to execute a run, until another process has a larger fencing token."""
 
     run_pk: int
     owner_id: str
@@ -71,11 +70,11 @@ class Lease:
     fence: int
     worker_id: str
     request_id: str | None = None
-    resting: bool = False  # it goes on after resting, instead of starting
-    alone: bool = False  # the thread has had nothing before: there is no history to load
+    resting: bool = False  # the run continues after resting instead of starting
+    alone: bool = False  # the thread has no earlier events, so there is no history to load
     trace: str = ""  # see `Run.trace`
-    created_at: datetime | None = None  # when it was recorded, if it has waited
-    usage: str = ""  # see `Run.usage`; of a run that goes on
+    created_at: datetime | None = None  # when the run was recorded, if it has waited
+    usage: str = ""  # see `Run.usage`; for a run that continues
 
 
 class RunOperation(Operation[Result]):
@@ -91,12 +90,12 @@ class RunOperation(Operation[Result]):
 
     @property
     def settles(self) -> bool:
-        """Whatever happens to a run is rare beside its events."""
+        """Always true: operations on runs are rare compared to events."""
         return True
 
 
 def append(transaction: Transaction, row: ThreadRow, run_id: str, event: Event) -> int:
-    """Append one event of a run; returns its seq."""
+    """Append one event of a run. Returns its seq."""
     row.dirty = True
     seq = transaction.append(row, run_id, event.event_type, event.text or encoding.encode(event.data))
     if event.actor_id:
@@ -105,9 +104,9 @@ def append(transaction: Transaction, row: ThreadRow, run_id: str, event: Event) 
 
 
 def claim(transaction: Transaction, row: ThreadRow, run: RunRow, worker_id: str) -> Lease:
-    """Give the run to a worker: a new fencing token, the thread's only active place, `agent_started`.
+    """Give the run to a worker: a new fencing token, the thread's only active place, and `agent_started`.
 
-    A resting run goes on instead, without a second `agent_started`.
+    A resting run continues instead, without a second `agent_started`.
     """
     row.fence += 1
     row.active_run_id = run.run_id
@@ -147,7 +146,7 @@ def claim(transaction: Transaction, row: ThreadRow, run: RunRow, worker_id: str)
 
 
 def with_usage(data: dict[str, Any], usage: str) -> dict[str, Any]:
-    """A terminal event's data with what the run had reported, if it had reported something."""
+    """A terminal event's data with the usage that the run has reported, if any."""
     return {**data, "usage": msgspec.json.decode(usage)} if usage else data
 
 
@@ -162,14 +161,14 @@ def end(
     result: str = "",
     incident: str = "",
 ) -> None:
-    """Close what is open, append the terminal event, free the thread's place. The caller has checked that it may."""
+    """Close what is open, append the terminal event, and free the thread. The caller has checked the lease."""
     for event in closers:
-        # Somebody may have decided while the run was ending: that decision has its event already.
+        # The approval may have been decided while the run was ending. That decision already has its event.
         if event.event_type != "approval_resolved" or decide_row(transaction, row.owner_id, event.data):
             append(transaction, row, run_id, event)
     if terminal.event_type == "agent_cancelled" and not terminal.actor_id:
         terminal = terminal._replace(actor_id=ledger_sql.stopped_by(run_pk))
-    seq = append(transaction, row, run_id, terminal)  # always, whatever is stored already
+    seq = append(transaction, row, run_id, terminal)  # always allowed, even beyond the quota
     transaction.count(row, size_of(result))
     reason = terminal.data.get("reason")
     reported = used(terminal.data.get("usage"))
@@ -191,12 +190,12 @@ def end(
         signal_due=signal_due,
     )
     if row.active_run_id == run_id:
-        row.active_run_id = None  # so whoever still holds the lease writes nothing any more: the run has no place again
+        row.active_run_id = None  # so the holder of the old lease can write nothing more
         row.dirty = True
 
 
 def decide_row(transaction: Transaction, owner_id: str, data: dict[str, Any], actor_id: str = "") -> bool:
-    """The one decision of an approval; its primary key refuses a second. Returns whether it was made here."""
+    """Record the decision of an approval. Its primary key refuses a second one. Returns whether it was recorded."""
     approval = Approval.objects.filter(owner_id=owner_id, approval_id=data["approval_id"]).first()
     if approval is None:
         return True
@@ -216,7 +215,7 @@ def decide_row(transaction: Transaction, owner_id: str, data: dict[str, Any], ac
 
 
 def row_of(run: Run) -> RunRow:
-    """A run as the ledger's statements see it."""
+    """A run in the form that the ledger's statements use."""
     return RunRow(
         run.pk,
         run.run_id,
@@ -235,10 +234,10 @@ def row_of(run: Run) -> RunRow:
 
 
 def run_of(transaction: Transaction, key: tuple[str, str], run_id: str) -> tuple[ThreadRow, Run]:
-    """A thread and its run, of whoever asks.
+    """A thread and its run, of the operation's owner.
 
     Raises:
-        NotFound: there is no such run of this user in this thread.
+        NotFound: the user has no such run in this thread.
     """
     row = transaction.rows.get(key)
     run = Run.objects.filter(owner_id=key[0], run_id=run_id, thread_id=row.pk).first() if row is not None else None

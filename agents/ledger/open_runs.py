@@ -1,7 +1,7 @@
-"""Runs that are not over, found by the index made for them.
+"""Finds runs that are not over by their index.
 
-`run_open` holds open runs alone. SQLite uses such an index only when the query has its condition word for word, and a
-value bound to a placeholder is no word: with `status__in` it reads every run there ever was.
+The index `run_open` contains only open runs. SQLite uses such an index only if the query repeats its condition
+literally, and a placeholder is not literal: with `status__in`, it would read every run that ever existed.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from websocket_core.wire.vocabulary import OPEN_STATUSES, sql_words
 
 
 def is_open(status: str | None = None) -> Q:
-    """The condition for open runs, or for those of one open status, in queries that begin at `Run`."""
+    """The condition for open runs, or for those with one open status, in queries that begin at `Run`."""
     column = f'"{Run._meta.db_table}"."status"'
     condition = Q(RawSQL(f"{column} IN ({sql_words(OPEN_STATUSES)})", [], output_field=BooleanField()))  # noqa: S611 - constants
     return condition if status is None else condition & Q(status=status)

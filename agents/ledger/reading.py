@@ -1,6 +1,6 @@
-"""What the runtime asks the database about runs.
+"""Queries about runs, for the runtime.
 
-Synchronous functions for `db.read`; everything is looked up by owner.
+They are synchronous functions for `db.read`, and look everything up by owner.
 """
 
 from __future__ import annotations
@@ -31,20 +31,20 @@ _HISTORY_PAGE = 10
 
 
 class RunKey(NamedTuple):
-    """Where a run is, and how it stands."""
+    """The location and state of a run."""
 
     thread_id: str
     status: str
-    first_seq: int  # of its first event; before there is one: of the thread's next event
+    first_seq: int  # of its first event, or of the thread's next event if it has none
     agent_type: str
 
 
 def find_run(owner_id: str, run_id: str) -> RunKey | None:
-    """The user's run of this id."""
+    """The user's run with this id."""
     row = (
         Run.objects.filter(
             owner_id=owner_id, run_id=run_id, thread__owner_id=owner_id
-        )  # a deleted thread's is nobody's
+        )  # runs of deleted threads belong to nobody
         .values_list("thread__thread_id", "status", Coalesce("first_seq", F("thread__last_seq") + 1), "agent_type")
         .first()
     )
@@ -52,7 +52,7 @@ def find_run(owner_id: str, run_id: str) -> RunKey | None:
 
 
 def thread_states(owner_id: str, thread_ids: Sequence[str]) -> dict[str, RunState]:
-    """The active, else the latest run of each of these threads."""
+    """The active run of each of these threads, otherwise the latest."""
     runs = Run.objects.filter(owner_id=owner_id, thread__thread_id__in=thread_ids)
     newest = [row["newest"] for row in runs.values("thread").annotate(newest=Max("pk"))]
     states = {
@@ -69,9 +69,9 @@ def thread_states(owner_id: str, thread_ids: Sequence[str]) -> dict[str, RunStat
 
 
 def history(owner_id: str, thread_id: str, before: int | None = None) -> list[PastRun]:
-    """Runs of the thread that are over, oldest first; those before the run of this primary key, or all.
+    """Finished runs of the thread, oldest first: all of them, or those before the run with this primary key.
 
-    The newest ones alone, as far as `HISTORY_RUNS` and `HISTORY_BYTES` reach; no more than a page beyond is read.
+    Only the newest ones, within `HISTORY_RUNS` and `HISTORY_BYTES`. At most one page beyond that is read.
     """
     runs = Run.objects.filter(owner_id=owner_id, thread__thread_id=thread_id).exclude(status__in=OPEN)
     if before is not None:
@@ -93,7 +93,7 @@ def history(owner_id: str, thread_id: str, before: int | None = None) -> list[Pa
 
 
 def grammar_so_far(owner_id: str, thread_id: str, run_id: str) -> RunGrammar:
-    """The grammar's state after everything the journal has of a run that has begun."""
+    """The grammar's state after all events of a run that has begun."""
     thread_pk = Thread.objects.filter(owner_id=owner_id, thread_id=thread_id).values_list("pk").first()
     if thread_pk is None:
         return RunGrammar()
@@ -103,7 +103,7 @@ def grammar_so_far(owner_id: str, thread_id: str, run_id: str) -> RunGrammar:
 
 
 def memory(owner_id: str, thread_id: str, key: str) -> bytes | None:
-    """What was remembered for the thread."""
+    """The bytes remembered for the thread."""
     row = Memory.objects.filter(thread__owner_id=owner_id, thread__thread_id=thread_id, key=key).first()
     return None if row is None else bytes(row.data)
 
@@ -115,7 +115,7 @@ def decisions_of(run_pk: int) -> dict[str, Decision]:
 
 
 def decisions(approvals: Collection[tuple[str, str]]) -> dict[tuple[str, str], Decision]:
-    """The decisions there are for these `(owner_id, approval_id)`."""
+    """The existing decisions for these `(owner_id, approval_id)`."""
     ids = {approval_id for _, approval_id in approvals}
     rows = DecisionRow.objects.filter(approval__approval_id__in=ids).select_related("approval")
     found = {(row.approval.owner_id, row.approval.approval_id): _decision(row) for row in rows}
@@ -126,14 +126,14 @@ def _decision(row: DecisionRow) -> Decision:
     approved, value = row.approved, None
     try:
         value = msgspec.json.decode(row.value)
-    except msgspec.DecodeError:  # all waiting runs are asked for in one query: one bad row must not stop the others
-        log.error("approval %s: its answer cannot be read and counts as a no", row.approval.approval_id)
+    except msgspec.DecodeError:  # one query serves all waiting runs: one bad row must not stop the others
+        log.error("approval %s: its answer cannot be read and counts as denied", row.approval.approval_id)
         approved = False
     return Decision(approved, value, row.by, row.approval.tool_call_id, row.approval.tool_name)
 
 
 def somebody_serves() -> bool:
-    """Whether there is a process that serves, as far as its heartbeat tells."""
+    """Whether a server process has a recent heartbeat."""
     since = datetime.now(UTC) - timedelta(seconds=delivery_conf.PROCESS_TIMEOUT)
     return Process.objects.filter(kind="server", stopped_at=None, heartbeat_at__gte=since).exists()
 
@@ -148,7 +148,7 @@ class Wish(NamedTuple):
 
 
 def wishes(run_pks: Collection[int]) -> dict[int, Wish]:
-    """The wishes for these runs."""
+    """The `Wish` for each of these runs."""
     fields = ("pk", "stop_requested_at", "stop_reason", "worker_id", "status")
     rows: Any = Run.objects.filter(pk__in=run_pks).values_list(*fields)
     return {pk: Wish(at is not None, reason, worker_id, status) for pk, at, reason, worker_id, status in rows}

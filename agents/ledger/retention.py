@@ -1,6 +1,4 @@
-"""What retention does with runs: they go when their events have gone, with their approvals; a thread that is left
-empty is not shown any more.
-"""
+"""Retention of runs: a run is deleted with its approvals once its events are gone. Empty threads are hidden."""
 
 from __future__ import annotations
 
@@ -19,7 +17,7 @@ from websocket_core.retention.pruning import Kind, StoredBytes, register
 
 
 def runs(before: datetime, ahead: bool) -> QuerySet[Any]:
-    """Runs that ended before a moment and whose events are gone."""
+    """Runs that ended before a time and whose events are gone."""
     found = Run.objects.filter(created_at__lt=before, finished_at__lt=before, thread__active_run_id=None)
     return found if ahead else found.filter(last_seq__lt=F("thread__first_seq"))
 
@@ -35,7 +33,7 @@ def _drop_runs(pks: Sequence[Any], before: datetime) -> None:
 
 
 def rested(before: datetime, ahead: bool) -> QuerySet[Any]:
-    """What runs remembered that rested and are over."""
+    """Memories of runs that rested and are over."""
     waiting = Run.objects.filter(thread=OuterRef("thread"), status__in=OPEN).annotate(
         place=Concat(Value(rest_key("")), "run_id")
     )
@@ -44,7 +42,7 @@ def rested(before: datetime, ahead: bool) -> QuerySet[Any]:
 
 
 def empty_threads(before: datetime, ahead: bool) -> QuerySet[Any]:
-    """Threads that have nothing any more and in which nothing has happened since."""
+    """Threads without any content, and without activity since a time."""
     found = Thread.objects.filter(updated_at__lt=before, active_run_id=None, deleted_at=None).exclude(owner_id=NOBODY)
     if ahead:
         return found.exclude(Exists(Run.objects.filter(thread=OuterRef("pk"), status__in=OPEN)))
@@ -52,8 +50,10 @@ def empty_threads(before: datetime, ahead: bool) -> QuerySet[Any]:
 
 
 def _drop_threads(pks: Sequence[Any], before: datetime) -> None:
-    """As if their users had deleted them. A row without a single event goes; one that had some goes on counting, since
-    `(thread_id, seq)` names an event for ever.
+    """Treat empty threads as if their users had deleted them.
+
+    A row without a single event is deleted. Any other row is kept and continues the numbering, because `(thread_id,
+    seq)` identifies an event for ever.
     """
     list(Thread.objects.select_for_update().filter(pk__in=pks).order_by("pk").values_list("pk"))
     due = list(empty_threads(before, ahead=False).filter(pk__in=pks).values_list("pk", "last_seq"))  # locked now
@@ -65,7 +65,7 @@ def _drop_threads(pks: Sequence[Any], before: datetime) -> None:
 
 
 def install() -> None:
-    """Have retention look after runs."""
+    """Register the rows of runs with retention."""
     register(Kind("runs", runs, _drop_runs))
     register(Kind("memories of runs that rested", rested))
     register(Kind("empty threads", empty_threads, _drop_threads))

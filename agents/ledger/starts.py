@@ -1,4 +1,4 @@
-"""How runs begin: they are recorded, once, and wait or go first, as their thread's busy policy says."""
+"""How a run begins: it is recorded once, and queued or started according to the thread's busy policy."""
 
 from __future__ import annotations
 
@@ -23,26 +23,26 @@ from websocket_core.protocols.run_service import StartOutcome, StartRequest
 
 TITLE_LENGTH = 80
 TRACE_LENGTH = 64
-START_BYTES = 1024  # that a start needs beside its input
+START_BYTES = 1024  # bytes of a start in addition to its input
 
 
 class Started(NamedTuple):
     """Result of `StartRun`."""
 
     outcome: StartOutcome
-    lease: Lease | None = None  # for the inline executor: execute it
-    stopped: bool = False  # somebody has to be told to stop
-    unclaimed: bool = False  # it waits for a process that can execute it
+    lease: Lease | None = None  # for the inline executor, which executes it
+    stopped: bool = False  # a running run has to be told to stop
+    unclaimed: bool = False  # the run waits for a process that can execute it
 
 
 class StartRun(RunOperation[Started]):
-    """Create a run, or find the one that has its id; apply the thread's busy policy.
+    """Create a run, or find the one with its id. Apply the thread's busy policy.
 
     Args:
-        request: with the agent's own name; a thread or a run that it does not name gets a new id.
-        input: the request's, as JSON.
-        worker_id: the process that executes it at once, if it can; empty: nobody here can.
-        executor: where it is executed else.
+        request: has the agent's canonical name. A thread or a run that it does not name gets a new id.
+        input: the request's input as JSON.
+        worker_id: the process that executes the run at once; empty if this process cannot.
+        executor: executes the run otherwise.
 
     Raises (from `apply`): InvalidAction, ThreadBusy, RunLimit, QuotaExceeded.
     """
@@ -80,7 +80,7 @@ class StartRun(RunOperation[Started]):
 
     @trace.setter
     def trace(self, trace: str) -> None:
-        # A run is worth more than its trace: one that cannot be kept is none.
+        # The run matters more than its trace: a trace that cannot be stored is dropped.
         self._trace = trace if trace.isascii() and trace.isprintable() and len(trace) <= TRACE_LENGTH else ""
 
     def apply(self, transaction: Transaction) -> Started:
@@ -91,12 +91,12 @@ class StartRun(RunOperation[Started]):
             accepted = not started.outcome.existing
             return started
         finally:
-            if not accepted and not row.last_seq:  # the thread may have been made for this start alone
+            if not accepted and not row.last_seq:  # the thread may have been created only for this start
                 transaction.at_end.append(partial(_drop_unused, row))
 
     def _start(self, transaction: Transaction, row: ThreadRow) -> Started:
         owner_id = self.key[0]
-        # These are all open runs: any other start for this user is committed, or waits for the lock on the user's day.
+        # These are all open runs: any other start of this user is committed, or waits for the lock on the user's day.
         known = ledger_sql.run_and_open_runs(owner_id, self.run_id)
         if any(run.run_id == self.run_id for run in known):
             if existing := self._existing(row):
@@ -110,7 +110,7 @@ class StartRun(RunOperation[Started]):
         taken = len(known) - (len(replaced) if self.if_busy == "cancel" else 0)
         if taken >= conf.RUNS_PER_USER:
             raise RunLimit(
-                f"You have {taken} runs queued and running. Wait for one to end, or stop one.", run_id=self.run_id
+                f"You have {taken} queued and running runs. Wait for one to end, or stop one.", run_id=self.run_id
             )
         size = size_of(self.input)
         transaction.require_room(row, 2 * size + START_BYTES)  # the run's row, and `agent_started`
@@ -125,9 +125,9 @@ class StartRun(RunOperation[Started]):
             trace=self.trace,
             now=transaction.now,
         )
-        if pk is None:  # the thread that is locked here is not the one in which the other process starts it
+        if pk is None:  # the other process starts it in another thread, which is not locked here
             existing = self._existing(row)
-            assert existing is not None  # another process has just recorded it: its thread is not deleted
+            assert existing is not None  # another process has just recorded it, so its thread is not deleted
             return existing
         transaction.count(row, size)
         stopped = False
@@ -156,11 +156,12 @@ class StartRun(RunOperation[Started]):
         return Started(outcome)
 
     def _existing(self, row: ThreadRow) -> Started | None:
-        """What a start gets whose `run_id` was used before. `None`: by a run of a thread that was deleted, and that
-        run is removed here, since its id is free again.
+        """The answer to a start whose `run_id` was used before.
+
+        `None` if that run belongs to a deleted thread. The run is then deleted, so that its id is free again.
 
         Raises:
-            InvalidAction: it names another thread than the run's.
+            InvalidAction: the request names a different thread.
         """
         run = Run.objects.select_related("thread").get(owner_id=self.key[0], run_id=self.run_id)
         if run.thread.owner_id != self.key[0]:
@@ -174,7 +175,7 @@ class StartRun(RunOperation[Started]):
         )
 
     def _replace(self, transaction: Transaction, row: ThreadRow, ahead: list[RunRow]) -> tuple[list[RunRow], bool]:
-        """`if_busy: cancel`: queued runs end here, the active one is asked to stop. Returns who is still ahead."""
+        """Apply `if_busy: cancel`: end queued runs, and ask the active one to stop. Returns the runs still ahead."""
         active: list[RunRow] = []
         for run in ahead:
             if run.status == RunStatus.QUEUED:
@@ -187,7 +188,7 @@ class StartRun(RunOperation[Started]):
         return active, bool(active)
 
     def _note_thread(self, transaction: Transaction, row: ThreadRow) -> None:
-        """A thread's title is its first input; a deleted thread that is used again is there again."""
+        """Set a thread's title from its first input. A deleted thread that is used again becomes visible."""
         if row.title and not row.deleted:
             return
         title = row.title or title_of(msgspec.json.decode(self.input), self.agent_type)
@@ -195,13 +196,13 @@ class StartRun(RunOperation[Started]):
 
 
 def _drop_unused(row: ThreadRow) -> None:
-    """Delete a thread in which nothing ever was, by whatever else happened in this transaction."""
+    """Delete a thread without events, unless another operation of this transaction has used it."""
     if not row.last_seq:
         Thread.objects.filter(pk=row.pk, last_seq=0, runs=None).delete()
 
 
 def title_of(input: Any, agent_type: str) -> str:
-    """A thread's title out of its first input: the message, or whatever text comes first, on one line."""
+    """A thread's title from its first input: the message, or the first text, on one line."""
     values = [input.get("message"), input.get("prompt"), *input.values()] if isinstance(input, dict) else [input]
     text = next((value for value in values if isinstance(value, str) and value.strip()), "")
     line = " ".join(storable(text).split())

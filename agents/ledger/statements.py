@@ -1,4 +1,4 @@
-"""The ledger's hot statements: what every start and every end of a run needs, without the ORM's cost."""
+"""The ledger's frequent statements, which every start and end of a run needs, without the ORM's cost."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from websocket_core.wire.vocabulary import OPEN_STATUSES, sql_words
 
 
 class RunRow(NamedTuple):
-    """What the ledger needs to know of a run."""
+    """The columns of a run that the ledger needs."""
 
     pk: int
     run_id: str
@@ -29,12 +29,12 @@ class RunRow(NamedTuple):
     request_id: str
     trace: str
     actor_id: str
-    usage: str = ""  # JSON of what it has used so far
-    created_at: datetime | None = None  # known when it has waited
+    usage: str = ""  # JSON of the usage so far
+    created_at: datetime | None = None  # set if it has waited
 
     @property
     def is_open(self) -> bool:
-        """Queued, running or waiting."""
+        """Whether the run is queued, running or waiting."""
         return self.status in OPEN
 
 
@@ -47,14 +47,14 @@ def _moment(value: datetime | None) -> Any:
 
 
 def _aware(value: datetime) -> datetime:
-    """SQLite's columns know no time zone; what is in them is UTC."""
+    """SQLite's columns have no time zone. Their values are UTC."""
     return value.replace(tzinfo=UTC) if value.tzinfo is None else value
 
 
 def run_and_open_runs(owner_id: str, run_id: str) -> list[RunRow]:
-    """The run of this id, if there is one, and every open run of the user, oldest first."""
+    """The run with this id, if it exists, and every open run of the user, oldest first."""
     with connection.cursor() as cursor:
-        # Two questions, each with an index of its own; one with OR would read every run the user ever had.
+        # Two queries, each with its own index. A single one with OR would read every run of the user.
         cursor.execute(
             f"SELECT {_COLUMNS} FROM netra_agents_run WHERE owner_id = %s AND run_id = %s UNION ALL "
             f"SELECT {_COLUMNS} FROM netra_agents_run WHERE owner_id = %s AND run_id <> %s AND {_IS_OPEN} ORDER BY id",
@@ -67,7 +67,7 @@ def next_queued(thread_pk: int) -> RunRow | None:
     """The oldest queued run of a thread."""
     with connection.cursor() as cursor:
         cursor.execute(
-            # `_IS_OPEN` names the index: a thread may have had any number of runs.
+            # `_IS_OPEN` selects the index: a thread may have any number of runs.
             f"SELECT {_COLUMNS}, created_at FROM netra_agents_run "
             f"WHERE thread_id = %s AND {_IS_OPEN} AND status = 'queued' "
             "ORDER BY id LIMIT 1",
@@ -89,7 +89,7 @@ def insert_queued(
     trace: str,
     now: datetime,
 ) -> int | None:
-    """Insert a queued run; returns its pk, or `None` when another process was faster with this `run_id`."""
+    """Insert a queued run. Returns its pk, or `None` if another process has already used this `run_id`."""
     with connection.cursor() as cursor:
         cursor.execute(
             "INSERT INTO netra_agents_run (owner_id, actor_id, run_id, thread_id, agent_type, input, request_id, "
@@ -104,7 +104,7 @@ def insert_queued(
 
 
 def name_thread(thread_pk: int, title: str) -> None:
-    """The thread is there, under this title."""
+    """Set the title of a thread and make it visible."""
     with connection.cursor() as cursor:
         cursor.execute(
             "UPDATE websocket_core_thread SET title = %s, deleted_at = NULL WHERE id = %s", [title, thread_pk]
@@ -112,12 +112,12 @@ def name_thread(thread_pk: int, title: str) -> None:
 
 
 def lease_end() -> CombinedExpression:
-    """When a lease taken or renewed now ends: by the database's clock, which is the same for every machine."""
+    """When a lease taken or renewed now expires. The database's clock is the same for every machine."""
     return Now() + timedelta(seconds=conf.LEASE_SECONDS)
 
 
 def mark_running(run_pk: int, *, worker_id: str, started_at: datetime | None, seq: int | None) -> None:
-    """The run is executed by this worker. `seq` is that of its `agent_started`; a run that goes on has none."""
+    """Mark the run as executed by this worker. `seq` is that of its `agent_started`; `None` if the run continues."""
     with connection.cursor() as cursor:
         if connection.vendor == "postgresql":  # see `lease_end`
             lease_end, value = "statement_timestamp() + %s * interval '1 second'", conf.LEASE_SECONDS
@@ -131,7 +131,7 @@ def mark_running(run_pk: int, *, worker_id: str, started_at: datetime | None, se
 
 
 def stopped_by(run_pk: int) -> str:
-    """Who has asked a run to stop; empty: nobody."""
+    """The actor who asked a run to stop; empty if there is none."""
     with connection.cursor() as cursor:
         cursor.execute("SELECT stop_actor_id FROM netra_agents_run WHERE id = %s", [run_pk])
         row = cursor.fetchone()
@@ -153,7 +153,7 @@ def mark_ended(
     follow_up_at: datetime | None,
     signal_due: bool,
 ) -> None:
-    """The run is over; `seq` is that of its terminal event."""
+    """Mark the run as over. `seq` is that of its terminal event."""
     with connection.cursor() as cursor:
         cursor.execute(
             "UPDATE netra_agents_run SET status = %s, last_seq = %s, first_seq = COALESCE(first_seq, %s), result = %s, "

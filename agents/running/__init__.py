@@ -1,8 +1,9 @@
-"""The runs of this process, while it has their leases.
+"""The runs that this process executes, while it holds their leases.
 
 Read `runner.py` first: it executes leased runs, one after the other in each thread. `keeper.py` renews their leases and
-passes stops and decisions on to them, `held_run.py` is what both know of a run, `leased_run.py` what its context needs.
-`bell.py` has the news that tells runners to look. The service comes in: nobody else executes.
+passes stops and decisions to them. `held_run.py` has the state that both share, and `leased_run.py` what a run's
+context needs. `bell.py` has the news that tells runners to look. Only the service imports this room: nothing else
+executes runs.
 """
 
 from __future__ import annotations

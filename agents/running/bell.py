@@ -1,4 +1,4 @@
-"""News for those who execute runs, in every process: somebody stopped a run, decided, or began one elsewhere."""
+"""News for all processes that execute runs: a run was stopped, decided, or started in another process."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ RUNNERS_NEWS = News(RUNNERS_GROUP, {"type": "netra.wishes", "group": RUNNERS_GRO
 
 
 async def listen(look: Callable[[], None]) -> None:
-    """Call `look` whenever a process rings for runners, until cancelled. News that is lost costs `LOOK_SECONDS`."""
+    """Call `look` whenever a process rings for runners, until cancelled. Lost news costs at most `LOOK_SECONDS`."""
     listener = Listener(
         "runners",
         lambda message: look(),
-        meanwhile=f"wishes are looked for every {conf.LOOK_SECONDS} s",
+        meanwhile=f"stops and decisions are read every {conf.LOOK_SECONDS} s",
         always=[RUNNERS_GROUP],
         entered=look,
     )

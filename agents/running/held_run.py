@@ -1,4 +1,4 @@
-"""A run whose lease this process has."""
+"""A run whose lease this process holds."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ class HeldRun:
     """The runner adds and removes it; the keeper looks after it."""
 
     lease: Lease
-    execution: Execution | None = None  # from when its agent is made
-    kept_usage: str = ""  # the usage that is in the database
+    execution: Execution | None = None  # set once its agent is created
+    kept_usage: str = ""  # the usage already written to the database
 
     def usage(self) -> str:
-        """What the agent has reported so far, as JSON; empty: nothing."""
+        """The usage that the agent has reported so far, as JSON; empty if there is none."""
         usage = None if self.execution is None else self.execution.context.usage
         return "" if usage is None else encoding.encode(usage)

@@ -1,6 +1,4 @@
-"""Looks after the runs of this process while there are any: renews their leases, writes down their usage, and passes
-on what people want of them.
-"""
+"""Looks after the runs of this process: renews leases, writes usage, and passes on stops and decisions."""
 
 from __future__ import annotations
 
@@ -27,7 +25,7 @@ log = logging.getLogger(__name__)
 
 
 class Keeper:
-    """Looks every `LOOK_SECONDS`, and when it is told to.
+    """Checks every `LOOK_SECONDS`, and whenever it is told to.
 
     Args:
         held: the runs, by primary key.
@@ -36,21 +34,21 @@ class Keeper:
 
     def __init__(self, held: dict[int, HeldRun], active: Callable[[], object]) -> None:
         self._held, self._active = held, active
-        self._waiting: dict[tuple[str, str], asyncio.Future[Decision]] = {}  # (user, approval) -> the body that waits
+        self._waiting: dict[tuple[str, str], asyncio.Future[Decision]] = {}  # (user, approval) -> the waiting body
         self._look_now = asyncio.Event()
-        self._renewed = -math.inf  # time.monotonic(): when the leases were renewed
+        self._renewed = -math.inf  # time.monotonic() of the last renewal of leases
         self._leases_outage = Outage(log, "leases")
         self._task: asyncio.Task[None] | None = None
         self._monitor = LoopMonitor()
 
     def start(self) -> None:
-        """Begin, unless it has begun. It ends by itself when nothing is left."""
+        """Start unless it is already running. It ends by itself when nothing is left."""
         if self._task is None:
             self._task = process_task(self._keep(), "netra-runner")
             self._monitor.start(asyncio.get_running_loop())
 
     def look(self) -> None:
-        """Somebody's wishes changed: look now."""
+        """A stop or a decision may be new: check now."""
         self._look_now.set()
 
     async def wait_for_decision(self, owner_id: str, approval_id: str) -> Decision:
@@ -78,7 +76,7 @@ class Keeper:
         except TimeoutError:
             pass
         self._look_now.clear()
-        with self._leases_outage.outlived():  # leases that cannot be renewed must not keep a stop from its run
+        with self._leases_outage.outlived():  # a failed renewal must not delay a stop
             await self._renew_leases()
         await self._pass_wishes_on()
 
@@ -86,11 +84,11 @@ class Keeper:
         asked = time.monotonic()
         if asked - self._renewed >= delivery_conf.HEARTBEAT_SECONDS:
             await db.write(_renew, list(self._held), this_process.process_id)
-            self._renewed = asked  # only now: after an outage the leases are the first thing to mend
+            self._renewed = asked  # set after success: after an outage, leases are renewed first
             await self._keep_usage()
 
     async def _keep_usage(self) -> None:
-        """Write down what the runs have reported since the last time, for whoever ends them if this process dies."""
+        """Write the usage that runs have reported since the last time, for whoever ends them if this process dies."""
         news = [(run_pk, held, usage) for run_pk, held in self._held.items() if (usage := held.usage())]
         news = [(run_pk, held, usage) for run_pk, held, usage in news if usage != held.kept_usage]
         if news:
@@ -99,13 +97,13 @@ class Keeper:
             held.kept_usage = usage
 
     async def _pass_wishes_on(self) -> None:
-        # Runs may come and go during the question.
+        # Runs may come and go during the query.
         asked = {run_pk: held.execution for run_pk, held in self._held.items() if held.execution is not None}
         found = await db.read(run_reads.wishes, list(asked)) if asked else {}
         for run_pk, execution in asked.items():
             wish = found.get(run_pk)
             if wish is None or wish.status not in ACTIVE or wish.worker_id != this_process.process_id:
-                execution.stop("lost")  # a run that is ending by itself does not listen any more
+                execution.stop("lost")  # ignored by a run that is already ending
             elif wish.stop:
                 execution.stop("stopped", wish.reason)
         if self._waiting:
@@ -116,7 +114,7 @@ class Keeper:
                     future.set_result(decision)
 
     def _note_resolved(self, key: tuple[str, str]) -> None:
-        """The event was journalled by whoever decided; the run's own grammar has to know of it."""
+        """Close the approval in the run's grammar. The decision itself has already written the event."""
         for held in self._held.values():
             if held.execution is not None and held.lease.owner_id == key[0]:
                 held.execution.context.events.grammar.approvals.pop(key[1], None)

@@ -1,4 +1,4 @@
-"""What the context of a leased run needs from the runtime: approvals, and what is remembered."""
+"""What the context of a leased run needs from the runtime: approvals and memory."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ WaitForDecision = Callable[[str, str], Awaitable[Decision]]
 
 
 class LeasedRun:
-    """The run's side of `netra.agents.authoring.context.RunPort`."""
+    """Implements `netra.agents.authoring.context.RunPort`."""
 
     def __init__(self, lease: Lease, wait_for_decision: WaitForDecision) -> None:
         self._lease, self._wait = lease, wait_for_decision
@@ -27,7 +27,7 @@ class LeasedRun:
     async def request_approval(
         self, events: RunEvents, data: dict[str, Any], expires_in: float, answer_schema: dict[str, Any] | None
     ) -> None:
-        """Record an approval together with its event, after everything the run has emitted before."""
+        """Record an approval together with its event, after everything that the run has emitted before."""
         operation = RequestApproval(self._lease, data, expires_in, events.posted.room, answer_schema)
         await events.emit_operation("approval_requested", data, operation)
 
@@ -36,9 +36,9 @@ class LeasedRun:
         return await self._wait(self._lease.owner_id, approval_id)
 
     async def recall(self, key: str) -> bytes | None:
-        """What was remembered for the thread under this key."""
+        """The bytes remembered for the thread under this key."""
         return await db.read(run_reads.memory, self._lease.owner_id, self._lease.thread_id, memory_key(key))
 
     async def remember(self, key: str, data: bytes) -> None:
-        """Remember it for the thread."""
+        """Remember bytes for the thread."""
         await asyncio.shield(get_gateway().journal.submit(Remember(self._lease, key, data)))

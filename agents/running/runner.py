@@ -1,6 +1,6 @@
-"""The runs of this process.
+"""Executes the runs of this process.
 
-Tasks that own their leases, outside of any consumer, so that they outlive the socket that started them.
+The tasks own their leases and do not belong to a consumer, so they outlive the socket that started them.
 """
 
 from __future__ import annotations
@@ -50,11 +50,11 @@ class Runner:
     """Executes leased runs on this event loop.
 
     Args:
-        executor: who gets what waits in a thread when this process is on its way out.
-        tracer: makes the spans of executions.
+        executor: executes the next run of a thread if this process is draining.
+        tracer: creates the spans of executions.
 
     Attributes:
-        begun: runs executed here so far.
+        begun: number of runs executed here so far.
     """
 
     def __init__(self, executor: Executor, tracer: Tracer) -> None:
@@ -70,29 +70,29 @@ class Runner:
         return run_pk in self._held
 
     def spawn(self, coroutine: Coroutine[Any, Any, Any], name: str) -> asyncio.Task[Any]:
-        """A task that the runner owns: it is finished even when whoever asked for it goes away."""
+        """Create a task that the runner owns. It is finished even if its creator goes away."""
         task = process_task(coroutine, name, keeps_log_ids=True)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         return task
 
     def execute(self, lease: Lease) -> asyncio.Task[Any]:
-        """Execute a leased run, and then whatever waits behind it in its thread."""
+        """Execute a leased run, and then the runs that wait behind it in its thread."""
         self._held[lease.run_pk] = HeldRun(lease)
         self._keeper.start()
         return self.spawn(self._execute_all(lease), f"netra-lease {lease.run_id}")
 
     def look(self) -> None:
-        """Somebody's wishes changed: look now."""
+        """A stop or a decision may be new: check now."""
         self._keeper.look()
 
     async def idle(self) -> None:
-        """Wait until every run here is over, and whatever was to be done for them."""
+        """Wait until every run here is over, including its follow-up work."""
         while self._tasks:
             await asyncio.wait(set(self._tasks))
 
     async def drain(self) -> None:
-        """Give the runs their time, then end what is left as `server_stopped`. Idempotent."""
+        """Let runs continue for `DRAIN_SECONDS`, then end the rest as `server_stopped`. Idempotent."""
         deadline = time.monotonic() + delivery_conf.DRAIN_SECONDS
         while self._tasks and time.monotonic() < deadline:
             await asyncio.wait(set(self._tasks), timeout=deadline - time.monotonic())
@@ -116,13 +116,13 @@ class Runner:
             try:
                 following = await self._execute(held)
             except LeaseLostError:
-                log.warning("run %s: the lease was lost; whoever took it has ended the run", current.run_id)
+                log.warning("run %s: the lease was lost to another process, which has ended the run", current.run_id)
             except Exception:
                 log.exception("run %s could not be executed; it ends as worker_lost", current.run_id)
             finally:
-                if self._held.get(current.run_pk) is held:  # it may have rested, and go on by now
+                if self._held.get(current.run_pk) is held:  # it may have rested and already continue
                     del self._held[current.run_pk]
-                log_context.bind(current.owner_id, connection=None)  # the next run came by another one
+                log_context.bind(current.owner_id, connection=None)  # the next run has another connection
 
     async def _execute(self, held: HeldRun) -> Lease | None:
         with watch(held.lease, self._tracer) as watched:
@@ -149,7 +149,7 @@ class Runner:
             return await watched.end(FinishRun(lease, [], failed, pass_on=self._pass_on()))
         except Exception:
             incident = new_id()
-            log.exception("incident %s: agent %s cannot be made, run %s", incident, lease.agent_type, lease.run_id)
+            log.exception("incident %s: agent %s cannot be created, run %s", incident, lease.agent_type, lease.run_id)
             message = f"The agent failed. Incident {incident}."
             failed = Event("agent_failed", with_usage({"code": "agent_error", "message": message}, lease.usage))
             return await watched.end(FinishRun(lease, [], failed, incident=incident, pass_on=self._pass_on()))
@@ -162,7 +162,7 @@ class Runner:
         agent_context = AgentContext(info, run_events, LeasedRun(lease, self._keeper.wait_for_decision))
         agent_context.usage = msgspec.json.decode(lease.usage) if lease.usage else None
         execution = held.execution = Execution(agent, agent_context)
-        self.look()  # it may have been stopped already
+        self.look()  # it may already have been stopped
         body = body_of(agent, agent_context, lease.input)
         if lease.resting:
             memory = await db.read(run_reads.memory, lease.owner_id, lease.thread_id, rest_key(lease.run_id)) or b""
@@ -201,7 +201,7 @@ class Runner:
         return await watched.end(finish)
 
     def _pass_on(self) -> Executor | None:
-        """Who gets the next run of a thread: a process on its way out takes nothing new."""
+        """The executor of the next run of a thread, if this process is draining and accepts nothing new."""
         return self._executor if lifecycle.draining else None
 
 

@@ -211,7 +211,7 @@ async def test_request_approval__whose_decision_could_not_be_told_from_another(j
         await ctx.request_approval("Delete it?", tool_name="delete", tool_call_id="call_0")
         with pytest.raises(ValueError, match="has asked about 'call_0' before"):
             await ctx.request_approval("Pay?", tool_name="pay", tool_call_id="call_0")
-        with pytest.raises(ValueError, match="expires_in is a number of seconds"):
+        with pytest.raises(ValueError, match="expires_in must be a number of seconds"):
             await ctx.request_approval("Pay?", expires_in=float("nan"))
         with pytest.raises(ValueError, match="expires_in"):
             await ctx.request_approval("Pay?", expires_in=1e300)

@@ -198,7 +198,7 @@ async def test_texts_that_are_only_shown__are_kept_as_near_as_can_be() -> None:
 async def test_lifetime_that_no_clock_can_count__is_its_authors_error(seconds) -> None:
     held = await lease()
     data = {**MAKERS["RequestApproval"][0], "arguments": {}}
-    with pytest.raises(ValueError, match="an approval expires in 0 to"):
+    with pytest.raises(ValueError, match="an approval must expire in 0 to"):
         RequestApproval(held, data, seconds)
 
 
