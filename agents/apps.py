@@ -9,7 +9,10 @@ from websocket_core.process.lifecycle import lifecycle
 
 
 class AgentsConfig(AppConfig):
-    """Agents are found when the registry is first asked, not here: importing them may be slow."""
+    """Registers checks, retention and the work of serving processes.
+
+    Agents are imported when the registry is first used, not here, because importing them may be slow.
+    """
 
     name = "netra.agents"
     label = "netra_agents"
@@ -27,8 +30,8 @@ class AgentsConfig(AppConfig):
         super().import_models()
 
     def ready(self) -> None:
-        """Register the checks, what retention does, and what every serving process does."""
-        # Models can be imported from now on, not before.
+        """Register the checks, the retention of runs, and the work of every serving process."""
+        # Models can be imported from here on, not earlier.
         from netra.agents import checks  # noqa: F401 - registering is the import's effect
         from netra.agents.ledger import retention
 
@@ -37,6 +40,6 @@ class AgentsConfig(AppConfig):
 
 
 def _serve_runs() -> None:
-    from netra.agents.service import get_runtime  # the machinery of runs; a command may never need it
+    from netra.agents.service import get_runtime  # imported late: most commands never need it
 
     get_runtime().serve()

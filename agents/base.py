@@ -1,4 +1,4 @@
-"""What an agent is: a name, a description, and a body that runs under an `AgentContext`."""
+"""The base class of agents: a name, a description, and a body that runs with an `AgentContext`."""
 
 from __future__ import annotations
 
@@ -15,30 +15,29 @@ OnLoss = Literal["fail", "retry"]
 
 
 class BaseAgent:
-    """One agent, made for one execution. Functions become agents by `@agent`; a class of your own overrides `run`.
+    """One agent, created for one execution. `@agent` turns functions into agents; a subclass overrides `run`.
 
     Args:
-        manager: where the events of `execute_with_websocket_events` go; agents started by clients are given theirs by
-            the runtime.
+        manager: emits the events of `execute_with_websocket_events`. The runtime sets it for agents that clients start.
     """
 
     name: ClassVar[str] = ""
     aliases: ClassVar[tuple[str, ...]] = ()
     description: ClassVar[str] = ""
-    input_schema: ClassVar[dict[str, Any] | None] = None  # JSON Schema of `input`; what does not fit starts no run
-    on_loss: ClassVar[OnLoss] = "fail"  # what happens when the worker dies: the run fails, and "retry" starts a new one
+    input_schema: ClassVar[dict[str, Any] | None] = None  # JSON Schema of `input`; an invalid input starts no run
+    on_loss: ClassVar[OnLoss] = "fail"  # if the worker dies, the run fails; "retry" then starts a new one
     timeout: ClassVar[float | None] = None  # seconds; None: `NETRA_AGENT_TIMEOUT`
-    permission: ClassVar[str] = ""  # the Django permission, `app.codename`, that whoever starts it must have
+    permission: ClassVar[str] = ""  # the Django permission, `app.codename`, that is needed to start it
 
     def __init__(self, manager: WebSocketManagerProtocol | None = None) -> None:
         self.manager = manager
 
     @classmethod
     def check_input(cls, input: Any) -> None:
-        """Refuse an input that the agent does not take, before there is a run: on the socket, over HTTP, in Python.
+        """Refuse an invalid input before a run is created, for starts from a socket, over HTTP and in Python.
 
         Raises:
-            InvalidAction: it does not fit `input_schema`; `field` is the path of the first fault, `input.…`.
+            InvalidAction: it does not match `input_schema`; `field` is the path of the first error, `input.…`.
         """
         schema = schema_of(cls)
         if schema is not None:
@@ -47,7 +46,7 @@ class BaseAgent:
     async def run(self, ctx: Any, input: Any) -> Any:
         """The body. Returns the result: anything that JSON can express.
 
-        A plain `def run` blocks: it gets a thread, and a context whose methods block.
+        A plain `def run` blocks: it runs in a thread, with a context whose methods block.
 
         Args:
             ctx: `netra.agents.authoring.context.AgentContext` (`SyncAgentContext` for a sync body).
@@ -56,10 +55,10 @@ class BaseAgent:
         raise NotImplementedError(f"{type(self).__name__} has no `async def run(self, ctx, input)`")
 
     async def proceed(self, ctx: Any, memory: bytes, decisions: dict[str, Any]) -> Any:
-        """Go on after resting (see `netra.agents.Rest`).
+        """Continue after resting (see `netra.agents.Rest`).
 
         Args:
-            memory: what `Rest` carried.
+            memory: the bytes of `Rest`.
             decisions: `netra.agents.Decision` by `tool_call_id`.
         """
         raise NotImplementedError(
@@ -67,18 +66,18 @@ class BaseAgent:
         )
 
     async def execute_with_websocket_events(self, input: Any = None) -> Any:
-        """Run the agent outside the runtime and emit the whole golden path through the manager.
+        """Run the agent outside the runtime, and emit all events of the run through the manager.
 
         Args:
-            input: absent or null is `{}`, a string is `{"message": string}`, as on the wire.
+            input: as in the wire protocol, absent or null is `{}`, and a string is `{"message": string}`.
 
         Returns:
             The agent's result.
 
         Raises:
             RuntimeError: there is no manager (`AgentRegistry.set_websocket_manager`).
-            InvalidAction: the agent does not take this input; nothing was emitted.
-            Exception: what the agent raised; `agent_failed` was emitted before.
+            InvalidAction: the agent does not accept this input. Nothing was emitted.
+            Exception: whatever the agent raised, after `agent_failed` was emitted.
         """
         if self.manager is None:
             raise RuntimeError(
@@ -87,7 +86,7 @@ class BaseAgent:
         return await execute_bare(self, self.manager, normal_input(input))
 
 
-_YIELDS = "agent {} yields; an agent says things with ctx (ctx.say, ctx.message) and returns its result"
+_YIELDS = "agent {} yields; an agent sends text with ctx (ctx.say, ctx.message) and returns its result"
 
 Body = Callable[..., Awaitable[Any]] | Callable[..., Any]
 
@@ -103,11 +102,11 @@ def make_agent(
     timeout: float | None = None,
     permission: str = "",
 ) -> type[BaseAgent]:
-    """An agent class whose body is `function(ctx, input)`, async or sync.
+    """Create an agent class with the body `function(ctx, input)`, async or sync.
 
     Raises:
-        TypeError: the function cannot be called so, or yields instead of returning.
-        ValueError: `on_loss`, `timeout` or `permission` is not one that can be.
+        TypeError: the function does not have these parameters, or yields instead of returning.
+        ValueError: `on_loss`, `timeout` or `permission` is invalid.
     """
     _check_body(name, function)
 
@@ -139,40 +138,40 @@ def make_agent(
 
 
 def check_class(agent_class: type[BaseAgent]) -> None:
-    """Refuse an agent that could be registered, but not run, or not as its author means it.
+    """Refuse an agent class that could not run, or not as its author means it.
 
     Raises:
-        TypeError: its body yields; or `aliases` is no tuple of names.
-        ValueError: `on_loss`, `timeout` or `permission` is not one that can be.
+        TypeError: its body yields, or `aliases` is not a tuple of names.
+        ValueError: `on_loss`, `timeout` or `permission` is invalid.
     """
-    kind: Any = agent_class  # its author may have written anything
+    kind: Any = agent_class  # the author may have written anything
     name, on_loss, timeout = kind.name, kind.on_loss, kind.timeout
     if inspect.isasyncgenfunction(kind.run) or inspect.isgeneratorfunction(kind.run):
         raise TypeError(_YIELDS.format(name))
     if isinstance(kind.aliases, str):
-        raise TypeError(f"aliases of agent {name} are a tuple: aliases=({kind.aliases!r},)")
+        raise TypeError(f"aliases of agent {name} must be a tuple: aliases=({kind.aliases!r},)")
     if on_loss not in get_args(OnLoss):
-        raise ValueError(f"on_loss of agent {name} is 'fail' or 'retry', not {on_loss!r}")
+        raise ValueError(f"on_loss of agent {name} must be 'fail' or 'retry', not {on_loss!r}")
     if timeout is not None and not (isinstance(timeout, int | float) and timeout > 0):
-        raise ValueError(f"timeout of agent {name} is a number of seconds above 0, or None; not {timeout!r}")
+        raise ValueError(f"timeout of agent {name} must be a number of seconds above 0, or None; not {timeout!r}")
     if not isinstance(kind.permission, str) or (kind.permission and not all(kind.permission.partition("."))):
-        # One that no backend grants would leave the agent to superusers; a None would leave it to everybody.
+        # A permission that no backend grants would leave the agent to superusers, and None would leave it to everybody.
         raise ValueError(
-            f"permission of agent {name} is a Django permission like 'shop.refund', not {kind.permission!r}"
+            f"permission of agent {name} must be a Django permission like 'shop.refund', not {kind.permission!r}"
         )
 
 
 def _check_body(name: str, function: Any) -> None:
     if isinstance(function, type):
-        raise TypeError(f"@agent is for functions; a class names itself (`name = {name!r}`) and is given to `register`")
+        raise TypeError(f"@agent is for functions; give a class a name (`name = {name!r}`) and pass it to `register`")
     if not callable(function):
-        raise TypeError(f"agent {name} is no function: {type(function).__name__}")
+        raise TypeError(f"agent {name} is not a function: {type(function).__name__}")
     if inspect.isasyncgenfunction(function) or inspect.isgeneratorfunction(function):
         raise TypeError(_YIELDS.format(name))
     try:
         signature = inspect.signature(function)
     except (TypeError, ValueError):
-        return  # written in C: it says nothing about itself
+        return  # written in C: it has no signature
     try:
         signature.bind(None, None)
     except TypeError:

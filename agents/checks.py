@@ -1,4 +1,4 @@
-"""System checks of agents and their executor: what they cannot work with is refused at start."""
+"""System checks of agents and their executor, which prevent the start if something cannot work."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from websocket_core.conf import conf as delivery_conf
 
 @register("netra")
 def executor_fits(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[CheckMessage]:
-    """E003, and what the executor itself finds (E001, E002)."""
+    """E003, and the checks of the executor itself (E001, E002)."""
     try:
         executor = make_executor()
     except ImproperlyConfigured as error:
@@ -44,7 +44,7 @@ def app_of_pages_is_installed(app_configs: Sequence[AppConfig] | None, **kwargs:
 
 @register("netra")
 def functions_of_the_site_can_be_called(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[CheckMessage]:
-    """E006: every start would be refused; and E008: no run would get its cost."""
+    """E006, E008: functions named by settings must be callable, or starts would be refused and costs missing."""
     found: list[CheckMessage] = []
     try:
         load_policy()
@@ -59,7 +59,7 @@ def functions_of_the_site_can_be_called(app_configs: Sequence[AppConfig] | None,
 
 @register("netra")
 def builtin_agents_are_said(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[CheckMessage]:
-    """E007."""
+    """E007: the setting must be a bool or `None`."""
     value: object = conf.BUILTIN_AGENTS
     if value is None or isinstance(value, bool):
         return []
@@ -68,13 +68,13 @@ def builtin_agents_are_said(app_configs: Sequence[AppConfig] | None, **kwargs: A
 
 @register("netra")
 def heartbeats_fit(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[CheckMessage]:
-    """E005: a lease, or a process, that ends before its next heartbeat takes every run from its worker."""
+    """E005: leases and processes must not expire before the next heartbeat, or a worker would lose every run."""
     heartbeat = delivery_conf.HEARTBEAT_SECONDS
     bounds = {"NETRA_LEASE_SECONDS": conf.LEASE_SECONDS, "NETRA_PROCESS_TIMEOUT": delivery_conf.PROCESS_TIMEOUT}
     return [
         Error(
             f"NETRA_HEARTBEAT_SECONDS ({heartbeat:g}) must be less than {name} ({bound:g}).",
-            hint="A third of it leaves room for one heartbeat that comes late.",
+            hint="A third of it tolerates one late heartbeat.",
             id="netra_agents.E005",
         )
         for name, bound in bounds.items()
@@ -82,16 +82,16 @@ def heartbeats_fit(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> li
     ]
 
 
-@register()  # not at the start of every server: its modules are imported on its loop, and `/readyz` tells
+@register()  # not at the start of a server, which imports the modules on its loop; `/readyz` reports failures
 def agents_can_be_imported(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[CheckMessage]:
-    """E004, W001."""
+    """E004: every agent module must be importable. W001: a module of NETRA_AGENT_MODULES should register an agent."""
     failures = discovery.failures_without_a_loop()
     return [
         *(Error(failure, hint=discovery.REMEDY, id="netra_agents.E004") for failure in failures),
         *(
             CheckWarning(
-                f"{module} is named in NETRA_AGENT_MODULES and registers no agent.",
-                hint="Name the module that has @agent, register_agent or register_graph in it.",
+                f"{module} is listed in NETRA_AGENT_MODULES but registers no agent.",
+                hint="List the module that contains @agent, register_agent or register_graph.",
                 id="netra_agents.W001",
             )
             for module in ([] if discovery.is_deferred() else discovery.without_agents())

@@ -1,4 +1,4 @@
-"""What an agent's author raises, and what the agents' room raises."""
+"""Errors that authors of agents raise, and errors of this package."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from websocket_core.errors import UnknownAgent, WebSocketCoreError
 
 
 class AgentError(WebSocketCoreError):
-    """The run fails, and the person sees this text. Any other exception's text is never shown."""
+    """The run fails, and the person sees this text. The text of any other exception is never shown."""
 
     code = "agent_error"
 
@@ -18,7 +18,7 @@ class AgentError(WebSocketCoreError):
 
 
 class ModelRefused(AgentError):
-    """The model, or its provider, declined to answer. Ask differently."""
+    """The model or its provider declined to answer."""
 
     code = "refused"
 
@@ -27,38 +27,36 @@ class ModelRefused(AgentError):
 
 
 class ModelUnavailable(AgentError):
-    """The model's provider cannot answer now: it is away, overloaded or limits its callers.
+    """The model's provider cannot answer at present: it is unreachable, overloaded or limits its callers.
 
     Args:
-        retry_after_ms: when it may be tried again, if the provider said so.
+        retry_after_ms: when to try again, if the provider said so.
     """
 
     code = "model_unavailable"
 
     def __init__(self, message: str = "", *, retry_after_ms: int | None = None, **fields: Any) -> None:
-        message = message or "The model cannot be reached right now. Try again in a moment."
+        message = message or "The model is unavailable at present. Try again in a moment."
         super().__init__(message, retry_after_ms=retry_after_ms, **fields)
 
 
 class UsageLimitReached(AgentError):
-    """The run used as much as one run may."""
+    """The run reached the usage limit for one run."""
 
     code = "usage_limit"
 
     def __init__(self, message: str = "", **fields: Any) -> None:
-        super().__init__(
-            message or "This needed more of the model than one run may use. Ask for less at once.", **fields
-        )
+        super().__init__(message or "This run reached its usage limit of the model. Ask for less at once.", **fields)
 
 
-# What an `AgentError` may end a run with (`agent_failed.code`); any other code of an author's class is `agent_error`.
+# The codes that an `AgentError` may give `agent_failed`. Any other code of an author's class becomes `agent_error`.
 AGENT_CODES = frozenset({"agent_error", "refused", "model_unavailable", "usage_limit", "quota_exceeded"})
 
 
 class ToolError(WebSocketCoreError):
     """The tool call fails, and the person sees this text.
 
-    Raised inside `async with ctx.tool(...)`; caught outside, the run goes on.
+    Raise it inside `async with ctx.tool(...)`. If it is caught outside, the run continues.
     """
 
     def __init__(self, message: str = "", **fields: Any) -> None:
@@ -66,11 +64,11 @@ class ToolError(WebSocketCoreError):
 
 
 class ToolDenied(WebSocketCoreError):
-    """A person denied the tool call. Catch it to go on without the tool; uncaught, the run fails."""
+    """A person denied the tool call. Catch it to continue without the tool; uncaught, the run fails."""
 
 
 def meant_for_people(error: BaseException) -> BaseException:
-    """The author's error of a group, as an `asyncio.TaskGroup` raises them, when nothing else went wrong in it."""
+    """The author's error inside an exception group of `asyncio.TaskGroup`, if the group contains no other errors."""
     while isinstance(error, BaseExceptionGroup):
         for one in error.exceptions:
             if not isinstance(meant_for_people(one), AgentError | ToolError | ToolDenied):
@@ -80,15 +78,15 @@ def meant_for_people(error: BaseException) -> BaseException:
 
 
 def author_text(error: BaseException) -> str:
-    """What the author wants the person to read; nothing, if there is nothing that can be shown."""
+    """The text that the author wants the person to read, or an empty text if there is none that can be shown."""
     if not isinstance(error, AgentError | ToolError | ToolDenied):
         return ""
     try:
         text = bounded(str(error))
-        return text if text.strip(f"{REPLACEMENT} \n\t") else ""  # a lone half of a character says nothing
-    except Exception:  # noqa: BLE001 - the author's class has code of its own
+        return text if text.strip(f"{REPLACEMENT} \n\t") else ""  # a replacement character alone says nothing
+    except Exception:  # noqa: BLE001 - the author's class may run any code
         return ""
 
 
 class UnknownAgentError(UnknownAgent, LookupError):
-    """No agent of this name is registered. Names are listed by `netra.agents.registry.registered.catalogue()`."""
+    """No agent with this name is registered. `netra.agents.registry.registered.catalogue()` lists the agents."""

@@ -1,6 +1,6 @@
-"""What is kept of runs: their state, their approvals, and what agents remember of a thread.
+"""Models of runs: their state, their approvals, and what agents remember about a thread.
 
-A run's state moves only together with the journalled event that tells of it, in one transaction
+A run's state only changes together with the journalled event that reports it, in one transaction
 (`netra.agents.ledger`).
 """
 
@@ -14,7 +14,7 @@ from websocket_core.wire.vocabulary import OPEN_STATUSES
 
 
 class RunStatus(models.TextChoices):
-    """The wire's `run_status`."""
+    """The wire protocol's `run_status`."""
 
     QUEUED = "queued"
     RUNNING = "running"
@@ -25,29 +25,29 @@ class RunStatus(models.TextChoices):
 
 
 OPEN = tuple(RunStatus(status) for status in OPEN_STATUSES)
-ACTIVE = tuple(status for status in OPEN if status != RunStatus.QUEUED)  # they have the thread's one place
+ACTIVE = tuple(status for status in OPEN if status != RunStatus.QUEUED)  # these hold the thread
 
 
 class Run(models.Model):
-    """One execution of an agent in a thread. Executed once at most."""
+    """One execution of an agent in a thread. It is executed at most once."""
 
     owner_id = models.CharField(max_length=255)
     run_id = models.CharField(max_length=128)
-    actor_id = models.CharField(max_length=255, blank=True)  # who started it, or the run in whose place it is
+    actor_id = models.CharField(max_length=255, blank=True)  # the user who started it or the run that it replaces
     thread = models.ForeignKey(Thread, models.CASCADE, related_name="runs")
     agent_type = models.CharField(max_length=128)
-    input = models.TextField(default="{}")  # JSON, as the frame had it
+    input = models.TextField(default="{}")  # JSON, as in the frame
     request_id = models.CharField(max_length=128, blank=True)
-    trace = models.CharField(max_length=64, blank=True)  # W3C trace context of its record; empty while tracing is off
-    # 1, or one more than that of the run in whose place it was started after a worker died.
+    trace = models.CharField(max_length=64, blank=True)  # W3C trace context of its recording; empty if tracing is off
+    # 1, or for a retry after a lost worker, one more than the attempt of the lost run.
     attempt = models.PositiveSmallIntegerField(default=1)
     status = models.CharField(max_length=16, choices=RunStatus.choices, default=RunStatus.QUEUED)
     first_seq = models.BigIntegerField(null=True, blank=True)  # the run's first event
     last_seq = models.BigIntegerField(null=True, blank=True)  # its terminal event
     result = models.TextField(blank=True)  # JSON of what the agent returned; for `ctx.history`
-    code = models.CharField(max_length=32, blank=True)  # of agent_failed
-    incident = models.CharField(max_length=64, blank=True)  # where the log tells more
-    # JSON of the usage that its agent has reported: as of the latest renewal of its lease, of its rest, or of its end.
+    code = models.CharField(max_length=32, blank=True)  # of `agent_failed`
+    incident = models.CharField(max_length=64, blank=True)  # id under which the log has details
+    # JSON of the usage that the agent has reported, as of the latest renewal of its lease, of its rest, or of its end.
     usage = models.TextField(blank=True)
     # Sums of that, and what it cost; written at its end.
     input_tokens = models.BigIntegerField(default=0, db_default=0)
@@ -59,10 +59,10 @@ class Run(models.Model):
     signal_due = models.BooleanField(default=False, db_default=False)  # `run_finished` has not been received
     worker_id = models.CharField(max_length=128, blank=True)  # the process that holds the lease
     lease_until = models.DateTimeField(null=True, blank=True)  # null while queued, resting, or over
-    resting = models.BooleanField(default=False)  # waits for decisions without holding a process
+    resting = models.BooleanField(default=False)  # waits for decisions without occupying a process
     stop_requested_at = models.DateTimeField(null=True, blank=True)
     stop_reason = models.CharField(max_length=1024, blank=True)
-    stop_actor_id = models.CharField(max_length=255, blank=True)  # who asked for that
+    stop_actor_id = models.CharField(max_length=255, blank=True)  # the user who asked to stop it
     retried_as = models.CharField(max_length=128, blank=True)
     created_at = models.DateTimeField()
     started_at = models.DateTimeField(null=True, blank=True)
@@ -78,7 +78,8 @@ class Run(models.Model):
         indexes = [
             models.Index(fields=["owner_id"], condition=Q(status__in=OPEN), name="run_open_of_owner"),
             models.Index(fields=["status", "id"], condition=Q(status__in=OPEN), name="run_open"),
-            # After `run_open`: without statistics SQLite takes the later one of two indexes that look equal to it.
+            # Declared after `run_open`: without statistics, SQLite chooses the later one of two indexes that seem
+            # equally good.
             models.Index(fields=["thread", "id"], condition=Q(status__in=OPEN), name="run_open_of_thread"),
             models.Index(fields=["created_at"], name="run_created"),
             # Everything that sums of usage read, so that they read no run.
@@ -97,7 +98,7 @@ class Run(models.Model):
 
 
 class Approval(models.Model):
-    """A question to the person: may this tool run with these arguments?"""
+    """A question to a person: may this tool run with these arguments?"""
 
     owner_id = models.CharField(max_length=255)
     approval_id = models.CharField(max_length=128)
@@ -107,9 +108,9 @@ class Approval(models.Model):
     arguments = models.TextField()  # JSON
     arguments_digest = models.CharField(
         max_length=64
-    )  # SHA-256 of tool name and arguments: what was approved is what runs
+    )  # SHA-256 of tool name and arguments, to which the approval is bound
     message = models.TextField(blank=True)
-    answer_schema = models.TextField(blank=True)  # JSON Schema of what may come with a yes; empty: anything may
+    answer_schema = models.TextField(blank=True)  # JSON Schema of the value of a yes; empty: any value
     created_at = models.DateTimeField()
     expires_at = models.DateTimeField(db_index=True)
 
@@ -121,13 +122,13 @@ class Approval(models.Model):
 
 
 class Decision(models.Model):
-    """The one answer an approval gets; its primary key is the approval's, so there cannot be two."""
+    """The only answer to an approval. Its primary key is the approval's, so there cannot be a second one."""
 
     approval = models.OneToOneField(Approval, models.CASCADE, primary_key=True, related_name="decision")
     approved = models.BooleanField()
     value = models.TextField(default="null")  # JSON
     by = models.CharField(max_length=16)  # "user", "expired", "cancelled"
-    actor_id = models.CharField(max_length=255, blank=True)  # who answered, where a user did
+    actor_id = models.CharField(max_length=255, blank=True)  # the user who answered, if there is one
     decided_at = models.DateTimeField()
 
     def __str__(self) -> str:
@@ -135,7 +136,7 @@ class Decision(models.Model):
 
 
 class Memory(models.Model):
-    """What an agent remembers of a thread, or of a resting run: opaque bytes under a key of the agent's own."""
+    """What an agent remembers about a thread or a resting run: opaque bytes under a key that the agent chooses."""
 
     thread = models.ForeignKey(Thread, models.CASCADE, related_name="memories")
     key = models.CharField(max_length=200)
@@ -151,9 +152,9 @@ class Memory(models.Model):
 
 
 class RequestedStart(models.Model):
-    """A start that a transaction of the site's asked for: recorded in it, it takes place when that is committed.
+    """A start requested inside a transaction of the site. It takes place once the transaction is committed.
 
-    The row goes when there is a run, or when the start is refused.
+    The row is deleted when the run exists, or when the start is refused.
     """
 
     owner_id = models.CharField(max_length=255)
@@ -169,7 +170,7 @@ class RequestedStart(models.Model):
 
 
 class Erasure(models.Model):
-    """A user of whom everything is to be deleted. The row goes last, so that another process goes on when one dies."""
+    """A user whose data is to be deleted. The row is deleted last, so that another process continues if one dies."""
 
     owner_id = models.CharField(max_length=255, primary_key=True)
     requested_at = models.DateTimeField()

@@ -1,6 +1,4 @@
-"""Text that every end can carry: it has a UTF-8 form, and for the database's own columns no NUL
-(`websocket_core.database.stored_text`).
-"""
+"""Makes text encodable as UTF-8. See also `websocket_core.database.stored_text`, for database columns."""
 
 from __future__ import annotations
 
@@ -17,17 +15,17 @@ __all__ = ["REPLACEMENT", "bounded", "expressible", "storable", "whole"]
 
 
 def bounded(text: str) -> str:
-    """An author's text for people, whole and at most `MAX_ERROR_CHARS` long."""
+    """An author's text for people, encodable and at most `MAX_ERROR_CHARS` long."""
     limit: int = conf.MAX_ERROR_CHARS
     text = whole(text)
     return text if len(text) <= limit else text[: limit - 1] + "…"
 
 
 def expressible(value: Any) -> Any:
-    """The value, if it has a JSON form; else a copy in which every text is whole.
+    """The value if it has a JSON form, otherwise a copy in which every text is encodable.
 
     Raises:
-        UnserialisableError: it still has none.
+        UnserialisableError: the copy has no JSON form either.
     """
     try:
         encoding.encode(value)
@@ -39,7 +37,7 @@ def expressible(value: Any) -> Any:
 def _mended(value: Any, problem: encoding.UnserialisableError) -> Any:
     try:
         mended = _with_whole_texts(value)
-    except Exception:  # noqa: BLE001 - a structure without end, or an object whose own code fails
+    except Exception:  # noqa: BLE001 - a circular structure, or an object whose code fails
         raise problem from None
     encoding.encode(mended)
     return mended
@@ -57,4 +55,4 @@ def _with_whole_texts(value: Any) -> Any:
         return {shown: _with_whole_texts(getattr(value, name)) for shown, name in names}
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         return {field.name: _with_whole_texts(getattr(value, field.name)) for field in dataclasses.fields(value)}
-    return value  # no text in it; what has no JSON form is refused afterwards, as it always is
+    return value  # contains no text; the encoder refuses anything without a JSON form

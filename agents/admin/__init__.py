@@ -1,4 +1,4 @@
-"""Runs and approvals in Django's admin: read-only, with a picture of every run, and a way to stop one."""
+"""Runs and approvals in Django's admin: read-only, with a picture of every run, and an action to stop runs."""
 
 from netra.agents.admin import approvals, runs
 

@@ -1,4 +1,4 @@
-"""Approvals: who was asked what, and who decided when."""
+"""Approvals: the question, and its decision."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ from websocket_core.admin.moments import column
 
 DATES = ("created_at", "expires_at")
 MOMENTS = tuple(column(name) for name in DATES)
-BY = {"user": "the user", "expired": "nobody in time", "cancelled": "the end of the run"}
+BY = {"user": "the user", "expired": "timeout", "cancelled": "the end of the run"}
 
 
 def verdict(approval: Approval) -> SafeString:
-    """How it was decided, by whom and when."""
+    """The decision, with its author and its time."""
     decision = _decision(approval)
     if decision is None:
         word = "waiting" if approval.run.status in OPEN else "undecided"
@@ -42,12 +42,12 @@ def _decision(approval: Approval) -> Decision | None:
 
 
 def _decided(**how: Any) -> Q:
-    """Approvals with such an answer. A subquery, not a join: the list's own order must lead."""
+    """Approvals with such a decision. A subquery, not a join, because the list's own order must come first."""
     return Q(Exists(Decision.objects.filter(pk=OuterRef("pk"), **how)))
 
 
 class VerdictFilter(ChoiceFilter):
-    """How it was decided."""
+    """The decision."""
 
     title = "decision"
     parameter_name = "decision"
@@ -61,7 +61,7 @@ class VerdictFilter(ChoiceFilter):
 
 
 class RunRowFilter(GivenFilter):
-    """Approvals of one run, by the run's row."""
+    """Approvals of one run, by the run's primary key."""
 
     title = "run"
     parameter_name = "run"
@@ -75,7 +75,7 @@ class RunRowFilter(GivenFilter):
 
 @admin.register(Approval)
 class ApprovalAdmin(ReadOnlyAdmin):
-    """The newest first."""
+    """The newest approvals first."""
 
     name_field = "approval_id"
     whose_field = "owner_id"
@@ -92,10 +92,10 @@ class ApprovalAdmin(ReadOnlyAdmin):
     list_filter = (VerdictFilter, OwnerFilter, RunRowFilter)
     list_prefetch = ("run__thread", "decision")
     search_fields = ("approval_id",)
-    search_help_text = "An approval id or a user id, whole or its beginning; or a whole tool name or run id."
+    search_help_text = "An approval id or a user id, complete or its beginning; or a complete tool name or run id."
     fieldsets = (
         (None, {"fields": ("tool_name", "words", "verdict", "user_page", "run_link", "thread_link")}),
-        ("What was asked for", {"fields": ("pretty_arguments", "tool_call_id", "arguments_digest")}),
+        ("Requested call", {"fields": ("pretty_arguments", "tool_call_id", "arguments_digest")}),
         ("Answer", {"fields": ("decided_by", "decided_at", "pretty_value")}),
         ("When", {"fields": (*MOMENTS, "approval_id")}),
     )
@@ -106,7 +106,7 @@ class ApprovalAdmin(ReadOnlyAdmin):
 
     @admin.display(description="Decision")
     def verdict(self, row: Approval) -> SafeString:
-        """How it was decided, by whom and when."""
+        """The decision, with its author and its time."""
         return verdict(row)
 
     @admin.display(description="Message")
@@ -116,7 +116,7 @@ class ApprovalAdmin(ReadOnlyAdmin):
 
     @admin.display(description="The agent says")
     def words(self, row: Approval) -> SafeString | str:
-        """The question, in a block of its own: it must not pose as what this page says."""
+        """The question, in a separate block, so that it cannot look like text of this page."""
         return json_text.words(row.message)
 
     @admin.display(description="Run")
@@ -126,17 +126,17 @@ class ApprovalAdmin(ReadOnlyAdmin):
 
     @admin.display(description="Thread")
     def thread_link(self, row: Approval) -> SafeString | str:
-        """The thread it was asked in."""
+        """The thread of the run."""
         return self.to.object_link(row.run.thread, links.cut(str(row.run.thread)))
 
     @admin.display(description="Arguments")
     def pretty_arguments(self, row: Approval) -> SafeString | str:
-        """What the tool would get."""
+        """The arguments of the tool."""
         return json_text.block(row.arguments)
 
     @admin.display(description="Decided by")
     def decided_by(self, row: Approval) -> str:
-        """Who answered."""
+        """Who decided."""
         decision = _decision(row)
         if decision is None:
             return "-"
@@ -144,12 +144,12 @@ class ApprovalAdmin(ReadOnlyAdmin):
 
     @admin.display(description="Decided at")
     def decided_at(self, row: Approval) -> SafeString | str:
-        """When it was answered."""
+        """When it was decided."""
         decision = _decision(row)
         return moments.show(decision.decided_at) if decision else "-"
 
     @admin.display(description="Value")
     def pretty_value(self, row: Approval) -> SafeString | str:
-        """What the person added to the answer."""
+        """The value that the person added to the decision."""
         decision = _decision(row)
         return json_text.block(decision.value) if decision else "-"

@@ -1,4 +1,4 @@
-"""The picture of a run, and its steps as a table, from what the journal holds of it."""
+"""The picture of a run and a table of its steps, from its events in the journal."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from netra.agents.timeline.svg import outcome_word, span_title
 from websocket_core.admin.lists import links
 from websocket_core.models import Event
 
-PAGE = 250  # events read at a time: a frame may have 256 KiB
+PAGE = 250  # events per query: a frame may have 256 KiB
 MOST_EVENTS = 5_000
 MOST_CHARS = 16 * 1024 * 1024
 MOST_ROWS = 200  # of the table
@@ -23,16 +23,16 @@ MOST_ROWS = 200  # of the table
 
 @dataclass(frozen=True, slots=True)
 class RunTimeline:
-    """A run's timeline and where each of its events is shown."""
+    """A run's timeline, and the address of each of its events."""
 
     timeline: Timeline
     pages: dict[int, str]
-    gone: bool = False  # it is over, and its events are older than the journal keeps them
+    gone: bool = False  # the run is over, and its events have been deleted
 
     def picture(self) -> SafeString:
         """The SVG."""
         if self.gone:
-            return format_html("<p>{}</p>", "The events of this run are older than this server keeps them.")
+            return format_html("<p>{}</p>", "The events of this run were deleted after the retention period.")
         svg = draw(self.timeline, link=self.pages.get, name="run-timeline")
         return format_html(
             '<div class="netra-timeline" role="region" aria-label="Timeline" tabindex="0">{}</div>',
@@ -40,7 +40,7 @@ class RunTimeline:
         )
 
     def table(self) -> SafeString | str:
-        """The same in rows, for those who would rather read, and to get at steps too small to hit."""
+        """The steps as a table, for readers who prefer text and for steps that are too small to click."""
         spans = self.timeline.spans
         if not spans:
             return "-"
@@ -70,7 +70,7 @@ class RunTimeline:
 
 
 def of_run(run: Run, site: links.SiteLinks) -> RunTimeline:
-    """Read a run's events, up to `MOST_EVENTS` and `MOST_CHARS` of them."""
+    """Read a run's events, at most `MOST_EVENTS` and `MOST_CHARS`."""
     reader = _Reader(run, site)
     steps = list(reader)
     found = timeline(

@@ -1,4 +1,4 @@
-"""Runs: what was asked, how it went, and a way to stop it."""
+"""Runs: input, result, timeline, and an action to stop them."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ from websocket_core.admin.lists.read_only import ReadOnlyAdmin, log_action
 from websocket_core.admin.moments import column
 from websocket_core.models import Process
 
-RECENT = 1000  # runs among which the types of agents are looked for
+RECENT = 1000  # recent runs whose agent types are offered as filters
 MOMENTS = tuple(column(name) for name in ("created_at", "started_at", "finished_at", "stop_requested_at"))
 CREATED = column("created_at", short=True)
 LEASE = column("lease_until")
@@ -40,7 +40,7 @@ REASON = "Stopped by an administrator"
 
 
 class StatusFilter(ChoiceFilter):
-    """Where the run is in its life. Open ones have an index, in the order of their making."""
+    """The status of the run. Open runs have an index, in the order of their creation."""
 
     title = "status"
     parameter_name = "status"
@@ -59,7 +59,7 @@ class StatusFilter(ChoiceFilter):
 
 
 class AgentFilter(Filter):
-    """One type of agent, of those that ran lately: asking all runs for their types would read all runs."""
+    """One type of agent, among those of recent runs. A query over all runs would be too slow."""
 
     title = "agent"
     parameter_name = "agent"
@@ -90,7 +90,7 @@ def _word(row: Run) -> str:
 
 @admin.register(Run)
 class RunAdmin(ReadOnlyAdmin):
-    """The newest first."""
+    """The newest runs first."""
 
     change_list_template = "admin/netra_agents/run/change_list.html"
     stretches: ClassVar[Sequence[Stretch]] = (Stretch("created_at"),)
@@ -103,7 +103,7 @@ class RunAdmin(ReadOnlyAdmin):
     list_filter = (StatusFilter, AgentFilter, OwnerFilter, ThreadFilter, WorkerFilter)
     list_prefetch = ("thread",)
     search_fields = ("run_id",)
-    search_help_text = "A run id or a user id, whole or its beginning; or a whole thread id or incident id."
+    search_help_text = "A run id or a user id, complete or its beginning; or a complete thread id or incident id."
     actions = ("stop",)
     fieldsets = (
         (None, {"fields": ("agent_type", "state", "user_page", "thread_link", "took", "see")}),
@@ -124,7 +124,7 @@ class RunAdmin(ReadOnlyAdmin):
         css: ClassVar = {"all": ["netra/timeline.css"]}
 
     def get_stretches(self, changelist: KeysetChangeList) -> Sequence[Stretch]:
-        """Open runs by their number, which their index has; others by date."""
+        """Open runs by number, as in their index; others by date."""
         if changelist.params.get("status") in OPEN_CHOICES and changelist.period is None:
             return (Stretch("id"),)
         return self.stretches
@@ -141,14 +141,14 @@ class RunAdmin(ReadOnlyAdmin):
 
     @admin.display(description="Status")
     def state_start(self, row: Run) -> SafeString:
-        """The state without the incident."""
+        """The status without the incident."""
         return format_html(
             '<span class="netra-state is-{}">{}</span> <span class="quiet">{}</span>', row.status, _word(row), row.code
         )
 
     @admin.display(description="Status")
     def state(self, row: Run) -> SafeString:
-        """A word, and a dot for the eye; failures with their code."""
+        """The status as a word and a coloured dot; failures with their code."""
         why = " · ".join(part for part in (row.code, row.incident and f"incident {row.incident}") if part)
         return format_html(
             '<span class="netra-state is-{}">{}</span> <span class="quiet">{}</span>', row.status, _word(row), why
@@ -156,12 +156,12 @@ class RunAdmin(ReadOnlyAdmin):
 
     @admin.display(description="Thread")
     def thread_link(self, row: Run) -> SafeString | str:
-        """The thread it belongs to."""
+        """The thread of the run."""
         return self.to.object_link(row.thread, links.cut(str(row.thread)))
 
     @admin.display(description="Took")
     def took(self, row: Run) -> str:
-        """From its start to its end, or until now."""
+        """The time from start to end, or until now."""
         if row.started_at is None:
             return "-"
         end = row.finished_at or datetime.now(UTC)
@@ -170,7 +170,7 @@ class RunAdmin(ReadOnlyAdmin):
 
     @admin.display(description="Events")
     def events(self, row: Run) -> SafeString | str:
-        """Leads to its events."""
+        """A link to the run's events."""
         target = self._events_url(row)
         if target is None or row.first_seq is None:
             return "-"
@@ -179,7 +179,7 @@ class RunAdmin(ReadOnlyAdmin):
 
     @admin.display(description="See")
     def see(self, row: Run) -> SafeString:
-        """Leads to its events, its approvals and the other runs of its thread."""
+        """Links to the run's events, its approvals and the other runs of its thread."""
         return links.row_of_links(
             [
                 ("events", self._events_url(row)),
@@ -200,17 +200,17 @@ class RunAdmin(ReadOnlyAdmin):
 
     @admin.display(description="Input")
     def pretty_input(self, row: Run) -> SafeString | str:
-        """What was asked."""
+        """The input."""
         return json_text.block(row.input)
 
     @admin.display(description="Result")
     def pretty_result(self, row: Run) -> SafeString | str:
-        """What came of it."""
+        """The result."""
         return json_text.block(row.result)
 
     @admin.display(description="Approvals")
     def approvals(self, row: Run) -> SafeString | str:
-        """What a person was asked, and the answers."""
+        """The questions to people, with their decisions."""
         found = list(row.approvals.select_related("decision", "run").order_by("pk")[:RECENT])
         if not found:
             return "None were needed."
@@ -225,18 +225,18 @@ class RunAdmin(ReadOnlyAdmin):
 
     @admin.display(description="Process")
     def worker(self, row: Run) -> SafeString | str:
-        """The process that holds its lease, or was the last to."""
+        """The process that holds the lease, or was the last to hold it."""
         process = Process.objects.filter(pk=row.worker_id).first() if row.worker_id else None
         return self.to.object_link(process) if process else row.worker_id or "-"
 
     @admin.display(description="Resting")
     def rests(self, row: Run) -> str:
-        """Whether it waits without holding a process."""
-        return "yes, no process is held while it waits" if row.resting else "no"
+        """Whether the run waits without occupying a process."""
+        return "yes, the run waits without occupying a process" if row.resting else "no"
 
     @admin.display(description="Retried as")
     def retried_as_link(self, row: Run) -> SafeString | str:
-        """The run that was made in its place."""
+        """The run that was created in its place."""
         return self.to.run(row.owner_id, row.retried_as)
 
     def offers(self, action: str, row: Run) -> bool:
@@ -245,7 +245,7 @@ class RunAdmin(ReadOnlyAdmin):
 
     @admin.action(description="Stop selected runs", permissions=["act"])
     def stop(self, request: HttpRequest, rows: QuerySet[Any]) -> HttpResponse | None:
-        """After a question, end these runs with `agent_cancelled`."""
+        """End these runs with `agent_cancelled`, after a confirmation."""
         going = list(rows.filter(status__in=OPEN).select_related("thread")[: confirm.MOST_ROWS])
         if going and not confirm.is_confirmed(request):
             return confirm.ask(
@@ -254,9 +254,9 @@ class RunAdmin(ReadOnlyAdmin):
                 going,
                 action="stop",
                 question="Stop runs?",
-                consequence="They end as cancelled within seconds. What they did so far stays. This cannot be undone.",
+                consequence="They end as cancelled within seconds. Their effects so far remain. This cannot be undone.",
                 button="Stop",
-                text_field=("reason", f"Reason, shown to the user (“{REASON}” when empty)", 1024),
+                text_field=("reason", f"Reason, shown to the user (“{REASON}” if empty)", 1024),
             )
         reason = request.POST.get("reason", "").strip()[:1024] or REASON
         stopped = [run for run in going if request_stop(run, reason, actor_id=str(request.user.pk))]
@@ -265,7 +265,7 @@ class RunAdmin(ReadOnlyAdmin):
             noun = "run is" if len(stopped) == 1 else "runs are"
             self.message_user(request, f"{len(stopped)} {noun} being stopped.", "success")
         else:
-            self.message_user(request, "The selected runs are over already.", "warning")
+            self.message_user(request, "The selected runs are already over.", "warning")
         return confirm.back(request)
 
     stop.button = "Stop this run"  # type: ignore[attr-defined]
@@ -279,7 +279,7 @@ class RunAdmin(ReadOnlyAdmin):
         )
 
     def _timeline(self, row: Any) -> run_timeline.RunTimeline:
-        """Read once for the picture and the table."""
+        """Read the events once, for both the picture and the table."""
         if not hasattr(row, "_timeline"):
             row._timeline = run_timeline.of_run(row, self.to)
         found: run_timeline.RunTimeline = row._timeline

@@ -1,9 +1,9 @@
-"""Who executes runs: a port, and the ways behind it.
+"""Executors: who executes runs.
 
-`Executor` is the port; `inline` lets the process that records a run execute it, `procrastinate` lets workers do it. A
-class of your own is named by its dotted path in `NETRA_EXECUTOR`. Only hints go through an executor: who may execute
-a run is decided by the claim in the ledger, so a message that comes twice, late or never does no harm. The ledger calls
-`hand_over`; `netra.agents.service.runtime.RunRuntime` has the executor of its event loop.
+`Executor` is the interface. With `inline`, the process that records a run executes it; with `procrastinate`, workers
+do. A custom class is named by its dotted path in `NETRA_EXECUTOR`. An executor only passes on hints: the claim in the
+ledger decides who executes a run, so a hint that is duplicated, late or lost does no harm. The ledger calls
+`hand_over`, and `netra.agents.service.runtime.RunRuntime` has the executor of its event loop.
 """
 
 from __future__ import annotations
@@ -26,43 +26,46 @@ __all__ = ["Executor", "hand_over", "make_executor"]
 
 
 class Executor(Protocol):
-    """Decides who executes a run. Made without arguments, once for each event loop and for single calls outside of one;
-    so its constructor opens nothing.
+    """Decides who executes a run.
+
+    Created without arguments, once for each event loop and for single calls outside of one. Its constructor must not
+    open anything.
     """
 
     claims_at_start: bool
-    """Whether the process that records a run executes it itself; then nothing is done in `enqueue`."""
+    """Whether the process that records a run executes it itself. If so, `enqueue` does nothing."""
 
     supports_transactional_enqueue: bool
-    """Whether `enqueue` takes part in the database transaction of the calling thread: both happen, or neither.
+    """Whether `enqueue` takes part in the database transaction of the calling thread.
 
-    If not, it is called when the transaction is committed; a run that is not enqueued then, because the process died or
-    the queue was away, is enqueued by a sweeper within `NETRA_SWEEP_SECONDS`.
+    If not, it is called after the commit. A run that is then not enqueued, because the process died or the queue was
+    unavailable, is enqueued by a sweeper within `NETRA_SWEEP_SECONDS`.
     """
 
     def enqueue(self, run: Run, *, again: bool = False) -> None:
-        """Let somebody execute a recorded run: `await get_runtime().dispatcher.execute_next(run.owner_id, thread_id)`.
-        Blocking.
+        """Have a recorded run executed. Blocking.
+
+        The executing process calls `await get_runtime().dispatcher.execute_next(run.owner_id, thread_id)`.
 
         Args:
-            again: it may have been enqueued before; nobody needs to be told twice.
+            again: the run may have been enqueued before, so a second hint is not necessary.
         """
 
     def check(self) -> list[CheckMessage]:
-        """What this installation lacks for it, as Django's system checks tell it. Nothing of it may need a network."""
+        """System checks: what this installation lacks for the executor. Must not need a network."""
 
 
 MEMBERS = ("claims_at_start", "supports_transactional_enqueue", "enqueue", "check")
 
 
 def make_executor() -> Executor:
-    """An executor as `NETRA_EXECUTOR` names it.
+    """Create the executor that `NETRA_EXECUTOR` names.
 
     Raises:
-        ImproperlyConfigured: it names none.
+        ImproperlyConfigured: it does not name an executor.
     """
     fault = executor_fault(conf.EXECUTOR)
-    if fault:  # another word must not mean inline: whoever misspelt "procrastinate" would have workers without work
+    if fault:  # an unknown word must not mean inline: with a misspelt "procrastinate", workers would have no work
         raise ImproperlyConfigured(f"NETRA_EXECUTOR {fault}")
     if conf.EXECUTOR == "procrastinate":
         lack = extras.is_missing("procrastinate", "NETRA_EXECUTOR=procrastinate")
@@ -75,14 +78,14 @@ def make_executor() -> Executor:
     missing = [name for name in MEMBERS if not hasattr(made, name)]
     if missing:
         raise ImproperlyConfigured(
-            f"NETRA_EXECUTOR {conf.EXECUTOR} is no executor: it lacks {', '.join(missing)}. "
+            f"NETRA_EXECUTOR {conf.EXECUTOR} is not an executor: it lacks {', '.join(missing)}. "
             "See netra.agents.executors.Executor."
         )
     return made
 
 
 def hand_over(executor: Executor, run: Run, *, again: bool = False) -> None:
-    """Let somebody execute a run that the transaction under way records or frees: with it, or right after it.
+    """Have a run executed that the current transaction records or frees: within the transaction, or right after it.
 
     Args:
         again: see `Executor.enqueue`.
@@ -95,6 +98,6 @@ def hand_over(executor: Executor, run: Run, *, again: bool = False) -> None:
         try:
             executor.enqueue(run, again=again)
         except Exception:
-            log.exception("run %s could not be enqueued; a sweeper does it", run.run_id)
+            log.exception("run %s could not be enqueued; a sweeper will do it", run.run_id)
 
     on_commit(enqueue)

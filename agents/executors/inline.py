@@ -1,4 +1,4 @@
-"""Runs as tasks of the process that recorded them: nothing to set up, and nothing to wait for."""
+"""Executes runs as tasks of the process that recorded them. Needs no set-up."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from netra.agents.models import Run
 
 
 class InlineExecutor:
-    """Executes where the run was started. What another process left behind is taken over by the sweeper."""
+    """Executes a run where it was started. The sweeper takes over what another process left behind."""
 
     claims_at_start = True
     supports_transactional_enqueue = True
 
     def enqueue(self, run: Run, *, again: bool = False) -> None:
-        """Nothing to do: the row is enough, whoever frees the thread or sweeps takes it."""
+        """Do nothing: the run's row is enough for whoever frees the thread, or for the sweeper."""
 
     def check(self) -> list[CheckMessage]:
-        """It needs nothing."""
+        """No requirements."""
         return []

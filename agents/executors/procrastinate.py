@@ -1,7 +1,7 @@
-"""Runs executed by worker processes, distributed by procrastinate on PostgreSQL.
+"""Has runs executed by worker processes, distributed by procrastinate on PostgreSQL.
 
-A job is enqueued in the transaction that records its run, so there is never one without the other, and at most one of
-a run waits at a time. What a worker does with it is in `netra.agents.workers.procrastinate`.
+A job is enqueued in the transaction that records its run, so neither exists without the other. At most one job of a run
+waits at a time. `netra.agents.workers.procrastinate` executes the jobs.
 """
 
 from __future__ import annotations
@@ -40,19 +40,17 @@ class ProcrastinateExecutor:
         """Enqueue a job on the connection, and so in the transaction, of the calling thread."""
         task = app.configure_task(TASK, queue=QUEUE, queueing_lock=f"{QUEUE}:{run.pk}")
         try:
-            # The savepoint is for the refusal alone, which spoils a transaction; a new run's first job needs none.
+            # The savepoint is only for the refusal, which aborts a transaction. A new run's first job needs none.
             with atomic() if again else nullcontext():
                 task.defer(owner_id=run.owner_id, thread_id=run.thread.thread_id, run_id=run.run_id)
         except exceptions.AlreadyEnqueued:
-            log.debug("run %s has a job that waits already", run.run_id)
+            log.debug("run %s already has a waiting job", run.run_id)
         except exceptions.ConnectorException as error:
-            # The journal waits for an absent database by the errors it knows.
+            # The journal retries on the errors of an unavailable database that it knows.
             raise OperationalError(str(error)) from error
 
     def check(self) -> list[CheckMessage]:
-        """E001, E002: workers are processes of their own, so they need a database server and a channel layer between
-        processes.
-        """
+        """E001, E002: workers are separate processes, so they need a database server and a shared channel layer."""
         found: list[CheckMessage] = []
         if not apps.is_installed("procrastinate.contrib.django"):
             found.append(
@@ -83,7 +81,7 @@ class ProcrastinateExecutor:
         if settings.CHANNEL_LAYERS.get("default", {}).get("BACKEND") in PROCESS_LOCAL_LAYERS:
             found.append(
                 Error(
-                    "NETRA_EXECUTOR=procrastinate means several processes, and this channel layer stays within one.",
+                    "NETRA_EXECUTOR=procrastinate needs several processes, but this channel layer works within one.",
                     hint="Set CHANNEL_LAYERS['default'] to channels_redis.pubsub.RedisPubSubChannelLayer.",
                     id="netra_agents.E002",
                 )

@@ -1,8 +1,9 @@
-"""What the people who operate Netra see of runs: log lines, numbers, spans.
+"""What operators see of runs: log lines, metrics and spans.
 
-`run_watch.py` watches one execution and uses the rest: `metrics.py` (Prometheus), `tracing.py` (the port of spans) and
-`opentelemetry_tracer.py` behind it, which is named and imported only when tracing is on. `worker_metrics.py` answers
-for workers, `metrics_access.py` says who may ask. Runner and service come in. Read `run_watch.py` first.
+`run_watch.py` observes one execution and uses the rest: `metrics.py` (Prometheus), `tracing.py` (the interface of
+spans) and `opentelemetry_tracer.py`, which is imported only if tracing is on. `worker_metrics.py` serves the metrics of
+workers, and `metrics_access.py` decides who may read metrics. The runner and the service import this room. Read
+`run_watch.py` first.
 """
 
 from __future__ import annotations

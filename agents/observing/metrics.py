@@ -1,6 +1,6 @@
-"""What is counted of runs while they live, for Prometheus.
+"""Metrics of runs, for Prometheus.
 
-No ids in labels: they would be unbounded, and they are nobody's business. Agents, states and codes are few.
+Labels contain no ids: there would be too many, and they are private. Agents, states and codes are few.
 """
 
 from __future__ import annotations
@@ -20,43 +20,45 @@ from websocket_core.process.tasks import process_task
 log = logging.getLogger(__name__)
 
 SECONDS = (0.05, 0.1, 0.5, 1, 3, 10, 30, 60, 300, 1800, 3600)
-ANSWER_SECONDS = 2.0  # the database may take so long; then the numbers are told as they were
-MOST_COUNTED = 10_000  # open runs of one state; past that the number stands still
+ANSWER_SECONDS = 2.0  # time limit for the database; after it, the old values are served
+MOST_COUNTED = 10_000  # the highest count of open runs of one state
 
 run_starts = Counter(
-    "netra_run_starts", "Starts asked for: started, existing, or the code of the refusal.", ["outcome"]
+    "netra_run_starts", "Requested starts, by outcome: started, existing, or the code of the refusal.", ["outcome"]
 )
-runs_executing = Gauge("netra_runs_executing", "Runs this process executes.")
+runs_executing = Gauge("netra_runs_executing", "Runs that this process executes at present.")
 runs_ended = Counter(
-    "netra_runs_ended", "Runs this process ended, by last event and code of a failure.", ["agent", "status", "code"]
+    "netra_runs_ended", "Runs that this process ended, by agent, status and failure code.", ["agent", "status", "code"]
 )
 run_seconds = Histogram(
-    "netra_run_seconds", "Seconds from a run's start to its last event.", ["agent"], buckets=SECONDS
+    "netra_run_seconds", "Seconds from a run's start to its terminal event.", ["agent"], buckets=SECONDS
 )
 run_wait_seconds = Histogram(
-    "netra_run_wait_seconds", "Seconds from a run's record to its start in a process.", buckets=SECONDS
+    "netra_run_wait_seconds", "Seconds from the recording of a run to its start in a process.", buckets=SECONDS
 )
 runs_open = Gauge(
     "netra_runs_open", "Open runs of the whole installation, by state. The same in every process.", ["state"]
 )
 oldest_queued = Gauge(
-    "netra_oldest_queued_run_seconds", "Age of the oldest queued run of the whole installation; 0: none is queued."
+    "netra_oldest_queued_run_seconds",
+    "Age of the whole installation's oldest queued run in seconds; 0: none is queued.",
 )
 
 
 class Numbers:
-    """What only the database can tell: of the whole installation."""
+    """Metrics of the whole installation, which only the database has."""
 
     def __init__(self) -> None:
-        self._outage = Outage(log, "counting open runs", "the numbers stay as they were")
+        self._outage = Outage(log, "counting open runs", "the metrics keep their old values")
         self._question: asyncio.Task[None] | None = None
 
     async def refresh(self) -> None:
-        """Bring the numbers up to date, before Prometheus is answered. Those that the database does not tell within
-        `ANSWER_SECONDS` stay as they were.
+        """Update the metrics, before Prometheus is answered.
+
+        Metrics keep their old values if the database does not answer within `ANSWER_SECONDS`.
         """
         if self._question is None or self._question.done():
-            # One at a time: a database that does not answer must not get all of its readers' threads to wait for it.
+            # One query at a time: a database that does not answer must not block all reader threads.
             self._question = process_task(self._ask(), "netra-open-runs")
         await asyncio.wait({self._question}, timeout=ANSWER_SECONDS)
 

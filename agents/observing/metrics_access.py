@@ -1,4 +1,4 @@
-"""Who may read the numbers of a process: this machine, and whoever has `NETRA_METRICS_TOKEN`."""
+"""Decides who may read the metrics of a process: this machine, and holders of `NETRA_METRICS_TOKEN`."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ import hmac
 from netra.agents.conf import conf
 
 LOOPBACK = ("127.0.0.1", "::1", "::ffff:127.0.0.1")
-# What proxies add: then the caller is not this machine, although the connection comes from it.
+# Headers that proxies add. With one of them, the caller is not this machine, although the connection comes from it.
 FORWARDED = ("FORWARDED", "VIA", "X_FORWARDED_FOR", "X_FORWARDED_HOST", "X_FORWARDED_PROTO", "X_REAL_IP")
 REFUSED = "Send `Authorization: Bearer NETRA_METRICS_TOKEN`.\n"
 
 
 def may_read(request: dict[str, object]) -> bool:
-    """Whether this request, as WSGI or Django's META describe it, may read them."""
+    """Whether a request, given as WSGI environment or Django's META, may read the metrics."""
     forwarded = any(f"HTTP_{name}" in request for name in FORWARDED)
     if request.get("REMOTE_ADDR") in LOOPBACK and not forwarded:
         return True

@@ -1,6 +1,6 @@
-"""Spans of runs, made with OpenTelemetry's SDK. Imported only when tracing is on (`netra.agents.observing.tracing`).
+"""Spans of runs, created with OpenTelemetry's SDK. Imported only if tracing is on (`netra.agents.observing.tracing`).
 
-Nothing of what people or agents say is in a span: names of agents, ids, marks of users, words for outcomes.
+Spans contain nothing that people or agents say: only names of agents, ids, pseudonyms of users, and outcomes.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from websocket_core.process.heartbeat import this_process
 from websocket_core.process.lifecycle import lifecycle
 from websocket_core.process.log_context import user_mark
 
-FLUSH_SECONDS = 3.0  # what is left at the end of the process has so long to be sent
+FLUSH_SECONDS = 3.0  # time to send the remaining spans when the process ends
 _FIELD = "traceparent"
 _carrier = TraceContextTextMapPropagator()
 
@@ -87,7 +87,7 @@ class OpenTelemetryTracer:
             attributes["netra.request_id"] = lease.request_id
         if lease.created_at is not None and not lease.resting:
             waited = (datetime.now(UTC) - lease.created_at).total_seconds()
-            attributes["netra.waited_seconds"] = max(0.0, waited)  # another machine's clock may be ahead
+            attributes["netra.waited_seconds"] = max(0.0, waited)  # the clock of another machine may be ahead
         with self._span("run", SpanKind.CONSUMER, attributes, _context_of(lease.trace)) as span:
             found = OpenTelemetrySpan(span)
             found.about(lease.agent_type, lease.thread_id, lease.run_id)
@@ -107,14 +107,14 @@ class OpenTelemetryTracer:
         attributes: Mapping[str, Any] | None = None,
         context: otel_context.Context | None = None,
     ) -> AbstractContextManager[trace.Span]:
-        # Exceptions are not recorded: their texts may be what people wrote.
+        # Exceptions are not recorded, because their texts may contain what people wrote.
         return self._tracer.start_as_current_span(
             name, context, kind, attributes, record_exception=False, set_status_on_exception=False
         )
 
 
 def make_tracer(variables: Mapping[str, str]) -> Tracer:
-    """A tracer whose spans go where the variables say; or, where the program has set OpenTelemetry up by itself, there.
+    """Create a tracer whose spans go where the variables say, or where the program has already set OpenTelemetry up.
 
     Raises:
         ImportError: the exporter that the variables name is not installed.
@@ -130,11 +130,11 @@ def _provider(variables: Mapping[str, str]) -> TracerProvider:
     own: dict[str, str] = {"service.instance.id": this_process.process_id}
     if not variables.get("OTEL_SERVICE_NAME") and "service.name" not in variables.get("OTEL_RESOURCE_ATTRIBUTES", ""):
         own["service.name"] = f"netra-{this_process.kind}"
-    provider = TracerProvider(resource=Resource.create(own), shutdown_on_exit=False)  # the drain does that, in time
+    provider = TracerProvider(resource=Resource.create(own), shutdown_on_exit=False)  # the drain does that
     provider.add_span_processor(BatchSpanProcessor(_exporter(variables)))
 
     async def flush() -> None:
-        # In a thread that nobody waits for at the end: a collector that is away must not keep the process.
+        # In a daemon thread: an unavailable collector must not keep the process alive.
         done = asyncio.Event()
         loop = asyncio.get_running_loop()
 
@@ -160,9 +160,9 @@ def _exporter(variables: Mapping[str, str]) -> Any:
         name = "otlp_proto_grpc" if protocol == "grpc" else "otlp_proto_http"
     for found in entry_points(group="opentelemetry_traces_exporter", name=name):
         return found.load()()
-    raise ImportError(f"no exporter of the name {name} is installed")
+    raise ImportError(f"no exporter named {name} is installed")
 
 
 def _context_of(carried: str) -> otel_context.Context:
-    """The context that was kept with a run. An empty one when there was none: the span begins a trace of its own."""
+    """The context stored with a run. If there is none, an empty one, with which the span begins a new trace."""
     return _carrier.extract({_FIELD: carried}, otel_context.Context())

@@ -1,4 +1,4 @@
-"""What the people who operate Netra see of an execution: log lines, numbers and spans."""
+"""What operators see of one execution: log lines, metrics and spans."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ log = logging.getLogger(__name__)
 
 
 class RunWatch:
-    """Watches one execution."""
+    """Observes one execution."""
 
     def __init__(self, lease: Lease, span: Span, tracer: Tracer) -> None:
         self._lease, self._span, self._tracer = lease, span, tracer
         self._began = time.monotonic()
 
     async def end(self, finish: FinishRun) -> Lease | None:
-        """Commit the run's last event; returns the lease of the thread's next run, if this process takes it."""
+        """Commit the run's terminal event. Returns the lease of the thread's next run, if this process takes it."""
         event_type = finish.terminal.event_type
         with self._tracer.ending(event_type):
             following = await get_gateway().journal.submit(finish)
@@ -40,14 +40,14 @@ class RunWatch:
         return following
 
     def rest(self) -> None:
-        """The run rests in the database."""
+        """Record that the run rests in the database."""
         self._span.outcome("rests")
         log.info("run rests")
 
 
 @contextmanager
 def watch(lease: Lease, tracer: Tracer) -> Iterator[RunWatch]:
-    """Watch the execution of a run, as long as the block lasts."""
+    """Observe the execution of a run for the duration of the block."""
     log_context.bind(lease.owner_id, thread=lease.thread_id, run=lease.run_id, request=lease.request_id)
     if lease.created_at is not None and not lease.resting:
         metrics.run_wait_seconds.observe(max(0.0, (datetime.now(UTC) - lease.created_at).total_seconds()))

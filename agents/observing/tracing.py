@@ -1,9 +1,9 @@
-"""Traces of runs: from the frame that starts one to its last event, over all the processes on the way.
+"""Traces of runs, from the frame that starts one to its terminal event, across all processes involved.
 
-Off, and without cost, unless OpenTelemetry's own variables say where spans go; nothing of it is imported then. How a
-run's spans hang together: `start_agent` (the server that got the frame) > `record run` (its transaction) > `run` (the
-process that executes it, maybe after a queue) > `last event` (the transaction that ends it). The `trace` column of the
-run carries the context from one process to the next.
+Tracing is off, and costs nothing, unless OpenTelemetry's own variables say where spans go; nothing of it is imported
+then. The spans of a run are nested: `start_agent` (the server that received the frame) > `record run` (its transaction)
+> `run` (the process that executes it, possibly after a queue) > `last event` (the transaction that ends it). The run's
+`trace` column passes the context from one process to the next.
 """
 
 from __future__ import annotations
@@ -20,38 +20,38 @@ from netra.agents.ledger.moves import Lease
 
 log = logging.getLogger(__name__)
 
-# Named, not imported: its libraries are optional, and take their time.
+# Named, not imported: its libraries are optional, and importing them takes time.
 OPENTELEMETRY = "netra.agents.observing.opentelemetry_tracer.make_tracer"
 ENDPOINTS = ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT")
 
 
 class Span(Protocol):
-    """What is told about a piece of work."""
+    """A traced piece of work."""
 
     trace_id: str
-    """32 hexadecimal digits; empty while tracing is off."""
+    """32 hexadecimal digits; empty if tracing is off."""
 
     def about(self, agent: str, thread_id: str, run_id: str) -> None:
-        """Say which run it is about."""
+        """Set the run that the span is about."""
 
     def outcome(self, outcome: str, *, failed: bool = False) -> None:
-        """Say how it ended, in a word."""
+        """Set the outcome, in one word."""
 
 
 class Tracer(Protocol):
-    """Makes spans. None of its methods raises, and none waits."""
+    """Creates spans. Its methods never raise and never wait."""
 
     def starting(self, user_id: str, connection_id: str | None, request_id: str | None) -> AbstractContextManager[Span]:
-        """Somebody asks for a run."""
+        """A span for the request to start a run."""
 
     def recording(self) -> AbstractContextManager[str]:
-        """The run is recorded; gives what has to be kept with it."""
+        """A span for the recording of the run. Yields the context to be stored with the run."""
 
     def executing(self, lease: Lease) -> AbstractContextManager[Span]:
-        """The run is executed; spans that its agent makes are children of this one."""
+        """A span for the execution of the run. Spans of the agent become its children."""
 
     def ending(self, event_type: str, trace: str | None = None) -> AbstractContextManager[None]:
-        """The run's last event is committed: by who executes it, or, with what was kept, by somebody else."""
+        """A span for the commit of the terminal event. With a stored context, if another process ends the run."""
 
 
 class _NoSpan:
@@ -84,7 +84,7 @@ class _NoTracer:
 
 
 def is_wanted(variables: Mapping[str, str]) -> bool:
-    """Whether OpenTelemetry's variables ask for traces."""
+    """Whether OpenTelemetry's variables request traces."""
     if variables.get("OTEL_SDK_DISABLED", "").strip().lower() == "true":
         return False
     exporter = variables.get("OTEL_TRACES_EXPORTER", "").strip()
@@ -94,7 +94,7 @@ def is_wanted(variables: Mapping[str, str]) -> bool:
 
 
 def make_tracer() -> Tracer:
-    """A tracer as the environment's variables want it. When tracing is on, the first call may take a second."""
+    """Create a tracer according to the environment variables. If tracing is on, the first call may take a second."""
     if not is_wanted(os.environ):
         return _NoTracer()
     try:
@@ -102,10 +102,10 @@ def make_tracer() -> Tracer:
         return tracer
     except ImportError as error:
         log.warning(
-            "OTEL_* variables ask for traces, but %s. Install opentelemetry-sdk and "
+            "OTEL_* variables request traces, but %s. Install opentelemetry-sdk and "
             "opentelemetry-exporter-otlp-proto-http, or unset them",
             error,
         )
-    except Exception as error:  # noqa: BLE001 - traces are for people who look; nothing may depend on them
+    except Exception as error:  # noqa: BLE001 - tracing must not affect anything else
         log.warning("No traces: OpenTelemetry cannot be set up (%s: %s)", type(error).__name__, error)
     return _NoTracer()

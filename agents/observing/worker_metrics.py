@@ -1,6 +1,6 @@
-"""A worker's numbers for Prometheus and its liveness probe, on a port of its own: workers have no HTTP otherwise.
+"""Serves a worker's metrics for Prometheus and its liveness probe on a separate port: workers have no HTTP server.
 
-Answered in threads, with the help of the event loop: a worker whose loop hangs answers neither with 200.
+Threads answer, but each answer needs the event loop: a worker whose loop hangs answers neither with 200.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from netra.agents.observing.metrics_access import LOOPBACK, REFUSED, may_read
 log = logging.getLogger(__name__)
 
 ANSWER_SECONDS = 5.0
-READ_SECONDS = 10.0  # a caller that sends nothing for so long is cut off
+READ_SECONDS = 10.0  # a caller that sends nothing for this long is disconnected
 TEXT = "text/plain; charset=utf-8"
 
 
@@ -35,20 +35,20 @@ class _Handler(WSGIRequestHandler):
     timeout = READ_SECONDS
 
     def log_message(self, *args: Any) -> None:
-        """Write nothing: probes come every few seconds."""
+        """Write nothing, because probes come every few seconds."""
 
 
 Refresh = Callable[[], Coroutine[Any, Any, None]]
 
 
 def serve(host: str, port: int, refresh: Refresh) -> WSGIServer:
-    """Answer on this address until the process ends, or until the server that is returned is shut down.
+    """Serve on this address until the process ends, or until the returned server is shut down.
 
     Args:
-        refresh: brings the numbers up to date; called on the running event loop.
+        refresh: updates the metrics. Called on the running event loop.
 
     Raises:
-        OSError: the address cannot be had.
+        OSError: the address is unavailable.
     """
     family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
     server: WSGIServer = type("Server", (_Server,), {"address_family": family})((address[0], port), _Handler)
@@ -56,7 +56,7 @@ def serve(host: str, port: int, refresh: Refresh) -> WSGIServer:
     threading.Thread(target=server.serve_forever, name="netra-worker-metrics", daemon=True).start()
     if address[0] not in LOOPBACK and not conf.METRICS_TOKEN:
         log.warning(
-            "NETRA_METRICS_TOKEN is not set: on %s port %d the numbers are answered to this machine alone. Set it, and "
+            "NETRA_METRICS_TOKEN is not set: on %s port %d, only this machine can read the metrics. Set it, and "
             "let Prometheus send it as a bearer token",
             *(host, port),
         )
@@ -73,12 +73,12 @@ def _application(loop: asyncio.AbstractEventLoop, refresh: Refresh) -> Callable[
 
 
 def _answer(request: dict[str, Any], loop: asyncio.AbstractEventLoop, refresh: Refresh) -> tuple[str, str, bytes]:
-    probe = request.get("PATH_INFO") == "/healthz"  # says nothing, so everybody may ask
+    probe = request.get("PATH_INFO") == "/healthz"  # reveals nothing, so anybody may ask
     if not probe and not may_read(request):
         return "403 Forbidden", TEXT, REFUSED.encode()
     try:
         work = asyncio.sleep(0) if probe else refresh()
         asyncio.run_coroutine_threadsafe(work, loop).result(ANSWER_SECONDS)
     except LoopHangs:
-        return "500 Internal Server Error", TEXT, b"The event loop does not turn.\n"
+        return "500 Internal Server Error", TEXT, b"The event loop does not respond.\n"
     return ("200 OK", TEXT, b"ok\n") if probe else ("200 OK", CONTENT_TYPE_LATEST, generate_latest())

@@ -1,8 +1,8 @@
-"""Which agents there are.
+"""The registry of agents.
 
-Read `registered.py` first: `@agent`, the catalogue, and the registry that makes agents for one execution.
-`discovery.py` imports the modules that have agents, `names.py` has which class has which name.
-Everybody who needs an agent by its name comes in.
+Read `registered.py` first: `@agent`, the catalogue, and the registry that creates agents for one execution.
+`discovery.py` imports the modules that define agents, and `names.py` maps names to classes. Any room may import this
+one.
 """
 
 from __future__ import annotations

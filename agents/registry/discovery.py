@@ -1,8 +1,8 @@
-"""Importing the modules that have agents: every installed app's `agents.py`, and those of `NETRA_AGENT_MODULES`.
+"""Imports the modules that define agents: every installed app's `agents.py`, and those of `NETRA_AGENT_MODULES`.
 
-It may take seconds, and authors make things at import that need a running event loop (LangGraph's async savers). So a
-process that serves does it once, on its loop's thread, before it is ready. A module that cannot be imported takes only
-its own agents away; `serve` and `worker` do not start without them, and other servers are not ready.
+The import may take seconds, and some authors create objects in it that need a running event loop (LangGraph's async
+savers). A serving process therefore does it once, on its loop's thread, before it is ready. If a module cannot be
+imported, only its own agents are missing. `serve` and `worker` then refuse to start, and other servers are not ready.
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ from netra.agents.conf import conf
 from netra.agents.registry import names as agent_names
 from websocket_core.conf.values import near
 
-REMEDY = "Mend or install what is named, or take the module out of NETRA_AGENT_MODULES or INSTALLED_APPS."
-# What these libraries import within a first run, which would hold up everybody then: imported with them.
+REMEDY = "Fix or install what is named, or remove the module from NETRA_AGENT_MODULES or INSTALLED_APPS."
+# Modules that these libraries import during a first run, which would block the event loop: imported together with them.
 FIRST_RUN = {
     "anyio": ("anyio._backends._asyncio", "anyio.streams.stapled"),
     "langchain_core": ("langchain_core.tracers.context", "langchain_core.tracers.event_stream"),
@@ -33,22 +33,22 @@ FIRST_RUN = {
     "openai": ("openai.resources.chat", "openai.resources.responses"),
     "anthropic": ("anthropic.resources.messages",),
 }
-_results: dict[str, str | None] = {}  # by module that was imported, or tried: why it cannot be
-_empty: set[str] = set()  # those with which no agent came
-_done: object = None  # the setting that everything was imported for
+_results: dict[str, str | None] = {}  # module → the error of its import, or None
+_empty: set[str] = set()  # imported modules that registered no agent
+_done: object = None  # the setting for which everything was imported
 _deferred = False
 _lock = threading.RLock()
 
 
 def modules() -> list[str]:
-    """The modules that have agents."""
+    """The modules that define agents."""
     found = ["netra.agents.builtin.golden_path"] if has_builtin_agents() else []
     found += [
         f"{config.name}.agents"
         for config in apps.get_app_configs()
         if config.name != "netra" and config.module and module_has_submodule(config.module, "agents")
     ]
-    named: object = conf.AGENT_MODULES  # of any type, until the checks tell
+    named: object = conf.AGENT_MODULES  # may have any type until the checks have run
     if isinstance(named, Collection) and not isinstance(named, str):
         found += [name for name in named if isinstance(name, str)]
     return found
@@ -60,7 +60,7 @@ def has_builtin_agents() -> bool:
 
 
 def import_all() -> None:
-    """Import them, each once. Failures are kept for `failures`."""
+    """Import each of these modules once. Errors are kept for `failures`."""
     global _done
     if _done is not None and _done is conf.AGENT_MODULES:
         return
@@ -70,29 +70,29 @@ def import_all() -> None:
                 _results[module] = _import(module)
         for library, lazy in FIRST_RUN.items():
             for name in lazy if library in sys.modules else ():
-                with suppress(Exception):  # another version has it elsewhere; then its first run imports it
+                with suppress(Exception):  # another version may lack it; then its first run imports what it needs
                     import_module(name)
         _done = conf.AGENT_MODULES
 
 
 async def import_on_this_loop() -> None:
-    """Import them where their runs will be."""
+    """Import the agents on the event loop that executes their runs."""
     import_all()
 
 
 def causes() -> dict[str, str]:
-    """Which modules cannot be imported, and why. Imports them, when nobody has yet."""
+    """Modules that cannot be imported, each with the reason. Imports them if that has not happened yet."""
     import_all()
     return {module: why for module in modules() if (why := _results.get(module))}
 
 
 def failures() -> list[str]:
-    """The same, a sentence each."""
+    """The same, as one sentence each."""
     return [f"The agents of {module} cannot be imported: {why}" for module, why in causes().items()]
 
 
 def failures_without_a_loop() -> list[str]:
-    """The same from a thread without an event loop: with one that lasts as long as the import."""
+    """The same in a thread without an event loop. The import runs on a temporary one."""
     if _deferred:
         return []
     try:
@@ -113,7 +113,7 @@ def is_deferred() -> bool:
 
 @contextmanager
 def deferred() -> Iterator[None]:
-    """Let the system checks import nothing: this process will do it on the loop that it serves with."""
+    """Keep the system checks from importing agents, because this process will import them on its serving loop."""
     global _deferred
     _deferred = True
     try:
@@ -129,13 +129,13 @@ def without_agents() -> list[str]:
 
 
 def _import(module: str) -> str | None:
-    """Import a module; what a person has to know when it cannot be."""
+    """Import a module. Returns the reason, for people, if it cannot be imported."""
     before, known = len(agent_names.classes), module in sys.modules
     try:
         import_module(module)
     except KeyboardInterrupt:
         raise
-    except BaseException as error:  # noqa: BLE001 - told to the operator, whatever a module does to get out
+    except BaseException as error:  # noqa: BLE001 - reported to the operator, whatever the module raises
         return _why(module, error)
     if not known and len(agent_names.classes) == before:
         _empty.add(module)
@@ -159,12 +159,12 @@ def _why(module: str, error: BaseException) -> str:
 def _text(error: BaseException) -> str:
     try:
         return str(error)
-    except Exception as fault:  # noqa: BLE001 - somebody else's class
-        return f"(its text cannot be had: {type(fault).__name__})"
+    except Exception as fault:  # noqa: BLE001 - a third-party class
+        return f"(its text is not available: {type(fault).__name__})"
 
 
 def _siblings(module: str) -> list[str]:
-    """The modules that are where this one was looked for."""
+    """The modules in the package in which this one was expected."""
     package, _, _ = module.rpartition(".")
     path = list(getattr(sys.modules.get(package), "__path__", ())) if package else None
     prefix = f"{package}." if package else ""

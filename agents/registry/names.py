@@ -1,6 +1,6 @@
-"""Which agent class has which name: shared by the whole process, and names are only added.
+"""The agent class of each name. Shared by the whole process; names are only added.
 
-Below the registry, which finds agents by name, and the discovery, which asks whether a module has brought any.
+Below the registry, which finds agents by name, and below the discovery, which checks whether a module registered any.
 """
 
 from __future__ import annotations
@@ -15,15 +15,15 @@ _lock = threading.RLock()
 
 
 def take_names(agent_class: type[BaseAgent]) -> None:
-    """Let this class have its name and its aliases.
+    """Give this class its name and its aliases.
 
     Raises:
-        ValueError: one of them is not legal, or taken by another agent.
+        ValueError: one of them is invalid, or another agent has it.
     """
     with _lock:
         for name in (agent_class.name, *agent_class.aliases):
             if not is_name(name):
-                raise ValueError(f"{name!r} is not a name for an agent: {NAME_RULE}")
+                raise ValueError(f"{name!r} is not a valid agent name: {NAME_RULE}")
             known = classes.get(name)
             if known is not None and (known.__module__, known.__qualname__) != (
                 agent_class.__module__,

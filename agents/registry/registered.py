@@ -1,6 +1,6 @@
-"""Which agents there are.
+"""Registers agents and creates them.
 
-The catalogue of agent classes is shared and only grows; a registry with a manager lives for one execution.
+The catalogue of agent classes is shared and only grows. A registry with a manager lives for one execution.
 """
 
 from __future__ import annotations
@@ -24,12 +24,12 @@ _discovered = False
 
 
 def register(agent_class: type[BaseAgent]) -> type[BaseAgent]:
-    """Put an agent class in the catalogue.
+    """Add an agent class to the catalogue.
 
     Raises:
-        TypeError: its body yields; or `aliases` is no tuple of names.
-        ValueError: its name is not legal, or taken by another agent; its `input_schema` is no JSON Schema; `on_loss`,
-            `timeout` or `permission` is not one that can be.
+        TypeError: its body yields, or `aliases` is not a tuple of names.
+        ValueError: its name is invalid or taken by another agent, its `input_schema` is not a JSON Schema, or
+            `on_loss`, `timeout` or `permission` is invalid.
     """
     check_class(agent_class)
     schema_of(agent_class)
@@ -47,25 +47,24 @@ def agent(
     timeout: float | None = None,
     permission: str = "",
 ) -> Callable[[F], F]:
-    """Make `function(ctx, input)` an agent. Sync functions work too: they get a thread and a blocking context.
+    """Make `function(ctx, input)` an agent. A sync function runs in a thread, with a blocking context.
 
     Args:
-        name: what clients call it.
-        description: for people; default: the first line of the docstring.
-        aliases: other names it answers to.
-        input_schema: JSON Schema of `input`; what does not fit starts no run.
-        on_loss: "retry" starts a new run when the worker dies in the middle of one; only for agents whose tools may
-            run twice.
+        name: the name that clients use.
+        description: for people; by default, the first line of the docstring.
+        aliases: other names of the agent.
+        input_schema: JSON Schema of `input`. An invalid input starts no run.
+        on_loss: "retry" starts a new run if the worker dies during one. Only for agents whose tools may run twice.
         timeout: seconds until the run fails with `timeout`.
-        permission: a Django permission, `app.codename`. For users who do not have it there is no such agent.
+        permission: a Django permission, `app.codename`. For users without it, the agent does not exist.
 
     Raises:
         TypeError: it is not used on a function of two arguments, or without a name.
-        ValueError: the name is not legal or taken; `input_schema` is no JSON Schema; `on_loss`, `timeout` or
-            `permission` is not one that can be.
+        ValueError: the name is invalid or taken, `input_schema` is not a JSON Schema, or `on_loss`, `timeout` or
+            `permission` is invalid.
     """
     if not isinstance(name, str):
-        raise TypeError('an agent has a name: write `@agent("name")`')
+        raise TypeError('an agent needs a name: write `@agent("name")`')
 
     def decorate(function: F) -> F:
         register(
@@ -88,8 +87,8 @@ def agent(
 def discover() -> None:
     """Import every installed app's `agents.py` and the modules of `NETRA_AGENT_MODULES`, once.
 
-    A process that serves has done it before it was ready; here it is for scripts and tests. A module that cannot be
-    imported takes only its own agents away: the log tells, the others run.
+    A serving process does this before it is ready; this call is for scripts and tests. If a module cannot be imported,
+    the error is logged, and only its own agents are missing.
     """
     global _discovered
     discovery.import_all()
@@ -100,7 +99,7 @@ def discover() -> None:
 
 
 def find(name: str) -> type[BaseAgent]:
-    """The agent class of this name or alias.
+    """The agent class with this name or alias.
 
     Raises:
         UnknownAgentError: there is none.
@@ -113,7 +112,7 @@ def find(name: str) -> type[BaseAgent]:
 
 
 def unknown(name: str) -> UnknownAgentError:
-    """What is raised where there is no agent of this name, and where the user must not know that there is one."""
+    """The error for a name that no agent has, and for an agent that the user may not know of."""
     return UnknownAgentError(f"No agent is called {name!r:.140}.", field="agent_type")
 
 
@@ -124,13 +123,13 @@ def catalogue() -> list[type[BaseAgent]]:
 
 
 class AgentRegistry:
-    """Makes agents that emit through one manager."""
+    """Creates agents that emit through one manager."""
 
     def __init__(self) -> None:
         self.websocket_manager: WebSocketManagerProtocol | None = None
 
     def set_websocket_manager(self, manager: WebSocketManagerProtocol) -> None:
-        """Use this manager for the agents made from now on.
+        """Use this manager for the agents created from now on.
 
         Raises:
             ProtocolComplianceError: it does not follow `WebSocketManagerProtocol`.
@@ -139,7 +138,7 @@ class AgentRegistry:
         self.websocket_manager = manager
 
     def create_agent(self, agent_type: str) -> BaseAgent:
-        """An agent of this name or alias.
+        """Create the agent with this name or alias.
 
         Raises:
             UnknownAgentError: there is none (a `LookupError`).
@@ -147,5 +146,5 @@ class AgentRegistry:
         return find(agent_type)(self.websocket_manager)
 
     def list_agents(self) -> list[str]:
-        """Names of all agents."""
+        """The names of all agents."""
         return [kind.name for kind in catalogue()]

@@ -1,10 +1,10 @@
-"""What clients may do with runs, and everything that an event loop has for them.
+"""Operations on runs for clients, and everything that an event loop needs for runs.
 
 Read `runtime.py` first: `RunRuntime` owns the rest, and `get_runtime` finds the one of the running loop.
-`dispatcher.py` sends runs to where they are executed, `sweeper.py` looks for runs that nobody has any more,
-`unclaimed_runs.py` for those that nobody has taken yet; `requested_starts.py` begins what transactions asked for,
-`erasure.py` deletes users; `run_inputs.py` refuses inputs; `stop_request.py` is for synchronous code. Sockets, HTTP,
-the site's own code, admin and workers come in, by the names below.
+`dispatcher.py` sends runs to the process that executes them. `sweeper.py` finds runs whose process is lost, and
+`unclaimed_runs.py` runs that no process has claimed. `requested_starts.py` has starts inside a site's transaction.
+`erasure.py` deletes users, `run_inputs.py` refuses inputs, and `stop_request.py` is for synchronous code. Sockets,
+HTTP, the site's own code, the admin and workers import the names below.
 """
 
 from __future__ import annotations

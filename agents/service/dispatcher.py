@@ -1,4 +1,4 @@
-"""Sends runs to where they are executed: here, to another process that serves, or to the executor's workers."""
+"""Sends runs to the process that executes them: this one, another serving process, or the executor's workers."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ from websocket_core.process.tasks import process_task
 
 
 class Dispatcher:
-    """Knows who executes, tells the runners of every process to look, and hears when they are told.
+    """Decides where runs are executed, and notifies the runners of all processes.
 
     Attributes:
-        rung: set when somebody told the runners; whoever waits for it clears it.
+        rung: set when a process has rung for runners. The code that waits for it clears it.
     """
 
     def __init__(self, executor: Executor, runner: Runner) -> None:
@@ -31,45 +31,46 @@ class Dispatcher:
         self._listener: asyncio.Task[None] | None = None
 
     def executes(self) -> bool:
-        """Whether serving processes execute runs themselves, rather than workers."""
+        """Whether serving processes execute runs themselves, instead of workers."""
         return self.executor.claims_at_start
 
     def execute(self, lease: Lease) -> asyncio.Task[Any]:
-        """Execute a leased run here, and then whatever waits behind it in its thread."""
+        """Execute a leased run here, and then the runs that wait behind it in its thread."""
         self.listen()
         return self._runner.execute(lease)
 
     async def execute_next(self, owner_id: str, thread_id: str) -> None:
-        """Claim what is next in a thread, execute it here, and then whatever waits behind it. For workers: returns
-        when the last of these runs is over, at once when there is nothing to do.
+        """Claim the next run of a thread and execute it here, then the runs that wait behind it. For workers.
+
+        Returns when the last of these runs is over, or at once if there is nothing to do.
         """
         lease = await get_gateway().journal.submit(ClaimRun(owner_id, thread_id, this_process.process_id))
         if lease is not None:
             await self.execute(lease)
 
     async def proceed(self, owner_id: str, thread_id: str) -> None:
-        """Let whatever can go on in a thread go on: here, or where the executor sends it."""
+        """Let the next run of a thread proceed: here, or where the executor sends it."""
         if not self.executes():
             await db.write(enqueue_next, self.executor, owner_id, thread_id)
         elif lifecycle.draining or not get_gateway().serves:
-            self.tell_runners()  # a process that can execute it takes it
+            self.tell_runners()  # a process that can execute the run claims it
         else:
             lease = await get_gateway().journal.submit(ClaimRun(owner_id, thread_id, this_process.process_id))
             if lease is not None:
                 self.execute(lease)
 
     def tell_runners(self) -> None:
-        """Let the runners of this and of every other process look at once."""
+        """Let the runners of this and every other process look at once."""
         self._runner.look()
         get_gateway().bell.ring(RUNNERS_NEWS)
 
     def listen(self) -> None:
-        """Hear other processes, from now on until `stop`."""
+        """Listen for other processes, until `stop`."""
         if self._listener is None:
             self._listener = process_task(listen(self._hear), "netra-runner-listen")
 
     async def stop(self) -> None:
-        """Hear nobody any more. Idempotent."""
+        """Stop listening. Idempotent."""
         if self._listener is not None:
             self._listener.cancel()
             await asyncio.wait([self._listener])
@@ -81,7 +82,7 @@ class Dispatcher:
 
 
 def enqueue_next(executor: Executor, owner_id: str, thread_id: str) -> None:
-    """Hand over what can go on in a thread: the run that rests, else the next one that waits for its place."""
+    """Hand over the run that can proceed in a thread: the resting one, otherwise the next queued one."""
     runs = Run.objects.filter(owner_id=owner_id, thread__thread_id=thread_id, status__in=OPEN)
     run = (
         runs.filter(resting=True).first()

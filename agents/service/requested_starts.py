@@ -1,7 +1,7 @@
-"""Starts that transactions of the site's ask for: kept in the transaction, begun when it is committed.
+"""Starts requested inside a site's transaction: recorded in the transaction, and carried out after its commit.
 
-Whoever committed begins it at once. Should that process die first, or the start be refused for the moment, every
-process that serves looks for what is left; a run's id names one run, so it begins once.
+The process that committed carries it out at once. If that process dies first, or the start is refused temporarily,
+every serving process looks for the remaining ones. A run's id identifies one run, so it starts only once.
 """
 
 from __future__ import annotations
@@ -31,8 +31,8 @@ log = logging.getLogger(__name__)
 
 Start = Callable[[StartRequest], Awaitable[StartOutcome]]
 
-AT_ONCE = 200  # that one look finds
-LATER = (RateLimited, Draining, JournalUnavailable)  # the same start may be good in a moment
+AT_ONCE = 200  # rows per query
+LATER = (RateLimited, Draining, JournalUnavailable)  # the same start may succeed later
 
 _each = ForEach(log, "beginning the requested start")
 
@@ -41,11 +41,11 @@ def request_start(request: StartRequest) -> StartOutcome:
     """Record a start in the caller's transaction. Blocking.
 
     Returns:
-        as `RunRuntime.start`; a run that is not `existing` begins after the commit.
+        The same as `RunRuntime.start`. A run that is not `existing` begins after the commit.
 
     Raises:
-        UnknownAgentError, InvalidAction, TooLarge, ThreadBusy, RunLimit, QuotaExceeded: as things stand now. They may
-            be different after the commit; then the log tells.
+        UnknownAgentError, InvalidAction, TooLarge, ThreadBusy, RunLimit, QuotaExceeded: by the present state, which may
+            change until the commit. A later refusal is logged.
     """
     kind, input = startable_here(
         request.user_id, request.agent_type, lambda kind: checked_input(request, kind), request.input
@@ -75,7 +75,7 @@ def request_start(request: StartRequest) -> StartOutcome:
         "if_busy": request.if_busy,
         "request_id": request.request_id,
     }
-    RequestedStart.objects.get_or_create(  # the same start, asked for twice in the transaction
+    RequestedStart.objects.get_or_create(  # the transaction may request the same start twice
         owner_id=request.user_id,
         run_id=run_id,
         defaults={"request": encoding.encode(fields), "created_at": datetime.now(UTC)},
@@ -84,7 +84,7 @@ def request_start(request: StartRequest) -> StartOutcome:
 
 
 def requested(owner_id: str, run_id: str) -> StartRequest | None:
-    """A start that has not begun."""
+    """A requested start that has not been carried out, or `None`."""
     row = RequestedStart.objects.filter(owner_id=owner_id, run_id=run_id).first()
     if row is None:
         return None
@@ -93,18 +93,18 @@ def requested(owner_id: str, run_id: str) -> StartRequest | None:
 
 
 def withdraw(owner_id: str, run_id: str) -> bool:
-    """Let a start that has not begun never begin; returns whether there was one."""
+    """Cancel a requested start. Returns whether there was one."""
     return bool(RequestedStart.objects.filter(owner_id=owner_id, run_id=run_id).delete()[0])
 
 
 async def begin(start: Start, owner_id: str, run_id: str) -> None:
-    """Begin a requested start, if nobody has.
+    """Carry out a requested start, unless it already has been.
 
     Args:
         start: `RunRuntime.start`.
 
     Raises:
-        ClientError: it is refused. Where waiting helps (`LATER`) it is tried again by a process that serves.
+        ClientError: the start is refused. If waiting helps (`LATER`), a serving process tries again.
     """
     request = await db.read(requested, owner_id, run_id)
     if request is None:
@@ -120,7 +120,7 @@ async def begin(start: Start, owner_id: str, run_id: str) -> None:
 
 
 async def begin_requested(start: Start) -> None:
-    """Begin what others have left, as a process that serves does."""
+    """Carry out starts that other processes have left. Serving processes call this."""
 
     async def begin_one(key: tuple[str, str]) -> None:
         try:
@@ -130,13 +130,13 @@ async def begin_requested(start: Start) -> None:
         except LATER as error:
             log.info("run %s begins later: %s", key[1], error)
         except ClientError as error:
-            log.error("run %s was asked for in a transaction, and refused after it (%s): %s", key[1], error.code, error)
+            log.error("run %s was requested in a transaction, but then refused (%s): %s", key[1], error.code, error)
 
     if not lifecycle.draining:
         await _each.take(await db.read(_left), begin_one)
 
 
 def _left() -> list[tuple[str, str]]:
-    before = datetime.now(UTC) - timedelta(seconds=conf.SWEEP_SECONDS)  # whoever committed has begun it by then
+    before = datetime.now(UTC) - timedelta(seconds=conf.SWEEP_SECONDS)  # the committing process is done by then
     rows = RequestedStart.objects.filter(created_at__lt=before).order_by("created_at")
     return list(rows.values_list("owner_id", "run_id")[:AT_ONCE])

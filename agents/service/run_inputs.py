@@ -1,4 +1,4 @@
-"""Whether a run can have the input that was sent for it, before there is a run."""
+"""Checks an input before its run is created."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ def checked_input(request: StartRequest, kind: type[BaseAgent]) -> str:
     """The input as JSON.
 
     Raises:
-        InvalidAction: it has no JSON form (nested too deeply), or the agent does not take it.
+        InvalidAction: it has no JSON form (nested too deeply), or the agent does not accept it.
         TooLarge: `agent_started` would be larger than an event may be.
     """
     try:
         text = encoding.encode(request.input)
         data = {"agent_type": kind.name, "input": msgspec.Raw(text.encode()), "request_id": request.request_id}
-        # With ids as long as those that are made where the request names none.
+        # If the request has no ids, use new ones, which have the right length.
         events.check_size(encoding.encode(data), request.thread_id or new_id(), request.run_id or new_id())
     except encoding.UnserialisableError as error:
         raise InvalidAction(str(error), field="input") from None

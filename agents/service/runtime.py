@@ -1,8 +1,7 @@
-"""Everything that an event loop has for runs, and what clients may do with them
-(`websocket_core.protocols.run_service.RunService`).
+"""The runtime: everything that an event loop needs for runs, and the operations for clients.
 
-Work is recorded first and told afterwards; a client that goes away in the middle changes nothing, since what was
-begun is finished by tasks the runner owns.
+It implements `websocket_core.protocols.run_service.RunService`. Work is recorded before it is reported. If a client
+disconnects in the middle, nothing changes: tasks of the runner finish what was begun.
 """
 
 from __future__ import annotations
@@ -56,21 +55,21 @@ log = logging.getLogger(__name__)
 
 
 class RunRuntime:
-    """Owns what an event loop has for runs; records runs, and what people want of them.
+    """Owns everything of an event loop for runs. Records runs, stops and decisions.
 
-    An event loop has one, a part of its gateway, which drains it; `get_runtime` finds it.
+    Each event loop has one. It is a part of the loop's gateway, which drains it, and `get_runtime` finds it.
 
     Args:
-        executor: who executes runs.
-        tracer: makes their spans.
+        executor: decides who executes runs.
+        tracer: creates their spans.
 
     Attributes:
-        runner: executes those that are leased here.
-        dispatcher: sends runs to where they are executed.
-        sweeper: looks for runs that nobody has any more, as long as the loop serves.
-        taker: takes queued runs that nobody executes, as long as the loop serves.
-        erasures: deletes everything of users who are to be erased.
-        numbers: what Prometheus is told.
+        runner: executes the runs that are leased here.
+        dispatcher: sends runs to the process that executes them.
+        sweeper: finds lost runs while the loop serves.
+        taker: claims queued runs that no process executes, while the loop serves.
+        erasures: deletes all data of users who are to be erased.
+        numbers: metrics of open runs for Prometheus.
     """
 
     def __init__(self, executor: Executor, tracer: Tracer) -> None:
@@ -87,14 +86,14 @@ class RunRuntime:
         self.numbers = metrics.Numbers()
 
     def serve(self) -> None:
-        """Begin what every loop that serves does for runs beside executing them. Idempotent."""
-        discover()  # before the process is ready; `serve` has done it before it listened
+        """Start the background work of a serving loop. Idempotent."""
+        discover()  # before the process is ready; `serve` has already done it before listening
         self.dispatcher.listen()
         self.sweeper.start()
         self.taker.start()
 
     async def drain(self) -> None:
-        """End what looks for runs, then the runs. Idempotent."""
+        """Stop the background work, then end the runs. Idempotent."""
         await self.sweeper.stop()
         await self.taker.stop()
         await self.runner.drain()
@@ -102,11 +101,11 @@ class RunRuntime:
         await self.dispatcher.stop()
 
     async def start(self, request: StartRequest) -> StartOutcome:
-        """Create a run, or find the one that has this id.
+        """Create a run, or find the one with this id.
 
         Raises:
             UnknownAgentError, InvalidAction, TooLarge, ThreadBusy, RunLimit, QuotaExceeded, RateLimited, Draining,
-            JournalUnavailable: see the wire's error codes.
+                JournalUnavailable: see the wire protocol's error codes.
         """
         with self._tracer.starting(request.user_id, request.connection_id, request.request_id) as span:
             try:
@@ -130,12 +129,10 @@ class RunRuntime:
                 return StartOutcome(found.thread_id, request.run_id, existing=True, first_seq=found.first_seq)
         if lifecycle.draining:
             raise Draining(retry_after_ms=500)
-        # Before the agent is looked for: whoever may not start one must not tell it from an unknown one by this answer.
+        # Before the agent is looked up: the answer must not reveal whether an agent exists that the user may not start.
         retry_after_ms = start_limiter.take(request.user_id)
         if retry_after_ms is not None:
-            raise RateLimited(
-                "Too many runs started. Wait as long as retry_after_ms says.", retry_after_ms=retry_after_ms
-            )
+            raise RateLimited("Too many runs started. Wait for retry_after_ms.", retry_after_ms=retry_after_ms)
         kind, input = await startable(
             request.user_id, request.agent_type, lambda kind: checked_input(request, kind), request.input
         )
@@ -169,7 +166,7 @@ class RunRuntime:
         """Ask a run to stop.
 
         Raises:
-            NotFound, RunFinished, JournalUnavailable.
+            NotFound, RunFinished, JournalUnavailable: see the wire protocol's error codes.
         """
         found = await db.read(run_reads.find_run, user_id, run_id)
         if found is None:
@@ -192,8 +189,8 @@ class RunRuntime:
         """Decide an approval.
 
         Raises:
-            NotFound, AlreadyDecided, JournalUnavailable.
-            InvalidAction: the run would not understand the value; nothing is decided.
+            NotFound, AlreadyDecided, JournalUnavailable: see the wire protocol's error codes.
+            InvalidAction: the run would not understand the value. Nothing is decided.
         """
         found = await db.read(run_reads.find_run, user_id, run_id)
         if found is None:
@@ -222,11 +219,11 @@ class RunRuntime:
         by: str,
         actor_id: str = "",
     ) -> None:
-        """Decide an approval, whoever does it, and let its run go on.
+        """Decide an approval, by a user or by the system, and let its run proceed.
 
         Args:
             by: `user`, `expired` or `cancelled`.
-            actor_id: which user, where it is one.
+            actor_id: the user, if there is one.
         """
         operation = DecideApproval(
             owner_id, thread_id, run_id, approval_id, approved=approved, value=value, by=by, actor_id=actor_id
@@ -237,7 +234,7 @@ class RunRuntime:
         try:
             decided = await get_gateway().journal.submit(operation)
         except AlreadyDecided:
-            # By this answer, maybe: one that came too late voids the question.
+            # Possibly by this very answer: one that comes too late expires the question.
             await self.dispatcher.proceed(*operation.key)
             raise
         finally:
@@ -246,17 +243,17 @@ class RunRuntime:
             await self.dispatcher.proceed(*operation.key)
 
     async def thread_states(self, user_id: str, thread_ids: Sequence[str]) -> Mapping[str, RunState]:
-        """The active, else the latest run of each of these threads."""
+        """The active run of each of these threads, otherwise the latest."""
         return await db.read(run_reads.thread_states, user_id, list(thread_ids))
 
     async def _offer(self) -> None:
-        """Tell those who can execute a new run of it, and the log when there is nobody."""
+        """Notify processes that can execute a new run. If there is none, log that."""
         self.dispatcher.tell_runners()
         if await db.read(run_reads.somebody_serves):
-            log.info("this process executes no runs; the run is queued for one that serves")
+            log.info("this process executes no runs; the run is queued for a serving process")
         else:
             log.warning(
-                "this process executes no runs, and none that serves is known; the run is queued until one comes: "
+                "this process executes no runs, and no serving process is known; the run is queued until there is one: "
                 "start `manage.py serve`, or any ASGI server with Netra's consumer"
             )
 
@@ -267,11 +264,11 @@ def _note_start(span: Span, outcome: str, *, refused: bool = False) -> None:
 
 
 def get_runtime() -> RunRuntime:
-    """The one of the running event loop. The first call may take a second, when tracing is on.
+    """The runtime of the running event loop. If tracing is on, the first call may take a second.
 
     Raises:
-        RuntimeError: no event loop runs here.
-        ImproperlyConfigured: `NETRA_EXECUTOR` names no executor.
+        RuntimeError: no event loop is running.
+        ImproperlyConfigured: `NETRA_EXECUTOR` does not name an executor.
     """
     return get_gateway().part(_make)
 

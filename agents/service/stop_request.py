@@ -1,4 +1,4 @@
-"""Stopping a run from synchronous code that has no event loop: the admin."""
+"""Stops a run from synchronous code without an event loop, such as the admin."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from websocket_core.journal import commit_now
 
 
 def request_stop(run: Run, reason: str, *, actor_id: str) -> bool:
-    """Ask a run to stop. Blocks until the wish is committed.
+    """Ask a run to stop. Blocks until the request is committed.
 
     Args:
-        actor_id: the user id of whoever asks.
+        actor_id: the id of the user who asks.
 
     Returns:
-        `False` when it was over already.
+        `False` if the run was already over.
     """
     if run.status not in OPEN:
         return False

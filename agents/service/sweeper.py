@@ -1,8 +1,7 @@
-"""Looks, in every process, for runs that nobody has any more: their worker died, or the thread they waited in became
-free while nobody was there.
+"""Looks, in every process, for runs that need attention: their worker died, or their thread became free unnoticed.
 
-A run whose lease ran out ends honestly; a run that had not started is taken over; a question nobody answered in time
-is void.
+A run with an expired lease is ended as failed. A run that had not started is taken over. An approval that nobody
+answered in time expires.
 """
 
 from __future__ import annotations
@@ -39,14 +38,14 @@ Step = tuple[str, Callable[[], Awaitable[object]]]  # what it is about, for the 
 
 
 class Sweeper:
-    """Sweeps every `SWEEP_SECONDS` as long as the process serves.
+    """Sweeps every `SWEEP_SECONDS` while the process serves.
 
     Args:
-        dispatcher: lets threads go on.
-        runner: knows which runs live here.
+        dispatcher: lets threads proceed.
+        runner: knows which runs are executed here.
         tracer: ends the traces of lost runs.
         decide: `RunRuntime.decide`.
-        more: other steps of a sweep, each with what it is about.
+        more: further steps of a sweep, each with its name for the log.
     """
 
     def __init__(
@@ -59,9 +58,9 @@ class Sweeper:
     ) -> None:
         self._dispatcher, self._runner, self._tracer, self._decide = dispatcher, runner, tracer, decide
         self._task: asyncio.Task[None] | None = None
-        self._remover: asyncio.Task[None] | None = None  # a task of its own: no sweep waits for it
-        self._reap_from = 0.0  # time.monotonic(): leases that ran out before may be renewed again
-        # What one of these raises must keep none of the others from its turn.
+        self._remover: asyncio.Task[None] | None = None  # a separate task, so that no sweep waits for it
+        self._reap_from = 0.0  # time.monotonic() before which expired leases may still be renewed
+        # An error in one of these steps must not stop the others.
         self._steps: list[tuple[Outage, Callable[[], Awaitable[object]]]] = [
             (Outage(log, "sweeper, processes"), look_after_processes),
             (Outage(log, "sweeper, lost runs"), self._reap),
@@ -72,7 +71,7 @@ class Sweeper:
         ]
         self._each_lost = ForEach(log, "ending a lost run")
         self._each_expired = ForEach(log, "expiring an approval")
-        self._each_orphaned = ForEach(log, "going on in a thread")
+        self._each_orphaned = ForEach(log, "continuing a thread")
 
     @property
     def started(self) -> bool:
@@ -80,7 +79,7 @@ class Sweeper:
         return self._task is not None
 
     def start(self) -> None:
-        """Begin, once per event loop."""
+        """Start, once per event loop."""
         if self._task is None:
             self._task = process_task(repeat(Outage(log, "sweeper"), self._run), "netra-sweeper")
             self._remover = process_task(keep_removing(conf.SWEEP_SECONDS), "netra-remover")
@@ -97,7 +96,7 @@ class Sweeper:
         await asyncio.sleep(conf.SWEEP_SECONDS)
 
     async def sweep(self) -> None:
-        """Look once. What a step raises is logged, and the other steps are taken all the same."""
+        """Sweep once. Errors of a step are logged, and the other steps still run."""
         for outage, step in self._steps:
             with outage.outlived():
                 await step()
@@ -108,14 +107,14 @@ class Sweeper:
         try:
             await self._each_lost.take(await db.read(neglected_runs.stale_runs), self._reap_one)
         except AWAY:
-            # While the database was away nobody could renew a lease: their holders get the time of one to do so.
+            # While the database was unavailable, no lease could be renewed. The holders get one lease's time to do so.
             self._reap_from = time.monotonic() + conf.LEASE_SECONDS
             raise
 
     async def _reap_one(self, stale: tuple[str, str, int, str]) -> None:
         owner_id, thread_id, run_pk, agent_type = stale
         if self._runner.holds(run_pk):
-            return  # it lives, here: its lease is about to be renewed
+            return  # it is executed here, and its lease is about to be renewed
         operation = ReapRun(owner_id, thread_id, run_pk, retry=_retries(agent_type), executor=self._dispatcher.executor)
         if await get_gateway().journal.submit(operation):
             self._note_end(agent_type, operation)
@@ -132,7 +131,7 @@ class Sweeper:
         except JournalUnavailable:
             raise
         except ClientError:
-            pass  # decided in this very moment
+            pass  # decided just now
 
     async def _adopt(self) -> None:
         if not lifecycle.draining:
@@ -146,7 +145,7 @@ class Sweeper:
         event_type, data = operation.terminal.event_type, operation.terminal.data
         ended(agent_type, str(TERMINAL_STATUS[event_type]), data.get("code", ""))
         with self._tracer.ending(event_type, operation.trace):
-            pass  # it is over: the trace of the lost process's spans gets its end
+            pass  # an empty span that ends the trace of the lost process
 
 
 def _retries(agent_type: str) -> bool:

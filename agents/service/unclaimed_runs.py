@@ -1,7 +1,7 @@
-"""Takes queued runs whose thread is free and that nobody executes.
+"""Claims queued runs whose thread is free and that no process executes.
 
-They were started where nothing can be executed (a view under WSGI, a command, a task of a queue), or their process was
-about to end. Every serving process looks; the claim decides who executes.
+They were started where runs cannot be executed (a view under WSGI, a command, a task of a queue), or their process was
+about to end. Every serving process looks for them, and the claim decides who executes.
 """
 
 from __future__ import annotations
@@ -23,21 +23,21 @@ from websocket_core.process.tasks import process_task
 
 log = logging.getLogger(__name__)
 
-TIDY_SECONDS = 10.0  # memory of runs is given back to the system so often, while there are new ones
+TIDY_SECONDS = 10.0  # interval at which memory of runs is returned to the system, while there are new ones
 
 
 class RunTaker:
-    """Looks every `LOOK_SECONDS`, and when somebody rings, as long as the process serves."""
+    """Looks every `LOOK_SECONDS` and whenever a process rings, while the process serves."""
 
     def __init__(self, dispatcher: Dispatcher, runner: Runner) -> None:
         self._dispatcher, self._runner = dispatcher, runner
         self._each = ForEach(log, "taking a queued run")
-        self._begun, self._tidy_from = 0, 0.0  # runs when memory was last given back; time.monotonic()
+        self._begun, self._tidy_from = 0, 0.0  # runs begun when memory was last returned; time.monotonic()
         self._once_more = False
         self._task: asyncio.Task[None] | None = None
 
     def start(self) -> None:
-        """Begin, once per event loop."""
+        """Start, once per event loop."""
         if self._task is None:
             self._task = process_task(repeat(Outage(log, "taker of queued runs"), self._run), "netra-taker")
 
@@ -48,7 +48,7 @@ class RunTaker:
             await asyncio.wait([self._task])
 
     async def look(self, *, rung: bool = True) -> None:
-        """Look once. Without a ring not for what rests: that may be much, and the sweeper sees to it."""
+        """Look once. Resting runs are included only after a ring: they may be many, and the sweeper handles them."""
         if lifecycle.draining or not self._dispatcher.executes():
             return
         found = await db.read(neglected_runs.unclaimed_threads)
@@ -74,6 +74,6 @@ class RunTaker:
     async def _tidy(self) -> None:
         begun = self._runner.begun
         if (begun != self._begun or self._once_more) and time.monotonic() >= self._tidy_from:
-            self._once_more = begun != self._begun  # what is under way now is over then
+            self._once_more = begun != self._begun  # runs in progress now will be over then
             self._begun, self._tidy_from = begun, time.monotonic() + TIDY_SECONDS
             await db.read(return_memory)

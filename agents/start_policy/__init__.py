@@ -1,10 +1,10 @@
-"""Who may start which agent: the permission that an agent asks for, and what `NETRA_CAN_START` says.
+"""Decides who may start which agent: the agent's permission, and the function named by `NETRA_CAN_START`.
 
-For a user who may not start an agent there is no such agent: it is not listed, and starting it is answered as an
-unknown name is. It holds for the start alone; runs that were allowed go on whatever is decided later.
+An agent that a user may not start does not exist for that user: it is not listed, and starting it is answered like an
+unknown name. The policy applies only to the start. Runs that were allowed continue, whatever is decided later.
 
-Read `judgement.py` first. `users.py` has the user who is judged, `site_function.py` asks what the site has written.
-The service asks for starts; pages and the HTTP API for what they list.
+Read `judgement.py` first. `users.py` loads the user, and `site_function.py` calls the site's function. The service asks
+before a start; pages and the HTTP API ask before they list agents.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Whether a user may start an agent, and which agents a user may know of."""
+"""Decides whether a user may start an agent, and which agents are listed for a user."""
 
 from __future__ import annotations
 
@@ -22,21 +22,24 @@ log = logging.getLogger(__name__)
 T = TypeVar("T")
 Kind = type[BaseAgent]
 
-SECONDS = 10.0  # a policy that takes longer refuses
+SECONDS = 10.0  # a policy that takes longer counts as a refusal
 
 
 async def startable(user_id: str, agent_type: str, check: Callable[[Kind], T], input: Any) -> tuple[Kind, T]:
-    """The agent of this name, if the user may start it with this input, and what `check` says of the input.
+    """Find an agent that the user may start with this input, and check the input.
 
-    Unknown and refused answer alike, and after the same work: where not everybody may start everything, an unknown name
-    is judged as one of the guarded agents would be.
+    An unknown name and a refusal get the same answer, after the same work: if not everybody may start everything, an
+    unknown name is checked like one of the guarded agents.
 
     Args:
-        check: looks at the input. What it raises is told to those alone who may know of the agent.
+        check: checks the input. Its error is raised only if the user may start the agent.
+
+    Returns:
+        The agent, and the result of `check`.
 
     Raises:
         UnknownAgentError: there is no such agent, or the user may not start it.
-        Exception: what `check` raised.
+        Exception: whatever `check` raised.
     """
     try:
         kind = find(agent_type)
@@ -55,19 +58,19 @@ async def startable(user_id: str, agent_type: str, check: Callable[[Kind], T], i
 
 
 def startable_here(user_id: str, agent_type: str, check: Callable[[Kind], T], input: Any) -> tuple[Kind, T]:
-    """The same in a thread that may use the ORM, for instance within a transaction of the site's. Blocking.
+    """The same as `startable`, in a thread that may use the ORM, for instance inside a site's transaction. Blocking.
 
-    It is the site's own code that asks; what the answer costs is not hidden from it.
+    The caller is the site's own code, so the duration of the answer is not hidden.
 
     Raises:
         UnknownAgentError: there is no such agent, or the user may not start it.
-        Exception: what `check` raised.
+        Exception: whatever `check` raised.
     """
     kind = find(agent_type)
     checked: T | Exception
     try:
         checked = check(kind)
-    except Exception as error:  # noqa: BLE001 - raised below, to who may know of the agent
+    except Exception as error:  # noqa: BLE001 - raised below, if the user may start the agent
         checked, input = error, None
     if not is_open(kind) and not _may(load_user(user_id), kind, input):
         raise unknown(agent_type)
@@ -77,7 +80,7 @@ def startable_here(user_id: str, agent_type: str, check: Callable[[Kind], T], in
 
 
 async def startable_kinds(user_id: str) -> list[Kind]:
-    """The agents that a user may start, by name. The policy is asked with `None` for the input."""
+    """The agents that a user may start, by name. The policy is called with `None` as the input."""
     kinds = catalogue()
     guarded = [kind for kind in kinds if not is_open(kind)]
     allowed = await _allowed(user_id, guarded, None) if guarded else set()
@@ -85,17 +88,17 @@ async def startable_kinds(user_id: str) -> list[Kind]:
 
 
 def startable_kinds_of(user: User | AnonymousUser) -> list[Kind]:
-    """The same for a user who is loaded, in a thread that may use the ORM."""
+    """The same for a loaded user, in a thread that may use the ORM."""
     return [kind for kind in catalogue() if is_open(kind) or _may(user, kind, None)]
 
 
 def is_open(kind: Kind) -> bool:
-    """Whether everybody may start it."""
+    """Whether everybody may start the agent."""
     return not kind.permission and not conf.CAN_START
 
 
 def _may(user: User | AnonymousUser, kind: Kind, input: Any) -> bool:
-    """Whether a user who is loaded may start it, in a thread that may use the ORM."""
+    """Whether a loaded user may start the agent, in a thread that may use the ORM."""
     return has_permission(user, kind) and (not conf.CAN_START or ask_here(user, kind.name, input))
 
 
@@ -109,8 +112,8 @@ async def _judge(user_id: str, kind: Kind, check: Callable[[Kind], T], input: An
     checked: T | Exception
     try:
         checked = check(kind)
-    except Exception as error:  # noqa: BLE001 - returned: only who may know of the agent is told
-        checked, input = error, None  # what the agent does not take is nothing for the policy, which may rely on that
+    except Exception as error:  # noqa: BLE001 - returned, and raised only if the user may start the agent
+        checked, input = error, None  # the policy never receives an invalid input
     return is_open(kind) or bool(await _allowed(user_id, [kind], input)), checked
 
 
@@ -121,7 +124,7 @@ async def _allowed(user_id: str, kinds: Sequence[Kind], input: Any) -> set[Kind]
         return permitted
     try:
         async with asyncio.timeout(SECONDS):
-            # Also about those that are refused already: the time that an answer takes tells nothing.
+            # Call it even for agents that are already refused, so that the duration of an answer reveals nothing.
             return {kind for kind in kinds if await ask(user, kind.name, input) and kind in permitted}
     except TimeoutError:
         log.error("NETRA_CAN_START took longer than %g seconds; the user may not start the agent", SECONDS)

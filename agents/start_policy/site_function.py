@@ -1,4 +1,4 @@
-"""The function that `NETRA_CAN_START` names: found, and asked. One that fails refuses, and the log tells."""
+"""Finds and calls the function that `NETRA_CAN_START` names. If it fails, the start is refused and the error logged."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ Policy = Callable[[Any, str, Any], bool | Awaitable[bool]]
 
 THREADS = 4
 FAILED = "NETRA_CAN_START failed for agent %s; the user may not start it"
-FAULTS = (Exception, SystemExit)  # what a site's function may end with, and must not end the event loop with
+FAULTS = (Exception, SystemExit)  # errors of a site's function, which must not end the event loop
 
 
 def load_policy() -> Policy | None:
-    """The function that `NETRA_CAN_START` names; `None`: the setting is empty.
+    """The function that `NETRA_CAN_START` names, or `None` if the setting is empty.
 
     Raises:
-        ImproperlyConfigured: it names no function of three arguments.
+        ImproperlyConfigured: it does not name a function of three arguments.
     """
     return _policy_at(conf.CAN_START) if conf.CAN_START else None
 
@@ -52,7 +52,7 @@ def _policy_at(path: str) -> Policy:
 
 
 async def ask(user: User, agent_type: str, input: Any) -> bool:
-    """What the policy says, asked from an event loop: an async one on it, a sync one in a thread."""
+    """The answer of the policy, for an event loop: an async policy runs on the loop, a sync one in a thread."""
     try:
         policy = load_policy()
         if policy is None:
@@ -67,7 +67,7 @@ async def ask(user: User, agent_type: str, input: Any) -> bool:
 
 
 def ask_here(user: User | AnonymousUser, agent_type: str, input: Any) -> bool:
-    """The same in a thread that may use the ORM."""
+    """The answer of the policy, in a thread that may use the ORM."""
     try:
         policy = load_policy()
         if policy is None:
@@ -80,7 +80,7 @@ def ask_here(user: User | AnonymousUser, agent_type: str, input: Any) -> bool:
 
 
 def _call(policy: Policy, user: User | AnonymousUser, agent_type: str, input: Any) -> bool | Awaitable[bool]:
-    """The answer; where it is a query, as a truth value that is found out here, where the database may be read."""
+    """Call the policy. A lazy answer, such as a query, is evaluated here, where the database may be used."""
     answer = policy(user, agent_type, input)
     return answer if inspect.isawaitable(answer) else bool(answer)
 
@@ -90,7 +90,7 @@ async def _awaited(answer: Awaitable[bool]) -> bool:
 
 
 def _is_async(policy: Any) -> bool:
-    call = type(policy).__call__  # of an object that is called like a function
+    call = type(policy).__call__  # for callable objects
     return inspect.iscoroutinefunction(policy) or inspect.iscoroutinefunction(call)
 
 
@@ -98,7 +98,7 @@ _pool: ReturningThreads | None = None
 
 
 def _threads() -> ReturningThreads:
-    """Threads of policies alone: neither agents nor the database's readers wait for a slow one."""
+    """Threads only for policies, so that neither agents nor the database's readers wait for a slow one."""
     global _pool
     if _pool is None:
         _pool = ReturningThreads(THREADS, thread_name_prefix="netra-policy")

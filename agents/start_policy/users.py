@@ -1,4 +1,4 @@
-"""The user whose start is judged. Read from the database, so in one of its threads."""
+"""Loads the user of a start. It reads the database, so it must run in a database thread."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from websocket_core.auth.accounts import users_by_id
 
 
 class UserWithoutAccount:
-    """The user of a token whose id is no account's: made up by an operator, or an issuer's subject.
+    """The user of a token whose id belongs to no account: chosen by an operator, or an issuer's subject.
 
-    Has no permissions. A policy gets it where it would get the account, and can ask what it asks of accounts.
+    It has no permissions. A policy receives it instead of an account and can use it like one.
 
     Attributes:
         pk, id: the user id.
@@ -34,15 +34,15 @@ class UserWithoutAccount:
         return self.pk
 
     def has_perm(self, permission: str, obj: object = None) -> bool:
-        """No permission is given to somebody without an account."""
+        """Always `False`: there are no permissions without an account."""
         return False
 
     def has_perms(self, permissions: Sequence[str], obj: object = None) -> bool:
-        """Only an empty list of permissions."""
+        """`True` only for an empty list of permissions."""
         return not permissions
 
     def has_module_perms(self, app_label: str) -> bool:
-        """No permission is given to somebody without an account."""
+        """Always `False`: there are no permissions without an account."""
         return False
 
 
@@ -50,12 +50,12 @@ User = AbstractBaseUser | UserWithoutAccount
 
 
 def load_user(user_id: str) -> User:
-    """The account of this id, else a user without one."""
+    """The account with this id, otherwise a user without an account."""
     return users_by_id([user_id]).get(user_id) or UserWithoutAccount(user_id)
 
 
 def has_permission(user: User | AnonymousUser, kind: type[BaseAgent]) -> bool:
-    """Whether the user has the permission that an agent asks for. Users of a model without permissions have none."""
+    """Whether the user has the agent's permission. Users of a model without permissions have none."""
     if not kind.permission:
         return True
     has_perm = getattr(user, "has_perm", None)

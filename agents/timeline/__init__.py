@@ -1,4 +1,4 @@
-"""A run as a picture: its events become spans of time, and those an SVG. Pure: no database, no clock, no Django."""
+"""A run as a picture: turns its events into spans of time, and those into SVG. No database, no clock, no Django."""
 
 from netra.agents.timeline.spans import Kind, Outcome, Span, Step, Timeline, read_step, timeline
 from netra.agents.timeline.svg import draw

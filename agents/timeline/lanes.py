@@ -1,4 +1,4 @@
-"""Which span goes into which row of the picture."""
+"""Assigns spans to the rows of the picture."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from netra.agents.timeline.spans import Kind, Span, Timeline
 
 @dataclass(slots=True)
 class Lane:
-    """A row: spans of the same name that do not overlap."""
+    """A row: spans with the same name that do not overlap."""
 
     kind: Kind
     label: str
@@ -17,7 +17,7 @@ class Lane:
 
 
 def lanes(timeline: Timeline, *, most_spans: int, most_lanes: int) -> list[Lane]:
-    """Rows in the order in which they are first needed; calls of a tool share one unless they overlap.
+    """Rows in the order in which they are first needed. Calls of a tool share a row unless they overlap.
 
     Args:
         most_spans: later spans are left out.

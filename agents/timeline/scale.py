@@ -1,4 +1,4 @@
-"""From seconds to pixels. Long waits for a person are folded, or nothing else of the run could be seen."""
+"""Converts seconds to pixels. Long waits for a person are folded; otherwise the rest of the run would be invisible."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from netra.agents.timeline.words import duration
 
 FOLD_WIDTH = 64.0  # pixels of a folded wait
 FOLD_SECONDS = 10.0  # shorter waits are never folded
-FOLD_SHARE = 2.0  # a wait is folded when it is so many times longer than the rest of the run
+FOLD_SHARE = 2.0  # a wait is folded if it is this many times longer than the rest of the run
 ROUND_SECONDS = (
     *(1, 2, 5, 10, 15, 30),
     *(60 * minutes for minutes in (1, 2, 5, 10, 15, 30)),
@@ -22,14 +22,14 @@ ROUND_SECONDS = (
 
 
 class Fold(NamedTuple):
-    """A stretch of time that is drawn in `FOLD_WIDTH` pixels however long it is."""
+    """A stretch of time that is drawn in `FOLD_WIDTH` pixels, however long it is."""
 
     start: float
     end: float
 
 
 class Tick(NamedTuple):
-    """A moment on the axis and what is written there."""
+    """A time on the axis, and its label."""
 
     second: float
     label: str
@@ -37,7 +37,7 @@ class Tick(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Scale:
-    """Places moments of a run between `left` and `right`."""
+    """Places times of a run between `left` and `right`."""
 
     seconds: float
     left: float
@@ -46,12 +46,12 @@ class Scale:
 
     @property
     def per_second(self) -> float:
-        """Pixels for a second outside of folds."""
+        """Pixels per second outside of folds."""
         shown = self.seconds - sum(fold.end - fold.start for fold in self.folds)
         return (self.right - self.left - FOLD_WIDTH * len(self.folds)) / shown if shown > 0 else 0.0
 
     def x(self, second: float) -> float:
-        """Where a moment is."""
+        """The x coordinate of a time."""
         place, seen = self.left, 0.0
         for fold in self.folds:
             if second <= fold.start:
@@ -65,7 +65,7 @@ class Scale:
         return min(place + (second - seen) * self.per_second, self.right)
 
     def ticks(self) -> Iterator[Tick]:
-        """Round moments for the axis, some 80 pixels apart; after a fold they count from its end."""
+        """Round times for the axis, about 80 pixels apart. After a fold, they count from its end."""
         step = _round_step(80.0 / self.per_second) if self.per_second > 0 else 0.0
         begins = [0.0, *(fold.end for fold in self.folds)]
         ends = [*(fold.start for fold in self.folds), self.seconds]
@@ -84,7 +84,7 @@ def scale(timeline: Timeline, left: float, right: float) -> Scale:
 
 
 def _folds(timeline: Timeline) -> list[Fold]:
-    """The waits to fold, longest first until what is left is balanced; at most four."""
+    """The waits to fold: at most four, longest first, until the rest is balanced."""
     waits = _without(
         _merged((span.start, span.end) for span in timeline.spans if span.kind is Kind.APPROVAL),
         _merged((span.start, span.end) for span in timeline.spans if span.kind is not Kind.APPROVAL),
@@ -111,7 +111,7 @@ def _merged(spans: Iterable[tuple[float, float]]) -> list[Fold]:
 
 
 def _without(waits: Sequence[Fold], busy: Sequence[Fold]) -> list[Fold]:
-    """The waits, less the times when something else went on."""
+    """The waits without the times when something else was going on."""
     found: list[Fold] = []
     for wait in waits:
         start = wait.start
@@ -127,7 +127,7 @@ def _without(waits: Sequence[Fold], busy: Sequence[Fold]) -> list[Fold]:
 
 
 def _round_step(seconds: float) -> float:
-    """The next round length of time: above a second as clocks are divided, below by decimals."""
+    """The next round length of time: clock units above a second, decimals below."""
     if seconds > 1:
         return next((float(step) for step in ROUND_SECONDS if step >= seconds), 86_400 * _decimal(seconds / 86_400))
     return _decimal(seconds)

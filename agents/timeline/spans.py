@@ -1,4 +1,4 @@
-"""From the events of one run to spans of time."""
+"""Turns the events of one run into spans of time."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from websocket_core.wire.vocabulary import PAIR_TYPES, STATUS_AFTER
 
 
 class Kind(StrEnum):
-    """What a span shows."""
+    """The kind of a span."""
 
     THOUGHT = "thought"
     TOOL = "tool"
@@ -35,9 +35,10 @@ class Outcome(StrEnum):
 
 
 class Step(NamedTuple):
-    """What the picture needs of one event.
+    """The part of an event that the picture needs.
 
-    `name` is a tool's; `key` tells the tool call, the approval, or the stream of text; `status` is how it ended.
+    `name` is a tool's name. `key` identifies the tool call, the approval or the stream of text. `status` is how it
+    ended.
     """
 
     seq: int
@@ -50,7 +51,7 @@ class Step(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Span:
-    """Something that took time; `start` and `end` are seconds since the run began, `seq` is that of its first event."""
+    """Something that took time. `start` and `end` are seconds since the run began, `seq` is that of its first event."""
 
     kind: Kind
     label: str
@@ -70,10 +71,10 @@ class Timeline:
     """The spans of a run in the order of their beginnings.
 
     Args:
-        seconds: from the beginning of the run to its end, or to now.
-        queued: seconds it waited for its turn before it began; not part of `seconds`.
-        ended: how it ended, in a word; empty while it goes on.
-        partial: not all of its events were looked at.
+        seconds: from the beginning of the run to its end, or until now.
+        queued: seconds that the run waited in the queue before it began; not part of `seconds`.
+        ended: how it ended, in a word; empty while it is running.
+        partial: not all of its events were read.
     """
 
     spans: tuple[Span, ...]
@@ -115,7 +116,7 @@ _WITH_DATA = {*PAIR_TYPES, *_TEXT}
 
 
 def read_step(frame: str) -> Step | None:
-    """What the picture needs of an encoded event; `None` when this is none."""
+    """The part of an encoded event that the picture needs; `None` if it is not an event."""
     try:
         found = _without_data(frame)
         if found.event_type not in _WITH_DATA:
@@ -135,15 +136,15 @@ def read_step(frame: str) -> Step | None:
 def timeline(
     steps: Iterable[Step], *, begin: datetime, now: datetime, over: bool = False, partial: bool = False
 ) -> Timeline:
-    """Make spans of a run's events.
+    """Turn a run's events into spans.
 
-    Clocks of different machines differ: nothing starts before the run or ends before it started.
+    Clocks of different machines differ, so no span starts before the run or ends before it started.
 
     Args:
         steps: the run's events in order.
-        begin: when the run was made, in case none of its events tells when it started.
-        now: until when the spans that are open have lasted.
-        over: the run has ended, even if its last event is not among `steps`.
+        begin: when the run was created, in case none of its events says when it started.
+        now: the end of spans that are still open.
+        over: the run has ended, even if its terminal event is not among `steps`.
         partial: `steps` are not all of its events.
     """
     open_spans: dict[tuple[Kind, str], Span] = {}
@@ -167,7 +168,7 @@ def timeline(
             _take(step, at, open_spans, spans)
     if not ended and not over:
         end = max(end, (now - begin).total_seconds())
-    # Text has no event that ends it: it lasted until its last piece. What is open otherwise is so until the end.
+    # Text has no closing event: it lasts until its last delta. Other open spans last until the end.
     spans += [s if s.outcome is not Outcome.OPEN else replace(s, end=max(end, s.start)) for s in open_spans.values()]
     spans.sort(key=lambda span: (span.start, span.seq))
     return Timeline(spans=tuple(spans), seconds=end, queued=queued, ended=ended, partial=partial)

@@ -1,8 +1,8 @@
-"""From spans to SVG text, made to be read without colour, without sight, and under a strict content policy.
+"""Turns spans into SVG that can be read without colour, without sight, and under a strict content security policy.
 
-How a span ended is told by its shape (hatched and crossed, hollow and barred, dashed and squared, open with an arrow)
-and, where there is room, in words; every span has a title. Nothing is styled inline: presentation attributes give a
-plain look in the colour of the text, classes let a style sheet do better.
+Shapes show how a span ended (hatched and crossed, hollow and barred, dashed and squared, open with an arrow), and words
+do too where there is room. Every span has a title. There are no inline styles: presentation attributes give a plain
+look in the colour of the text, and a style sheet can improve on it by classes.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ LABEL_CHARACTERS = 21
 MARK = 16  # pixels for the mark after a bar
 MOST_LANES = 40
 MOST_SPANS = 600
-DESCRIBED = 60  # spans told in the description
+DESCRIBED = 60  # spans listed in the description
 
 Link = Callable[[int], str | None]
 
@@ -52,7 +52,7 @@ def draw(timeline: Timeline, *, link: Link | None = None, name: str = "timeline"
     """Draw a run.
 
     Args:
-        link: gives the address that the span whose first event has this sequence number leads to; `None`: nowhere.
+        link: returns the address for the span whose first event has this sequence number; `None` for no link.
         name: prefix of the ids in the picture, unique in its page.
 
     Returns:
@@ -80,9 +80,9 @@ def draw(timeline: Timeline, *, link: Link | None = None, name: str = "timeline"
 
 
 def title(timeline: Timeline) -> str:
-    """What the picture shows, in a line."""
-    state = f"{timeline.ended} after" if timeline.ended else "going on for"
-    waited = f", having waited {duration(timeline.queued)} in the queue" if timeline.queued else ""
+    """A title for the picture, in one line."""
+    state = f"{timeline.ended} after" if timeline.ended else "running for"
+    waited = f", after {duration(timeline.queued)} in the queue" if timeline.queued else ""
     return f"Timeline of the run: {state} {duration(timeline.seconds)}{waited}"
 
 
@@ -149,7 +149,7 @@ def _lane(lane: Lane, top: int, at: Scale, link: Link | None, name: str) -> Iter
         f"{_text(label)}<title>{_text(lane.label)}</title></text>"
         f'<path d="M{LABELS} {top + LANE}H{WIDTH - RIGHT}" stroke="currentColor" stroke-opacity=".08"/>'
     )
-    taken = float(LABELS)  # up to where the lane is drawn on
+    taken = float(LABELS)  # the x coordinate up to which the lane is used
     for number, span in enumerate(lane.spans):
         following = lane.spans[number + 1].start if number + 1 < len(lane.spans) else None
         room = at.x(following) if following is not None else float(WIDTH)
@@ -160,10 +160,10 @@ def _lane(lane: Lane, top: int, at: Scale, link: Link | None, name: str) -> Iter
 
 
 class _Words:
-    """Where the words of a bar stand: after it, before it, in it, or nowhere, which leaves them to its title.
+    """The position of a bar's words: after it, before it, in it, or nowhere, so that only its title has them.
 
     Args:
-        taken: where the lane is free from, to the left of the bar.
+        taken: the x coordinate from which the lane is free, to the left of the bar.
         room: where the next bar of the lane begins.
     """
 
@@ -185,7 +185,7 @@ class _Words:
             self.place = ""
 
     def draw(self, middle: float) -> str:
-        """The words, in a lane whose middle is there."""
+        """The words as a text element, in a lane with this middle."""
         return f'<text {self.place} y="{middle + 4:g}">{self.words}</text>' if self.place else ""
 
 
@@ -199,7 +199,7 @@ def _span(span: Span, top: int, words: _Words, href: str | None, name: str) -> s
     told = _text(span_title(span))
     parts = [
         f"<title>{told}</title>",
-        # As high as the lane: a narrow bar must still be met by the pointer.
+        # As high as the lane, so that the pointer can hit a narrow bar.
         f'<rect x="{x - 3:.1f}" y="{top}" width="{width + 6:.1f}" height="{LANE}" fill="none" pointer-events="all"/>',
         f'<rect class="timeline-bar" {shape} fill="currentColor" fill-opacity="{opacity}"'
         f' stroke="currentColor" stroke-opacity=".7"{dashes}/>',
@@ -216,5 +216,5 @@ def _span(span: Span, top: int, words: _Words, href: str | None, name: str) -> s
 
 
 def _text(text: str) -> str:
-    """Escaped for text and attributes; without characters that XML forbids or that turn the direction of writing."""
+    """Escape text for text nodes and attributes. Replaces characters that XML forbids or that change its direction."""
     return escape(_NOT_XML.sub("�", text))

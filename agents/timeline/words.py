@@ -1,16 +1,16 @@
-"""Lengths of time in words."""
+"""Durations in words."""
 
 from __future__ import annotations
 
-# Seconds in a unit, its name, and the unit that the rest is told in.
+# Seconds in a unit, its name, seconds in the unit of the rest, and its name.
 _UNITS = ((86_400, "d", 3_600, "h"), (3_600, "h", 60, "min"), (60, "min", 1, "s"))
 
 
 def duration(seconds: float) -> str:
-    """A length of time as short as it stays useful: `350 ms`, `1.2 s`, `2 min 5 s`, `3 h 12 min`, `2 d 3 h`.
+    """A duration in short form: `350 ms`, `1.2 s`, `2 min 5 s`, `3 h 12 min`, `2 d 3 h`.
 
     Args:
-        seconds: the length in seconds; negative ones count as none.
+        seconds: the duration in seconds; negative values count as 0.
     """
     seconds = max(0.0, seconds)
     if seconds < 0.9995:

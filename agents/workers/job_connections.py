@@ -1,7 +1,7 @@
-"""The connections of a worker to its queue of jobs, which are all good again at once after the database was away.
+"""The connections of a worker to its queue of jobs, which recover at once after an outage of the database.
 
-psycopg's own check of a connection, before it is lent, pauses after each one that has died: 1, 2 and 4 s. After a
-restart of the database all of them have, and for so long a worker would see no job.
+psycopg checks a connection before it lends it, and pauses after each dead one: for 1, 2 and 4 s. After a restart of the
+database all of them are dead, and a worker would see no jobs for that long.
 """
 
 from __future__ import annotations
@@ -14,13 +14,13 @@ from psycopg_pool import AsyncConnectionPool
 
 
 class JobConnections(AsyncConnectionPool[AsyncConnection[Any]]):
-    """A pool that lends no dead connection, and throws them away one after the other without a pause."""
+    """A pool that never lends a dead connection, and discards dead ones without a pause."""
 
     def __init__(self, *args: Any, check: object = None, **options: Any) -> None:
-        super().__init__(*args, **options)  # without a check of psycopg's
+        super().__init__(*args, **options)  # without psycopg's check
 
     async def getconn(self, timeout: float | None = None) -> AsyncConnection[Any]:
-        """See psycopg. Each turn takes a dead connection away, so there are no more turns than connections."""
+        """See psycopg. Each iteration removes a dead connection, so there are at most as many as connections."""
         until = time.monotonic() + (self.timeout if timeout is None else timeout)
         while True:
             connection = await super().getconn(max(0.0, until - time.monotonic()))

@@ -1,8 +1,8 @@
-"""What a worker asks of the queue of jobs, through outages of the database.
+"""A worker's queue of jobs that survives outages of the database.
 
-procrastinate's worker ends at the first error of its database, and takes the runs it executes along with it. Runs
-survive such an outage by themselves (the journal waits, leases are renewed), so the queue has to be as patient: while
-the database is away there are no jobs, and what is to be said of finished ones waits.
+procrastinate's worker ends at the first database error, and its runs end with it. Runs survive such an outage by
+themselves (the journal waits, leases are renewed), so the queue has to wait too. While the database is unavailable
+there are no jobs, and reports of finished ones wait.
 """
 
 from __future__ import annotations
@@ -18,22 +18,22 @@ from procrastinate.manager import JobManager
 
 log = logging.getLogger(__name__)
 
-PAUSE_SECONDS = 0.3  # what is not known is asked again after that
-ANSWER_SECONDS = 20.0  # of a database that says nothing at all
+PAUSE_SECONDS = 0.3  # pause before a failed query is repeated
+ANSWER_SECONDS = 20.0  # limit for an answer of the database
 
 T = TypeVar("T")
 
 
 class PatientJobManager(JobManager):
-    """The queue, as a worker sees it."""
+    """The queue, as a worker uses it."""
 
     def __init__(self, connector: Any) -> None:
         super().__init__(connector)
-        self._ids: dict[int, int] = {}  # a worker's id -> the one under which it is registered now
+        self._ids: dict[int, int] = {}  # a worker's id -> its current registered id
         self._away = False
 
     async def fetch_job(self, queues: Iterable[str] | None, worker_id: int) -> Job | None:
-        """The next job, or `None`: there is none, or nobody can say. The worker asks again by itself."""
+        """The next job. `None` if there is none or the database is unavailable; the worker asks again by itself."""
         try:
             job = await self._answer(super().fetch_job(queues, self._ids.get(worker_id, worker_id)))
         except Exception as error:  # noqa: BLE001 - also a row that cannot be read: it must not end the worker
@@ -46,7 +46,7 @@ class PatientJobManager(JobManager):
         return job
 
     async def finish_job(self, job: Job, status: Status, delete_job: bool) -> None:
-        """Say that a job is done, as soon as somebody listens. A job that was cleared away meanwhile is done, too."""
+        """Report that a job is done, waiting for the database if necessary. A job that was cleared counts as done."""
         while True:
             try:
                 await self._answer(super().finish_job(job, status, delete_job))
@@ -59,14 +59,14 @@ class PatientJobManager(JobManager):
                 return
 
     async def update_heartbeat(self, worker_id: int) -> None:
-        """Tell that the worker lives, if somebody listens."""
+        """Report that the worker is alive, if the database is available."""
         try:
             await self._answer(super().update_heartbeat(self._ids.get(worker_id, worker_id)))
         except (exceptions.ConnectorException, TimeoutError) as error:
             self._note(error)
 
     async def unregister_worker(self, worker_id: int) -> None:
-        """The worker ends. Where nobody listens, its silence says the same."""
+        """Report that the worker ends. If the database is unavailable, the missing heartbeat says the same."""
         try:
             await self._answer(super().unregister_worker(self._ids.get(worker_id, worker_id)))
         except (exceptions.ConnectorException, TimeoutError) as error:
@@ -75,16 +75,16 @@ class PatientJobManager(JobManager):
     async def listen_for_jobs(
         self, *, on_notification: Callable[..., Awaitable[None]], queues: Iterable[str] | None = None
     ) -> None:
-        """Hear of new jobs at once; without it they are found within some seconds."""
+        """Listen for new jobs. Without this, they are found within some seconds."""
         while True:
             try:
                 await super().listen_for_jobs(on_notification=on_notification, queues=queues)
-            except Exception as error:  # noqa: BLE001 - whatever it is, listening begins again
+            except Exception as error:  # noqa: BLE001 - listening begins again after any error
                 self._note(error)
             await asyncio.sleep(PAUSE_SECONDS)
 
     async def _register_again(self, worker_id: int) -> None:
-        """A worker that was silent for long (an outage, a stopped process) may have been struck off the list."""
+        """Register the worker again if it was removed after a long silence (an outage, a stopped process)."""
         try:
             alive = await self._answer(
                 self.connector.execute_query_all_async(
@@ -93,7 +93,7 @@ class PatientJobManager(JobManager):
             )
             if not alive:
                 self._ids[worker_id] = await self._answer(self.register_worker())
-                log.warning("this worker had been taken for dead; it is registered again")
+                log.warning("this worker was considered dead; it is registered again")
         except (exceptions.ConnectorException, TimeoutError) as error:
             self._note(error)
 

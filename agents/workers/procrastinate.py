@@ -1,10 +1,8 @@
-"""A worker's side of procrastinate: jobs become leases.
+"""A worker's side of procrastinate: turns jobs into leases.
 
-A job only says "there is something to do": whether, and by whom, is decided by the claim, which takes a lease with a
-fencing
-token. So a job that comes twice, late, or after its run was stopped does nothing, and a worker that dies leaves a
-lease that
-runs out, not a lock.
+A job only says that there may be something to do. The claim decides whether and by whom, and takes a lease with a
+fencing token. A job that is duplicated, late, or whose run was stopped therefore does nothing, and a worker that dies
+leaves a lease that expires instead of a lock.
 """
 
 from __future__ import annotations
@@ -39,8 +37,9 @@ log = logging.getLogger(__name__)
 
 @app.task(name=TASK, queue=QUEUE)
 async def execute_run(owner_id: str, thread_id: str, run_id: str) -> None:
-    """Claim what is next in the run's thread and execute it, and then whatever waits behind it, without going through
-    the queue again. Most of the time that is the run itself; it may have been stopped meanwhile.
+    """Claim the next run of the thread and execute it, then the runs that wait behind it, without the queue.
+
+    Usually this is the run of the job, but that run may have been stopped in the meantime.
     """
     if lifecycle.draining:
         again = app.configure_task(TASK, queue=QUEUE)
@@ -50,21 +49,20 @@ async def execute_run(owner_id: str, thread_id: str, run_id: str) -> None:
 
 
 class CannotStartError(Exception):
-    """The agents cannot be imported, or the port for Prometheus cannot be had. The message is for the operator."""
+    """The agents cannot be imported, or the port for Prometheus is unavailable. The message is for the operator."""
 
 
 async def work(concurrency: int, metrics_host: str = "127.0.0.1", metrics_port: int | None = None) -> None:
-    """Execute runs until SIGTERM or SIGINT; then let the running ones end, within `NETRA_DRAIN_SECONDS`, and take no
-    more.
+    """Execute runs until SIGTERM or SIGINT, then accept no more and let running ones end within `NETRA_DRAIN_SECONDS`.
 
     Args:
-        concurrency: runs at once.
-        metrics_host: where Prometheus is answered.
-        metrics_port: on which port; `None`: not at all.
+        concurrency: the most concurrent runs.
+        metrics_host: the address on which metrics are served.
+        metrics_port: the port of the metrics; `None` for none.
 
     Raises:
-        CannotStartError: an agent module cannot be imported, or the port cannot be had.
-        Exception: what ended procrastinate's worker, when it was no signal.
+        CannotStartError: an agent module cannot be imported, or the port is unavailable.
+        Exception: what ended procrastinate's worker, if it was not a signal.
     """
     failures = discovery.failures()  # imports the agents, on this loop
     if failures:
@@ -79,9 +77,8 @@ async def work(concurrency: int, metrics_host: str = "127.0.0.1", metrics_port: 
             ) from error
     get_gateway().serve()
     garbage.settle()
-    # Django's own connector cannot listen. A short time for each attempt to connect: the pauses of the pool between
-    # attempts grow, and with them the way back from an outage. A short time for who waits for a connection, too: a
-    # pool that has given up tries again only when it is asked.
+    # Django's own connector cannot listen. Both limits are short so that a worker recovers quickly from an outage: the
+    # pool's pauses between attempts to connect grow, and a pool that has given up only tries again when it is used.
     connector = PsycopgConnector(
         pool_factory=JobConnections, kwargs=connector_params(delivery_conf.DATABASE), timeout=3.0, reconnect_timeout=2.0
     )
@@ -95,7 +92,7 @@ async def work(concurrency: int, metrics_host: str = "127.0.0.1", metrics_port: 
                 concurrency=concurrency,
                 install_signal_handlers=False,
                 delete_jobs="always",
-                fetch_job_polling_interval=conf.LOOK_SECONDS,  # a notice gets lost with the connection that hears it
+                fetch_job_polling_interval=conf.LOOK_SECONDS,  # a notification is lost if its connection breaks
                 update_heartbeat_interval=conf.JOB_STALL_SECONDS / 3,
                 stalled_worker_timeout=conf.JOB_STALL_SECONDS,
                 shutdown_graceful_timeout=delivery_conf.DRAIN_SECONDS + conf.STOP_GRACE_SECONDS + 10,
@@ -103,17 +100,17 @@ async def work(concurrency: int, metrics_host: str = "127.0.0.1", metrics_port: 
         )
         janitor = asyncio.create_task(_clear_stalled_jobs(worker_app))
         stopped = asyncio.create_task(stop.wait())
-        log.info("Netra executes runs (process %s, %d at once)", this_process.process_id, concurrency)
+        log.info("Netra executes runs (process %s, concurrency %d)", this_process.process_id, concurrency)
         await asyncio.wait({worker, stopped}, return_when=asyncio.FIRST_COMPLETED)
         lifecycle.begin_drain()
         for task in (janitor, stopped, worker):
-            task.cancel()  # procrastinate takes no more jobs and waits for those that run
+            task.cancel()  # procrastinate accepts no more jobs and waits for running ones
         await lifecycle.drain()
         await asyncio.wait({worker, janitor}, timeout=5)
         if worker.done() and not worker.cancelled() and not stop.is_set():
-            worker.result()  # raises what ended it
+            worker.result()  # raises the error that ended it
     log.info("Netra worker has ended")
-    exit_in_spite_of_threads(5)  # from here on: the end of the event loop waits for threads, too
+    exit_in_spite_of_threads(5)  # the event loop also waits for threads when it closes
 
 
 def _stop_on_signals() -> asyncio.Event:
@@ -121,7 +118,7 @@ def _stop_on_signals() -> asyncio.Event:
 
     def on_signal() -> None:
         if stop.is_set():
-            log.warning("second signal: ending at once")
+            log.warning("second signal: exiting at once")
             signal.raise_signal(signal.SIGKILL)
         stop.set()
 
@@ -131,7 +128,7 @@ def _stop_on_signals() -> asyncio.Event:
 
 
 async def _clear_stalled_jobs(worker_app: App) -> None:
-    """Finish the jobs of workers that died: their runs are ended, or taken over, by their leases."""
+    """Finish the jobs of dead workers. The leases end their runs or let others take them over."""
     each = ForEach(log, "clearing job", away=(*AWAY, ConnectorException))
 
     async def finish(job_id: int) -> None:
@@ -143,7 +140,7 @@ async def _clear_stalled_jobs(worker_app: App) -> None:
         stalled = [job.id for job in found if job.id is not None]
         await each.take(stalled, finish)
         if stalled:
-            log.info("cleared %d jobs of workers that died", len(stalled))
+            log.info("cleared %d jobs of dead workers", len(stalled))
 
     manager = worker_app.job_manager
     await repeat(Outage(log, "clearing jobs"), clear)

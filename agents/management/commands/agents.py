@@ -1,4 +1,4 @@
-"""`manage.py agents`: which agents there are, where each comes from, and who may start it."""
+"""`manage.py agents`: lists the agents, where each comes from, and who may start it."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ HEADINGS = ("AGENT", "FROM", "WHO MAY START IT")
 
 
 class Command(BaseCommand):
-    """Imports the agents as a server does."""
+    """Imports the agents as a server does, and lists them."""
 
     help = "List the agents, where each comes from, and who may start it."
-    requires_system_checks: list[str] = []  # a module that cannot be imported is told here, after those that can be
+    requires_system_checks: list[str] = []  # the command itself reports modules that cannot be imported
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument("--user", metavar="USER_ID", help="only the agents that this user may start")
+        parser.add_argument("--user", metavar="USER_ID", help="list only the agents that this user may start")
 
     def handle(self, *args: Any, user: str | None, **options: Any) -> None:
         failures = discovery.failures_without_a_loop()
@@ -37,7 +37,7 @@ class Command(BaseCommand):
 
 
 def _who(kind: type[BaseAgent]) -> str:
-    """In words."""
+    """The users who may start the agent, in words."""
     if is_open(kind):
         return "everybody"
     conditions = [f"who has the permission {kind.permission}"] if kind.permission else []

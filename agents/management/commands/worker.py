@@ -1,4 +1,4 @@
-"""`manage.py worker`: execute queued runs (NETRA_EXECUTOR=procrastinate)."""
+"""`manage.py worker`: executes queued runs (NETRA_EXECUTOR=procrastinate)."""
 
 from __future__ import annotations
 
@@ -13,34 +13,34 @@ from netra.agents.registry import discovery
 from websocket_core.database import db
 from websocket_core.process.heartbeat import this_process
 
-DEFAULT_CONCURRENCY = 50  # runs at once; they mostly wait for models and tools
+DEFAULT_CONCURRENCY = 50  # concurrent runs; they mostly wait for models and tools
 
 
 class Command(BaseCommand):
     """A worker process."""
 
     help = (
-        "Executes queued runs. SIGTERM lets running ones end within NETRA_DRAIN_SECONDS and gives back what has not "
-        "started; a second one ends the process at once."
+        "Executes queued runs. SIGTERM lets running ones end within NETRA_DRAIN_SECONDS and returns those not yet "
+        "started. A second SIGTERM ends the process at once."
     )
     requires_system_checks = "__all__"
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument(
-            "--concurrency", type=int, default=DEFAULT_CONCURRENCY, help="runs at once (default: %(default)s)"
+            "--concurrency", type=int, default=DEFAULT_CONCURRENCY, help="concurrent runs (default: %(default)s)"
         )
         parser.add_argument(
-            "--metrics-port", type=int, metavar="N", help="answer Prometheus on this port (default: on none)"
+            "--metrics-port", type=int, metavar="N", help="serve metrics for Prometheus on this port (default: off)"
         )
         parser.add_argument(
             "--metrics-host",
             default="127.0.0.1",
             metavar="H",
-            help="address of that port; 0.0.0.0 is every one of this machine (default: %(default)s)",
+            help="address of that port; 0.0.0.0 means all addresses of this machine (default: %(default)s)",
         )
 
     def check(self, *args: Any, **kwargs: Any) -> None:
-        """The system checks; agents are imported later, on the event loop that they run on."""
+        """Run the system checks. Agents are imported later, on the event loop that executes them."""
         with discovery.deferred():
             super().check(*args, **kwargs)
 
@@ -52,7 +52,7 @@ class Command(BaseCommand):
                 "NETRA_EXECUTOR=procrastinate, PostgreSQL and a Redis channel layer, for servers and workers alike."
             )
         if options["concurrency"] < 1:
-            raise CommandError("--concurrency takes 1 or more")
+            raise CommandError("--concurrency must be 1 or more")
         from netra.agents.workers.procrastinate import CannotStartError, work  # needs procrastinate, which is optional
 
         this_process.kind = "worker"

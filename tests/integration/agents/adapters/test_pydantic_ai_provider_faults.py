@@ -159,7 +159,7 @@ async def test_a_provider_that_cannot_be_reached(runs: Runs):
     run = await runs.ask(name, "Anybody?")
     assert (run.end["code"], run.end["message"]) == (
         "model_unavailable",
-        "The model cannot be reached right now. Try again in a moment.",
+        "The model is unavailable at present. Try again in a moment.",
     )
 
 

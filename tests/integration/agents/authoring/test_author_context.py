@@ -209,7 +209,7 @@ async def test_tool__whose_model_gives_an_id_twice(join, make) -> None:
 async def test_request_approval__whose_decision_could_not_be_told_from_another(join, make) -> None:
     async def body(ctx, input):
         await ctx.request_approval("Delete it?", tool_name="delete", tool_call_id="call_0")
-        with pytest.raises(ValueError, match="has asked about 'call_0' before"):
+        with pytest.raises(ValueError, match="has already asked about 'call_0'"):
             await ctx.request_approval("Pay?", tool_name="pay", tool_call_id="call_0")
         with pytest.raises(ValueError, match="expires_in must be a number of seconds"):
             await ctx.request_approval("Pay?", expires_in=float("nan"))

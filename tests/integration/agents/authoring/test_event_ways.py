@@ -132,7 +132,7 @@ async def test_what_cannot_be__is_refused_before_anything_is_queued() -> None:
     with pytest.raises(UserIsolationError):
         await manager.emit_critical_event(GITHUB, "agent_state", {"state": 1})
     for event_type, data in (("nonsense", {}), ("agent_state", {"state": {1}}), ("agent_state", [])):
-        with pytest.raises(ValueError, match=r"unknown|JSON|object"):
+        with pytest.raises(ValueError, match=r"unknown|JSON|must be a dict"):
             manager.post(event_type, data, grammar=grammar)  # type: ignore[arg-type]
     with pytest.raises(ValueError, match="JSON"):
         manager.post("tool_executing", {"tool_call_id": "c", "tool_name": "t", "arguments": {1}}, grammar=grammar)

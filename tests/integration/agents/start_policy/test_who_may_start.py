@@ -52,7 +52,7 @@ async def refusal(join: Any, user_id: str, agent_type: str, **fields: Any) -> di
 
 def test_permission__is_one_of_django_s(make):
     for wrong in ("refund", "shop.", ".refund", None, 5):
-        with pytest.raises(ValueError, match="permission of agent made is a Django permission like"):
+        with pytest.raises(ValueError, match="permission of agent made must be a Django permission like"):
             make(body, permission=wrong)
 
 

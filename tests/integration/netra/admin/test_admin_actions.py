@@ -97,7 +97,7 @@ def test_stop__a_queued_one_is_over_at_once(admin_client):
 def test_stop__of_what_is_over_says_so(admin_client):
     run = make_run(make_thread("u"), [(0, "agent_started", {}), (1, "agent_completed", {})])
     response = act(admin_client, RUNS, "stop", run)
-    assert "The selected runs are over already." in response.content.decode()
+    assert "The selected runs are already over." in response.content.decode()
 
 
 def test_stop__is_offered_on_the_page_while_the_run_is_not_over(admin_client):

@@ -201,5 +201,5 @@ def test_run__whose_events_are_pruned__says_so(admin_client):
     run = golden_run()
     Event.objects.all().delete()
     found = page(admin_client, run)
-    assert "older than this server keeps them" in found
+    assert "deleted after the retention period" in found
     assert "No steps yet" not in found

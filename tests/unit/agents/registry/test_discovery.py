@@ -44,10 +44,13 @@ def module(tmp_path, monkeypatch):
         ("import asyncio\n\nraise asyncio.CancelledError\n", "CancelledError: (at {file}, line 3)"),
         (
             "class Mute(Exception):\n    def __str__(self):\n        raise KeyError\n\nraise Mute\n",
-            "Mute: (its text cannot be had: KeyError) (at {file}, line 5)",
+            "Mute: (its text is not available: KeyError) (at {file}, line 5)",
         ),
         ("from netra.agents import nothing_like_it\n", "ImportError: cannot import name 'nothing_like_it'"),
-        ("from netra.agents import agent\n\n@agent\nasync def f(ctx, input): ...\n", "TypeError: an agent has a name"),
+        (
+            "from netra.agents import agent\n\n@agent\nasync def f(ctx, input): ...\n",
+            "TypeError: an agent needs a name",
+        ),
     ],
 )
 def test_check__names_module_fault_file_and_line(module, settings, tmp_path, text, told):
@@ -94,7 +97,7 @@ def test_check__warns_of_modules_without_agents(module, settings):
     good = "from netra.agents import agent\n\n@agent('of_good_agents_9')\nasync def f(ctx, input): ...\n"
     settings.NETRA_AGENT_MODULES = [module("empty_agents_9", "x = 1\n"), module("good_agents_9", good)]
     found = [message.msg for message in run_checks() if message.id == "netra_agents.W001"]
-    assert found == ["empty_agents_9 is named in NETRA_AGENT_MODULES and registers no agent."]
+    assert found == ["empty_agents_9 is listed in NETRA_AGENT_MODULES but registers no agent."]
 
 
 def test_discover__others_stay_available(module, settings, caplog):

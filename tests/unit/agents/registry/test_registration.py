@@ -48,7 +48,7 @@ def test_without_a_name__says_how() -> None:
 
 @pytest.mark.parametrize("name", ["", "a b", "x" * 129, "é", "a\n"])
 def test_illegal_name(name: str) -> None:
-    with pytest.raises(ValueError, match="name for an agent"):
+    with pytest.raises(ValueError, match="valid agent name"):
         agent(name)(good)
 
 
@@ -77,8 +77,8 @@ def _yields_too(ctx: Any, input: Any) -> Any:
         (_yields, "yields"),
         (_yields_too, "yields"),
         (BaseAgent, "register"),
-        ("good", "no function"),
-        (None, "no function"),
+        ("good", "not a function"),
+        (None, "not a function"),
     ],
 )
 def test_what_is_no_body__says_why(wrong: Any, words: str) -> None:
@@ -113,7 +113,7 @@ async def yields(self: Any, ctx: Any, input: Any) -> Any:
         ({"on_loss": "sometimes"}, "'fail' or 'retry'"),
         ({"timeout": 0}, "seconds above 0"),
         ({"timeout": "5"}, "seconds above 0"),
-        ({"aliases": "other"}, "are a tuple"),
+        ({"aliases": "other"}, "must be a tuple"),
     ],
 )
 def test_class_that_would_fail_in_every_run__is_refused(members: dict[str, Any], words: str) -> None:
