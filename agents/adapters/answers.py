@@ -1,7 +1,7 @@
-"""A person's answer to "may this call run?": only what is understood as a yes is one.
+"""Decides whether a person's answer to "may this call run?" is a yes. Only an answer that is understood counts as one.
 
-What was asked is what runs. An answer that would change the call, or that says something else than its `approved`,
-must not let the call run as it was asked.
+A call runs with exactly the arguments that the person was asked about. An answer that would change the call, or that
+contradicts its `approved`, must not let the call run.
 """
 
 from __future__ import annotations
@@ -11,18 +11,18 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-CHANGED = "The answer asked for something else than this call. Nothing was done: a call runs as it was asked, or not."
+CHANGED = "The answer asked for a different call. Nothing was done: a call can only run unchanged."
 
 _YES = frozenset({"accept", "accepted", "allow", "allowed", "approve", "approved", "ok", "respond", "response", "yes"})
-# Words that, alone, take back the yes they come with; any other words are a remark.
+# Words that, alone, revoke the yes they come with. Any other words are a remark.
 _NO = frozenset(
     {
         *("cancel", "canceled", "cancelled", "decline", "declined", "denied", "deny", "disallow", "edit", "edited"),
         *("false", "ignore", "ignored", "modified", "modify", "never", "no", "reject", "rejected", "skip", "stop"),
     }
 )
-_VERDICTS = ("type", "decision", "action", "kind")  # fields that say what kind of answer it is
-_AGREES = frozenset({"accepted", "allow", "allowed", "approve", "approved", "confirmed"})  # fields that are true or not
+_VERDICTS = ("type", "decision", "action", "kind")  # fields that contain the kind of answer
+_AGREES = frozenset({"accepted", "allow", "allowed", "approve", "approved", "confirmed"})  # boolean fields
 _CHANGES = frozenset(
     {
         *("edit", "edits", "edited", "editedaction", "editedargs", "editedarguments", "editedinput"),
@@ -30,16 +30,15 @@ _CHANGES = frozenset(
         *("newargs", "newarguments", "modifiedargs", "modifiedarguments", "updatedinput", "updatedargs"),
     }
 )
-_DEPTH = 5  # how far into an answer is looked; what is deeper is no plain yes
+_DEPTH = 5  # the depth to which an answer is checked; a deeper one is not a plain yes
 
 
 def is_plain_yes(value: Any, arguments: Any) -> bool:
     """Whether an approval with this `value` lets the call run with these arguments.
 
-    A value is no plain yes when it is `false` or a word of refusal, when its `type` (or `decision`, `action`, `kind`)
-    is another than yes, when it brings arguments of its own that differ, or names an argument of the call with another
-    value, however deep within it, and whether it comes as JSON or as a text of it. Anything else is a remark, which the
-    tool may read.
+    A value is not a plain yes if it is `false` or a word of refusal; if its `type` (or `decision`, `action`, `kind`)
+    means anything but yes; if it contains different arguments; or if it names an argument of the call with a different
+    value. This is checked at any depth, and also in JSON text. Anything else is a remark, which the tool may read.
     """
     return _agrees(value, arguments, _DEPTH)
 
@@ -82,7 +81,7 @@ def _is_yes(verdict: Any) -> bool:
 
 
 def _in_text(text: str) -> Iterator[Any]:
-    """The JSON that a text is, if it is that of an object or a list."""
+    """The JSON value of a text, if it is an object or a list."""
     if text.lstrip()[:1] in ("{", "["):
         try:
             yield json.loads(text)

@@ -1,6 +1,6 @@
-"""What a framework's values look like in an event: JSON, bounded, and never an object's own idea of its text.
+"""Converts a framework's values for events: to JSON of limited size, never using an object's own text.
 
-A framework hands over whatever a tool was given and returned. An event must show it without failing the run over it.
+A framework passes on whatever a tool received and returned. An event must show it, and must not fail the run.
 """
 
 from __future__ import annotations
@@ -19,16 +19,16 @@ from websocket_core.wire import encoding
 
 __all__ = ["clean", "plain", "shown"]
 
-_ROOM = 8 * 1024  # of an event's bytes for everything besides the value that is shown
-_BEGINNING = 2000  # characters shown of what is too large
+_ROOM = 8 * 1024  # bytes of an event reserved for everything except the value
+_BEGINNING = 2000  # characters shown of a value that is too large
 
 
 def shown(value: Any) -> Any:
-    """The value as an event can carry it.
+    """Convert a value for an event.
 
-    What JSON has no form for is shown as near to it as there is: sets as lists, NaN as text, models as objects, unknown
-    objects by the name of their class (their own text may hold what nobody should see). What is too large is shown as
-    `{"too_large": BYTES, "beginning": "…"}`, so that nothing is cut off silently.
+    Values without a JSON form are converted to something similar: sets to lists, NaN to text, models to objects, and
+    unknown objects to the name of their class, because their own text may contain secrets. A value that is too large
+    becomes `{"too_large": BYTES, "beginning": "…"}`, so that nothing is cut off silently.
     """
     if value is None or value is True or value is False or type(value) is int:
         return value
@@ -45,7 +45,7 @@ def shown(value: Any) -> Any:
 
 
 def plain(value: Any) -> Any:
-    """The value as JSON can express it, by the same rules, however large: for what a run ends with."""
+    """Convert a value to JSON types by the same rules, whatever its size. For the result of a run."""
     try:
         return expressible(value)
     except encoding.UnserialisableError:
@@ -64,7 +64,7 @@ def _jsonable(value: Any) -> Any:
 
 
 def _by_piece(value: Any) -> Any:
-    """What cannot be written as a whole: a piece that has no JSON form does not take the others with it."""
+    """Convert a value piece by piece, so that a piece without a JSON form does not affect the others."""
     if isinstance(value, str):
         return clean(value)
     if isinstance(value, BaseModel):

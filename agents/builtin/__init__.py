@@ -1,4 +1,4 @@
-"""The agents that come with Netra: `golden_path.py` (tests every event), `pulse.py`, and the demo in `demo/`.
+"""The agents that come with Netra: `golden_path.py` (emits every critical event), `pulse.py`, and the demo in `demo/`.
 
-They are written as authors write theirs, with the public names of `netra.agents` alone, and registered by discovery.
+They use only the public names of `netra.agents`, like any author's agents, and discovery registers them.
 """

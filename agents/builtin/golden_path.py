@@ -1,6 +1,6 @@
 """Agents that come with Netra.
 
-`test` runs the golden path in a moment, without any network; the demo is in `netra.agents.builtin.demo.agent`.
+`test` emits all critical events in a moment, without a network. The demo is in `netra.agents.builtin.demo.agent`.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from netra.agents.registry import agent
 
 @agent("test", aliases=("test_agent",), description="Shows the golden path: thinks, uses a tool, answers")
 async def test(ctx: AgentContext, input: Any) -> dict[str, Any]:
-    """All five critical events in well under a second; the answer repeats the question."""
+    """Emit all five critical events in well under a second. The answer repeats the question."""
     message = input.get("message") if isinstance(input, dict) else None
     await ctx.think("Reading the question. ")
     async with ctx.tool("echo", {"text": message}) as call:

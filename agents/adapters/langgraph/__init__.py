@@ -1,4 +1,4 @@
-"""LangGraph graphs in Netra, one line for each graph.
+"""LangGraph graphs in Netra, in one line per graph.
 
 from netra.agents.adapters.langgraph import register_graph
 

@@ -1,6 +1,4 @@
-"""A LangGraph graph as one of Netra's agents: a run with its thread's checkpoints, its events told, its interrupts
-asked.
-"""
+"""A LangGraph graph as a Netra agent: loads the thread's checkpoints, emits events, and asks interrupts."""
 
 from __future__ import annotations
 
@@ -42,7 +40,7 @@ log = logging.getLogger(__name__)
 
 
 class LangGraphAgent(BaseAgent):
-    """Runs a compiled graph. `register_graph` makes a class of it for every registered one."""
+    """Runs a compiled graph. `register_graph` creates a subclass for every graph."""
 
     graph: ClassVar[Pregel[Any, Any, Any, Any]]
     enforced_schema: ClassVar[InputSchema | None] = None
@@ -59,11 +57,11 @@ class LangGraphAgent(BaseAgent):
 
     @classmethod
     def check_input(cls, input: Any) -> None:
-        """Refuse an input that the graph does not take.
+        """Refuse an input that the graph does not accept.
 
         Raises:
-            InvalidAction: see `BaseAgent.check_input`; or it writes into a channel that its author has not opened, or
-                speaks for somebody else than the person.
+            InvalidAction: see `BaseAgent.check_input`. Also if the input writes a channel that its author has not
+                opened, or contains messages of anybody but the person.
         """
         if cls.enforced_schema is not None:
             cls.enforced_schema.check(input)
@@ -71,7 +69,7 @@ class LangGraphAgent(BaseAgent):
             cls.graph_input.read(input)
 
     async def run(self, ctx: AgentContext, input: Any) -> Any:
-        """Give the graph its input; what the thread's checkpoint has is known to it."""
+        """Give the graph its input. The graph continues from the thread's checkpoint."""
         given = await self._given(input)
         return await self._execute(ctx, input, given, CallIds(), {}, begins=True)
 
@@ -83,11 +81,11 @@ class LangGraphAgent(BaseAgent):
             return input
         try:
             return graph_input.read(input)
-        except InvalidAction as error:  # recorded before the agent was so strict
-            raise AgentError(f"The agent does not take this input: {error}") from error
+        except InvalidAction as error:  # the input was recorded before the agent became this strict
+            raise AgentError(f"The agent does not accept this input: {error}") from error
 
     async def proceed(self, ctx: AgentContext, memory: bytes, decisions: dict[str, Decision]) -> Any:
-        """Go on with a person's answers."""
+        """Continue with a person's answers."""
         resting = interrupts.load(memory)
         command = await interrupts.answers(ctx, resting, decisions)
         ids = interrupts.ids_of(resting, decisions)
@@ -98,7 +96,7 @@ class LangGraphAgent(BaseAgent):
     ) -> Any:
         models = ModelCalls(ctx, usage)
         own = type(self).graph.checkpointer
-        keeps = isinstance(own, BaseCheckpointSaver)  # the graph has a well-kept saver of its own
+        keeps = isinstance(own, BaseCheckpointSaver)  # the graph has its own persistent saver
         saver = own if keeps else ThreadCheckpoints(await ctx.recall(self._memory_key))
         before = saver.step if isinstance(saver, ThreadCheckpoints) else 0
         graph = type(self).graph if keeps else type(self).graph.copy({"checkpointer": saver})
@@ -136,7 +134,7 @@ class LangGraphAgent(BaseAgent):
         if isinstance(saver, ThreadCheckpoints):
             await self._remember(ctx, saver, unfinished=bool(state.next))
         if state.next:
-            # With the subgraphs' own states: the calls that are asked about may be theirs.
+            # With the states of subgraphs, because the calls in question may be theirs.
             asking = await graph.aget_state(config, subgraphs=True) if state.interrupts else state
             return await self._rest(ctx, input, asking, ids, models.usage)
         return await self._result(ctx, stream.values, worked=bool(ids.used))
@@ -152,18 +150,18 @@ class LangGraphAgent(BaseAgent):
         return await questions.ask(ctx, input, usage)
 
     async def _result(self, ctx: AgentContext, values: Any, *, worked: bool) -> Any:
-        """What the run ends with.
+        """The result of the run.
 
         Args:
-            worked: tools have run.
+            worked: whether tools have run.
 
         Raises:
-            ModelRefused: the provider held the answer back; nothing was said.
+            ModelRefused: the provider withheld the answer, and the run has sent nothing.
         """
         maker = type(self).result
         last = maker.last_answer(values)
         reason = finish_reason(last)
-        silent = not ctx.events.spoke and not worked  # a model may end without words once its tools have done the work
+        silent = not ctx.events.spoke and not worked  # a model may end without text after its tools have run
         if (
             last is not None
             and is_empty(last)
@@ -180,10 +178,10 @@ class LangGraphAgent(BaseAgent):
         make_config = type(self).make_config
         given = type(self).config if make_config is None else await settled(make_config(ctx, input)) or {}
         if not isinstance(given, Mapping):
-            raise TypeError(f"config= of graph {self.name!r} returned {type(given).__name__}, which is no config")
+            raise TypeError(f"config= of graph {self.name!r} returned {type(given).__name__}, which is not a config")
         callbacks = given.get("callbacks")
         whose = {"user_id": str(ctx.user_id), "run_id": str(ctx.run_id)}
-        thread = {"thread_id": self._thread(ctx, shared=shared_saver)}  # never the author's: it is whose thread it is
+        thread = {"thread_id": self._thread(ctx, shared=shared_saver)}  # never the author's: identifies the thread
         return {
             "run_name": self.name,
             **given,
@@ -192,7 +190,7 @@ class LangGraphAgent(BaseAgent):
         }
 
     def _thread(self, ctx: AgentContext, *, shared: bool) -> str:
-        """The thread's name for the saver. Where all users share one, it is unlike every other user's."""
+        """The thread's name for the saver. In a saver shared by all users, it differs for every user."""
         if not shared:
             return str(ctx.thread_id)
         whose = msgspec.json.encode([self.name, str(ctx.user_id), str(ctx.thread_id)])
@@ -212,7 +210,7 @@ class LangGraphAgent(BaseAgent):
             if unfinished:
                 raise AgentError("The graph's state is too large to wait for an answer. Start a new thread.")
             log.warning(
-                "agent %s, run %s: the graph's state has %d bytes, more than NETRA_REST_BYTES; its thread begins anew. "
+                "agent %s, run %s: the graph's state has %d bytes, more than NETRA_REST_BYTES; its thread restarts. "
                 "Trim the state in the graph, for instance with RemoveMessage.",
                 self.name,
                 ctx.run_id,
@@ -224,10 +222,10 @@ class LangGraphAgent(BaseAgent):
     async def _forget_question(
         self, ctx: AgentContext, graph: Pregel[Any, Any, Any, Any], config: Any, *, worked: bool
     ) -> None:
-        """Take out of the checkpoint what the provider refused: it would judge it again with every later question.
+        """Remove the refused question from the checkpoint: the provider would refuse every later question too.
 
         Args:
-            worked: also when something was done for the question before.
+            worked: remove it even if tools have already run for it.
         """
         if START not in graph.nodes or not takes_removals(graph.channels.get(chat_history.KEY)):
             return
@@ -236,21 +234,19 @@ class LangGraphAgent(BaseAgent):
             mended = chat_history.without_question(chat_history.messages_of(state.values), worked=worked)
             if mended:
                 await graph.aupdate_state(config, {chat_history.KEY: mended}, as_node=START)
-        except Exception as error:  # noqa: BLE001 - the refusal is on its way, and is told in any case
-            log.warning("run %s: what was refused stays in its thread: %s", ctx.run_id, error)
+        except Exception as error:  # noqa: BLE001 - the refusal is reported in any case
+            log.warning("run %s: the refused question stays in its thread: %s", ctx.run_id, error)
 
     async def _remember_anyway(self, ctx: AgentContext, saver: ThreadCheckpoints) -> None:
-        """Remember while an error is on its way, which is told in any case."""
+        """Store the checkpoint while an error is being raised. The error is reported in any case."""
         try:
             await self._remember(ctx, saver, unfinished=False)
         except WebSocketCoreError as error:
-            log.info("run %s: its checkpoint was not kept: %s", ctx.run_id, error)
+            log.info("run %s: its checkpoint was not stored: %s", ctx.run_id, error)
 
 
 async def _closed(graph: Pregel[Any, Any, Any, Any], config: RunnableConfig, given: Any) -> Any:
-    """The input, with what makes the conversation before it whole: results for calls that an earlier run left without
-    one, and no empty answers.
-    """
+    """Complete the conversation before an input: add results for calls without one, and remove empty answers."""
     if not isinstance(given, dict) or not isinstance(given.get(chat_history.KEY), list):
         return given
     state = await graph.aget_state(config)
@@ -261,9 +257,9 @@ async def _closed(graph: Pregel[Any, Any, Any, Any], config: RunnableConfig, giv
 
 
 def _only_asked(steps: int, error: BaseException) -> bool:
-    """Whether the run failed before it did anything: what the graph choked on would choke every later run, too.
+    """Whether the run failed before it did anything. An input on which the graph fails would break every later run too.
 
     Args:
-        steps: those the run has made; taking in the input makes two.
+        steps: the number of steps in the run; reading the input takes two.
     """
     return isinstance(error, Exception) and steps <= 2

@@ -1,4 +1,4 @@
-"""Messages in a graph's state: calls left without a result, and answers that are none."""
+"""Messages in a graph's state: calls without a result, and empty answers."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def messages_of(values: Any) -> list[BaseMessage]:
 
 
 def conversations(state: StateSnapshot) -> list[list[BaseMessage]]:
-    """The conversation of a graph, and those of the subgraphs that it is in the middle of."""
+    """The conversation of a graph, and those of its subgraphs in progress."""
     found = [messages_of(state.values)]
     for task in state.tasks:
         if isinstance(task.state, StateSnapshot):
@@ -33,10 +33,10 @@ def conversations(state: StateSnapshot) -> list[list[BaseMessage]]:
 def closing_messages(state: StateSnapshot) -> list[ToolMessage]:
     """Results for the tool calls that have none.
 
-    A run that ended in the middle of its tools leaves calls behind which providers, and LangGraph's own agents, refuse
-    to go on from. Calls that were done are closed with what they returned.
+    A run that ended during its tools leaves calls without results, and neither providers nor LangGraph's own agents
+    continue after those. Calls that were executed are closed with their results.
     """
-    unanswered: list[tuple[str, str]] = []  # id, name; an id may come again in a later answer
+    unanswered: list[tuple[str, str]] = []  # id, name; a later answer may use the same id
     for message in messages_of(state.values):
         if isinstance(message, AIMessage):
             unanswered += [(call_id, call["name"]) for call in message.tool_calls if (call_id := call.get("id"))]
@@ -52,13 +52,14 @@ def closing_messages(state: StateSnapshot) -> list[ToolMessage]:
 
 
 def emptied(messages: list[BaseMessage]) -> list[RemoveMessage]:
-    """What takes empty answers out of a conversation: providers refuse a history with one, and would for ever.
+    """Messages that remove empty answers from a conversation, because providers refuse a history with one.
 
-    Where the provider held its answer back, what it was asked goes, too: it would be judged again with every later
-    question. So does what was answered with nothing at all, which is how some clients show a refusal.
+    If the provider withheld an answer, its question is removed too, because the provider would refuse it again with
+    every later question. The same applies to a question with a completely empty answer, which is how some clients show
+    a refusal.
     """
     gone: list[str] = []
-    asked: list[str] = []  # what the person has said since the last answer
+    asked: list[str] = []  # messages of the person since the last answer
     for message in messages:
         if isinstance(message, HumanMessage):
             asked += [message.id] if message.id else []
@@ -71,12 +72,12 @@ def emptied(messages: list[BaseMessage]) -> list[RemoveMessage]:
 
 
 def without_question(messages: list[BaseMessage], *, worked: bool = True) -> list[BaseMessage]:
-    """What takes the person's last words out of a conversation, whose provider refused them with an error.
+    """Messages that remove the person's last messages, which the provider refused with an error.
 
-    Once something was done for them a note takes their place: providers want what was done behind a question.
+    If tools have already run for them, a note replaces them, because providers expect a question before the tools.
 
     Args:
-        worked: also when something was done for them.
+        worked: remove them even if tools have run for them.
     """
     last = next((place for place, one in enumerate(reversed(messages)) if isinstance(one, HumanMessage)), None)
     if last is None or (last and not worked):

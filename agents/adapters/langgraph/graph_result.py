@@ -1,4 +1,4 @@
-"""What a run of a graph ends with: its answer, not its insides."""
+"""The result of a graph's run: its answer, not its internal state."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from netra.agents.adapters.shown import clean, plain
 from websocket_core.conf import conf
 from websocket_core.wire import encoding
 
-STRUCTURED = "structured_response"  # the answer of LangChain's agents that are given a `response_format`
-_ROOM = 8 * 1024  # of the last event for everything besides the result
+STRUCTURED = "structured_response"  # the answer of LangChain's agents with a `response_format`
+_ROOM = 8 * 1024  # bytes of the terminal event reserved for everything except the result
 
 
 class GraphResult:
-    """Makes a run's result out of a graph's output.
+    """Creates a run's result from a graph's output.
 
-    By default it is the text of the last answer. Where the graph's author has named an output (`output_schema`), or the
-    graph has no answers, it is the output's channels. What is too large is left out, with a note in its place.
+    By default, the result is the text of the last answer. If the graph's author has named an output (`output_schema`),
+    or the graph has no answers, it is the output's channels. A channel that is too large is replaced by a note.
 
     Args:
         graph: the graph.
@@ -35,19 +35,19 @@ class GraphResult:
         self._public, self._named, self._keys = public_channels(graph), names_output(graph), tuple(keys)
 
     def output(self, values: Any) -> Any:
-        """The graph's output, as its author knows it, out of its last state."""
+        """The graph's output as its author knows it, from its last state."""
         if self._channels is None or not isinstance(values, Mapping):
             return values
         return {key: value for key, value in values.items() if key in self._channels}
 
     def last_answer(self, values: Any) -> AIMessage | None:
-        """The answer that the graph ended with."""
+        """The last answer of the graph."""
         output = self.output(values)
         spoken = [output.get(key) for key in self._keys] if isinstance(output, Mapping) else [output]
         return next((found for one in spoken if (found := last_answer(one)) is not None), None)
 
     def is_more(self, values: Any) -> bool:
-        """Whether there is something else to show than the text of the last answer."""
+        """Whether there is something to show other than the text of the last answer."""
         output = self.output(values)
         if not isinstance(output, Mapping):
             return False
@@ -72,7 +72,7 @@ class GraphResult:
 
     def _shows(self, key: str, value: Any) -> bool:
         if self._channels is None or self._named:
-            return True  # what a function returns, and what the author has named, is meant to be seen
+            return True  # results of functions and named outputs are public
         return (self._public is None or key in self._public) and not _holds_documents(value)
 
 
@@ -83,7 +83,7 @@ def last_answer(messages: Any) -> AIMessage | None:
 
 
 def _fitting(channels: Mapping[str, Any]) -> dict[str, Any]:
-    """The channels, without the largest if they are too large together: the run has done its work all the same."""
+    """The channels, without the largest ones if they are too large together, because the run itself has succeeded."""
     shown = {key: plain(value) for key, value in channels.items()}
     sizes = {key: len(encoding.encode(value).encode()) for key, value in shown.items()}
     room = conf.MAX_EVENT_BYTES - _ROOM - sum(len(key) + 32 for key in shown)
@@ -97,7 +97,7 @@ def _fitting(channels: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _holds_documents(value: Any) -> bool:
-    """Whether there are stored documents in it: what they hold is for the model, not for whoever asks."""
+    """Whether a value contains stored documents, whose contents are for the model and not for the person."""
     if isinstance(value, Mapping):
         return any(map(_holds_documents, value.values()))
     if isinstance(value, list | tuple | set | frozenset):

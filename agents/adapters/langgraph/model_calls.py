@@ -1,4 +1,4 @@
-"""LangChain's callbacks of models: what they use is counted, and what they raise is remembered as theirs."""
+"""LangChain's callbacks of models: count their usage and remember their errors."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from netra.agents.errors import AgentError, ModelRefused
 CUT_SHORT = "The model's answer reached its length limit before it was finished. Ask for less at once."
 BROKEN_OFF = "The model broke off in the middle of a tool call, which was not run. Try again."
 
-# What providers call the two reasons that are told.
+# The providers' words for the two reasons that are reported.
 _LENGTH = ("length", "max_tokens", "max_output_tokens", "model_context_window_exceeded")
 _FILTERED = (
     *("content_filter", "content_filtered", "refusal", "safety", "prohibited_content", "blocklist", "recitation"),
@@ -25,19 +25,19 @@ _FILTERED = (
 
 
 class ModelCalls(BaseCallbackHandler):
-    """Counts what the models of one run use, and reports it at once: a run may end at any moment.
+    """Counts the usage of one run's models, and reports it at once, because a run may end at any time.
 
     Args:
         ctx: the run's context.
-        usage: what the run has used before.
+        usage: earlier usage of the run.
 
     Attributes:
-        usage: `requests`, and tokens as far as the models tell.
-        errors: what models have raised.
+        usage: `requests`, and tokens if the models report them.
+        errors: the errors that models have raised.
     """
 
-    run_inline = True  # on the spot: there is nothing to wait for
-    raise_error = True  # a call that was cut off must not run
+    run_inline = True  # called directly: there is nothing to wait for
+    raise_error = True  # a truncated call must not run
     ignore_chain = ignore_retriever = ignore_agent = ignore_custom_event = True
 
     def __init__(self, ctx: AgentContext, usage: dict[str, int]) -> None:
@@ -47,15 +47,15 @@ class ModelCalls(BaseCallbackHandler):
         self._arguments: dict[UUID, StreamedArguments] = {}  # by model call
 
     def on_chat_model_start(self, serialized: Any, messages: Any, **kwargs: Any) -> None:
-        """A model is asked."""
+        """A request to a chat model begins."""
         self._count(requests=1)
 
     def on_llm_start(self, serialized: Any, prompts: Any, **kwargs: Any) -> None:
-        """A model without messages is asked."""
+        """A request to a model without messages begins."""
         self._count(requests=1)
 
     def on_llm_new_token(self, token: Any, *, run_id: UUID, chunk: Any = None, **kwargs: Any) -> None:
-        """A model goes on with its answer."""
+        """A model sends the next token."""
         pieces = getattr(getattr(chunk, "message", None), "tool_call_chunks", None)
         if pieces:
             self._arguments.setdefault(run_id, StreamedArguments()).add(pieces)
@@ -64,8 +64,8 @@ class ModelCalls(BaseCallbackHandler):
         """A model has answered.
 
         Raises:
-            AgentError: it was cut off in the middle of a tool call, for whatever reason. LangChain makes JSON of what
-                is there, and the tool would run with half of its arguments.
+            AgentError: the answer was cut off in the middle of a tool call. LangChain completes the partial JSON, and
+                the tool would run with half of its arguments.
         """
         streamed = self._arguments.pop(run_id, None)
         for generations in response.generations:
@@ -78,7 +78,7 @@ class ModelCalls(BaseCallbackHandler):
                     _refuse_half_calls(message, streamed)
 
     def on_llm_error(self, error: BaseException, *, run_id: UUID | None = None, **kwargs: Any) -> None:
-        """A model has raised."""
+        """A model has raised an error."""
         self.errors.append(error)
         if run_id is not None:
             self._arguments.pop(run_id, None)
@@ -92,14 +92,14 @@ class ModelCalls(BaseCallbackHandler):
 
 
 class StreamedArguments:
-    """The arguments of one answer's tool calls, as the model wrote them: LangChain keeps only what it made of them."""
+    """The arguments of one answer's tool calls as the model wrote them. LangChain keeps only the parsed ones."""
 
     def __init__(self) -> None:
         self._texts: list[list[str]] = []
-        self._open: dict[Any, tuple[Any, list[str]]] = {}  # by the call's index: its id, its text
+        self._open: dict[Any, tuple[Any, list[str]]] = {}  # index of the call → its id, its text
 
     def add(self, pieces: Any) -> None:
-        """Pieces that were streamed. One without an index is a whole call; another id at an index is another call."""
+        """Add streamed pieces. A piece without an index is a complete call; a new id at an index is another call."""
         for piece in pieces:
             index, call_id, text = piece.get("index"), piece.get("id"), piece.get("args") or ""
             known = self._open.get(index)
@@ -110,13 +110,13 @@ class StreamedArguments:
 
     @property
     def unfinished(self) -> int:
-        """How many of them are no whole JSON object."""
+        """How many of them are not a complete JSON object."""
         return sum(not _is_object("".join(text).strip() or "{}") for text in self._texts)
 
 
 def _is_object(text: str) -> bool:
     try:
-        return isinstance(json.loads(text, strict=False), dict)  # LangChain allows control characters, too
+        return isinstance(json.loads(text, strict=False), dict)  # LangChain also allows control characters
     except (ValueError, RecursionError):
         return False
 
@@ -127,13 +127,13 @@ def _refuse_half_calls(message: AIMessage, streamed: StreamedArguments | None) -
         raise AgentError(CUT_SHORT)
     if reason == "content_filter":
         raise ModelRefused()
-    # Those that LangChain cannot read do not run anyway.
+    # Calls that LangChain cannot parse do not run in any case.
     if streamed is not None and streamed.unfinished > len(message.invalid_tool_calls):
         raise AgentError(BROKEN_OFF)
 
 
 def finish_reason(message: AIMessage | None) -> str | None:
-    """Why a model ended its answer, in Netra's words: `length`, `content_filter`; `None` for a common end."""
+    """Why a model ended its answer: `length` or `content_filter`; `None` for a normal end."""
     if message is None:
         return None
     told = message.response_metadata
@@ -153,7 +153,7 @@ def finish_reason(message: AIMessage | None) -> str | None:
 
 
 def is_empty(message: AIMessage) -> bool:
-    """Whether a model has answered nothing: providers refuse a history that has such an answer in it."""
+    """Whether an answer is empty. Providers refuse a history with such an answer."""
     if message.tool_calls:
         return False
     content = message.content

@@ -1,6 +1,6 @@
-"""What goes wrong at a model or its provider, as an ending for people: never in the provider's words.
+"""Converts errors of models and providers into endings for people, never in the provider's words.
 
-Every provider's client has errors of its own; most are told by their HTTP status, some by the name of their class.
+Every provider's client has its own errors. Most are recognised by their HTTP status, some by the name of their class.
 """
 
 from __future__ import annotations
@@ -38,10 +38,10 @@ _FILTERS = ("content_filter", "content_policy", "responsibleaipolicy", "moderati
 
 
 def as_ending(error: BaseException, from_models: Iterable[BaseException]) -> AgentError | None:
-    """The error that ends the run in its place; `None` for one that is no model's: it stays as it is.
+    """The error that ends the run instead; `None` if the error is not from a model and stays as it is.
 
     Args:
-        from_models: what models have raised in this run.
+        from_models: the errors that models have raised in this run.
     """
     if isinstance(error, AgentError):
         return None
@@ -55,7 +55,7 @@ def as_ending(error: BaseException, from_models: Iterable[BaseException]) -> Age
 
 
 def is_rejected(error: BaseException, from_models: Iterable[BaseException]) -> bool:
-    """Whether a provider rejected the request itself, for what is in it: it would in every later run, too."""
+    """Whether a provider rejected the request because of its content, which would affect every later run too."""
     known = set(map(id, from_models))
     return any(id(one) in known and _status(one) in (400, 413, 422) for one in _chain(error))
 
@@ -69,7 +69,7 @@ def _of(error: BaseException) -> AgentError | None:
         return AgentError(CUT_SHORT)
     if status is not None:
         return ModelUnavailable(retry_after_ms=_retry_after_ms(error)) if _is_passing(status) else None
-    # An error in the middle of a stream has no status: the provider broke off what it had begun.
+    # An error in the middle of a stream has no status: the provider ended a response that it had begun.
     if names.intersection(_AWAY) or ("APIError" in names and "openai" in type(error).__module__):
         return ModelUnavailable(retry_after_ms=_retry_after_ms(error))
     return None

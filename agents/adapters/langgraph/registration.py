@@ -1,4 +1,4 @@
-"""Registering a LangGraph graph."""
+"""Registers a LangGraph graph."""
 
 from __future__ import annotations
 
@@ -50,49 +50,49 @@ def register_graph(
 ) -> type[LangGraphAgent]:
     """Let clients start a graph.
 
-    A thread's checkpoint is kept with the thread, in Netra's database. A graph compiled with a checkpointer of its own
-    keeps that one (an `InMemorySaver` excepted, which would forget everything with its process), and every thread of
-    every user has a place of its own in it.
+    A thread's checkpoint is stored with the thread, in Netra's database. A graph compiled with its own checkpointer
+    keeps it, and every thread of every user has a separate place in it. The exception is an `InMemorySaver`, which is
+    replaced because it would lose everything with its process.
 
     Args:
-        name: what clients call it.
+        name: the name that clients use.
         graph: a compiled graph, or a builder.
         description: for people.
-        input: makes the graph's input out of the run's (async functions too). By default `{"message": …}`, a text or a
-            list of text parts, becomes a message of a person in `messages`, and nothing else gets in.
-        result: makes the run's result out of the graph's output (async functions too). By default it is the text of
-            the last answer; with an `output_schema`, or without answers, the output's channels.
-        context: the runtime's context; a function (async ones too) is called with Netra's context and the input and
-            returns it.
-        config: LangChain's config: `recursion_limit`, `tags`, `configurable`, …, or such a function. `configurable`
-            always has `user_id`, `thread_id` and `run_id`.
-        channels: channels of the graph's input that clients may write besides `message`. Messages in them are the
-            person's, whatever a client says.
-        states: whether what the graph's nodes write is told as `agent_state`; private channels, and those that an
-            `output_schema` leaves out, never are.
-        speaking_keys: keys of the state whose messages are answers; those in other keys are the graph's own.
-        speaking_nodes: nodes (or subgraphs) whose models and messages are told; by default all.
-        input_schema: JSON Schema of `input`; what does not fit starts no run. Without `input=`, what it names gets
-            into the graph, and what it does not name is refused unless it says otherwise (`additionalProperties`).
-        aliases: other names it answers to.
-        on_loss: "retry" starts a new run when the worker dies in the middle of one; only when every node may run twice.
+        input: creates the graph's input from the run's; may be async. By default, `{"message": …}`, a text or a list of
+            text parts, becomes a message of the person in `messages`, and nothing else is accepted.
+        result: creates the run's result from the graph's output; may be async. By default, it is the text of the last
+            answer; with an `output_schema`, or without answers, the output's channels.
+        context: the runtime's context, or a function that returns it. The function is called with Netra's context and
+            the input, and may be async.
+        config: LangChain's config (`recursion_limit`, `tags`, `configurable`, …), or such a function. `configurable`
+            always contains `user_id`, `thread_id` and `run_id`.
+        channels: channels of the graph's input that clients may write in addition to `message`. Messages in them are
+            always the person's.
+        states: whether updates of the graph's nodes are published as `agent_state`. Private channels, and those outside
+            an `output_schema`, never are.
+        speaking_keys: keys of the state whose messages are answers. Messages in other keys are internal.
+        speaking_nodes: nodes (or subgraphs) whose models and messages are sent; by default all.
+        input_schema: JSON Schema of `input`. An invalid input starts no run. Without `input=`, the fields that it names
+            are passed to the graph. Others are refused, unless it allows them (`additionalProperties`).
+        aliases: other names of the agent.
+        on_loss: "retry" starts a new run if the worker dies during one. Only if every node may run twice.
         timeout: seconds until a run fails with `timeout`.
-        permission: a Django permission, `app.codename`. For users who do not have it there is no such agent.
+        permission: a Django permission, `app.codename`. For users without it, the agent does not exist.
 
     Returns:
         The registered class.
 
     Raises:
-        TypeError: it is no graph; `context` or `config` cannot be used.
-        ValueError: the name is not legal, or taken; `input_schema` is no JSON Schema; `channels` are not those of the
-            graph's input; its checkpointer cannot be used (one without async methods), or its checkpoints cannot be
-            kept with a thread; or names of keys, nodes, or fields of the context are not the graph's.
+        TypeError: `graph` is not a graph, or `context` or `config` cannot be used.
+        ValueError: the name is invalid or taken; `input_schema` is not a JSON Schema; `channels` are not channels of
+            the graph's input; its checkpointer has no async methods, or its checkpoints cannot be stored with a thread;
+            or the graph does not have the named keys, nodes or fields of the context.
     """
     compiled = graph.compile() if isinstance(graph, StateGraph) else graph
     if not isinstance(compiled, Pregel):
-        raise TypeError(f"register_graph takes a compiled graph or a StateGraph, not {type(graph).__name__}")
+        raise TypeError(f"register_graph needs a compiled graph or a StateGraph, not {type(graph).__name__}")
     if isinstance(compiled.checkpointer, InMemorySaver):
-        log.info("graph %s: its InMemorySaver is replaced; its checkpoints are kept with its threads", name)
+        log.info("graph %s: its InMemorySaver is replaced; its checkpoints are stored with its threads", name)
         compiled = compiled.copy({"checkpointer": None})
     if not isinstance(compiled.checkpointer, BaseCheckpointSaver) and any(
         isinstance(channel, DeltaChannel) for channel in compiled.channels.values()
@@ -103,7 +103,7 @@ def register_graph(
     if isinstance(compiled.checkpointer, BaseCheckpointSaver):
         refuse_sync_saver(name, compiled.checkpointer)
     if channels and input is not None:
-        raise ValueError(f"graph {name!r} has input= and channels=: the function decides what gets into the graph")
+        raise ValueError(f"graph {name!r} has input= and channels=: the function alone decides what the graph receives")
     enforced = closed(input_schema, channels) if isinstance(input_schema, dict) and input is None else input_schema
     make_config = as_function(name, "config", config)
     make_context = as_function(name, "context", context)
@@ -114,7 +114,7 @@ def register_graph(
     if graph_input is not None and not channels and input_schema is None:
         warn_of_lost_words(name, graph_input.names)
     members = {
-        "__module__": sys._getframe(1).f_globals.get("__name__", __name__),  # whose graph it is, in errors and logs
+        "__module__": sys._getframe(1).f_globals.get("__name__", __name__),  # the author's module, for errors and logs
         "__doc__": description,
         "name": name,
         "description": description,

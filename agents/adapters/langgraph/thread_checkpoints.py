@@ -1,8 +1,8 @@
-"""A thread's checkpoints, as one piece of memory of the thread.
+"""A checkpoint saver that stores a thread's checkpoints as one memory of the thread.
 
-The saver lives as long as a run: it is filled from the thread's memory before, and what it holds goes back there
-after. Only the newest checkpoint of every (sub)graph is kept. The thread is given by whose memory it is, never by a
-name in a config: there is no way to another one.
+The saver lives as long as a run. It is filled from the thread's memory before the run, and its contents are stored
+there afterwards. Only the newest checkpoint of every (sub)graph is kept. The thread is determined by the memory, never
+by a name in a config, so a config cannot reach another thread.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ Typed = tuple[str, bytes]  # as the serializer writes values
 
 
 class Write(msgspec.Struct, frozen=True):
-    """What a finished task of an unfinished step has written."""
+    """A write of a finished task in an unfinished step."""
 
     task_id: str
     index: int
@@ -58,7 +58,7 @@ class ThreadCheckpoints(BaseCheckpointSaver[int]):
     """The checkpoints of one thread, during one run.
 
     Args:
-        data: what an earlier run's `dump` returned.
+        data: the result of an earlier run's `dump`.
     """
 
     def __init__(self, data: bytes | None = None) -> None:
@@ -68,31 +68,31 @@ class ThreadCheckpoints(BaseCheckpointSaver[int]):
             try:
                 self._saved = _decoder.decode(data)
             except msgspec.DecodeError as error:
-                log.warning("a thread's checkpoints cannot be read and begin anew: %s", error)
+                log.warning("a thread's checkpoints cannot be read, so the thread starts again: %s", error)
 
     def dump(self, *, unfinished: bool) -> bytes | None:
-        """What the thread is to remember; `None` when there is nothing.
+        """The bytes to be stored with the thread; `None` if there are none.
 
         Args:
-            unfinished: the graph goes on from here, into the subgraphs it was in the middle of; otherwise only those
-                are kept that have a memory of their own.
+            unfinished: whether the graph continues from here, including subgraphs in progress. Otherwise only subgraphs
+                with their own memory are kept.
         """
         kept = {name: saved for name, saved in self._saved.items() if unfinished or ":" not in name}
         return _encoder.encode(kept) if kept else None
 
     @property
     def step(self) -> int:
-        """How many steps the graph has made in this thread; its first input is number -1."""
+        """The number of steps that the graph has made in this thread. Its first input is number -1."""
         saved = self._saved.get("")
         if saved is None:
             return -2
         metadata: CheckpointMetadata = self.serde.loads_typed(saved.metadata)
         return metadata.get("step", -2)
 
-    # --- what LangGraph asks for; there is nothing to wait for, so the async methods are the sync ones
+    # --- LangGraph's interface; there is nothing to wait for, so the async methods call the sync ones
 
     def get_tuple(self, config: RunnableConfig) -> CheckpointTuple | None:
-        """The newest checkpoint; with a `checkpoint_id`, only if it is that one."""
+        """The newest checkpoint. With a `checkpoint_id`, only if it is that one."""
         namespace = _namespace(config)
         saved = self._saved.get(namespace)
         if saved is None or get_checkpoint_id(config) not in (None, saved.checkpoint_id):
@@ -114,7 +114,7 @@ class ThreadCheckpoints(BaseCheckpointSaver[int]):
         before: RunnableConfig | None = None,
         limit: int | None = None,
     ) -> Iterator[CheckpointTuple]:
-        """The newest checkpoint is all there is."""
+        """Only the newest checkpoint exists."""
         found = self.get_tuple(config) if config is not None and before is None and limit != 0 else None
         if found is not None and all(found.metadata.get(key) == value for key, value in (filter or {}).items()):
             yield found
@@ -126,7 +126,7 @@ class ThreadCheckpoints(BaseCheckpointSaver[int]):
         metadata: CheckpointMetadata,
         new_versions: ChannelVersions,
     ) -> RunnableConfig:
-        """Keep a checkpoint instead of the one before it."""
+        """Store a checkpoint in place of the previous one."""
         namespace = _namespace(config)
         self._saved[namespace] = Saved(
             checkpoint["id"],
@@ -140,7 +140,7 @@ class ThreadCheckpoints(BaseCheckpointSaver[int]):
     def put_writes(
         self, config: RunnableConfig, writes: Sequence[tuple[str, Any]], task_id: str, task_path: str = ""
     ) -> None:
-        """Keep what a task has written on top of the newest checkpoint."""
+        """Store the writes of a task on top of the newest checkpoint."""
         saved = self._saved.get(_namespace(config))
         if saved is None or saved.checkpoint_id != config["configurable"].get("checkpoint_id"):
             return
@@ -155,7 +155,7 @@ class ThreadCheckpoints(BaseCheckpointSaver[int]):
                 saved.writes[place] = write
 
     def delete_thread(self, thread_id: str) -> None:
-        """Forget everything."""
+        """Delete everything."""
         self._saved.clear()
 
     async def aget_tuple(self, config: RunnableConfig) -> CheckpointTuple | None:

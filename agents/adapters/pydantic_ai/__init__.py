@@ -1,4 +1,4 @@
-"""Pydantic AI agents in Netra, one line for each agent.
+"""Pydantic AI agents in Netra, in one line per agent.
 
 from netra.agents.adapters.pydantic_ai import register_agent
 

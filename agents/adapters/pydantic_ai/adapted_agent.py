@@ -1,4 +1,4 @@
-"""A Pydantic AI agent as one of Netra's: a run with its thread's messages, its events told, its approvals asked."""
+"""A Pydantic AI agent as a Netra agent: loads the thread's messages, emits events, and asks for approvals."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ log = logging.getLogger(__name__)
 
 
 class PydanticAIAgent(BaseAgent):
-    """Runs a Pydantic AI agent. `register_agent` makes a class of it for every registered one."""
+    """Runs a Pydantic AI agent. `register_agent` creates a subclass for every agent."""
 
     wrapped: ClassVar[AbstractAgent[Any, Any]]
     deps: ClassVar[Any] = None
@@ -43,14 +43,14 @@ class PydanticAIAgent(BaseAgent):
     memory_bytes: ClassVar[int | None] = None
 
     async def run(self, ctx: AgentContext, input: Any) -> Any:
-        """Ask the agent; what the thread said before is known to it."""
+        """Ask the agent, with the earlier messages of the thread."""
         make_prompt = type(self).make_prompt
         prompt = default_prompt(input) if make_prompt is None else await _settled(make_prompt(input))
         history = message_history.load(await ctx.recall(self._memory_key))
         return await self._ask(ctx, input, CallIds(), user_prompt=prompt, message_history=history)
 
     async def proceed(self, ctx: AgentContext, memory: bytes, decisions: dict[str, Decision]) -> Any:
-        """Go on with a person's answers."""
+        """Continue with a person's answers."""
         resting = approvals.load(memory)
         ids = approvals.ids_of(resting, decisions)
         results = await approvals.results(ctx, resting, decisions)
@@ -71,17 +71,17 @@ class PydanticAIAgent(BaseAgent):
         options["capabilities"] = [*own, *(options.get("capabilities") or ()), RunHooks(calls, so_far)]
         options.setdefault("output_type", self._output_type())
         options.setdefault("conversation_id", str(ctx.thread_id))
-        # Its sync tools run in our threads: anyio's are shared by all users, and one user's tools could take them all.
+        # Its sync tools run in Netra's threads. All users share anyio's, and one user's tools could occupy all of them.
         threads = threads_of(asyncio.get_running_loop())
         try:
             with Agent.using_thread_executor(threads):
-                # Made before the run: it may run agents of its own, whose messages are not this run's.
+                # Created before the run: it may run other agents, whose messages do not belong to this run.
                 deps = await self._deps(ctx, input)
                 result: AgentRunResult[Any] = await type(self).wrapped.run(
                     deps=deps, event_stream_handler=stream.handle, infer_name=False, **options
                 )
         except BaseException as error:
-            # Whatever ended it: the next question of the thread finds what was said and done until then.
+            # Whatever ended the run, the thread's next question continues from what was said and done so far.
             so_far.report()
             messages = so_far.messages
             if model_errors.is_refusal(error):
@@ -109,17 +109,17 @@ class PydanticAIAgent(BaseAgent):
         limit = conf.MEMORY_BYTES if self.memory_bytes is None else self.memory_bytes
         if limit and messages:
             data = message_history.dump_whole(messages, limit)
-            if data is None:  # shortening thousands of messages takes a second, in which nobody else shall wait
+            if data is None:  # in a thread: shortening thousands of messages takes a second
                 data = await ctx.to_thread(message_history.dump, messages, limit)
             if data is not None:
                 await ctx.remember(self._memory_key, data)
 
     async def _remember_anyway(self, ctx: AgentContext, messages: list[ModelMessage]) -> None:
-        """Remember while an error is on its way, which is told in any case."""
+        """Store the messages while an error is being raised. The error is reported in any case."""
         try:
             await self._remember(ctx, messages)
         except WebSocketCoreError as error:
-            log.info("run %s: its messages were not kept: %s", ctx.run_id, error)
+            log.info("run %s: its messages were not stored: %s", ctx.run_id, error)
 
     async def _deps(self, ctx: AgentContext, input: Any) -> Any:
         make_deps = type(self).make_deps
@@ -130,7 +130,7 @@ class PydanticAIAgent(BaseAgent):
 
 
 def default_prompt(input: Any) -> str:
-    """The input's message; of any other input its JSON."""
+    """The input's message. For any other input, its JSON."""
     if isinstance(input, dict) and isinstance(input.get("message"), str):
         return clean(input["message"])
     return msgspec.json.encode(input).decode()

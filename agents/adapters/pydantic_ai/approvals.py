@@ -1,4 +1,4 @@
-"""Deferred tools: a person is asked, the run rests in the database, and goes on with the answers."""
+"""Deferred tools: the run asks a person, rests in the database, and continues with the answers."""
 
 from __future__ import annotations
 
@@ -28,8 +28,8 @@ _usage = TypeAdapter(RunUsage)
 NOBODY_ANSWERED = "Nobody answered in time."
 NO_ANSWER = "The person gave no answer."
 NOT_AS_ASKED = (
-    "The person did not approve this call as it was; nothing was done. If they want it otherwise, make a new call, "
-    "which they are asked about. Their answer was:"
+    "The person did not approve this call unchanged; nothing was done. If they want a different one, make a new call, "
+    "which they will be asked about. Their answer was:"
 )
 
 
@@ -37,7 +37,7 @@ class Asked(msgspec.Struct, frozen=True):
     """A call that waits for a person.
 
     Attributes:
-        is_question: the person's answer is the call's result; else they decide whether it may run.
+        is_question: the person's answer is the call's result. Otherwise the person decides whether the call may run.
     """
 
     model_id: str
@@ -49,7 +49,7 @@ class Asked(msgspec.Struct, frozen=True):
 
 
 class Resting(msgspec.Struct, frozen=True):
-    """What a resting run needs to go on."""
+    """What a resting run needs to continue."""
 
     input: Any
     messages: msgspec.Raw
@@ -62,7 +62,7 @@ class Resting(msgspec.Struct, frozen=True):
         return ModelMessagesTypeAdapter.validate_json(bytes(self.messages))
 
     def load_usage(self) -> RunUsage:
-        """What the run used so far."""
+        """The run's usage so far."""
         return _usage.validate_json(bytes(self.usage))
 
 
@@ -81,7 +81,7 @@ async def ask(
     """Ask for every deferred call, then rest.
 
     Raises:
-        AgentError: a person could not be shown what they are asked, or the run's messages are too long to rest with.
+        AgentError: a question is too large to be shown, or the run's messages are too long to be stored.
     """
     approvals = [_asked(call, requests, ids, is_question=False) for call in requests.approvals]
     questions = [_asked(call, requests, ids, is_question=True) for call in requests.calls]
@@ -102,25 +102,25 @@ async def ask(
             await ctx.request_approval(
                 _message(one), tool_name=one.tool_name, arguments=one.arguments, tool_call_id=one.tool_call_id
             )
-        except ValueError as error:  # too large, or no JSON
+        except ValueError as error:  # too large, or not JSON
             raise AgentError(f"An approval was needed for {one.tool_name}, but it cannot be shown: {error}.") from error
     return Rest(memory)
 
 
 def load(memory: bytes) -> Resting:
-    """What a resting run left.
+    """Read the memory of a resting run.
 
     Raises:
-        AgentError: it cannot be read any more.
+        AgentError: it can no longer be read.
     """
     try:
         return _decoder.decode(memory)
     except msgspec.DecodeError as error:
-        raise AgentError("This run rested before an update and cannot go on. Start it again.") from error
+        raise AgentError("This run rested before an update and cannot continue. Start it again.") from error
 
 
 async def results(ctx: AgentContext, resting: Resting, decisions: dict[str, Decision]) -> DeferredToolResults:
-    """The answers, as the framework takes them. What will not run is told here: denied calls, answered questions."""
+    """The answers in the framework's form. Emits the events of calls that will not run: denied and answered ones."""
     found = DeferredToolResults()
     for one in resting.asked:
         decision = decisions[one.tool_call_id]
@@ -153,7 +153,7 @@ async def results(ctx: AgentContext, resting: Resting, decisions: dict[str, Deci
 
 
 def ids_of(resting: Resting, decisions: dict[str, Decision]) -> CallIds:
-    """The ids of the calls of a run that goes on."""
+    """The ids of the calls of a run that continues."""
     runs = {one.model_id: _runs(one, decisions[one.tool_call_id]) for one in resting.asked}
     waiting = {one.model_id: one.tool_call_id for one in resting.asked if runs[one.model_id]}
     told = [model_id for model_id, it_runs in runs.items() if not it_runs]
@@ -161,7 +161,7 @@ def ids_of(resting: Resting, decisions: dict[str, Decision]) -> CallIds:
 
 
 def _runs(asked: Asked, decision: Decision) -> bool:
-    """Whether the call is executed: it was approved as it is."""
+    """Whether the call is executed, because it was approved unchanged."""
     return decision.approved and not asked.is_question and is_plain_yes(decision.value, asked.arguments)
 
 
@@ -177,7 +177,7 @@ def _asked(call: ToolCallPart, requests: DeferredToolRequests, ids: CallIds, *, 
 
 
 def _message(asked: Asked) -> str:
-    """The author's words (`ApprovalRequired(metadata={"message": "…"})`), else plain ones."""
+    """The author's words (`ApprovalRequired(metadata={"message": "…"})`), otherwise default ones."""
     for text in ((asked.metadata or {}).get("message"), asked.is_question and asked.arguments.get("question")):
         if isinstance(text, str) and text:
             return clean(text)
@@ -185,7 +185,7 @@ def _message(asked: Asked) -> str:
 
 
 def _reason(decision: Decision) -> str:
-    """Why a person said no, in their words if they gave any."""
+    """The reason for a refusal, in the person's words if there are any."""
     if decision.by == "expired":
         return NOBODY_ANSWERED
     return decision.value if isinstance(decision.value, str) else ""

@@ -1,4 +1,4 @@
-"""Pydantic AI's events of a run, told as Netra's."""
+"""Converts Pydantic AI's events of a run into Netra's."""
 
 from __future__ import annotations
 
@@ -32,10 +32,10 @@ from netra.agents.authoring.context import AgentContext
 
 
 class EventStream:
-    """Tells one run's events.
+    """Emits one run's events.
 
-    Text is told as it comes; tools that run are told by `ToolCalls.run`, which stands around them, and here only those
-    that do not.
+    Text is sent as it arrives. `ToolCalls.run`, which wraps every execution, emits the events of tools that run. This
+    class emits those of other tools.
     """
 
     def __init__(self, ctx: AgentContext, calls: ToolCalls, so_far: RunSoFar) -> None:
@@ -43,13 +43,13 @@ class EventStream:
         self._texts = TextStreams(ctx)
 
     async def handle(self, run: RunContext[Any], events: AsyncIterable[AgentStreamEvent]) -> None:
-        """The run's `event_stream_handler`: called for every step with the step's events."""
+        """The run's `event_stream_handler`, called for every step with the step's events."""
         self._so_far.look(run)
         append = self._texts.append
         async for event in events:
             kind = type(event)
             if kind is PartDeltaEvent:
-                delta = event.delta  # type: ignore[union-attr]  # by its exact type; `isinstance` costs what a delta costs
+                delta = event.delta  # type: ignore[union-attr]  # exact type: `isinstance` costs as much as a delta
                 if isinstance(delta, TextPartDelta | ThinkingPartDelta) and delta.content_delta:
                     await append(event.index, delta.content_delta)  # type: ignore[union-attr]
             elif isinstance(event, PartStartEvent):

@@ -1,4 +1,4 @@
-"""What a thread remembers for a Pydantic AI agent: its messages, as bytes of a bounded size."""
+"""The memory of a thread for a Pydantic AI agent: its messages, as bytes of limited size."""
 
 from __future__ import annotations
 
@@ -33,10 +33,10 @@ log = logging.getLogger(__name__)
 
 
 def load(data: bytes | None) -> list[ModelMessage]:
-    """The messages, fit for a new question; none when there are none, or when they cannot be read any more.
+    """The messages, prepared for a new question; an empty list if there are none or they can no longer be read.
 
-    A run that was stopped may have left calls without results and a response that never came to its end: the framework
-    takes no new question behind them.
+    A stopped run may have left calls without results and an incomplete response. The framework accepts no new question
+    after those.
     """
     if not data:
         return []
@@ -46,17 +46,17 @@ def load(data: bytes | None) -> list[ModelMessage]:
             messages.pop()
         return repair_messages(messages)
     except ValidationError as error:
-        log.warning("a thread's message history cannot be read and begins anew: %d problems", error.error_count())
+        log.warning("a thread's message history cannot be read; it starts again: %d problems", error.error_count())
         return []
 
 
 def lacks_system_prompt(messages: Sequence[ModelMessage]) -> bool:
-    """Whether the messages have lost their system prompt, or never had one: the framework gives none to a history."""
+    """Whether the messages have no system prompt. The framework does not add one to an existing history."""
     return bool(messages) and not any(isinstance(part, SystemPromptPart) for one in messages for part in one.parts)
 
 
 def as_json(messages: Sequence[ModelMessage]) -> bytes:
-    """The messages as JSON, whatever is in them."""
+    """The messages as JSON, whatever they contain."""
     try:
         return ModelMessagesTypeAdapter.dump_json(list(messages))
     except PydanticSerializationError:
@@ -64,9 +64,9 @@ def as_json(messages: Sequence[ModelMessage]) -> bytes:
 
 
 def make_whole(messages: Sequence[ModelMessage]) -> None:
-    """Put halves of characters together in these messages, which are about to be sent: providers' clients refuse them.
+    """Make the texts of messages encodable before they are sent, because providers' clients refuse lone surrogates.
 
-    Models cut characters in two between chunks, and tools return names of files that are no UTF-8.
+    Models split characters between chunks, and tools return file names that are not UTF-8.
     """
     for message in messages:
         try:
@@ -77,7 +77,7 @@ def make_whole(messages: Sequence[ModelMessage]) -> None:
 
 
 def dump_whole(messages: Sequence[ModelMessage], limit: int) -> bytes | None:
-    """The messages as they are; `None` when they have more than `limit` bytes, or cannot be written so."""
+    """The messages unchanged; `None` if they have more than `limit` bytes, or no JSON form."""
     try:
         data = ModelMessagesTypeAdapter.dump_json(list(messages))
     except PydanticSerializationError:
@@ -86,10 +86,10 @@ def dump_whole(messages: Sequence[ModelMessage], limit: int) -> bytes | None:
 
 
 def dump(messages: Sequence[ModelMessage], limit: int) -> bytes | None:
-    """The messages as at most `limit` bytes, shortened if they have more (see `shortened_turns`); system prompts stay.
+    """The messages in at most `limit` bytes, shortened if necessary (see `shortened_turns`). System prompts stay.
 
     Returns:
-        `None` when they cannot be kept: they have no JSON form.
+        `None` if they cannot be stored, because they have no JSON form.
     """
     try:
         try:
@@ -97,15 +97,15 @@ def dump(messages: Sequence[ModelMessage], limit: int) -> bytes | None:
         except PydanticSerializationError:
             return _dump(_cleaned(messages), limit)
     except PydanticSerializationError as error:
-        log.warning("a thread's message history cannot be kept: %s", type(error).__name__)
+        log.warning("a thread's message history cannot be stored: %s", type(error).__name__)
         return None
 
 
 def without_refused(messages: Sequence[ModelMessage], *, question: bool = False) -> list[ModelMessage]:
-    """The messages without a last request that the provider refused: it would refuse it in every later run too.
+    """The messages without the last request, which the provider refused: it would refuse it in every later run too.
 
     Args:
-        question: leave out the words of its turn's question, too; what was done stays known.
+        question: also remove the text of its question. What was done remains.
     """
     kept = list(messages)
     run_id = next((message.run_id for message in reversed(kept) if isinstance(message, ModelRequest)), None)
@@ -117,7 +117,7 @@ def without_refused(messages: Sequence[ModelMessage], *, question: bool = False)
 
 
 def _says_nothing(response: ModelResponse) -> bool:
-    """Whether it is no answer: what there was when the provider stopped it."""
+    """Whether a response is not an answer, but only what there was when the provider stopped it."""
     return not response.parts or response.finish_reason == "content_filter" or response.state == "interrupted"
 
 
@@ -132,13 +132,13 @@ def _dump(messages: Sequence[ModelMessage], limit: int) -> bytes:
     data = ModelMessagesTypeAdapter.dump_json(list(messages))
     if len(data) <= limit:
         return data
-    # With room to spare: a history that loses its beginning in every turn would spoil the provider's prompt cache.
+    # Leave room to spare: a history whose beginning changes in every turn would defeat the provider's prompt cache.
     kept = repair_messages(shortened(messages, limit * 3 // 4))
     found = ModelMessagesTypeAdapter.dump_json(kept)
     if len(found) > limit:
         kept, found = [], b"[]"
     log.warning(
-        "a thread's message history has %d bytes, more than the %d that are kept (memory_bytes, NETRA_MEMORY_BYTES); "
+        "a thread's message history has %d bytes, more than the limit of %d (memory_bytes, NETRA_MEMORY_BYTES); "
         "it was shortened to %d of %d messages",
         len(data),
         limit,
@@ -149,7 +149,7 @@ def _dump(messages: Sequence[ModelMessage], limit: int) -> bytes:
 
 
 def _cleaned(messages: Sequence[ModelMessage]) -> list[ModelMessage]:
-    """The messages as JSON can express them: some providers send halves of characters, some tools return objects."""
+    """The messages in a form that JSON can express. Some providers send lone surrogates, some tools return objects."""
     return [
         replace(message, parts=[_cleaned_part(part) for part in message.parts])  # type: ignore[arg-type]
         for message in messages
@@ -172,7 +172,7 @@ def _cleaned_part(part: Any) -> Any:
 
 
 def _cleaned_content(content: Any) -> Any:
-    """A tool's result; files in it stay files."""
+    """A tool's result. Files in it stay files."""
     if isinstance(content, list | tuple):
         return [_cleaned_content(item) for item in content]
     return content if is_multi_modal_content(content) else plain(content)

@@ -1,4 +1,4 @@
-"""What goes wrong at a model or its provider, as an ending for people: never in the provider's words."""
+"""Converts errors of models and providers into endings for people, never in the provider's words."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ _FILTERS = ("content_filter", "content_policy", "responsibleaipolicy", "moderati
 
 
 def as_ending(error: BaseException) -> AgentError | None:
-    """The error that ends the run in its place; `None` for one that is no model's: it stays as it is."""
+    """The error that ends the run instead; `None` if the error is not from a model and stays as it is."""
     if isinstance(error, AgentError):
         return error
     if isinstance(error, BaseExceptionGroup):
@@ -55,7 +55,7 @@ def as_ending(error: BaseException) -> AgentError | None:
 def refuse_calls_without_arguments(response: ModelResponse) -> None:
     """Refuse calls that were cut off before their arguments: they would run with the tool's defaults.
 
-    Those that were cut off within them are no JSON, which the framework sees.
+    The framework itself detects calls that were cut off within their arguments, because those are not JSON.
 
     Raises:
         AgentError: there is such a call.
@@ -67,24 +67,24 @@ def refuse_calls_without_arguments(response: ModelResponse) -> None:
 
 
 def is_refusal(error: BaseException) -> bool:
-    """Whether the request itself was refused, so that it would be in every later run too."""
+    """Whether the request itself was refused, so that every later run would be refused too."""
     if isinstance(error, BaseExceptionGroup):
         return any(is_refusal(one) for one in error.exceptions)
     return isinstance(error, ModelRequestRejectedError | ContentFilterError)
 
 
 def _of_group(group: BaseExceptionGroup[BaseException]) -> AgentError | None:
-    """Of several models that were tried in turn, or of tasks that failed together."""
+    """The ending for several models that were tried in turn, or for tasks that failed together."""
     found = [ending for ending in map(as_ending, group.exceptions) if ending is not None]
     away = [ending for ending in found if isinstance(ending, ModelUnavailable)]
-    if away:  # the next try may reach one of them
+    if away:  # the next attempt may reach one of them
         hints = [hint for ending in away if (hint := ending.fields.get("retry_after_ms")) is not None]
         return ModelUnavailable(retry_after_ms=min(hints, default=None))
     return found[0] if len(found) == len(group.exceptions) else None
 
 
 def _is_filtered(error: BaseException) -> bool:
-    """Whether the provider said with an error status that its content filter stopped the request."""
+    """Whether the provider's content filter stopped the request with an error status."""
     if not isinstance(error, ModelRequestRejectedError):
         return False
     said = f"{error.provider_error_code} {error.provider_error_type}".lower()

@@ -1,4 +1,4 @@
-"""What a registered agent's runs may end with."""
+"""The output types of registered agents."""
 
 from __future__ import annotations
 
@@ -10,19 +10,19 @@ from pydantic_ai.toolsets import FunctionToolset
 
 
 def with_deferred_calls(agent: AbstractAgent[Any, Any]) -> Any:
-    """The agent's own output types, and that it may end with calls that wait for a person; `None` for its own alone."""
+    """The agent's output types, extended by calls that wait for a person; `None` to keep its own unchanged."""
     outputs = _types_of(agent.output_type)
-    # With validators of its own an agent takes no other output type than it was made with.
+    # An agent with output validators accepts no output type other than its own.
     return None if DeferredToolRequests in outputs or has_validators(agent) else [*outputs, DeferredToolRequests]
 
 
 def has_validators(agent: AbstractAgent[Any, Any]) -> bool:
-    """Whether the agent, or one that it wraps, checks its output with validators of its own."""
+    """Whether the agent, or one that it wraps, has output validators."""
     return any(getattr(one, "_output_validators", None) for one in wrapped_agents(agent))
 
 
 def can_defer(agent: AbstractAgent[Any, Any]) -> bool:
-    """Whether its own output type lets it end with calls that wait for a person."""
+    """Whether its own output type allows calls that wait for a person."""
     return DeferredToolRequests in _types_of(agent.output_type)
 
 
@@ -33,7 +33,7 @@ def asks(agent: AbstractAgent[Any, Any]) -> list[str]:
 
 
 def wrapped_agents(agent: AbstractAgent[Any, Any]) -> list[AbstractAgent[Any, Any]]:
-    """The agent, and every one that it wraps."""
+    """The agent, and every agent that it wraps."""
     found = [agent]
     while isinstance(found[-1], WrapperAgent):
         found.append(found[-1].wrapped)

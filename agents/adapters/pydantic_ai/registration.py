@@ -1,4 +1,4 @@
-"""Registering a Pydantic AI agent."""
+"""Registers a Pydantic AI agent."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from netra.agents.adapters.pydantic_ai.runnable_agents import check_runs
 from netra.agents.base import OnLoss
 from netra.agents.registry import register
 
-# What the adapter itself gives to every run.
+# Options that the adapter itself sets for every run.
 _OWN = {"user_prompt", "message_history", "deferred_tool_results", "usage", "deps", "event_stream_handler", "run_id"}
 _OWN |= {"conversation", "cancellation_token", "timeout", "infer_name", "self"}
 
@@ -38,44 +38,45 @@ def register_agent(
     """Let clients start a Pydantic AI agent.
 
     Args:
-        name: what clients call it.
-        agent: any agent. It is shared by all runs, as Pydantic AI means it to be.
+        name: the name that clients use.
+        agent: any agent. All runs share it, as Pydantic AI intends.
         description: for people.
-        deps: the run's dependencies, or what makes them: a function (async ones too), class or other callable is
-            called with the context and the input. An object of the agent's `deps_type` is handed over as it is.
-        prompt: makes the user prompt out of the input (async functions too); by default it is the input's `message`,
-            or the whole input as JSON.
+        deps: the run's dependencies, or a function (possibly async), class or other callable that creates them from the
+            context and the input. An object of the agent's `deps_type` is passed on unchanged.
+        prompt: creates the user prompt from the input; may be async. By default, it is the input's `message`, or the
+            whole input as JSON.
         input_schema: JSON Schema of `input`.
-        aliases: other names it answers to.
-        on_loss: "retry" starts a new run when the worker dies in the middle of one; only when every tool may run twice.
+        aliases: other names of the agent.
+        on_loss: "retry" starts a new run if the worker dies during one. Only if every tool may run twice.
         timeout: seconds until a run fails with `timeout`.
-        permission: a Django permission, `app.codename`. For users who do not have it there is no such agent.
-        memory_bytes: how much of a thread's messages is kept for its next question (`NETRA_MEMORY_BYTES`); 0 for
-            nothing.
+        permission: a Django permission, `app.codename`. For users without it, the agent does not exist.
+        memory_bytes: the most bytes of a thread's messages to keep for its next question (default:
+            `NETRA_MEMORY_BYTES`); 0 for none.
         options: further keyword arguments of `Agent.run`: `model`, `model_settings`, `usage_limits`, `toolsets`, …
 
     Returns:
         The registered class.
 
     Raises:
-        TypeError: it is no agent, `Agent.run` has no such option, or `deps` or `prompt` cannot be called as they are.
-        ValueError: the name is not legal, or taken; or every run of this agent would fail, and why.
+        TypeError: `agent` is not an agent, `Agent.run` has no such option, or `deps` or `prompt` cannot be called as
+            described.
+        ValueError: the name is invalid or taken, or every run of this agent would fail; the message gives the reason.
     """
     if not isinstance(agent, AbstractAgent):
-        raise TypeError(f"register_agent takes a pydantic_ai.Agent, not {type(agent).__name__}")
+        raise TypeError(f"register_agent needs a pydantic_ai.Agent, not {type(agent).__name__}")
     unknown = options.keys() - (inspect.signature(type(agent).run).parameters.keys() - _OWN)
     if unknown:
         raise TypeError(f"Agent.run has no such option, or the adapter sets it itself: {', '.join(sorted(unknown))}")
     check_runs(name, agent, options)
     if memory_bytes is not None and memory_bytes < 0:
-        raise ValueError(f"memory_bytes of agent {name} is a number of bytes, 0 for nothing; not {memory_bytes!r}")
+        raise ValueError(f"memory_bytes of agent {name} must be a number of bytes, 0 for none; not {memory_bytes!r}")
     makes_deps = _is_factory(deps, agent.deps_type)
     if makes_deps:
         _check_callable(name, "deps", deps, "the context and the input", 2)
     if prompt is not None:
         _check_callable(name, "prompt", prompt, "the input", 1)
     members = {
-        "__module__": sys._getframe(1).f_globals.get("__name__", __name__),  # whose agent it is, in errors and logs
+        "__module__": sys._getframe(1).f_globals.get("__name__", __name__),  # the author's module, for errors and logs
         "__doc__": description,
         "name": name,
         "description": description,
@@ -102,18 +103,18 @@ def _is_factory(deps: Any, deps_type: Any) -> bool:
         return True
     try:
         return callable(deps) and (deps_type is object or not isinstance(deps, deps_type))
-    except TypeError:  # a generic alias or a protocol, which nothing can be asked about
+    except TypeError:  # a generic alias or a protocol: `isinstance` is impossible
         return True
 
 
 def _check_callable(name: str, option: str, made: Any, given: str, count: int) -> None:
-    remedy = f"to hand a value over as it is, write {option}=lambda {'ctx, input' if count == 2 else 'input'}: value"
+    remedy = f"to pass on a value unchanged, write {option}=lambda {'ctx, input' if count == 2 else 'input'}: value"
     if not callable(made):
         raise TypeError(f"{option} of agent {name} is called with {given}, but {made!r:.80} cannot be called; {remedy}")
     try:
         signature = inspect.signature(made)
     except (TypeError, ValueError):
-        return  # written in C: it says nothing about itself
+        return  # written in C: it has no signature
     try:
         signature.bind(*([None] * count))
     except TypeError:

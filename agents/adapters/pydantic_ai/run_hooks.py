@@ -1,4 +1,4 @@
-"""Stands in a Pydantic AI run: around every tool, and before every request to the model."""
+"""Hooks of a Pydantic AI run: around every tool, and before every request to the model."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from netra.agents.adapters.pydantic_ai.tool_calls import ToolCalls
 
 
 class RunHooks(AbstractCapability[Any]):
-    """The adapter's own capability, given to one run and to no other."""
+    """The adapter's own capability, for a single run."""
 
     def __init__(self, calls: ToolCalls, so_far: RunSoFar) -> None:
         self._calls, self._so_far = calls, so_far
-        self._whole: dict[int, ModelMessage] = {}  # by identity: messages that were looked at
+        self._whole: dict[int, ModelMessage] = {}  # messages already checked, by identity
 
     async def before_model_request(
         self, ctx: RunContext[Any], request_context: ModelRequestContext

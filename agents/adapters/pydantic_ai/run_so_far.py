@@ -1,4 +1,4 @@
-"""What a Pydantic AI run has said, done and used so far, for whoever ends it."""
+"""The messages and the usage of a Pydantic AI run so far, for whatever ends it."""
 
 from __future__ import annotations
 
@@ -13,35 +13,35 @@ from netra.agents.authoring.context import AgentContext
 
 
 class RunSoFar:
-    """Looks at one run through the contexts that the framework gives to its hooks.
+    """Observes one run through the contexts that the framework passes to its hooks.
 
-    Not through `capture_run_messages`, which takes the first run that begins in it: that may be any other agent's,
-    one that a tool, a model selector or the author's own code starts.
+    `capture_run_messages` is not suitable: it records the first run that begins inside it, which may belong to any
+    other agent that a tool, a model selector or the author's code starts.
     """
 
     def __init__(self, ctx: AgentContext) -> None:
         self._ctx = ctx
-        self._messages: list[ModelMessage] = []  # the run's own list: it grows as the run goes on
-        self._usage: RunUsage | None = None  # so does this
+        self._messages: list[ModelMessage] = []  # the run's own list, which grows during the run
+        self._usage: RunUsage | None = None  # the run's own object, which is updated during the run
 
     @property
     def messages(self) -> list[ModelMessage]:
-        """The thread's messages with those of this run; none when it has not come to its first request."""
+        """The thread's messages including those of this run; empty before its first request."""
         return list(self._messages)
 
     def look(self, run: RunContext[Any]) -> None:
-        """Called by the run's hooks, with every step."""
+        """Called by the run's hooks at every step."""
         self._messages, self._usage = run.messages, run.usage
         self.report()
 
     def report(self) -> None:
-        """Report what was used, if anything was."""
+        """Report the usage, if there is any."""
         if self._usage is not None and self._usage.has_values():
             self._ctx.report_usage(shown_usage(self._usage))
 
 
 def shown_usage(usage: RunUsage) -> dict[str, Any]:
-    """Usage as events show it: numbers, and of those that are zero only the tokens."""
+    """Usage as events show it: numbers without zeros, except for tokens."""
     numbers = {name: value for name, value in asdict(usage).items() if isinstance(value, int) and value}
     return {**numbers, "input_tokens": usage.input_tokens, "output_tokens": usage.output_tokens}
 

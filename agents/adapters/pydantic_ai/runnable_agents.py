@@ -1,4 +1,4 @@
-"""Agents that could be registered, but would fail in every run: refused with the reason and the remedy."""
+"""Refuses agents that could be registered but would fail in every run, with the reason and the remedy."""
 
 from __future__ import annotations
 
@@ -11,21 +11,21 @@ from pydantic_ai.exceptions import UserError
 
 from netra.agents.adapters.pydantic_ai import output_types
 
-# Runs every agent as a workflow whose arguments it pickles: the hooks by which a run is told and stopped cannot be.
+# Runs every agent as a workflow whose arguments it pickles. The hooks that emit events and stop runs cannot be pickled.
 _PICKLING = "pydantic_ai.durable_exec.dbos"
 
 
 def check_runs(name: str, agent: AbstractAgent[Any, Any], options: Mapping[str, Any]) -> None:
-    """Refuse an agent none of whose runs would come to its end.
+    """Refuse an agent whose runs could never succeed.
 
     Raises:
-        ValueError: and why, and what to do.
+        ValueError: with the reason and the remedy.
     """
     kinds = [kind for one in output_types.wrapped_agents(agent) for kind in type(one).__mro__]
     if any(kind.__module__.startswith(f"{_PICKLING}.") for kind in kinds):
         raise ValueError(
-            f"agent {name} is a DBOSAgent, which pickles what a run is called with; Netra's hooks cannot be. "
-            "Register the agent that it wraps; Netra keeps its runs in its journal"
+            f"agent {name} is a DBOSAgent, which pickles the arguments of a run; Netra's hooks cannot be pickled. "
+            "Register the agent that it wraps: Netra keeps its runs in the journal"
         )
     if agent.model is None and options.get("model") is None and agent.root_capability.get_model() is None:
         raise ValueError(f"agent {name} has no model: give it one, Agent('openai:…'), or register_agent(…, model='…')")
@@ -37,14 +37,14 @@ def check_runs(name: str, agent: AbstractAgent[Any, Any], options: Mapping[str, 
         if asking:
             raise ValueError(
                 f"agent {name} has an output validator, so its output type cannot be extended, and tools that need "
-                f"approval ({', '.join(asking)}): make it with output_type=[…, DeferredToolRequests]"
+                f"approval ({', '.join(asking)}): create it with output_type=[…, DeferredToolRequests]"
             )
 
 
 def _check_output(name: str, agent: AbstractAgent[Any, Any], given: Any) -> None:
     if output_types.has_validators(agent):
         raise ValueError(
-            f"agent {name} has an output validator, so it takes no other output type: give output_type to Agent(…)"
+            f"agent {name} has an output validator, so it accepts no other output type: pass output_type to Agent(…)"
         )
     try:
         agent.output_json_schema(output_type=given)

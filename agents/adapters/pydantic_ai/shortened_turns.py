@@ -1,7 +1,7 @@
-"""A thread's messages, shortened to what may be kept of them.
+"""Shortens a thread's messages to a limited size.
 
-The newest turn always stays, with its question and its answer; what is large in it makes room first. Of the older ones
-those stay that fit, the newest first. Every call keeps its result, since providers refuse a history without it.
+The newest turn always stays, with its question and its answer; large parts of it are reduced first. Of the older turns,
+the newest that fit stay. Every call keeps its result, because providers refuse a history without it.
 """
 
 from __future__ import annotations
@@ -30,16 +30,16 @@ from pydantic_core import to_json
 
 from netra.agents.adapters.shown import clean
 
-Part = Any  # of a request or a response
+Part = Any  # part of a request or a response
 
-_STEPS = (64 * 1024, 8 * 1024, 1024, 200)  # bytes; parts larger than this make room, the largest first
+_STEPS = (64 * 1024, 8 * 1024, 1024, 200)  # bytes; parts larger than this are reduced, the largest first
 _GONE = re.compile(r"\s*\[(\d{1,9}) tool calls that followed are done, and no longer kept\.\]\Z")
-_NOTE_BYTES = 120  # what the note about calls that are gone takes
-_SHOWN = 400  # characters of a text that stay when the rest is left out
+_NOTE_BYTES = 120  # size of the note about removed calls
+_SHOWN = 400  # characters of a text that stay if the rest is removed
 
 
 class Turn:
-    """Messages of one turn, with the bytes that each has as JSON: measured once, since there may be thousands."""
+    """Messages of one turn, with the JSON size of each in bytes. Sizes are cached, because there may be thousands."""
 
     def __init__(self, messages: Sequence[ModelMessage], sizes: list[int] | None = None) -> None:
         self.messages = list(messages)
@@ -47,24 +47,24 @@ class Turn:
         self.size = sum(self.sizes)
 
     def put(self, place: int, message: ModelMessage) -> None:
-        """Put another message in this place."""
+        """Replace the message at this index."""
         if message is not self.messages[place]:
             size = size_of([message])
             self.size += size - self.sizes[place]
             self.messages[place], self.sizes[place] = message, size
 
     def changed(self, change: Callable[[ModelMessage], ModelMessage]) -> Turn:
-        """The turn with every message changed."""
+        """The turn with `change` applied to every message."""
         messages = [change(message) for message in self.messages]
         pairs = zip(messages, self.messages, self.sizes, strict=True)
         return Turn(messages, [size if new is old else size_of([new]) for new, old, size in pairs])
 
 
 def shortened(messages: Sequence[ModelMessage], limit: int) -> list[ModelMessage]:
-    """Messages whose JSON has at most `limit` bytes; none, if not even a question and its answer fit.
+    """Messages whose JSON has at most `limit` bytes; none if not even a question and its answer fit.
 
-    A system prompt that would take more than half of that is left out: the agent has it, and its next run puts it back
-    (see `message_history.lacks_system_prompt`). What was said is nowhere else.
+    A system prompt that would take more than half of that is removed. The agent has it, and its next run adds it again
+    (see `message_history.lacks_system_prompt`), while the conversation is stored nowhere else.
     """
     system = _system_prompts(messages)
     turns = [Turn(_without_system(turn, system)) for turn in _turns(messages)]
@@ -74,7 +74,7 @@ def shortened(messages: Sequence[ModelMessage], limit: int) -> list[ModelMessage
     if taken > limit // 2:
         system, taken = [], 0
     room = limit - taken
-    # What the turns before each of these need at least: their questions and answers.
+    # The least size of the turns before each turn: their questions and answers.
     needed = [0]
     for turn in turns[:-1]:
         needed.append(needed[-1] + _ends(turn).size)
@@ -98,12 +98,12 @@ def shortened(messages: Sequence[ModelMessage], limit: int) -> list[ModelMessage
 
 
 def size_of(messages: Sequence[ModelMessage]) -> int:
-    """Bytes of the messages' JSON."""
+    """Size of the messages' JSON in bytes."""
     return len(ModelMessagesTypeAdapter.dump_json(list(messages)))
 
 
 def _smaller(turn: Turn, room: int) -> Turn:
-    """The turn with as much as fits of what is neither question nor answer."""
+    """The turn with as much as fits between its question and its answer."""
     if turn.size <= room:
         return turn
     turn = turn.changed(_bare)
@@ -117,14 +117,14 @@ def _smaller(turn: Turn, room: int) -> Turn:
 
 
 def _ends(turn: Turn) -> Turn:
-    """What is left of the turn in the end."""
+    """The least that is kept of a turn: its question and its answer."""
     last = _last_answer(turn)
     ends = turn.messages[:1] + turn.messages[max(1, last) :]
     return Turn([_each_part(_bare(message), _light, _STEPS[-1]) for message in ends])
 
 
 def _cut_to(turn: Turn, room: int) -> Turn:
-    """The turn with its texts cut, if nothing else helps."""
+    """The turn with shortened texts, if nothing else helps."""
     for characters in (room // 8, room // 32, _SHOWN, _SHOWN // 8):
         if turn.size <= room:
             break
@@ -133,7 +133,7 @@ def _cut_to(turn: Turn, room: int) -> Turn:
 
 
 def _bare(message: ModelMessage) -> ModelMessage:
-    """The message without what only the run it was made in had use for: instructions, thoughts, metadata."""
+    """The message without the parts that only its own run needed: instructions, thoughts, metadata."""
     if isinstance(message, ModelRequest):
         parts = [
             replace(part, metadata=None) if type(part) is ToolReturnPart and part.metadata else part
@@ -145,7 +145,7 @@ def _bare(message: ModelMessage) -> ModelMessage:
 
 
 def _light(part: Part, most: int) -> Part | None:
-    """The part without what is larger than this; `None` for one that has no use without it."""
+    """The part without values above this size; `None` for a part that is useless without them."""
     if type(part) is ToolReturnPart and _bytes(part.content) > most:
         return replace(part, content=_note(part.content, min(_SHOWN, most // 4)))
     if type(part) is ToolCallPart and _bytes(part.args) > most:
@@ -154,7 +154,7 @@ def _light(part: Part, most: int) -> Part | None:
         items = [_without_bytes(item) if _bytes_of(item) > most else item for item in part.content]
         return part if items == list(part.content) else replace(part, content=items)
     if isinstance(part, NativeToolCallPart | NativeToolReturnPart) and _bytes(part) > most:
-        return None  # its provider takes it as it was, or not at all
+        return None  # its provider accepts it only unchanged
     return part
 
 
@@ -168,14 +168,14 @@ def _light_arguments(part: ToolCallPart, most: int) -> dict[str, Any]:
 
 
 def _fewer_calls(turn: Turn, room: int) -> Turn:
-    """The turn without its oldest calls, at most down to what begins and what ends it."""
+    """The turn without its oldest calls, down to its beginning and its end if necessary."""
     messages, last = turn.messages, _last_answer(turn)
     place, gone, size = 1, 0, turn.size + _NOTE_BYTES
     while place < last and size > room:
         gone += sum(isinstance(part, ToolCallPart) for part in messages[place].parts)
         size -= turn.sizes[place]
         place += 1
-        while place < last and isinstance(messages[place], ModelRequest):  # the results of what has just gone
+        while place < last and isinstance(messages[place], ModelRequest):  # the results of the removed calls
             size -= turn.sizes[place]
             place += 1
     first = _noted(messages[0], gone)
@@ -204,7 +204,7 @@ def _noted(first: ModelMessage, gone: int) -> ModelMessage:
 
 
 def _cut(part: Part, characters: int) -> Part:
-    """The part with at most so many characters of text."""
+    """The part with at most `characters` characters of text."""
     if isinstance(part, UserPromptPart):
         if isinstance(part.content, str):
             return replace(part, content=_cut_text(part.content, characters))
@@ -224,7 +224,7 @@ def _cut_text(text: str, characters: int) -> str:
 
 
 def _note(value: Any, characters: int) -> str:
-    """What stands for something large: how it began, as far as that is text, and how large it was."""
+    """A note in place of a large value: its beginning, if it is text, and its size."""
     text = clean(value) if isinstance(value, str) else ""
     size = f"[{_bytes(value):,} bytes are no longer kept]"
     return f"{text[:characters]}… {size}" if text and characters > 0 else size
@@ -248,7 +248,7 @@ def _bytes(value: Any) -> int:
 
 def _each_part(message: ModelMessage, change: Callable[[Part, int], Part | None], most: int) -> ModelMessage:
     parts = [changed for part in message.parts if (changed := change(part, most)) is not None]
-    # A response without any part is none; what it would have said is empty all the same.
+    # A response needs at least one part.
     kept = parts or ([TextPart("")] if isinstance(message, ModelResponse) else list(message.parts))
     if len(kept) == len(message.parts) and all(a is b for a, b in zip(kept, message.parts, strict=True)):
         return message
@@ -256,10 +256,10 @@ def _each_part(message: ModelMessage, change: Callable[[Part, int], Part | None]
 
 
 def _turns(messages: Sequence[ModelMessage]) -> list[list[ModelMessage]]:
-    """The messages by turn: each begins with what a person said.
+    """The messages by turn. Each turn begins with a message of the person.
 
-    A run that was stopped may have left results without an answer: the framework puts the next question behind them,
-    into the same request. The results are their turn's, the question begins the next one.
+    A stopped run may have left results without an answer. The framework then appends the next question to the same
+    request. The results belong to the old turn, and the question begins the next one.
     """
     turns: list[list[ModelMessage]] = []
     for message in messages:
@@ -272,7 +272,7 @@ def _turns(messages: Sequence[ModelMessage]) -> list[list[ModelMessage]]:
         if not results:
             turns.append([message])
         elif before is not None and before.run_id == message.run_id:
-            turns[-1].append(message)  # a file that a tool returned is shown to the model like a prompt
+            turns[-1].append(message)  # a file returned by a tool is sent to the model like a prompt
         else:
             turns[-1].append(replace(message, parts=results))
             turns.append([replace(message, parts=[part for part in message.parts if part not in results])])
@@ -284,7 +284,7 @@ def _asks(message: ModelRequest) -> bool:
 
 
 def _system_prompts(messages: Sequence[ModelMessage]) -> list[Any]:
-    """A non-empty history is taken to have the system prompt already: one that loses its beginning must not lose it."""
+    """The system prompts. The framework assumes that a history contains them, so they must survive the shortening."""
     first = messages[0] if messages else None
     if not isinstance(first, ModelRequest):
         return []

@@ -1,4 +1,4 @@
-"""Tool calls: shown when they really run, with what became of them."""
+"""Tool calls: emits their events when they really run, with their outcomes."""
 
 from __future__ import annotations
 
@@ -28,9 +28,9 @@ from netra.agents.authoring.context import AgentContext
 from netra.agents.authoring.steps import ToolCall
 from netra.agents.errors import ToolError, author_text, meant_for_people
 
-MISFIT = "The model's arguments did not fit this tool. It was told, and may try again."
-UNKNOWN_TOOL = "The model called a tool that it does not have. It was told."
-NEEDS_APPROVAL = "Stopped before it was done: it needs a person's answer first."
+MISFIT = "The model's arguments did not match this tool. The model was told and may try again."
+UNKNOWN_TOOL = "The model called a tool that it does not have. The model was told."
+NEEDS_APPROVAL = "Stopped before it was finished: it needs a person's answer first."
 FAILED = "The tool failed."
 
 
@@ -39,21 +39,21 @@ class ToolCalls:
 
     Args:
         ctx: the run's context.
-        ids: what the calls are called in events.
+        ids: the ids of the calls in events.
     """
 
     def __init__(self, ctx: AgentContext, ids: CallIds) -> None:
         self._ctx, self.ids = ctx, ids
-        self._ran: set[str] = set()  # calls whose end the executing side has told
+        self._ran: set[str] = set()  # calls whose end has been reported by `run`
         self._seen: dict[str, ToolCallPart] = {}  # calls that may turn out never to run
         self._native: dict[str, ToolCall] = {}  # calls that the model's provider executes itself
-        self.answered: set[str] = set()  # calls a handler of the agent's own has answered
+        self.answered: set[str] = set()  # calls that the agent's own handler has answered
 
     async def run(self, call: ToolCallPart, args: ValidatedToolArgs, execute: WrapToolExecuteHandler) -> Any:
         """Execute a call between its two events.
 
         Raises:
-            ToolFailed: in place of an author's `ToolError`, so that the model hears of it and the run goes on.
+            ToolFailed: instead of an author's `ToolError`, so that the model is told and the run continues.
             Exception: whatever the tool raised.
         """
         self._ran.add(call.tool_call_id)
@@ -70,7 +70,7 @@ class ToolCalls:
                     if not isinstance(meant, ToolError):
                         await told.finish("error", error=_author_text(error))
                     elif meant is not error:
-                        raise meant from error  # out of a task group
+                        raise meant from error  # from inside a task group
                     raise
                 told.result = shown(result.return_value if isinstance(result, ToolReturn) else result)
         except ToolError as error:
@@ -78,13 +78,14 @@ class ToolCalls:
         return result
 
     def called(self, event: FunctionToolCallEvent) -> None:
-        """The model called a tool; whether it will run is not known yet."""
+        """The model has called a tool. It is not yet known whether it will run."""
         self._seen[event.part.tool_call_id] = event.part
 
     async def returned(self, part: ToolReturnPart) -> None:
-        """A call has a result. Those that never ran are told here, both events at once: refused ones and answered ones.
+        """A call has a result. For calls that never ran, refused or answered, both events are emitted here.
 
-        A call that was skipped since the run has its result already is not told: nothing was done, nothing is wrong.
+        A call that was skipped because the run already has its result is not reported: nothing was done, and nothing
+        failed.
         """
         call = self._seen.pop(part.tool_call_id, None)
         if part.tool_call_id in self._ran:
@@ -109,7 +110,7 @@ class ToolCalls:
             await told.finish("error", error=_refusal(part))
 
     async def native_call(self, part: NativeToolCallPart) -> None:
-        """The model's provider executes a tool of its own."""
+        """The model's provider executes one of its own tools."""
         if part.tool_call_id not in self._native:
             told = self._ctx.tool(part.tool_name, _arguments(part), tool_call_id=self.ids.open(part.tool_call_id))
             self._native[part.tool_call_id] = told
@@ -122,7 +123,7 @@ class ToolCalls:
             await told.finish("ok", result=shown(part.content))
 
     async def close(self) -> None:
-        """The run is done: provider's tools whose result was never told have ended with it."""
+        """The run is over: the provider's tools without a reported result have ended with it."""
         while self._native:
             _, told = self._native.popitem()
             await told.finish("ok")
@@ -133,7 +134,7 @@ def _arguments(part: ToolCallPart | NativeToolCallPart) -> Any:
 
 
 def _author_text(error: BaseException) -> str:
-    """The text of an exception that its author meant to be read; of any other, none."""
+    """The text of an exception that its author meant to be read; a default text for any other."""
     for candidate in (error, error.__cause__):
         if isinstance(candidate, ModelRetry | ToolFailed):
             return clean(candidate.message)
@@ -143,7 +144,7 @@ def _author_text(error: BaseException) -> str:
 
 
 def _refusal(part: ToolReturnPart) -> str:
-    """Why a call was sent back to the model before it ran."""
+    """Why a call was returned to the model before it ran."""
     cause = part.retry.cause if part.retry is not None else None
     if cause in ("unknown_tool", "unavailable_tool"):
         return UNKNOWN_TOOL

@@ -1,8 +1,8 @@
-"""The demo of the console: analyses a pasted text or CSV table with several tools, and shows what Netra can show.
+"""The demo of the console: analyses a pasted text or CSV table with several tools, to show what Netra can do.
 
-Thoughts, tools that run at the same time, a tool that fails, a streamed answer, a question that waits for a person.
-Without a model it follows a script and says so. With one (`NETRA_MODEL`, for instance `openai-chat:gpt-5-mini`, and
-whatever its provider needs: `OPENAI_API_KEY`, `OPENAI_BASE_URL`) it is a Pydantic AI agent that has the same tools.
+It shows thoughts, parallel tools, a tool that fails, a streamed answer, and a question that waits for a person. Without
+a model it follows a script and says so. With a model (`NETRA_MODEL`, for instance `openai-chat:gpt-5-mini`, and what
+its provider needs: `OPENAI_API_KEY`, `OPENAI_BASE_URL`) it is a Pydantic AI agent with the same tools.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ class ScriptedDemo(BaseAgent):
     timeout = 300
 
     async def run(self, ctx: AgentContext, input: Any) -> dict[str, Any] | Rest:
-        """Count, find tables, compute, draw, answer; ask before notes are written when the text says "approve"."""
+        """Count, find tables, compute, draw, answer. If the text says "approve", ask before writing notes."""
         return await Course(ctx, Request.read(input)).run()
 
     async def proceed(self, ctx: AgentContext, memory: bytes, decisions: dict[str, Decision]) -> dict[str, Any]:
@@ -41,10 +41,10 @@ class ScriptedDemo(BaseAgent):
 
 
 def register_demo() -> None:
-    """Register the demo: with the model that is set, or scripted."""
+    """Register the demo: with the configured model, or scripted."""
     if conf.MODEL:
         try:
-            # Only then: importing Pydantic AI takes longer than everything else that is imported at the start.
+            # Imported late: Pydantic AI takes longer to import than everything else at the start.
             import_module("netra.agents.builtin.demo.model_agent").register(conf.MODEL)
         except ImportError as error:
             log.error("NETRA_MODEL is set, but: %s. The demo follows its script.", error)

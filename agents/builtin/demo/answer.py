@@ -1,4 +1,4 @@
-"""What the demo found, and how it says it: Markdown for people, JSON for programs."""
+"""The demo's findings and their presentation: Markdown for people, JSON for programs."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _SHOWN_OUTLIERS = 5
 
 @dataclass(slots=True)
 class Findings:
-    """What the tools found. What a tool could not find stays empty; the answer is written from what there is."""
+    """The results of the tools. A failed tool leaves its field empty, and the answer uses the rest."""
 
     counts: dict[str, Any] = field(default_factory=dict)
     frequent: list[dict[str, Any]] = field(default_factory=list)
@@ -23,7 +23,7 @@ class Findings:
     histogram: tuple[str, list[dict[str, Any]]] | None = None
     failed: list[str] = field(default_factory=list)  # what did not work, in words
     is_sample: bool = False
-    cut_at: int | None = None  # only so many characters were looked at
+    cut_at: int | None = None  # only this many characters were analysed
 
     def result(self) -> dict[str, Any]:
         """The run's result."""
@@ -73,7 +73,7 @@ def _opening(found: Findings) -> str:
     if found.is_sample:
         opening += " You pasted nothing to analyse, so this is the demo's own sample."
     if found.cut_at is not None:
-        opening += f" Only the first {found.cut_at:,} characters were looked at."
+        opening += f" Only the first {found.cut_at:,} characters were analysed."
     return opening
 
 
@@ -136,5 +136,5 @@ def _count(number: int, noun: str) -> str:
 
 
 def _cell(text: str) -> str:
-    """Text of the person's own in Markdown: nothing in it may end the cell or the code it stands in."""
+    """The person's text in Markdown. Nothing in it may end the surrounding cell or code."""
     return " ".join(text.replace("|", "¦").replace("`", "'").split())

@@ -1,4 +1,4 @@
-"""The course of one scripted run: look, think, compute with several tools, answer, and ask before writing."""
+"""One scripted run: look, think, compute with several tools, answer, and ask before writing."""
 
 from __future__ import annotations
 
@@ -21,15 +21,15 @@ from netra.agents.errors import ToolDenied, ToolError
 
 T = TypeVar("T")
 
-MAX_NUMERIC_COLUMNS = 6  # so many are computed with; the answer tells of the others what the table says
+MAX_NUMERIC_COLUMNS = 6  # columns that are analysed; the answer only lists the others
 NOTES_KEY = "demo:notes"
 WRITE_NOTES = "write_notes"
-NO_LINKS = "The demo opens no links: it works without a network, on purpose."
+NO_LINKS = "The demo opens no links: it intentionally works without a network."
 
 
 @dataclass(frozen=True, slots=True)
 class Series:
-    """Numbers with a name: a column, or how long the sentences are."""
+    """Numbers with a name: a column, or the lengths of the sentences."""
 
     name: str
     rows: Sequence[tuple[int, float]]
@@ -50,7 +50,7 @@ class Course:
 
     Args:
         ctx: the run's context.
-        request: what was asked.
+        request: the run's request.
     """
 
     def __init__(self, ctx: AgentContext, request: Request) -> None:
@@ -59,7 +59,7 @@ class Course:
         self._found = Findings(is_sample=request.is_sample, cut_at=request.cut_at)
 
     async def run(self) -> dict[str, Any] | Rest:
-        """Run it to its result, or to the question whether notes may be written."""
+        """Run to the result, or to the question whether notes may be written."""
         await self._remember()
         series = await self._look()
         if self._request.link is not None:
@@ -72,7 +72,7 @@ class Course:
         return await ask(self._ctx, self._found.summary(), result) if self._request.approve else result
 
     async def _remember(self) -> None:
-        """What earlier runs of the thread wrote down."""
+        """Read the notes of earlier runs of the thread."""
         notes = await self._ctx.recall(NOTES_KEY)
         if notes is None:
             return
@@ -82,7 +82,7 @@ class Course:
             call.result = {"text": notes.decode()}
 
     async def _look(self) -> list[Series]:
-        """Look at all of it with three tools at once; returns the numbers worth computing with."""
+        """Analyse the text with three tools at once. Returns the numbers to compute with."""
         text, found = self._request.text, self._found
         length = {"characters": len(text)}
         what = "Nothing to analyse was pasted; taking the sample." if found.is_sample else "Let me see what this is."
@@ -108,7 +108,7 @@ class Course:
         return [Series.of(column) for column in numeric]
 
     async def _compute(self, series: Sequence[Series]) -> None:
-        """Statistics and outliers of every series, all at once; a histogram of the most interesting one."""
+        """Compute statistics and outliers of every series in parallel, and a histogram of the most interesting one."""
         found = self._found
         if not series:
             return
@@ -134,10 +134,10 @@ class Course:
         found.histogram = (chosen.name, bins) if bins else None
 
     async def _open_link(self, link: str) -> None:
-        """A tool that fails, from which the run goes on."""
+        """Call a tool that fails. The run continues."""
         await self._pace.think(self._ctx, "There is a link. Let me try to open it.")
         await self._use("open_link", {"url": link}, _no_links, seconds=0.5)
-        await self._pace.think(self._ctx, "That did not work. The rest does not need it, so going on.")
+        await self._pace.think(self._ctx, "That did not work. The rest does not need it, so I continue.")
 
     async def _use(
         self,
@@ -148,10 +148,10 @@ class Course:
         seconds: float,
         show: Callable[[T], Any] | None = None,
     ) -> T | None:
-        """Call a tool in a thread, and take as long about it as a person can follow.
+        """Call a tool in a thread, slowly enough for a person to follow.
 
         Returns:
-            What the function returned; `None` when it failed, which the answer then tells.
+            What the function returned; `None` if it failed, which the answer then mentions.
         """
         try:
             async with self._ctx.tool(name, arguments) as call:
@@ -164,7 +164,7 @@ class Course:
 
 
 async def ask(ctx: AgentContext, notes: str, result: dict[str, Any]) -> Rest:
-    """Ask whether the notes may be written. The run rests in the database meanwhile: no process waits, none may die."""
+    """Ask whether the notes may be written. The run rests in the database in the meantime, without a process."""
     await ctx.request_approval(
         "Write the summary to the thread's notes?", tool_name=WRITE_NOTES, arguments={"text": notes}
     )
@@ -172,7 +172,7 @@ async def ask(ctx: AgentContext, notes: str, result: dict[str, Any]) -> Rest:
 
 
 async def go_on(ctx: AgentContext, memory: bytes, decision: Decision) -> dict[str, Any]:
-    """Write the notes, or not, as the person decided; returns the run's result."""
+    """Write the notes or not, as the person decided. Returns the run's result."""
     rested = msgspec.json.decode(memory)
     text: str = rested["text"]
     result: dict[str, Any] = rested["result"]

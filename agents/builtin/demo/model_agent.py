@@ -1,4 +1,4 @@
-"""The demo with a real model: a Pydantic AI agent that has the scripted demo's tools."""
+"""The demo with a real model: a Pydantic AI agent with the scripted demo's tools."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from netra.agents.builtin.demo.request import CHECKED_SCHEMA, Request
 from netra.agents.builtin.demo.table import Table, find_table
 from netra.agents.errors import ToolError
 
-PROMPT_CHARACTERS = 20_000  # the model reads so much itself; its tools see all of it
+PROMPT_CHARACTERS = 20_000  # the model reads this much; its tools see all of the text
 MAX_REQUESTS = 20
 
 INSTRUCTIONS = """\
@@ -28,7 +28,7 @@ every number you state. Answer in Markdown, briefly. Write notes only when you a
 
 @dataclass(frozen=True, slots=True)
 class Pasted:
-    """What the tools of one run work on."""
+    """The input of one run's tools."""
 
     ctx: AgentContext
     text: str
@@ -59,10 +59,10 @@ class Pasted:
 
 
 def make_agent(model: Any) -> Agent[Pasted, str]:
-    """The agent.
+    """Create the agent.
 
     Args:
-        model: a model, or the name of one, as Pydantic AI takes it.
+        model: a model or the name of one, as for Pydantic AI.
     """
     agent = Agent(model, deps_type=Pasted, instructions=INSTRUCTIONS, defer_model_check=True)
 

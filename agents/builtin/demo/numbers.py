@@ -1,4 +1,4 @@
-"""Describing numbers: statistics, outliers, a small histogram."""
+"""Describes numbers: statistics, outliers, a small histogram."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def describe(values: Sequence[float]) -> dict[str, Any]:
         raise ValueError("there are no numbers to describe")
     ordered = sorted(values)
     count = len(ordered)
-    mean = math.fsum(value / count for value in ordered)  # divided first: the sum of large ones may be no float
+    mean = math.fsum(value / count for value in ordered)  # divided first, because the sum may overflow
     spread = max(ordered[-1] - mean, mean - ordered[0])
     deviation = 0.0
     if 0 < spread < math.inf:
@@ -38,11 +38,11 @@ def describe(values: Sequence[float]) -> dict[str, Any]:
 
 
 def outliers(rows: Sequence[tuple[int, float]], limit: int = 10) -> dict[str, Any]:
-    """What lies more than one and a half quartile distances outside the quartiles (Tukey's fences).
+    """Values more than one and a half quartile distances outside the quartiles (Tukey's fences).
 
     Args:
         rows: `(row, value)` pairs.
-        limit: how many are named; all are counted.
+        limit: the most outliers to list; all are counted.
     """
     ordered = sorted(value for _, value in rows)
     if len(ordered) < 4:
@@ -98,8 +98,8 @@ def shown(number: float) -> str:
 
 
 def tidy(number: float) -> float | int:
-    """A number without the dust of floating point: nine significant digits, whole ones as integers."""
-    limit = sys.float_info.max  # a fence around huge numbers may lie beyond what JSON can say
+    """A number without rounding errors: nine significant digits, whole numbers as integers."""
+    limit = sys.float_info.max  # a fence around huge numbers may exceed what JSON can express
     rounded = float(f"{max(-limit, min(limit, number)):.9g}")
     return int(rounded) if rounded.is_integer() and abs(rounded) < 2**53 else rounded
 

@@ -1,4 +1,4 @@
-"""The speed at which the demo shows its work: that of a person who watches."""
+"""The speed at which the demo works, so that a person can follow."""
 
 from __future__ import annotations
 
@@ -12,15 +12,16 @@ from netra.agents.conf import conf
 
 _BITS = re.compile(r"\s*\S+\s*")
 MAX_PACE = 5.0
-_ANSWER_SECONDS = 3.0  # however long the answer is, this is how long it may take to appear
+_ANSWER_SECONDS = 3.0  # longest time for an answer of any length to appear
 _ANSWER_PAUSE = 0.03
 
 
 class Pace:
-    """Pauses and streams, scaled.
+    """Scaled pauses and streams.
 
     Args:
-        factor: 1 is a comfortable pace, 2 twice as slow, 0 without any pause; not a number: the setting `DEMO_PACE`.
+        factor: 1 is a comfortable pace, 2 is twice as slow, 0 has no pauses. If it is not a number, `DEMO_PACE` is
+            used.
     """
 
     def __init__(self, factor: Any = None) -> None:
@@ -28,11 +29,11 @@ class Pace:
         self.factor = min(MAX_PACE, max(0.0, float(factor if usable else conf.DEMO_PACE)))
 
     async def pause(self, seconds: float) -> None:
-        """Wait; at pace 0 only let others have a turn."""
+        """Wait. At pace 0, only let other tasks run."""
         await asyncio.sleep(seconds * self.factor)
 
     async def think(self, ctx: AgentContext, text: str) -> None:
-        """Think aloud, a few words at a time."""
+        """Send a thought, a few words at a time."""
         words = _BITS.findall(text)
         for start in range(0, len(words), 3):
             await ctx.think("".join(words[start : start + 3]))
@@ -40,7 +41,7 @@ class Pace:
         await ctx.think(" ")
 
     async def write(self, message: MessageStream, text: str) -> None:
-        """Stream a piece of the answer; longer ones in larger bits."""
+        """Stream a piece of the answer. Longer pieces are sent in larger parts."""
         bits = max(1, int(_ANSWER_SECONDS / _ANSWER_PAUSE))
         size = max(12, -(-len(text) // bits))
         for start in range(0, len(text), size):

@@ -1,4 +1,4 @@
-"""What the demo looks at when nothing was pasted."""
+"""The table that the demo analyses if nothing was pasted."""
 
 SAMPLE = """\
 city,day,visitors,temperature,satisfaction

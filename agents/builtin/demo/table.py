@@ -1,4 +1,4 @@
-"""Finding a table in pasted text: where it begins and ends, what separates its cells, what its columns hold."""
+"""Finds a table in pasted text: its beginning and end, its separator and its columns."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ class Column:
     """One column.
 
     Attributes:
-        numbers: `(row, value)` of the cells that are numbers; rows count from 1, the header excluded.
-        missing: cells without anything in them.
+        numbers: `(row, value)` of the numeric cells; rows count from 1, without the header.
+        missing: the number of empty cells.
         texts: the other cells.
     """
 
@@ -32,7 +32,7 @@ class Column:
 
     @property
     def is_numeric(self) -> bool:
-        """Whether most of what is there are numbers: a few bad cells do not make a text column."""
+        """Whether most of the cells are numbers. A few bad cells do not make a text column."""
         return len(self.numbers) >= 2 and len(self.numbers) >= 2 * len(self.texts)
 
     def describe(self) -> dict[str, Any]:
@@ -50,7 +50,7 @@ class Column:
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """A table that was found in a text."""
+    """A table found in a text."""
 
     separator: str  # "comma", "semicolon", "tab", "bar"
     rows: int
@@ -63,7 +63,7 @@ class Table:
 
 
 def find_table(text: str) -> Table | None:
-    """The largest table in a text, or `None`. Prose around it does not matter; prose with commas is no table."""
+    """The largest table in a text, or `None`. Prose around it does not matter; prose with commas is not a table."""
     lines = text.splitlines()
     best: tuple[int, str, list[str]] = (0, ",", [])
     for separator in _SEPARATORS:
@@ -89,7 +89,7 @@ def find_table(text: str) -> Table | None:
 
 
 def parse_number(cell: str, *, decimal_comma: bool = False) -> float | None:
-    """The finite number a cell holds (`1,234.5`, `12 %`, `€ 5`; `1234,5` with `decimal_comma`), or `None`."""
+    """The finite number in a cell (`1,234.5`, `12 %`, `€ 5`; `1234,5` with `decimal_comma`), or `None`."""
     text = _DECORATION.sub("", cell)
     if not text or len(text) > 40 or not any(letter.isdigit() for letter in text):
         return None
@@ -105,7 +105,7 @@ def parse_number(cell: str, *, decimal_comma: bool = False) -> float | None:
 
 
 def _longest_block(lines: Sequence[str], separator: str) -> list[str]:
-    """The longest run of lines with equally many cells, at least two."""
+    """The longest run of lines with the same number of cells, at least two."""
     best: list[str] = []
     current: list[str] = []
     width = 0

@@ -1,4 +1,4 @@
-"""Counting words: what a text is made of."""
+"""Counts words and sentences."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ _WORD = re.compile(r"[^\W\d_]+(?:['’-][^\W\d_]+)*")
 _SENTENCE_END = re.compile(r"[.!?…。！？]+(?=\s|$)")
 _WORDS_A_MINUTE = 230
 
-# Words that are frequent in any text say nothing about this one.
+# Words that are frequent in every text and say nothing about this one.
 STOP_WORDS = frozenset(
     """a about after again all also am an and any are as at be because been before being but by can could did do does
     for from had has have he her here him his how i if in into is it its just like me more most my no not now of on one
@@ -36,7 +36,7 @@ def count_words(text: str) -> dict[str, Any]:
 
 
 def frequent_words(text: str, limit: int = 8) -> list[dict[str, Any]]:
-    """The most frequent words that say something, as `{"word", "count"}`, the most frequent first."""
+    """The most frequent meaningful words, as `{"word", "count"}`, the most frequent first."""
     words = (word.casefold() for word in _WORD.findall(text))
     found = Counter(word for word in words if len(word) > 1 and word not in STOP_WORDS)
     return [{"word": word[:40], "count": count} for word, count in found.most_common(limit)]

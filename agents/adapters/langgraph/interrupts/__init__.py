@@ -1,7 +1,7 @@
-"""Interrupts: a person is asked, the run rests in the database, and the graph goes on from its checkpoint.
+"""Interrupts: a person is asked, the run rests in the database, and the graph continues from its checkpoint.
 
-What a graph says with `interrupt(value)` may be a request of LangChain's human-in-the-loop middleware (for one tool
-call, or for all of an answer), an older `HumanInterrupt`, or anything else, which is a question.
+The value of `interrupt(value)` may be a request of LangChain's human-in-the-loop middleware (for one tool call, or for
+all calls of an answer), an older `HumanInterrupt`, or anything else, which is treated as a question.
 """
 
 from netra.agents.adapters.langgraph.interrupts.decisions import answers, ids_of

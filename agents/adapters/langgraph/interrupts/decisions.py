@@ -1,4 +1,4 @@
-"""What people have decided, as the graph takes it: each shape of a question has an answer of its own."""
+"""Converts people's decisions into the graph's form. Each shape of question has its own form of answer."""
 
 from __future__ import annotations
 
@@ -18,13 +18,14 @@ NO_ANSWER = "The person gave no answer."
 
 
 async def answers(ctx: AgentContext, resting: Resting, decisions: dict[str, Decision]) -> Command[Any] | None:
-    """What the graph goes on with. Tool calls that will not run are told here: denied ones, answered ones.
+    """The command with which the graph continues. Emits the events of tool calls that will not run.
 
     Returns:
-        `None` to go on past a breakpoint.
+        `None` to continue after a breakpoint.
 
     Raises:
-        ToolDenied: a person did not let the graph go on past a breakpoint, or said no to a question that knows none.
+        ToolDenied: a person did not let the graph continue after a breakpoint, or denied a question that accepts no
+            denial.
     """
     resume: dict[str, Any] = {}
     for one in resting.asked:
@@ -33,7 +34,7 @@ async def answers(ctx: AgentContext, resting: Resting, decisions: dict[str, Deci
             await _tell(ctx, one, decision)
         if one.shape == "breakpoint":
             if not decision.approved:
-                raise ToolDenied("The graph was not allowed to go on.")
+                raise ToolDenied("The graph was not allowed to continue.")
             return None
         answer = _answer(one, decision)
         if one.shape == "actions":
@@ -46,7 +47,7 @@ async def answers(ctx: AgentContext, resting: Resting, decisions: dict[str, Deci
 
 
 def ids_of(resting: Resting, decisions: dict[str, Decision]) -> CallIds:
-    """The ids of the calls of a run that goes on."""
+    """The ids of the calls of a run that continues."""
     told, denied = set(), set()
     for one in resting.asked:
         decision = decisions[one.tool_call_id]
@@ -58,9 +59,9 @@ def ids_of(resting: Resting, decisions: dict[str, Decision]) -> CallIds:
 
 
 def _will_not_run(asked: Asked, decision: Decision) -> bool:
-    """Whether the call it is about does not run: it was denied, or the person gave its result.
+    """Whether the call in question will not run, because it was denied or the person gave its result.
 
-    A call that has asked by itself runs again in any case, and is told then.
+    A call that asked from inside runs again in any case, and is reported then.
     """
     return not asked.inside and (asked.responds or not decision.approved)
 
@@ -78,16 +79,16 @@ def _answer(asked: Asked, decision: Decision) -> Any:
         if decision.approved:
             return {"type": "accept", "args": None}
         return {"type": "response", "args": text} if text else {"type": "ignore", "args": None}
-    # A denied question is plainly false: words of refusal must not look like an answer.
+    # The answer to a denied question is plainly false, because words of refusal must not look like an answer.
     if not decision.approved:
         if asked.answer_schema is not None and not approval_answers.fits(asked.answer_schema, False):
-            raise ToolDenied("The question was answered with a no.")
+            raise ToolDenied("The question was answered with no.")
         return False
     return True if decision.value is None else decision.value
 
 
 def _words(value: Any) -> str:
-    """The person's words: a text, or the text in a decision of LangChain's."""
+    """The person's words: a text, or the text in LangChain's form of a decision."""
     if isinstance(value, dict):
         value = next((value[name] for name in ("message", "args") if isinstance(value.get(name), str)), "")
     return value if isinstance(value, str) else ""

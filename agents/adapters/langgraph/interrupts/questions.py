@@ -1,4 +1,4 @@
-"""What a graph asks, as approvals: for a tool call, or in words."""
+"""Converts a graph's questions into approvals, for a tool call or in words."""
 
 from __future__ import annotations
 
@@ -22,12 +22,11 @@ _encoder = msgspec.json.Encoder()
 
 
 class Questions:
-    """Turns interrupts into approvals.
+    """Converts interrupts into approvals.
 
     Args:
         ids: the ids of the run's tool calls.
-        conversations: those of the graph and its subgraphs, in whose last answers the tool calls are that are asked
-            about.
+        conversations: those of the graph and its subgraphs. Their last answers contain the tool calls in question.
     """
 
     def __init__(self, ids: CallIds, conversations: Iterable[Sequence[BaseMessage]]) -> None:
@@ -37,7 +36,7 @@ class Questions:
         self.asked: list[Asked] = []
 
     def interrupts(self, interrupts: Iterable[Interrupt[Any]]) -> None:
-        """What the graph asks."""
+        """Add the graph's interrupts."""
         for interrupt in interrupts:
             value = _as_json(interrupt.value)
             if isinstance(value, dict) and isinstance(value.get("action_requests"), list):
@@ -58,11 +57,11 @@ class Questions:
                 self._question(interrupt.id, value, schema if isinstance(schema, dict) else None)
 
     def breakpoint(self, nodes: Sequence[str]) -> None:
-        """The graph was compiled to stop here (`interrupt_before`, `interrupt_after`)."""
-        self._ask("", "breakpoint", "", {"next": list(nodes)}, f"Go on with {', '.join(nodes)}?", None)
+        """Add a breakpoint, at which the graph was compiled to stop (`interrupt_before`, `interrupt_after`)."""
+        self._ask("", "breakpoint", "", {"next": list(nodes)}, f"Continue with {', '.join(nodes)}?", None)
 
     async def ask(self, ctx: AgentContext, input: Any, usage: dict[str, int]) -> Rest:
-        """Ask it all, then rest.
+        """Ask all questions, then rest.
 
         Raises:
             AgentError: a question cannot be shown.
@@ -88,10 +87,10 @@ class Questions:
     def _action(
         self, interrupt_id: str, shape: Shape, request: dict[str, Any], description: Any, allowed: Sequence[str] = ()
     ) -> None:
-        """A request for one tool call.
+        """Add a request for one tool call.
 
         Args:
-            allowed: the decisions that the graph takes; empty when it does not say.
+            allowed: the decisions that the graph accepts; empty if it does not say.
         """
         tool_name, arguments = clean(str(request.get("name") or "")), request.get("args") or {}
         model_id = request.get("tool_call_id") or self._call_of(tool_name, arguments)
@@ -104,7 +103,7 @@ class Questions:
         self._ask(interrupt_id, shape, tool_name, arguments, message, model_id, responds=responds, schema=schema)
 
     def _question(self, interrupt_id: str, value: Any, schema: dict[str, Any] | None) -> None:
-        """A question in the graph's own words; a dict may name `message` (or `question`), `tool_name`, `arguments`."""
+        """Add a question in the graph's words. A dict may have `message` (or `question`), `tool_name`, `arguments`."""
         schema = approval_answers.usable(schema)
         if not isinstance(value, dict):
             text = value if isinstance(value, str) else _encoder.encode(shown(value)).decode()
@@ -114,11 +113,11 @@ class Questions:
         rest = {key: item for key, item in value.items() if key not in ("message", "question", "tool_name")}
         arguments = value.get("arguments", rest)
         model_id = self._call_of(tool_name, arguments)
-        message = clean(words or (f"Allow {tool_name}?" if tool_name else "Go on?"))
+        message = clean(words or (f"Allow {tool_name}?" if tool_name else "Continue?"))
         return self._ask(interrupt_id, "question", clean(tool_name), arguments, message, model_id, schema=schema)
 
     def _call_of(self, tool_name: str, arguments: Any) -> str | None:
-        """The model's id of the first call like this that was not asked about yet: requests come in their order."""
+        """The model's id of the first such call not asked about yet. Requests come in the order of the calls."""
         calls = self._open.get(_fingerprint(tool_name, arguments))
         return calls.pop(0) if calls else None
 
@@ -155,7 +154,7 @@ class Questions:
 
 
 def _allowed(name: Any, review_configs: Any) -> Sequence[str]:
-    """The decisions that the graph takes for a tool; empty when it does not say."""
+    """The decisions that the graph accepts for a tool; empty if it does not say."""
     for config in review_configs if isinstance(review_configs, list) else ():
         if isinstance(config, dict) and config.get("action_name") == name:
             return config.get("allowed_decisions") or ()
@@ -163,7 +162,7 @@ def _allowed(name: Any, review_configs: Any) -> Sequence[str]:
 
 
 def _as_json(value: Any) -> Any:
-    """What was asked, as plain objects: models and data classes are asked by their fields, messages by their text."""
+    """The question as plain objects: models and data classes as their fields, messages as their text."""
     if isinstance(value, str):
         return value
     return value.text if isinstance(value, BaseMessage) else msgspec.json.decode(_encoder.encode(plain(value)))
@@ -174,7 +173,7 @@ def _is_human(value: Any) -> bool:
 
 
 def _open_calls(conversations: Iterable[Sequence[BaseMessage]]) -> dict[str, list[str]]:
-    """The ids of the tool calls of the last answers, by what they call with what, in their order."""
+    """The ids of the tool calls in the last answers, by tool and arguments, in their order."""
     found: dict[str, list[str]] = {}
     for messages in conversations:
         last = next((message for message in reversed(messages) if isinstance(message, AIMessage)), None)

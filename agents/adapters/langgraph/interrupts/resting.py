@@ -1,4 +1,4 @@
-"""What a run has asked and what it needs to go on, kept in the database while it rests."""
+"""The questions of a resting run and what it needs to continue, stored in the database."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import msgspec
 
 from netra.agents.errors import AgentError
 
-# How an interrupt wants to be answered: by a value; by one decision, or a list of them; by one response, or a list.
+# The form of an interrupt's answer: a value; one decision, or a list of them; one response, or a list of them.
 Shape = Literal["question", "action", "actions", "human", "humans", "breakpoint"]
 
 
@@ -16,12 +16,12 @@ class Asked(msgspec.Struct, frozen=True):
     """One question to a person.
 
     Attributes:
-        interrupt_id: the interrupt it belongs to; the requests of one interrupt are answered together.
-        tool_name: the tool it is about; empty when it is about none.
-        responds: the person's words are the tool's result; it does not run.
-        model_id: the model's id of the call it is about, if it is known.
-        inside: the call itself has asked: it runs again, to hear the answer.
-        answer_schema: JSON Schema of what may come with a yes.
+        interrupt_id: the interrupt of the question. The questions of one interrupt are answered together.
+        tool_name: the tool in question; empty if there is none.
+        responds: the person's words are the tool's result, and the tool does not run.
+        model_id: the model's id of the call in question, if it is known.
+        inside: the call itself has asked. It runs again to receive the answer.
+        answer_schema: JSON Schema of the value of a yes.
     """
 
     interrupt_id: str
@@ -37,11 +37,11 @@ class Asked(msgspec.Struct, frozen=True):
 
 
 class Resting(msgspec.Struct, frozen=True):
-    """What a resting run needs to go on; the rest is in the thread's checkpoints."""
+    """What a resting run needs to continue. The rest is in the thread's checkpoints."""
 
     input: Any
     asked: list[Asked]
-    calls: dict[str, str]  # the model's ids of the tool calls that were asked about -> their ids in events
+    calls: dict[str, str]  # the model's ids of the tool calls in question -> their ids in events
     used_ids: list[str]
     usage: dict[str, int]
 
@@ -51,17 +51,17 @@ _decoder = msgspec.json.Decoder(Resting)
 
 
 def dump(resting: Resting) -> bytes:
-    """The memory of a resting run; `load` reads it."""
+    """The memory of a resting run, for `load`."""
     return _encoder.encode(resting)
 
 
 def load(memory: bytes) -> Resting:
-    """What a resting run left.
+    """Read the memory of a resting run.
 
     Raises:
-        AgentError: it cannot be read any more.
+        AgentError: it can no longer be read.
     """
     try:
         return _decoder.decode(memory)
     except msgspec.DecodeError as error:
-        raise AgentError("This run rested before an update and cannot go on. Start it again.") from error
+        raise AgentError("This run rested before an update and cannot continue. Start it again.") from error

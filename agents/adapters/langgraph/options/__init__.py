@@ -1,4 +1,4 @@
-"""What an author may say when a graph is registered, and what is refused then.
+"""The options for the registration of a graph, and the checks of them.
 
-Read: `author_options`, `graph_checks`, `savers`. Registration comes in.
+Reading order: `author_options`, `graph_checks`, `savers`. Only the registration imports this room.
 """

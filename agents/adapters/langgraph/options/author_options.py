@@ -1,4 +1,4 @@
-"""Options that are a value, or a function that makes one for every run; what is neither is refused at registration."""
+"""Options that are a value, or a function that creates one for every run. Anything else is refused at registration."""
 
 from __future__ import annotations
 
@@ -8,20 +8,20 @@ from typing import Any
 
 
 def as_function(graph_name: str, option: str, value: Any) -> Callable[..., Any] | None:
-    """The function that an option is: a function, a method, a `functools.partial`, any object that can be called.
+    """The function given as an option: a function, a method, a `functools.partial` or any callable object.
 
-    It is called with the run's context and its input, or with the context alone if it takes no more.
+    It is called with the run's context and its input, or only with the context if it has no second parameter.
 
     Returns:
-        `None` when the option is a value.
+        `None` if the option is a value.
 
     Raises:
-        TypeError: it is a class, or cannot be called so.
+        TypeError: it is a class, or cannot be called like this.
     """
     if isinstance(value, type):
         raise TypeError(
-            f"{option}= of graph {graph_name!r} is the class {value.__name__}: give an object of it, or a function "
-            "that makes one for every run"
+            f"{option}= of graph {graph_name!r} is the class {value.__name__}: pass an object of it, or a function "
+            "that creates one for every run"
         )
     if not callable(value):
         return None
@@ -29,7 +29,7 @@ def as_function(graph_name: str, option: str, value: Any) -> Callable[..., Any] 
     try:
         signature = inspect.signature(value)
     except (TypeError, ValueError):
-        return function  # written in C: it says nothing about itself
+        return function  # written in C: it has no signature
     if _takes(signature, 2):
         return function
     if _takes(signature, 1):
@@ -46,5 +46,5 @@ def _takes(signature: inspect.Signature, count: int) -> bool:
 
 
 async def settled(value: Any) -> Any:
-    """What a function of the author returned, awaited if it is to be."""
+    """The result of an author's function, awaited if necessary."""
     return await value if inspect.isawaitable(value) else value

@@ -1,4 +1,4 @@
-"""Mistakes in how a graph is registered that no run would tell: it would fail, or be silent, every time."""
+"""Detects mistakes in a graph's registration that no run would reveal: every run would fail, or be silent."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ AnyGraph = Pregel[Any, Any, Any, Any]
 
 
 def check_speech(name: str, graph: AnyGraph, keys: Sequence[str], nodes: Sequence[str] | None) -> None:
-    """Refuse names of keys and nodes that there are not: nothing would ever be told.
+    """Refuse unknown names of keys and nodes, because the graph would never say anything.
 
     Raises:
         ValueError: the graph has no such key, or no such node.
     """
     for option, value in (("speaking_keys", keys), ("speaking_nodes", nodes)):
         if isinstance(value, str):
-            raise ValueError(f"{option}= of graph {name!r} takes several names: write ({value!r},)")
+            raise ValueError(f"{option}= of graph {name!r} needs a sequence of names: write ({value!r},)")
     if getattr(graph, "builder", None) is None:
-        return  # a function's tasks are known when they run
+        return  # the tasks of a function are known only when they run
     graphs: list[Any] = [graph, *(inner for _, inner in graph.get_subgraphs(recurse=True))]
     known_keys = {key for one in graphs for key in getattr(one, "channels", ())}
     known_nodes = {node for one in graphs for node in getattr(one, "nodes", ())}
@@ -38,10 +38,10 @@ def check_speech(name: str, graph: AnyGraph, keys: Sequence[str], nodes: Sequenc
 
 
 def check_context(name: str, graph: AnyGraph, context: Any) -> None:
-    """Refuse a context that its schema does not take.
+    """Refuse a context that does not match its schema.
 
     Raises:
-        ValueError: it does not.
+        ValueError: it does not match.
     """
     schema = graph.context_schema
     made = isinstance(schema, type) and (dataclasses.is_dataclass(schema) or issubclass(schema, BaseModel))
@@ -50,18 +50,18 @@ def check_context(name: str, graph: AnyGraph, context: Any) -> None:
     try:
         schema(**context)
     except (TypeError, ValueError) as error:
-        raise ValueError(f"context= of graph {name!r} does not fit {schema.__name__}: {error}") from None
+        raise ValueError(f"context= of graph {name!r} does not match {schema.__name__}: {error}") from None
 
 
 def warn_of_lost_words(name: str, takes: Sequence[str] | None) -> None:
-    """Warn of a graph that nothing a person says can reach.
+    """Warn of a graph that receives nothing of what a person says.
 
     Args:
-        takes: the channels of its input that clients may write; `None`: whatever its author's function makes of it.
+        takes: the channels of its input that clients may write; `None` if a function of the author creates the input.
     """
     if takes is not None and not {"messages", "message"}.intersection(takes):
         log.warning(
-            "graph %s: its input has neither messages nor message, so what people say does not reach it: open channels "
-            "with channels=, or give input=",
+            "graph %s: its input has neither messages nor message, so people's messages do not reach it: open channels "
+            "with channels=, or pass input=",
             name,
         )

@@ -1,4 +1,4 @@
-"""Checkpointers that a graph was compiled with: which stay, which are replaced, which cannot work."""
+"""Checks the checkpointer with which a graph was compiled: whether it stays, is replaced, or cannot work."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ _NEEDED = ("aget_tuple", "aput", "aput_writes")
 
 
 def refuse_sync_saver(graph_name: str, saver: BaseCheckpointSaver[Any]) -> None:
-    """Refuse a saver that can only be used from blocking code: every run would fail in it.
+    """Refuse a saver without async methods, because every run would fail.
 
     Raises:
-        ValueError: it has no async methods of its own; the text names the saver that has.
+        ValueError: it has no async methods. The message names the saver that has.
     """
     missing = [name for name in _NEEDED if not _is_there(saver, name)]
     if not missing:
@@ -27,7 +27,7 @@ def refuse_sync_saver(graph_name: str, saver: BaseCheckpointSaver[Any]) -> None:
         module = kind.__module__ if beside else ".".join(kind.__module__.split(".")[:3]) + ".aio"
         instead = f"use Async{kind.__name__} of {module}"
     else:
-        instead = f"use one that has them, or give it {', '.join(missing)}"
+        instead = f"use one that has them, or add {', '.join(missing)}"
     raise ValueError(f"graph {graph_name!r} has a {kind.__name__}, which has no async methods: {instead}")
 
 
@@ -36,7 +36,7 @@ def _is_there(saver: BaseCheckpointSaver[Any], name: str) -> bool:
     function = inspect.unwrap(getattr(method, "__func__", method))
     if function is getattr(BaseCheckpointSaver, name):
         return False
-    # Some savers have the methods only to say in them that they do not.
+    # Some savers define the methods only to raise that they are not implemented.
     code = getattr(function, "__code__", None)
     return code is None or "NotImplementedError" not in code.co_names or _awaits(function)
 

@@ -1,5 +1,5 @@
-"""A graph's stream as events of the run: what is spoken, which tools are called, which state is public.
+"""Converts a graph's stream into events of the run: spoken text, tool calls, and public state.
 
-Read: `event_stream` first; `spoken`, `tool_events` and `public_state` are a part of the stream each. The adapted graph
-comes in.
+Read `event_stream` first. `spoken`, `tool_events` and `public_state` each handle a part of the stream. Only the adapted
+graph imports this room.
 """

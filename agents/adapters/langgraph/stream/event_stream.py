@@ -1,4 +1,4 @@
-"""What a graph streams, told as Netra's events."""
+"""Converts a graph's stream into Netra's events."""
 
 from __future__ import annotations
 
@@ -16,20 +16,20 @@ from netra.agents.adapters.text_streams import DONE, TextStreams
 from netra.agents.authoring.context import AgentContext
 from websocket_core.ids import new_id
 
-MODES: list[StreamMode] = ["messages", "custom", "updates", "values"]  # a list: a tuple means one mode to it
+MODES: list[StreamMode] = ["messages", "custom", "updates", "values"]  # a list: LangGraph takes a tuple for one mode
 INTERRUPT, METADATA = "__interrupt__", "__metadata__"
-MODEL_TYPE = "ls_model_type"  # in the metadata of what a model says, and of nothing else
+MODEL_TYPE = "ls_model_type"  # only in the metadata of a model's messages
 
 MESSAGE, THOUGHT = "agent_message", "agent_thinking"
 
 
 @dataclass(frozen=True, slots=True)
 class Speech:
-    """What in a graph speaks to the person.
+    """The parts of a graph that speak to the person.
 
     Attributes:
         keys: keys of the state; messages that nodes write there are answers.
-        nodes: nodes whose models and messages are told; `None`: all.
+        nodes: nodes whose models and messages are sent; `None` means all.
     """
 
     keys: Sequence[str] = ("messages",)
@@ -37,16 +37,17 @@ class Speech:
 
 
 class EventStream:
-    """Tells what one execution of a graph streams.
+    """Emits the stream of one execution of a graph.
 
     Args:
         ctx: the run's context.
-        speech: which nodes and keys of the state speak.
-        states: what of the state is told; `None`: nothing.
-        goes_on: it goes on with an interrupted step: LangGraph streams again what that step had finished before.
+        speech: the nodes and keys of the state that speak.
+        states: the part of the state that is published; `None` for none.
+        goes_on: whether it continues an interrupted step. LangGraph then streams again what that step had finished
+            before.
 
     Attributes:
-        values: the graph's state as it was streamed last; `None` before that.
+        values: the graph's state in its latest stream; `None` before that.
     """
 
     def __init__(self, ctx: AgentContext, speech: Speech, states: PublicState | None, *, goes_on: bool) -> None:
@@ -57,10 +58,10 @@ class EventStream:
         self.values: Any = None
 
     def handle(self, path: tuple[str, ...], mode: str, data: Any) -> Awaitable[None]:
-        """One streamed item. To be awaited.
+        """Handle one streamed item. The result must be awaited.
 
         Args:
-            path: the subgraph it is from; empty for the graph itself.
+            path: the subgraph of the item; empty for the graph itself.
         """
         if mode == "messages":
             message = data[0]
@@ -69,32 +70,32 @@ class EventStream:
                 said = self._spoken.of(message.id) or self._begin(message.id, data[1])
                 if said.silent:
                     return DONE
-                said.pieces.append(content)  # a token: most of what is streamed
+                said.pieces.append(content)  # a token, the most frequent item
                 return self._texts.add(MESSAGE, (message.id, "text"), content)
             return self._message(message, data[1])
         if mode == "custom":
-            if isinstance(data, str):  # a thought, a line each
+            if isinstance(data, str):  # a thought, one line each
                 return self._texts.add(THOUGHT, "custom", data if data.endswith("\n") else data + "\n")
             return self._ctx.publish_state(shown(data))
         return self._updates(path, data) if mode == "updates" else self._values(path, data)
 
     async def close(self) -> None:
-        """Nothing more is streamed."""
+        """Called when the stream has ended."""
         await self._texts.close()
 
     async def _message(self, message: Any, metadata: Mapping[str, Any]) -> None:
-        """What a model says. Whole messages that nodes return are told by the key they are kept under: `_updates`."""
+        """Handle a model's message. `_updates` sends complete messages that nodes return, according to their key."""
         if isinstance(message, AIMessageChunk):
             said = self._spoken.of(message.id) or self._begin(message.id, metadata)
         elif isinstance(message, AIMessage) and not self._spoken.knows(message.id):
             said = self._begin(message.id, metadata)
         else:
-            return  # what people said and what tools returned is told already
+            return  # messages of people and tools are already known
         if not said.silent:
             await self._tell(message, said.pieces)
 
     def _begin(self, message_id: Any, metadata: Mapping[str, Any]) -> Said:
-        """A model begins to speak; or a node has returned a message, whose place in the state is not known here."""
+        """Begin a model's message. A message returned by a node is skipped, because its key is unknown here."""
         return self._spoken.begin(message_id, metadata) if MODEL_TYPE in metadata else UNHEARD
 
     async def _tell(self, message: AIMessage, pieces: list[str]) -> None:
@@ -113,7 +114,7 @@ class EventStream:
             await self._texts.add(event_type, (message_id, key), text)
 
     async def _updates(self, path: Path, data: Mapping[str, Any]) -> None:
-        """What nodes wrote into the state: messages as answers, the rest as state."""
+        """Handle what nodes wrote into the state: messages as answers, the rest as state."""
         if self._repeats and (data.get(METADATA) or {}).get("cached"):
             return
         for node, update in data.items():
@@ -136,8 +137,8 @@ class EventStream:
                 await self._ctx.publish_state(state)
 
     async def _values(self, path: Path, data: Any) -> None:
-        """The whole state: before the first step of a graph, and after every one."""
-        asks = isinstance(data, Mapping) and INTERRUPT in data  # then the step is not over
+        """Handle the whole state, which arrives before a graph's first step and after every step."""
+        asks = isinstance(data, Mapping) and INTERRUPT in data  # in this case the step is not over
         if isinstance(data, Mapping):
             data = {key: value for key, value in data.items() if not _is_marker(key)} if asks else data
             for key in self._keys:
@@ -155,12 +156,12 @@ def _is_marker(name: str) -> bool:
 
 
 def _is_several(update: Any) -> bool:
-    """Whether a node has written several times: tools that return commands."""
+    """Whether a node has written several updates, as tools that return commands do."""
     return isinstance(update, list) and bool(update) and all(isinstance(one, Mapping) for one in update)
 
 
 def _messages(update: Any, keys: Sequence[str]) -> Iterator[AIMessage]:
-    """The answers in what a node wrote. What has no keys (the functional API) speaks as a whole."""
+    """The answers among a node's writes. A value without keys (the functional API) is an answer as a whole."""
     found = [update.get(key) for key in keys] if isinstance(update, Mapping) else [update]
     for value in found:
         value = value.value if isinstance(value, Overwrite) else value
@@ -170,7 +171,7 @@ def _messages(update: Any, keys: Sequence[str]) -> Iterator[AIMessage]:
 
 
 def _blocks(content: list[str | dict[str, Any]]) -> Iterator[tuple[str, Hashable, str]]:
-    """The texts in a content of blocks, each with its event and what tells its stream apart."""
+    """The texts in a content of blocks, each with its event type and the key of its stream."""
     for position, block in enumerate(content):
         if isinstance(block, str):
             if block:
@@ -182,13 +183,13 @@ def _blocks(content: list[str | dict[str, Any]]) -> Iterator[tuple[str, Hashable
         elif kind in ("thinking", "reasoning", "reasoning_content"):
             text, event_type = _reasoning(block, str(kind)), THOUGHT
         else:
-            continue  # tool calls and the like: told when they run
+            continue  # tool calls and similar blocks: reported when they run
         if text and isinstance(text, str):
             yield event_type, (kind, index), text
 
 
 def _reasoning(block: dict[str, Any], kind: str) -> Any:
-    """Reasoning is called differently by every provider."""
+    """The reasoning of a block. Every provider names it differently."""
     inner = block.get(kind)
     if isinstance(inner, dict):
         return inner.get("text")

@@ -1,4 +1,4 @@
-"""What of a graph's state its author shows: the channels of its output, or all but private ones."""
+"""The public part of a graph's state: the channels of its output, or all except private ones."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from langgraph.types import Overwrite
 
 
 class PublicState:
-    """Tells what of an update may be seen.
+    """Selects the public part of an update.
 
     Args:
-        graph: the graph; its subgraphs are looked at as far as LangGraph knows them.
+        graph: the graph. Its subgraphs are included if LangGraph knows them.
     """
 
     def __init__(self, graph: Pregel[Any, Any, Any, Any]) -> None:
@@ -25,11 +25,11 @@ class PublicState:
             self._public[tuple(name.split("|"))] = public_channels(inner)
 
     def has_keys(self, path: tuple[str, ...]) -> bool:
-        """Whether the graph there keeps a state by keys; functions return whatever they like."""
+        """Whether the graph at this path has a state with keys. Functions return any value."""
         return self._public.get(tuple(part.split(":")[0] for part in path), frozenset()) is not None
 
     def of(self, path: tuple[str, ...], update: Any) -> Any:
-        """What a node wrote, without messages, which are told as such, and without what is private."""
+        """A node's writes without messages, which are sent separately, and without private channels."""
         if not isinstance(update, Mapping):
             return None if _is_messages(update) else update
         public = self._public.get(tuple(part.split(":")[0] for part in path))
@@ -44,7 +44,7 @@ class PublicState:
 
 
 def public_channels(graph: PregelProtocol[Any, Any, Any, Any]) -> frozenset[str] | None:
-    """The channels of the graph's output, if it names an output of its own, else of its state.
+    """The channels of the graph's output, if it names one, otherwise those of its state.
 
     Returns:
         `None` for graphs without a schema.
@@ -58,11 +58,11 @@ def public_channels(graph: PregelProtocol[Any, Any, Any, Any]) -> frozenset[str]
 
 
 def names_output(graph: Pregel[Any, Any, Any, Any]) -> bool:
-    """Whether the graph's author has said what its output is (`output_schema`)."""
+    """Whether the graph's author has named its output (`output_schema`)."""
     builder = getattr(graph, "builder", None)
     output = getattr(builder, "output_schema", None)
     if getattr(output, "__module__", None) == "langchain.agents.factory":
-        return False  # `create_agent` makes one of the whole state
+        return False  # `create_agent` uses the whole state as output
     return output is not None and output is not getattr(builder, "state_schema", None)
 
 

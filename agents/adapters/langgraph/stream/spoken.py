@@ -1,7 +1,7 @@
-"""Which texts a run has told already, so that none is told twice.
+"""Remembers which texts a run has sent, so that none is sent twice.
 
-A node streams a model's answer, and then returns it in a message of its own; a supervisor wraps what an inner agent has
-said; middleware writes a message anew. LangGraph knows them apart by their ids only, people by their texts.
+A node streams a model's answer and then returns it in a separate message; a supervisor wraps an inner agent's answer;
+middleware copies a message. LangGraph distinguishes them only by their ids, but people see the same text.
 """
 
 from __future__ import annotations
@@ -9,16 +9,16 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-Path = tuple[str, ...]  # of a subgraph, as it is streamed; of the graph itself: empty
+Path = tuple[str, ...]  # path of a subgraph in the stream; empty for the graph itself
 
 
 class Said:
-    """One text that was told.
+    """One text of the run.
 
     Attributes:
         place: where it was said: the path of the graph and its task, `("researcher:id", "model:id")`.
         pieces: the text.
-        silent: it was not told: its node does not speak.
+        silent: it was not sent, because its node does not speak.
     """
 
     __slots__ = ("depth", "pieces", "place", "silent")
@@ -26,31 +26,31 @@ class Said:
     def __init__(self, place: Path, *, silent: bool = False) -> None:
         self.place, self.silent = place, silent
         self.pieces: list[str] = []
-        self.depth = len(place) - 1  # the deepest graph in which the same text is no news; lower when a step is over
+        self.depth = len(place) - 1  # the deepest graph in which this text is not new; decreases when a step is over
 
 
-UNHEARD = Said((), silent=True)  # what is not told, or not here
+UNHEARD = Said((), silent=True)  # text that is not sent, or not here
 
 
 class Spoken:
-    """What one run has said.
+    """The texts that one run has sent.
 
     Args:
-        speakers: names of the nodes that speak; `None`: all do.
+        speakers: names of the nodes that speak; `None` means all.
     """
 
     def __init__(self, speakers: Sequence[str] | None) -> None:
         self._speakers = None if speakers is None else frozenset(speakers)
-        self._by_id: dict[Any, Said] = {}  # texts that are being told, and those of the steps that are not over
-        self._ids: set[Any] = set()  # of all messages that were told, or were there before
-        self._last: dict[Path, Said] = {}  # by graph: what a model said last
+        self._by_id: dict[Any, Said] = {}  # texts being sent, and those of unfinished steps
+        self._ids: set[Any] = set()  # ids of all messages that were sent or existed before
+        self._last: dict[Path, Said] = {}  # graph → the latest text of a model
 
     def of(self, message_id: Any) -> Said | None:
         """The text with this id, if it has begun."""
         return self._by_id.get(message_id)
 
     def begin(self, message_id: Any, metadata: Mapping[str, Any]) -> Said:
-        """A model begins to speak."""
+        """Begin a text of a model."""
         place = tuple(str(metadata.get("langgraph_checkpoint_ns", "")).split("|"))
         said = Said(place, silent=not self._speaks(place))
         self._by_id[message_id] = self._last[place[:-1]] = said
@@ -58,7 +58,7 @@ class Spoken:
         return said
 
     def is_news(self, path: Path, node: str, message_id: Any, text: str) -> bool:
-        """Whether a whole message that a node returned has not been told yet. It counts as told from now on.
+        """Whether a complete message of a node has not been sent yet. From now on it counts as sent.
 
         Args:
             path: the graph of the node.
@@ -86,19 +86,19 @@ class Spoken:
         self._last.pop(path, None)
         told = self._by_id[message_id or object()] = Said((*path, inner))
         told.pieces.append(text)
-        told.depth = depth - 1  # a later message of this graph may say the same
+        told.depth = depth - 1  # a later message of this graph may have the same text
         return True
 
     def knows(self, message_id: Any) -> bool:
-        """Whether a message was told, or was there before."""
+        """Whether a message was sent, or existed before."""
         return message_id in self._ids
 
     def know(self, message_ids: Sequence[Any]) -> None:
-        """Messages that are in the state: they were said before, or are told as what they are."""
+        """Record messages in the state: they were sent before, or are handled separately."""
         self._ids.update(message_ids)
 
     def step_is_over(self, path: Path) -> None:
-        """A step of a graph is over: what was said in it may be said again, there; the graphs around it are in it."""
+        """End a step of a graph. Its texts may be repeated in that graph, but not in the graphs around it."""
         depth = len(path)
         for message_id, said in list(self._by_id.items()):
             if said.depth >= depth and said.place[:depth] == path:
@@ -111,7 +111,7 @@ class Spoken:
 
 
 def _is_told(text: str, said: list[Said]) -> bool:
-    """Whether a text is one that was said, or several in a row; white space between and around them does not count."""
+    """Whether a text equals a sent one, or several in a row. White space is ignored."""
     wanted = "".join(text.split())
     parts = ["".join("".join(one.pieces).split()) for one in said]
     for place in range(len(parts)):

@@ -1,4 +1,4 @@
-"""LangChain's callbacks of tools: they are told before they run, wherever a graph calls them."""
+"""LangChain's callbacks of tools: emit the events of a tool before it runs, wherever a graph calls it."""
 
 from __future__ import annotations
 
@@ -21,21 +21,21 @@ from netra.agents.authoring.steps import ToolCall
 from netra.agents.errors import ToolError
 
 FAILED = "The tool failed."
-MISFIT = "The model's arguments did not fit this tool. It was told, and may try again."
+MISFIT = "The model's arguments did not match this tool. The model was told and may try again."
 DENIED = "A person denied this call."
-NEEDS_ANSWER = "Stopped before it was done: it needs a person's answer first, and then runs again."
+NEEDS_ANSWER = "Stopped before it was finished: it needs a person's answer first, and then runs again."
 
 
 class ToolEvents(AsyncCallbackHandler):
     """LangChain's callbacks of one run.
 
-    A tool waits for `on_tool_start`, so what it does is known to the journal before it happens. Sync nodes call back
-    from threads with event loops of their own; what is told goes through the run's loop all the same.
+    A tool waits for `on_tool_start`, so the journal knows of it before it has effects. Sync nodes call back from
+    threads with their own event loops, but all events are emitted on the run's loop.
     """
 
-    raise_error = True  # a run that is over, or somebody else's, must not go on into its tools
-    # Nothing but tools is its business, and it is called on the spot: else every token of a model would make a task
-    # that waits for a method that does nothing.
+    raise_error = True  # a run that is over or lost must not start tools
+    # Only tools are handled, and callbacks are called directly. Otherwise every token of a model would create a task
+    # for a method that does nothing.
     run_inline = True
     ignore_llm = ignore_chat_model = ignore_chain = ignore_retriever = ignore_custom_event = True
 
@@ -44,7 +44,7 @@ class ToolEvents(AsyncCallbackHandler):
         self._loop = asyncio.get_running_loop()
         self._open: dict[UUID, ToolCall] = {}
         self._model_ids: dict[UUID, str] = {}
-        self._denied: set[UUID] = set()  # tools that asked a person, were denied, and run again to hear it
+        self._denied: set[UUID] = set()  # tools that asked from inside, were denied, and run again
 
     async def on_tool_start(
         self, serialized: dict[str, Any] | None, input_str: str, *, run_id: UUID, **kwargs: Any
@@ -57,13 +57,13 @@ class ToolEvents(AsyncCallbackHandler):
         await self._on_loop(self._end(output, run_id))
 
     async def on_tool_error(self, error: BaseException, *, run_id: UUID, **kwargs: Any) -> None:
-        """A tool has raised."""
+        """A tool has raised an error."""
         await self._on_loop(self._error(error, run_id))
 
     async def _start(
         self, serialized: dict[str, Any] | None, input_str: str, run_id: UUID, kwargs: dict[str, Any]
     ) -> None:
-        await asyncio.sleep(0)  # what the graph has streamed until now is told first
+        await asyncio.sleep(0)  # let earlier items of the stream be sent first
         name = kwargs.get("name") or (serialized or {}).get("name") or "tool"
         inputs = kwargs.get("inputs")
         arguments = shown({"input": input_str} if inputs is None else inputs)
@@ -85,7 +85,7 @@ class ToolEvents(AsyncCallbackHandler):
             return
         returned = _returned(output, self._model_ids.pop(run_id, None))
         if isinstance(returned, ToolMessage) and returned.status == "error":
-            await told.finish("error", error=clean(str(returned.text)))  # the tool's author handles its errors
+            await told.finish("error", error=clean(str(returned.text)))  # the tool's author handles errors
         else:
             await told.finish("ok", result=shown(returned.content if isinstance(returned, BaseMessage) else returned))
 
@@ -95,7 +95,7 @@ class ToolEvents(AsyncCallbackHandler):
             return
         self._denied.discard(run_id)
         model_id = self._model_ids.pop(run_id, None)
-        if isinstance(error, ParentCommand):  # a graph within the tool hands over to the graph around it
+        if isinstance(error, ParentCommand):  # a graph inside the tool hands over to the outer graph
             returned = _returned(error.args[0], model_id)
             await told.finish("ok", result=shown(returned.content if isinstance(returned, BaseMessage) else None))
         elif isinstance(error, GraphBubbleUp):
@@ -113,7 +113,7 @@ class ToolEvents(AsyncCallbackHandler):
 
 
 def _returned(output: Any, model_id: str | None) -> Any:
-    """What a tool has returned to the model. A `Command` goes to the graph: the tool's answer is the message in it."""
+    """The value that a tool returned to the model. A `Command` goes to the graph; its message is the tool's answer."""
     parts = list(output) if isinstance(output, list | tuple) else [output]
     if not any(isinstance(part, Command | Send) for part in parts):
         return output
@@ -129,7 +129,7 @@ def _messages_in(part: Any) -> list[Any]:
     update = part.update
     if isinstance(update, Mapping):
         values = list(update.values())
-    elif isinstance(update, list | tuple):  # of pairs, or of messages
+    elif isinstance(update, list | tuple):  # a list of pairs or of messages
         values = [one[1] if isinstance(one, tuple) and len(one) == 2 else one for one in update]
     else:
         values = list(vars(update).values()) if hasattr(update, "__dict__") else []
@@ -137,7 +137,7 @@ def _messages_in(part: Any) -> list[Any]:
 
 
 def _author_text(error: BaseException) -> str:
-    """The text of an exception that its author meant to be read; of any other, none."""
+    """The text of an exception that its author meant to be read; a default text for any other."""
     if isinstance(error, ToolError | ToolException) and str(error):
         return clean(str(error))
     return MISFIT if isinstance(error, ValidationError) else FAILED

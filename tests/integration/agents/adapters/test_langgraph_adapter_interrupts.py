@@ -202,13 +202,13 @@ async def test_a_breakpoint_is_a_question_too(runs: Runs, approved):
     graph = builder.compile(interrupt_before=["act"], checkpointer=InMemorySaver())
     run_id = await runs.start(registered(graph, channels=("log",)), {"log": []})
     (approval,) = await runs.rests(run_id)
-    assert approval.message == "Go on with act?"
+    assert approval.message == "Continue with act?"
     await runs.respond(approval, approved=approved)
     run = await runs.over(run_id)
     assert done == (["acted"] if approved else [])
     assert run.types[-1] == ("agent_completed" if approved else "agent_failed")
     if not approved:
-        assert run.end["message"] == "The graph was not allowed to go on."
+        assert run.end["message"] == "The graph was not allowed to continue."
 
 
 async def test_stopped_while_it_rests_the_thread_goes_on(runs: Runs):

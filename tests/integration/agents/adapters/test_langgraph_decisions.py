@@ -187,7 +187,7 @@ async def test_an_answer_has_to_fit_the_schema_that_was_asked_for(runs: Runs, va
     (approval,) = await runs.rests(run_id)
     await runs.respond(approval, approved=False)  # a no is a no, whatever the schema
     run = await runs.over(run_id)
-    assert run.end["message"] == "The question was answered with a no."
+    assert run.end["message"] == "The question was answered with no."
 
 
 @dataclasses.dataclass

@@ -82,7 +82,7 @@ def test_load__closes_calls_that_were_left_without_a_result():
 
 def test_load__what_cannot_be_read_begins_anew(caplog):
     assert message_history.load(b'[{"kind": "unknown"}]') == []
-    assert "begins anew" in caplog.text
+    assert "it starts again" in caplog.text
     assert message_history.load(None) == []
 
 

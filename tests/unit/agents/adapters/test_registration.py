@@ -54,7 +54,7 @@ def test_register_agent__is_found_by_name_and_alias():
 
 
 def test_register_agent__refuses_what_is_no_agent_and_options_there_are_not():
-    with pytest.raises(TypeError, match=r"takes a pydantic_ai\.Agent, not str"):
+    with pytest.raises(TypeError, match=r"needs a pydantic_ai\.Agent, not str"):
         register_agent("a", "openai:gpt")  # type: ignore[arg-type]
     with pytest.raises(TypeError, match=r"no such option.*usage_limit"):
         register_agent("a", Agent("test"), usage_limit=1)
@@ -115,7 +115,7 @@ def test_register_agent__refuses_tools_that_nobody_could_be_asked_about():
 
 
 def test_register_agent__refuses_output_types_that_cannot_be():
-    with pytest.raises(ValueError, match="takes no other output type"):
+    with pytest.raises(ValueError, match="accepts no other output type"):
         register_agent("a", WrapperAgent(validated(output_type=[str, DeferredToolRequests])), output_type=int)
     with pytest.raises(ValueError, match="output_type of agent a cannot be used"):
         register_agent("a", Agent("test"), output_type=3)
@@ -226,19 +226,19 @@ def test_register_graph__refuses_names_and_contexts_that_are_not_the_graphs():
         register_graph("a", graph(), speaking_nodes=("nobody",))
     with pytest.raises(ValueError, match="names reply, which no state of it has"):
         register_graph("a", graph(), speaking_keys=("reply",))
-    with pytest.raises(ValueError, match=r"speaking_nodes= of graph 'a' takes several names: write \('node',\)"):
+    with pytest.raises(ValueError, match=r"speaking_nodes= of graph 'a' needs a sequence of names: write \('node',\)"):
         register_graph("a", graph(), speaking_nodes="node")
     builder: StateGraph[Any, Any, Any, Any] = StateGraph(State, context_schema=Context)
     builder.add_node("node", lambda state: {})
     builder.add_edge(START, "node")
-    with pytest.raises(ValueError, match="context= of graph 'a' does not fit Context"):
+    with pytest.raises(ValueError, match="context= of graph 'a' does not match Context"):
         register_graph("a", builder, context={"person": "ada"})
     register_graph("a", builder, context={"user": "ada"}, speaking_nodes=("node",))
 
 
 def test_register_graph__warns_of_a_graph_that_hears_nobody(caplog):
     register_graph("a", graph())
-    assert "what people say does not reach it" in caplog.text
+    assert "people's messages do not reach it" in caplog.text
     caplog.clear()
     register_graph("b", graph(), channels=("value",))
     register_graph("c", graph(), input=lambda input: input)

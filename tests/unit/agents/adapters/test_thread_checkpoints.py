@@ -71,7 +71,7 @@ def test_dump__subgraphs_in_the_middle_of_a_task_are_kept_only_when_it_goes_on(u
 
 def test_what_cannot_be_read_begins_anew(caplog):
     assert ThreadCheckpoints(b"garbage").get_tuple(at()) is None
-    assert "begin anew" in caplog.text
+    assert "starts again" in caplog.text
     assert ThreadCheckpoints().dump(unfinished=True) is None
     assert ThreadCheckpoints().step == -2
 
