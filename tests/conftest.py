@@ -10,7 +10,7 @@ from django.conf import settings
 
 from test_framework.scheduling import ByScope, scope_of
 
-pytest_plugins = ["servers.fixtures", "test_framework.fixtures"]
+pytest_plugins = ["netra.testing.plugin", "servers.fixtures", "test_framework.fixtures"]
 
 hypothesis.settings.register_profile("default", deadline=None)  # a busy machine is no counterexample
 hypothesis.settings.register_profile("ci", deadline=None, derandomize=True, print_blob=True)

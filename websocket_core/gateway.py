@@ -109,6 +109,7 @@ async def _retire() -> None:
 
 
 _gateways: dict[asyncio.AbstractEventLoop, Gateway] = {}
+lifecycle.on_end(_gateways.clear)
 os.register_at_fork(after_in_child=_gateways.clear)  # a forked process has the loops without their threads
 
 

@@ -9,11 +9,13 @@ from typing import Any
 import pytest
 
 from netra.agents.registry import registered as registry
+from netra.testing.database import DatabaseFaults, failing_database
+from netra.testing.ending import end_process_state
 from test_framework import quiet
 from test_framework.databases import each_database, migrated_postgres
-from test_framework.faults import faults
 from test_framework.gateway import join, make
 from websocket_core.gateway import get_gateway
+from websocket_core.journal import statements as journal_sql
 from websocket_core.process.lifecycle import lifecycle
 
 __all__ = [
@@ -53,7 +55,7 @@ def nothing_left_behind(request: pytest.FixtureRequest) -> None:
 def quiet_process() -> Iterator[None]:
     """Ends what lives in the process."""
     yield
-    quiet.end_process_state()
+    end_process_state()
 
 
 @pytest.fixture
@@ -67,6 +69,15 @@ async def quiet_loop(quiet_process: None) -> AsyncIterator[None]:
     lifecycle.join(gateway)
     yield
     await quiet.end_loop()
+
+
+@pytest.fixture
+def faults(monkeypatch: pytest.MonkeyPatch) -> Iterator[DatabaseFaults]:
+    """Faults of the database, none at first."""
+    # On SQLite, too, every commit may be an unclear one, as it may over a network.
+    monkeypatch.setattr(journal_sql._SQLite, "commits_clearly", False)
+    with failing_database() as found:
+        yield found
 
 
 def pytest_collection_modifyitems(items: list[Any]) -> None:

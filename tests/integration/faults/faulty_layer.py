@@ -10,6 +10,7 @@ from typing import Any
 from channels_redis.pubsub import RedisPubSubChannelLayer
 
 from netra.settings import *  # noqa: F403
+from netra.testing.bell import Fate, FatefulSender
 from websocket_core.bell.in_process_layer import InProcessChannelLayer
 
 
@@ -19,24 +20,20 @@ class _Faults:
     def __init__(self, **options: Any) -> None:
         super().__init__(**options)
         self._dice = random.Random(4711)  # the same faults in every run
-        self._late: set[asyncio.Task[None]] = set()
+        self._sender = FatefulSender(self._roll)
+
+    def _roll(self) -> Fate:
+        number = self._dice.random()
+        if number < 0.1:
+            return Fate(copies=0)
+        if number < 0.2:
+            return Fate(copies=2)
+        if number < 0.3:
+            return Fate(delay=self._dice.random() / 5)
+        return Fate()
 
     async def group_send(self, group: str, message: dict[str, Any]) -> None:
-        fate = self._dice.random()
-        if fate < 0.1:
-            return
-        if fate < 0.2:
-            await self.send_really(group, message)
-        elif fate < 0.3:
-            task = asyncio.create_task(self._send_late(group, message))
-            self._late.add(task)
-            task.add_done_callback(self._late.discard)
-            return
-        await self.send_really(group, message)
-
-    async def _send_late(self, group: str, message: dict[str, Any]) -> None:
-        await asyncio.sleep(self._dice.random() / 5)
-        await self.send_really(group, message)
+        await self._sender.send(lambda: self.send_really(group, message))
 
     async def send_really(self, group: str, message: dict[str, Any]) -> None:
         raise NotImplementedError

@@ -16,9 +16,9 @@ from django.db import connection
 from django.utils import timezone
 
 from chaos.proxy import Proxy
+from netra.testing.database import DatabaseFaults
 from servers.postgres import PostgresServer
 from test_framework.databases import use_database
-from test_framework.faults import DatabaseFaults
 from test_framework.journal_operations import state, states
 from websocket_core.database import db
 from websocket_core.errors import OutcomeUnknown

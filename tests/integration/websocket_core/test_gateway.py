@@ -13,9 +13,9 @@ from django.test.utils import override_settings
 from prometheus_client import REGISTRY
 
 from netra.agents.models import Run
+from netra.testing.ending import IMPATIENT
 from test_framework.gateway import MakeAgent, issue_token
 from test_framework.journal_operations import state
-from test_framework.quiet import IMPATIENT
 from test_framework.ssot.factories import GITHUB, GOOGLE
 from websocket_core.gateway import Gateway, get_gateway
 from websocket_core.journal import Journal

@@ -20,6 +20,7 @@ from typing import Any, ClassVar
 
 import pytest
 
+from netra.testing.ending import end_process_state
 from test_framework import quiet
 from test_framework.loopback import LoopbackWebSocket
 from websocket_core.context import UserExecutionContext
@@ -129,7 +130,7 @@ class SSotBaseTestCase:
             while self._cleanups:
                 function, args, kwargs = self._cleanups.pop()
                 function(*args, **kwargs)
-            quiet.end_process_state()
+            end_process_state()
 
     @pytest.fixture
     async def _async_life(self) -> AsyncIterator[None]:
@@ -146,7 +147,7 @@ class SSotBaseTestCase:
                 function, args, kwargs = self._cleanups.pop()
                 await _settled(function(*args, **kwargs))
             await quiet.end_loop()
-            quiet.end_process_state()
+            end_process_state()
 
 
 class SSotAsyncTestCase(SSotBaseTestCase):

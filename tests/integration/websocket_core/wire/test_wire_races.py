@@ -14,7 +14,7 @@ from netra.agents.ledger.endings import StopRun
 from netra.agents.models import Run
 from netra.agents.service import RunRuntime
 from netra.agents.service.dispatcher import Dispatcher
-from test_framework.faults import DatabaseFaults
+from netra.testing.database import DatabaseFaults
 from test_framework.gateway import Join, MakeAgent, kinds, outcome
 from test_framework.ssot.factories import GOOGLE, create_test_manager
 from websocket_core.gateway import get_gateway

@@ -1,9 +1,13 @@
-"""Databases that fail on request: away altogether, or gone in the very moment of a commit."""
+"""A database that fails on request: away altogether, or gone in the moment of a commit.
+
+Only for what Netra itself reads and writes, in its own threads; the queries of the test and of agents go through.
+"""
 
 from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any, Literal
 
 import pytest
@@ -11,7 +15,6 @@ from django.db import OperationalError, connection
 
 from websocket_core.database import db
 from websocket_core.journal import batch as journal_batch
-from websocket_core.journal import statements as journal_sql
 
 Commit = Literal["works", "lost", "unclear"]
 
@@ -24,10 +27,12 @@ class DatabaseFaults:
         commits: what becomes of the journal's next commits. "lost": the connection breaks before it; "unclear": it
             breaks on the way back, the commit has happened.
         transactions: transactions the journal has tried.
+        refused: calls that failed because it was away.
     """
 
     def __init__(self) -> None:
         self.away = False
+        self.refused = 0
         self.commits: deque[Commit] = deque()
         self.transactions = 0
         self._real = db._guarded
@@ -37,6 +42,7 @@ class DatabaseFaults:
         is_journal = function is journal_batch.transact
         self.transactions += is_journal
         if self.away:
+            self.refused += 1
             return self._real(_refuse, ())
         fault = self.commits.popleft() if is_journal and self.commits else "works"
         if fault == "works":
@@ -67,13 +73,14 @@ def _with_broken_commit(function: Callable[..., Any], args: tuple[Any, ...], fau
         here._commit = real
 
 
-@pytest.fixture
-def faults(monkeypatch: pytest.MonkeyPatch) -> Iterator[DatabaseFaults]:
-    """Faults of the database, none at first."""
+@contextmanager
+def failing_database() -> Iterator[DatabaseFaults]:
+    """Let a `DatabaseFaults` stand in front of Netra's database; it does nothing at first."""
     found = DatabaseFaults()
-    monkeypatch.setattr(db, "_guarded", found.guarded)
-    # On SQLite, too, every commit may be an unclear one, as it may over a network.
-    monkeypatch.setattr(journal_sql._SQLite, "commits_clearly", False)
-    yield found
-    found.away = False
-    found.commits.clear()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(db, "_guarded", found.guarded)
+        try:
+            yield found
+        finally:
+            found.away = False
+            found.commits.clear()

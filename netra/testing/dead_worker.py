@@ -1,0 +1,75 @@
+"""A process that dies in the middle of a tool call, as far as others can tell.
+
+After `tool_executing` was committed, nothing of the run happens any more: no further line of the agent, no `finally`,
+no event, no renewal of the lease. Then the lease runs out, and the sweeper finds the run. Only the clock is helped: the
+test does not wait for `NETRA_LEASE_SECONDS`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.db.models.functions import Now
+
+from netra.agents.authoring.run_events import RunEvents
+from netra.agents.models import Run
+from netra.agents.service import get_runtime
+from websocket_core.database import db
+from websocket_core.process.tasks import process_task
+
+
+class DeadWorker:
+    """Waits for a tool call, and dies in it.
+
+    Args:
+        in_tool: the tool's name; `None`: the next one, whatever it is called.
+
+    Attributes:
+        deaths: how often it will still die; further tool calls survive.
+    """
+
+    def __init__(self, in_tool: str | None) -> None:
+        self.in_tool, self.deaths = in_tool, 1
+        self._bodies: list[asyncio.Future[None]] = []
+
+    def install(self, patch: pytest.MonkeyPatch) -> None:
+        """Stand between agents and their events, until the patch is undone."""
+        emit = RunEvents.emit
+
+        async def emit_and_die(
+            events: RunEvents, event_type: str, data: Mapping[str, Any], *, wait: bool = False
+        ) -> None:
+            dies = event_type == "tool_executing" and self.deaths and self.in_tool in (None, data["tool_name"])
+            await emit(events, event_type, data, wait=wait or bool(dies))
+            if dies:
+                await self._die(events)
+
+        patch.setattr(RunEvents, "emit", emit_and_die)
+
+    async def _die(self, events: RunEvents) -> None:
+        self.deaths -= 1
+        held = get_runtime().runner._held
+        run_pk = next(pk for pk, one in held.items() if one.execution and one.execution.context.events is events)
+        del held[run_pk]  # nobody renews the lease any more
+        body = asyncio.get_running_loop().create_future()
+        self._bodies.append(body)
+        process_task(_found(run_pk), "netra-testing-sweep")
+        await body
+
+    def bury(self) -> None:
+        """Let go of what is left of the dead. What it still tries is refused: the run is no longer its own."""
+        for body in self._bodies:
+            body.cancel()
+
+
+async def _found(run_pk: int) -> None:
+    await db.write(_end_lease, run_pk)
+    await get_runtime().sweeper.sweep()
+
+
+def _end_lease(run_pk: int) -> None:
+    Run.objects.filter(pk=run_pk).update(lease_until=Now() - timedelta(seconds=1))
