@@ -8,7 +8,8 @@ test does not wait for `NETRA_LEASE_SECONDS`.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+import functools
+from collections.abc import Awaitable, Callable, Mapping
 from datetime import timedelta
 from typing import Any
 
@@ -34,7 +35,9 @@ class DeadWorker:
 
     def __init__(self, in_tool: str | None) -> None:
         self.in_tool, self.deaths = in_tool, 1
+        self._dead: set[RunEvents] = set()
         self._bodies: list[asyncio.Future[None]] = []
+        self._buried = False
 
     def install(self, patch: pytest.MonkeyPatch) -> None:
         """Stand between agents and their events, until the patch is undone."""
@@ -44,24 +47,43 @@ class DeadWorker:
             events: RunEvents, event_type: str, data: Mapping[str, Any], *, wait: bool = False
         ) -> None:
             dies = event_type == "tool_executing" and self.deaths and self.in_tool in (None, data["tool_name"])
+            if dies:
+                self.deaths -= 1
             await emit(events, event_type, data, wait=wait or bool(dies))
             if dies:
                 await self._die(events)
 
-        patch.setattr(RunEvents, "emit", emit_and_die)
+        patch.setattr(RunEvents, "emit", self._unless_dead(emit_and_die))
+        for name in ("delta", "emit_operation", "emit_together", "settle"):
+            patch.setattr(RunEvents, name, self._unless_dead(getattr(RunEvents, name)))
+
+    def _unless_dead(self, method: Callable[..., Awaitable[None]]) -> Callable[..., Awaitable[None]]:
+        @functools.wraps(method)
+        async def go_on(events: RunEvents, *args: Any, **named: Any) -> None:
+            if events in self._dead:
+                await self._stand_still()
+            await method(events, *args, **named)
+
+        return go_on
 
     async def _die(self, events: RunEvents) -> None:
-        self.deaths -= 1
         held = get_runtime().runner._held
         run_pk = next(pk for pk, one in held.items() if one.execution and one.execution.context.events is events)
         del held[run_pk]  # nobody renews the lease any more
-        body = asyncio.get_running_loop().create_future()
-        self._bodies.append(body)
+        self._dead.add(events)
+        events._clear_delta()  # what waited to be sent with more of it
         process_task(_found(run_pk), "netra-testing-sweep")
-        await body
+        await self._stand_still()
+
+    async def _stand_still(self) -> None:
+        if not self._buried:
+            body: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+            self._bodies.append(body)
+            await body
 
     def bury(self) -> None:
         """Let go of what is left of the dead. What it still tries is refused: the run is no longer its own."""
+        self._buried = True
         for body in self._bodies:
             body.cancel()
 

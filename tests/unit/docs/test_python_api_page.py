@@ -13,6 +13,10 @@ import netra.agents
 import websocket_core
 from netra.agents.authoring.context import AgentContext
 from netra.agents.registry import agent
+from netra.testing.clock import Clock
+from netra.testing.faults import Faults
+from netra.testing.runs import FinishedRun
+from netra.testing.user_client import UserClient
 from websocket_core.protocols import PROTOCOL_METHODS
 from websocket_core.testing import sockets as testing
 
@@ -37,6 +41,12 @@ def test_methods__are_all_there() -> None:
 
 def test_what_a_run_has__is_all_there() -> None:
     assert [name for name in dir(netra.Run) if not name.startswith("_") and not named(name)] == []
+
+
+@pytest.mark.parametrize("kind", [UserClient, FinishedRun, Faults, Clock])
+def test_what_a_test_has__is_all_there(kind: type) -> None:
+    inside = {"connected", "on_event"}  # between the fixtures and these
+    assert [name for name in dir(kind) if not name.startswith("_") and name not in inside and not named(name)] == []
 
 
 @pytest.mark.parametrize("name", ["start", "get_run", "respond", "threads", "events", "push", "erase"])

@@ -60,7 +60,7 @@ async def test_worker_killed(netra_run: RunAgent) -> None:
     assert run.error is not None
     assert run.error.code == "worker_lost"
     assert run.kinds.count("tool_executing") == run.kinds.count("tool_completed") >= 1
-    assert run.data("tool_completed")[0]["status"] == "cancelled"
+    assert "cancelled" in [data["status"] for data in run.data("tool_completed")]
 
 
 @pytest.mark.parametrize("kind", ["async", "sync"])
