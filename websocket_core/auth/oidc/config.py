@@ -118,8 +118,10 @@ def origin_of(url: str) -> tuple[str, str, int] | None:
 
 @register("netra")  # settings_checks.AT_START
 def check_issuers(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[CheckMessage]:
-    """E010, E011, E013: every entry of NETRA_OIDC_ISSUERS must be complete and safe, its user ids must be unambiguous,
-    and the package that fetches the keys must be installed.
+    """Check the issuers.
+
+    E010: every entry of NETRA_OIDC_ISSUERS must be complete and safe. E011: their user ids must be unambiguous.
+    E013: the package that fetches the keys must be installed.
     """
     try:
         configured = issuers()
