@@ -1,4 +1,4 @@
-"""An admin site that begins with the numbers of the moment, for who wishes it: `AdminConfig.default_site`."""
+"""An optional admin site whose front page shows live metrics: set it as `AdminConfig.default_site`."""
 
 from __future__ import annotations
 
@@ -21,6 +21,6 @@ class NetraAdminSite(AdminSite):
 
     def index(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> Any:
         """The front page."""
-        from netra.front_page.page import FrontPage  # models are not loaded yet when the site is made
+        from netra.front_page.page import FrontPage  # models are not loaded yet when the site is created
 
         return super().index(request, {"live": FrontPage(self).live(request), **(extra_context or {})})

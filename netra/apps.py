@@ -33,7 +33,7 @@ class NetraConfig(AppConfig):
 
         describe_runs_by(_told_of)
 
-        if "daphne.access" in sys.modules:  # plain `daphne`, which loads the site; `serve` does the same for itself
+        if "daphne.access" in sys.modules:  # for plain `daphne`, which loads the site; `serve` does it itself
             from netra.logs import access_log
 
             access_log.guard()

@@ -1,8 +1,8 @@
-"""Netra around a site's own ASGI application: the one line in `asgi.py`.
+"""Adds Netra to a site's own ASGI application with one line in `asgi.py`.
 
     application = netra_application(get_asgi_application())
 
-`netra.asgi.application` is the embedded project's, under the name that `daphne netra.asgi:application` gives.
+`netra.asgi.application` is the embedded project's application, so that `daphne netra.asgi:application` works.
 """
 
 from __future__ import annotations
@@ -15,21 +15,21 @@ from django.apps import apps
 
 
 def netra_application(inner: Any, *, path: str | None = None) -> Any:
-    """An ASGI 3 application that answers WebSockets at `path`, and hands everything else on.
+    """Return an ASGI 3 application that answers WebSockets at `path`, and passes everything else on.
 
-    It starts what every serving process needs with the first call, or with the server's lifespan; when the server's
-    lifespan ends, runs get `NETRA_DRAIN_SECONDS`, and end as `server_stopped` after that.
+    It starts the background work of a serving process with the first call, or with the server's lifespan. When the
+    lifespan ends, runs get `NETRA_DRAIN_SECONDS` to finish; those that are left end as `server_stopped`.
 
     Args:
         inner: the site's own ASGI 3 application: `get_asgi_application()`, a `ProtocolTypeRouter`, a FastAPI app, …
-        path: of the WebSocket, with or without a slash at its end; without it what `NETRA_WS_PATH` says (`/ws`).
+        path: of the WebSocket, with or without a trailing slash. Default: `NETRA_WS_PATH` (`/ws`).
 
     Raises:
         ImproperlyConfigured: an app is missing in INSTALLED_APPS, or the configuration is known to lose events.
     """
     if not apps.ready:
         django.setup(set_prefix=False)
-    from netra.serving import NetraApplication  # it needs Django's models, which are there from now on
+    from netra.serving import NetraApplication  # it needs Django's models, which are loaded by now
 
     return NetraApplication(inner, path=path)
 

@@ -1,6 +1,6 @@
-"""What probes and Prometheus ask: alive, ready, numbers.
+"""Answers probes and Prometheus: alive, ready, metrics.
 
-Answered before any other middleware, so that a probe needs neither a host name nor a session.
+It runs before all other middleware, so that a probe needs neither a host name nor a session.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from websocket_core.protocols import WebSocketManagerProtocolValidator
 log = logging.getLogger(__name__)
 
 CHECK_TIMEOUT = 3.0  # seconds; an orchestrator asks every few seconds
-# No page, no copy, no guessing: what other answers get from middlewares that these do not pass.
+# Headers that other answers get from middlewares; these answers do not pass through them.
 HEADERS = {
     "Cache-Control": "no-store",
     "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
@@ -40,14 +40,14 @@ HEADERS = {
 
 
 class HealthMiddleware:
-    """Answers `/healthz`, `/readyz` and `/metrics`; everything else goes on."""
+    """Middleware that answers `/healthz`, `/readyz` and `/metrics`, and passes on everything else."""
 
     async_capable = True
     sync_capable = False
 
     def __init__(self, get_response: Callable[[HttpRequest], Awaitable[HttpResponse]]) -> None:
         self._get_response = get_response
-        markcoroutinefunction(self)  # Django looks for this mark to know that the middleware is a coroutine
+        markcoroutinefunction(self)  # Django recognises an async middleware by this mark
 
     async def __call__(self, request: HttpRequest) -> HttpResponse:
         """Answer, or pass on."""
@@ -61,12 +61,12 @@ class HealthMiddleware:
 
 
 async def healthz(request: HttpRequest) -> HttpResponse:
-    """The event loop turns: 200."""
+    """200: the event loop runs."""
     return HttpResponse("ok\n", content_type="text/plain")
 
 
 async def readyz(request: HttpRequest) -> HttpResponse:
-    """200 when this process can serve, else 503; the body says what is wrong."""
+    """200 if this process can serve, otherwise 503; the body says what is wrong."""
     checks = {
         "database": await _database(),
         "channel_layer": await _channel_layer(),
@@ -79,7 +79,7 @@ async def readyz(request: HttpRequest) -> HttpResponse:
 
 
 async def prometheus(request: HttpRequest) -> HttpResponse:
-    """Metrics of this process: for loopback, and for whoever has `NETRA_METRICS_TOKEN`."""
+    """Metrics of this process, for loopback and for clients that send `NETRA_METRICS_TOKEN`."""
     if not may_read(request.META):
         return HttpResponse(REFUSED, content_type="text/plain", status=403)
     await get_runtime().numbers.refresh()

@@ -1,8 +1,8 @@
-"""How large the body of a request may be: larger ones are refused before they are read.
+"""Limits the size of request bodies: larger ones are refused before they are read.
 
-Nothing that grows with a body may run before its size is known to be sane, since it runs in the event loop, which
-everybody shares. `manage.py serve` refuses by what a request announces, as soon as its head is there, and by what is
-counted while the body comes; `BodyLimit` does the same for every other ASGI server.
+All users share the event loop, so no work that grows with a body may start before its size is known to be acceptable.
+`manage.py serve` checks the announced size as soon as the headers have arrived, and counts the bytes while the body
+arrives; `BodyLimit` does the same for every other ASGI server.
 """
 
 from __future__ import annotations
@@ -14,7 +14,9 @@ from typing import Any
 from netra import addresses
 from websocket_core.conf import conf
 
-SLACK = 64 * 1024  # what else may be in the body of a call, and how much longer a client may write an input than we do
+SLACK = (
+    64 * 1024
+)  # room for the other fields of a call, and for an input that a client encodes less compactly than Netra
 
 Scope = dict[str, Any]
 Receive = Callable[[], Awaitable[dict[str, Any]]]
@@ -23,20 +25,20 @@ Application = Callable[[Any, Any, Any], Awaitable[None]]
 
 
 def body_limit(path: str) -> int | None:
-    """Bytes that the body of a request to this path may have; `None` when that is for others to say."""
+    """Return how many bytes the body of a request to this path may have; `None` if Django decides."""
     api = addresses.api_path()
     return conf.MAX_EVENT_BYTES + SLACK if api is not None and path.startswith(api) else None
 
 
 class _TooLarge(Exception):
-    """More came than was allowed."""
+    """The body is larger than allowed."""
 
 
 class BodyLimit:
-    """An ASGI application around another one: answers requests with too large a body by itself, with 413.
+    """An ASGI application that wraps another one and answers requests whose body is too large with 413.
 
     Args:
-        application: serves the others.
+        application: the wrapped application, which serves all other requests.
         limit_of: see `body_limit`.
     """
 

@@ -12,7 +12,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("readyz", health.readyz, name="netra-readyz"),
     path("metrics", health.prometheus, name="netra-metrics"),
 ]
-if is_installed("ninja"):  # else a check says that there is no HTTP API, and which extra has it
+if is_installed("ninja"):  # otherwise a check reports that there is no HTTP API, and names the extra
     from netra.api import api
 
     urlpatterns.append(path("api/", api.urls))

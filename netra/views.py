@@ -1,4 +1,4 @@
-"""The console's page, and what it asks for again when it comes back after a lost connection."""
+"""The console's page, and the facts that it requests again after a lost connection."""
 
 from pathlib import Path
 
@@ -32,13 +32,13 @@ _MODULES = (
 
 
 @login_required
-@never_cache  # the "back" button must not bring a page back after the log-out
+@never_cache  # after log-out, the "back" button must not show the page again
 @require_safe
 def console(request: HttpRequest) -> HttpResponse:
-    """The console: one page, whose modules do the rest."""
+    """The console: a single page; its script modules do the rest."""
     context = {
         "bootstrap": _bootstrap(request),
-        # All modules at once: found one after the other, each level of imports would cost a round trip.
+        # Preload all modules: otherwise each level of imports would cost the browser a round trip.
         "modules": sorted(name for name in _MODULES if name != "netra/console/main.js"),
         "socket": addresses.socket_address(),
         "nonce": content_security.nonce(request),
@@ -49,7 +49,7 @@ def console(request: HttpRequest) -> HttpResponse:
 @never_cache
 @require_safe
 def bootstrap(request: HttpRequest) -> JsonResponse:
-    """The same facts the page was made with, for a page that comes back: is this still the same user?
+    """The facts that the page was rendered with, so that a reconnecting page can check that the user is still the same.
 
     Answers 401 instead of redirecting to the log-in page, which a script could not tell from success.
     """
@@ -73,7 +73,7 @@ def _bootstrap(request: HttpRequest) -> dict[str, object]:
 
 
 def _logout() -> str | None:
-    """Where the site's users log out; `None`: nobody can tell."""
+    """Return the address at which the site's users log out; `None` if it is unknown."""
     given = getattr(settings, "LOGOUT_URL", None)
     if given:
         return resolve_url(given)
@@ -86,15 +86,15 @@ def _logout() -> str | None:
 
 
 def _why_no_socket(request: HttpRequest) -> str | None:
-    """What the page says when its WebSocket never opens, and the server of the page is one that has none."""
+    """Return the message for a WebSocket that never opens because the server does not support WebSockets."""
     if not isinstance(request, WSGIRequest):
         return None
     if request.META.get("SERVER_SOFTWARE", "").startswith("WSGIServer"):  # Django's runserver
         return (
-            'This server has no WebSockets. Run "manage.py serve", or put "netra" above "django.contrib.staticfiles" '
-            "in INSTALLED_APPS; then runserver has them."
+            'This server does not support WebSockets. Run "manage.py serve", or put "netra" above '
+            '"django.contrib.staticfiles" in INSTALLED_APPS; then runserver supports them.'
         )
-    return "This page comes from a WSGI server, which has no WebSockets: they need an ASGI server at this address."
+    return "This page comes from a WSGI server, which does not support WebSockets. Use an ASGI server at this address."
 
 
 def _name(user: object) -> str:
@@ -103,7 +103,7 @@ def _name(user: object) -> str:
 
 
 def _agent(kind: "type[BaseAgent]") -> dict[str, str]:
-    """An agent for the picker. `hint` is what the empty message box says, from the schema of the agent's input."""
+    """An agent for the picker. `hint` is the placeholder of the message box, from the schema of the agent's input."""
     schema = getattr(kind, "input_schema", None) or {}
     message = (schema.get("properties") or {}).get("message") or {}
     return {

@@ -1,7 +1,7 @@
-"""The HTTP API beside the socket: same users, same isolation, same runs. OpenAPI at `/api/docs`.
+"""The HTTP API, which complements the socket: same users, same isolation, same runs. OpenAPI at `/api/docs`.
 
-Lives here: the operations (`app`), who calls (`identity`), shapes (`schemas`), the database's side (`reads`, `writes`),
-and errors (`problems`); `document` is what Django Ninja does otherwise.
+Lives here: the operations (`app`), authentication (`identity`), shapes (`schemas`), database access (`reads`,
+`writes`), and errors (`problems`); `document` changes what Django Ninja does by default.
 May come in: `netra.urls`, for `api`. Read: `app`, then `reads` and `writes`.
 """
 

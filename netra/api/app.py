@@ -32,12 +32,14 @@ NAME = f"^{NAME_PATTERN}$"
 ThreadName = Annotated[str, Path(pattern=NAME)]
 RunName = Annotated[str, Path(pattern=NAME)]
 Limit = Annotated[int, Query(ge=1, le=200)]
-REMOVAL_SECONDS = 1.0  # after that a sweeper removes what a deleted thread still has; it is gone for its user anyway
+REMOVAL_SECONDS = (
+    1.0  # after that, a sweeper removes the remaining rows of a deleted thread; its user no longer sees it anyway
+)
 
 api = NetraAPI(
     title="Netra",
     version="1",
-    description="What a client needs beside the WebSocket at `/ws`. Errors are problem documents.",
+    description="The HTTP API that complements the WebSocket at `/ws`. Errors are problem documents.",
     auth=authenticate,
     parser=StrictParser(),
     urls_namespace="netra-api",
@@ -65,16 +67,18 @@ async def create_ticket(request: ApiRequest) -> Status[dict[str, Any]]:
 async def list_tokens(
     request: ApiRequest, limit: Limit = 50, before: Annotated[int | None, Query(ge=1, le=2**63 - 1)] = None
 ) -> dict[str, Any]:
-    """The caller's tokens without their texts, newest first; `before` is a `next_before`."""
+    """The user's tokens without their texts, newest first; `before` is a `next_before`."""
     found = await db.read(reads.own_tokens, request.auth.user_id, limit + 1, before)
     return {"tokens": found[:limit], "next_before": found[limit - 1]["id"] if found[limit:] else None}
 
 
 @api.post("/tokens", response={201: schemas.NewToken})
 async def create_token(request: ApiRequest, body: schemas.TokenIn) -> Status[dict[str, Any]]:
-    """A bearer token for scripts. Only for people who are logged in: a token cannot make tokens that outlive it."""
+    """Create a bearer token for scripts. Requires a session: a token cannot create tokens that outlive it."""
     if request.auth.kind != "session":
-        raise problems.Problem(403, "session_required", "Log in: tokens are made in a session, not with another token.")
+        raise problems.Problem(
+            403, "session_required", "Log in: tokens are created in a session, not with another token."
+        )
     ttl = None if body.ttl is None else timedelta(seconds=body.ttl)
     return Status(201, await db.write(writes.make_token, request.auth.user_id, ttl, body.label))
 
@@ -88,7 +92,7 @@ async def delete_token(request: ApiRequest, token_id: Annotated[int, Path(ge=1, 
 
 @api.get("/agents", response=list[schemas.Agent])
 async def list_agents(request: ApiRequest) -> list[dict[str, Any]]:
-    """The agents that the caller may start."""
+    """The agents that the user may start."""
     return [
         {
             "name": kind.name,
@@ -104,7 +108,7 @@ async def list_agents(request: ApiRequest) -> list[dict[str, Any]]:
 async def list_threads(
     request: ApiRequest, limit: Limit = 50, before: Annotated[str | None, Query(pattern=reads.THREAD_CURSOR)] = None
 ) -> dict[str, Any]:
-    """The caller's threads, newest first; `before` is a `next_before`, or an `updated_at`."""
+    """The user's threads, newest first; `before` is a `next_before`, or an `updated_at`."""
     found = await db.read(reads.threads, request.auth.user_id, limit + 1, before)
     return {"threads": found[:limit], "next_before": reads.thread_cursor(found[limit - 1]) if found[limit:] else None}
 
@@ -124,9 +128,9 @@ async def rename_thread(request: ApiRequest, thread_id: ThreadName, body: schema
 
 @api.delete("/threads/{thread_id}", response={204: None})
 async def delete_thread(request: ApiRequest, thread_id: ThreadName) -> HttpResponse:
-    """Delete a thread, its runs and its events; refused while a run of it is not over."""
+    """Delete a thread, its runs and its events; refused while one of its runs is open."""
     await db.write(writes.delete_thread, request.auth.user_id, thread_id)
-    with suppress(*AWAY):  # it is deleted; a sweeper removes the rest
+    with suppress(*AWAY):  # the thread is deleted; a sweeper removes the rest
         await remove_deleted(REMOVAL_SECONDS)
     return HttpResponse(status=204)
 
@@ -138,13 +142,13 @@ async def list_events(
     after: Annotated[int, Query(ge=0, le=2**63 - 1)] = 0,
     epoch: Annotated[str | None, Query(max_length=NAME_LENGTH)] = None,
 ) -> HttpResponse:
-    """A thread's events after a cursor, byte for byte as on the socket; with another `epoch` than the answer's, the
-    cursor is one of a history that is no more.
+    """A thread's events after a cursor, byte for byte as on the socket. If `epoch` differs from the
+    answer's, the cursor belongs to a history that no longer exists.
     """
     user_id = request.auth.user_id
     now, found = await with_epoch(journal_read.bounds, user_id, [thread_id])
     if epoch and epoch != now:
-        message = "A backup was restored: forget what you have of this thread, and read from 0."
+        message = "A backup was restored: discard what you have of this thread, and read from 0."
         raise CursorExpired(message, thread_id=thread_id, first_seq=1, epoch=now)
     bounds = found.get(thread_id, Bounds(1, 0))
     if after > bounds.last_seq:
@@ -197,7 +201,7 @@ async def read_run(request: ApiRequest, run_id: RunName) -> dict[str, Any]:
 
 @api.post("/runs/{run_id}/stop", response={202: schemas.Run})
 async def stop_run(request: ApiRequest, run_id: RunName, body: schemas.StopIn | None = None) -> Status[dict[str, Any]]:
-    """Ask a run to stop; its `agent_cancelled` tells when it has."""
+    """Ask a run to stop; its `agent_cancelled` event says when it has stopped."""
     await get_runtime().stop(user_id=request.auth.user_id, run_id=run_id, reason=body.reason if body else None)
     return Status(202, await db.read(reads.run, request.auth.user_id, run_id))
 
@@ -221,7 +225,7 @@ async def respond(
     ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"], "/{path:rest}", include_in_schema=False, auth=None
 )
 async def no_such_thing(request: HttpRequest, rest: str) -> HttpResponse:
-    """Any other address, answered like every other error."""
+    """All other addresses, answered like every other error."""
     return problems.respond(404, "not_found", f"There is no such address. See {reverse('netra-api:openapi-view')}.")
 
 

@@ -1,5 +1,5 @@
-"""The API as a whole: how it reads bodies, what it answers to addresses and methods it does not have, and what its
-OpenAPI document says of credentials and errors.
+"""The API as a whole: how it parses bodies, how it answers unknown addresses and methods, and what its OpenAPI document
+says about credentials and errors.
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ from netra.api import problems
 from websocket_core.errors import InvalidJSON
 
 SECURITY_SCHEMES = {
-    "bearer": {"type": "http", "scheme": "bearer", "description": "A token of `POST /api/tokens` or of an issuer."},
+    "bearer": {"type": "http", "scheme": "bearer", "description": "A token from `POST /api/tokens` or from an issuer."},
     "session": {
         "type": "apiKey",
         "in": "cookie",
         "name": "sessionid",
-        "description": "The log-in of the site's own pages. Everything but GET needs the header `X-CSRFToken`, too.",
+        "description": "The session of the site's own pages. All methods but GET also need the header `X-CSRFToken`.",
     },
 }
 PROBLEM = {
@@ -49,7 +49,7 @@ PROBLEM = {
 
 
 class StrictParser(Parser):
-    """Bodies as strict as the socket's frames: no NaN, no lone surrogates, numbers exact."""
+    """Parses bodies as strictly as the socket's frames: no NaN, no lone surrogates, exact numbers."""
 
     def parse_body(self, request: HttpRequest) -> Any:
         """The decoded body.
@@ -64,7 +64,7 @@ class StrictParser(Parser):
 
 
 class NetraAPI(NinjaAPI):
-    """Ninja's API, whose errors are problem documents everywhere."""
+    """Ninja's API, with problem documents for all errors."""
 
     def get_openapi_schema(self, *, path_prefix: str | None = None, path_params: Any = None) -> OpenAPISchema:
         """The OpenAPI document, with credentials and errors."""
@@ -77,9 +77,9 @@ class NetraAPI(NinjaAPI):
         return schema
 
     def finish(self) -> None:
-        """Call when every operation is there.
+        """Call this after all operations are registered.
 
-        A method that an address does not have is answered like other errors.
+        Unsupported methods are then answered like other errors.
         """
         for router in self._get_bound_routers():
             for view in router.path_operations.values():
@@ -89,7 +89,7 @@ class NetraAPI(NinjaAPI):
 def _answer_other_methods(view: PathView) -> None:
     def not_allowed() -> HttpResponse:
         methods = sorted({method for operation in view.operations for method in operation.methods})
-        message = f"This address does not have this method. It has: {', '.join(methods)}."
+        message = f"This address does not support this method. It supports: {', '.join(methods)}."
         response = problems.respond(405, "method_not_allowed", message)
         response["Allow"] = ", ".join(methods)
         return response

@@ -1,6 +1,6 @@
-"""Who calls.
+"""Authentication.
 
-A bearer token, or the session of the site's own pages, which then needs a CSRF token for everything that changes
+By a bearer token, or by the session of the site's own pages, which needs a CSRF token for every request that changes
 something.
 """
 
@@ -29,10 +29,10 @@ class ApiRequest(HttpRequest):
 
 
 async def authenticate(request: HttpRequest) -> Identity:
-    """The caller's identity; the first credential present decides, good or bad, as on the socket.
+    """Return the user's identity. As on the socket, only the first credential present counts, valid or not.
 
     Raises:
-        Unauthenticated: none, or a bad one.
+        Unauthenticated: no credential, or an invalid one.
         Problem: 403, a session without its CSRF token.
         RateLimited: the user acts too fast; sockets and calls count together.
     """
@@ -59,14 +59,14 @@ async def _identify(request: HttpRequest) -> Identity:
 
 
 def _cost(request: HttpRequest) -> int:
-    """What a call costs: as much as the same action on the socket."""
+    """Count a call; it costs as much as the same action on the socket."""
     asked = request.GET.get("limit", "")
     listed = int(asked) if asked.isascii() and asked.isdigit() and len(asked) < 4 else 0
     try:
         return cost_of(request.body) + cost_of_threads(listed)
-    except RawPostDataException:  # the CSRF check has read it as a form; it will be refused
+    except RawPostDataException:  # the CSRF check has read the body as a form; it will be refused
         return 1
 
 
 def _anything(request: HttpRequest) -> None:
-    """A view for the CSRF check, which asks whether the view is exempt."""
+    """A view for the CSRF check, which looks whether the view is exempt."""

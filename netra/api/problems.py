@@ -22,7 +22,7 @@ log = logging.getLogger(__name__)
 
 
 class Problem(Exception):
-    """An answer that is not the one asked for."""
+    """An error answer."""
 
     def __init__(self, status: int, code: str, message: str, **fields: Any) -> None:
         super().__init__(message)
@@ -43,7 +43,7 @@ def respond(status: int, code: str, message: str, **fields: Any) -> HttpResponse
 
 
 def install(api: NinjaAPI) -> None:
-    """Make every error of the API a problem document."""
+    """Answer every error of the API with a problem document."""
 
     @api.exception_handler(Problem)
     def on_problem(request: HttpRequest, error: Problem) -> HttpResponse:
@@ -51,7 +51,9 @@ def install(api: NinjaAPI) -> None:
 
     @api.exception_handler(ClientError)
     def on_client_error(request: HttpRequest, error: ClientError) -> HttpResponse:
-        if isinstance(error, Unauthenticated) and error.undecided:  # 401 would end clients whose credentials are good
+        if (
+            isinstance(error, Unauthenticated) and error.undecided
+        ):  # 401 would make clients with valid credentials give up
             return respond(503, "journal_unavailable", str(error), **error.wire_fields)
         known = ERRORS.get(error.code)
         return respond(known.status if known else 400, error.code, str(error), **error.wire_fields)
@@ -59,7 +61,7 @@ def install(api: NinjaAPI) -> None:
     @api.exception_handler(ValidationError)
     def on_invalid(request: HttpRequest, error: ValidationError) -> HttpResponse:
         first = error.errors[0] if error.errors else {}
-        # ("body", "body", "title"), ("query", "limit"): what the client wrote, without where we look for it.
+        # ("body", "body", "title"), ("query", "limit"): the path that the client wrote, without where it was found.
         place = [str(part) for part in first.get("loc", ())]
         field = ".".join(place[2:] if place[:1] == ["body"] else place[1:])
         message = str(first.get("msg", "A field is missing or wrong.")).removeprefix("Value error, ")
@@ -80,7 +82,9 @@ def install(api: NinjaAPI) -> None:
     @api.exception_handler(SuspiciousOperation)
     def on_suspicious(request: HttpRequest, error: Exception) -> HttpResponse:
         # For instance more parameters in the query than Django reads.
-        return respond(400, "invalid_action", "The request cannot be read: it has too much, or nothing that can be.")
+        return respond(
+            400, "invalid_action", "The request cannot be read: it has too many parameters, or is malformed."
+        )
 
     @api.exception_handler(RawPostDataException)
     @api.exception_handler(UnreadablePostError)

@@ -1,4 +1,4 @@
-"""What the API reads. Synchronous functions for `db.read`; threads and runs are looked up by owner,
+"""The API's queries. Synchronous functions for `db.read`; threads and runs are looked up by owner,
 tokens by user.
 """
 
@@ -19,7 +19,7 @@ from websocket_core.protocols.run_service import RunState
 from websocket_core.wire import events
 from websocket_core.wire.frames import moment
 
-# Where a page of threads ends. The time alone is not enough: threads that moved in one commit share it.
+# Where a page of threads ends. The time alone is not enough: threads that changed in one commit share it.
 THREAD_CURSOR = r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z" + f"(~{NAME_PATTERN})?$"
 
 
@@ -27,7 +27,7 @@ def threads(owner_id: str, limit: int, before: str | None) -> list[dict[str, Any
     """The user's threads, newest first.
 
     Raises:
-        InvalidAction: `before` is no time.
+        InvalidAction: `before` is not a time.
     """
     rows = Thread.objects.filter(owner_id=owner_id, deleted_at=None)
     if before is not None:
@@ -35,7 +35,7 @@ def threads(owner_id: str, limit: int, before: str | None) -> list[dict[str, Any
         try:
             at = datetime.fromisoformat(moment_text)
         except ValueError:
-            raise InvalidAction("This is no time; send a `next_before`.", field="before") from None
+            raise InvalidAction("This is not a time; send a `next_before`.", field="before") from None
         older = Q(updated_at__lt=at)
         rows = rows.filter(older | Q(updated_at=at, thread_id__lt=thread_id) if thread_id else older)
     return _described(owner_id, list(rows.order_by("-updated_at", "-thread_id")[:limit]))
@@ -56,7 +56,7 @@ def thread(owner_id: str, thread_id: str) -> dict[str, Any]:
 
 
 def runs(owner_id: str, thread_id: str, limit: int, before: str | None) -> list[dict[str, Any]]:
-    """Runs of a thread, newest first, from before a run."""
+    """Runs of a thread, newest first, older than a given run."""
     row = _thread(owner_id, thread_id)
     found = row.runs.all()
     if before is not None:
@@ -71,7 +71,7 @@ def run(owner_id: str, run_id: str) -> dict[str, Any]:
 
 
 def own_tokens(user_id: str, limit: int, before: int | None) -> list[dict[str, Any]]:
-    """The user's tokens, newest first, from before one of them, without their texts."""
+    """The user's tokens, newest first, older than a given one, without their texts."""
     rows = AccessToken.objects.filter(user_id=user_id)
     if before is not None:
         rows = rows.filter(pk__lt=before)

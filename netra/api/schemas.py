@@ -23,14 +23,14 @@ class Me(Schema):
 
 
 class TicketOut(Schema):
-    """A key to one handshake."""
+    """A ticket for one handshake."""
 
     ticket: str
     expires_in: int
 
 
 class TokenIn(Schema):
-    """A wish for a token."""
+    """The request for a new token."""
 
     label: Annotated[Text, Field(max_length=100)] = ""
     ttl: Annotated[int, Strict(), Field(ge=60, le=366 * 86400)] | None = None
@@ -54,7 +54,7 @@ class Tokens(Schema):
 
 
 class NewToken(TokenOut):
-    """A token, this once with its text."""
+    """A token with its text, which is shown only once."""
 
     token: str
 
@@ -125,7 +125,7 @@ class Runs(Schema):
 
 
 class StartIn(Schema):
-    """What `start_agent` takes."""
+    """The fields of `start_agent`."""
 
     agent_type: Annotated[Text, Field(min_length=1, max_length=NAME_LENGTH)]
     thread_id: Name | None = None
@@ -137,7 +137,7 @@ class StartIn(Schema):
     @field_validator("input")
     @classmethod
     def _can_be_kept(cls, value: Any) -> Any:
-        """PostgreSQL cannot keep U+0000."""
+        """Refuse U+0000, which PostgreSQL cannot store."""
         try:
             found = encoding.has_nul(value)
         except RecursionError:
@@ -148,7 +148,7 @@ class StartIn(Schema):
 
 
 class StartOut(Schema):
-    """Where the run is; `existing`: the run_id was used before, nothing was started."""
+    """The ids of the run; `existing`: the run_id was used before, and nothing was started."""
 
     run_id: str
     thread_id: str

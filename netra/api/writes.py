@@ -1,4 +1,4 @@
-"""What the API writes. Synchronous functions for `db.write`; threads and runs are looked up by owner,
+"""The API's changes. Synchronous functions for `db.write`; threads and runs are looked up by owner,
 tokens by user.
 """
 
@@ -30,32 +30,32 @@ def rename_thread(owner_id: str, thread_id: str, title: str) -> None:
 
 
 def delete_thread(owner_id: str, thread_id: str) -> None:
-    """Delete a thread: from now on the user has none of this name. What it leaves is removed by `removal`, however
-    much it is. A later run of the name goes on counting, since `(thread_id, seq)` names an event for ever.
+    """Delete a thread: from now on the user has none of this name. `removal` removes its rows, however many there
+    are. A later run in a thread of this name continues the numbers, because `(thread_id, seq)` identifies an event.
 
     Raises:
         NotFound: the user has none of this name.
-        ThreadBusy: a run of it is queued or active.
+        ThreadBusy: one of its runs is queued or active.
     """
     with atomic():
         row = Thread.objects.select_for_update().filter(owner_id=owner_id, thread_id=thread_id, deleted_at=None).first()
         if row is None:
             raise NotFound("There is no such thread.", thread_id=thread_id)
-        # By the user's open runs, which are few, and not by the thread's runs, which may be many.
+        # Through the user's open runs, which are few, and not through the thread's runs, which may be many.
         active = Run.objects.filter(is_open(), owner_id=owner_id, thread=row).order_by("pk").first()
         if active is not None:
-            raise ThreadBusy("A run of this thread is not over. Stop it first.", active_run_id=active.run_id)
+            raise ThreadBusy("This thread has an open run. Stop it first.", active_run_id=active.run_id)
         take_away(row)
 
 
 def make_token(user_id: str, ttl: timedelta | None, label: str) -> dict[str, Any]:
-    """A new token, this once with its text.
+    """Create a token; the answer contains its text, this once.
 
     Raises:
-        Problem: the user has as many as one may have.
+        Problem: the user has as many tokens as allowed.
     """
     if 0 < conf.TOKENS_PER_USER <= tokens.count_valid(user_id):
-        message = f"You have {conf.TOKENS_PER_USER} valid tokens. Revoke one that you do not need any more."
+        message = f"You have {conf.TOKENS_PER_USER} valid tokens. Revoke one that you no longer need."
         raise Problem(429, "token_limit", message)
     tokens.forget_ended(user_id)
     text, token = tokens.issue(user_id, ttl, label)

@@ -1,7 +1,7 @@
-"""What Netra's log lines must not hold and must not do.
+"""Keeps secrets and floods out of Netra's log.
 
-Lives here: cutting credentials out of lines (`redaction`, `access_log`), values that a client chooses cut to a length
-(`shortened`), and warnings that anybody can cause, once a minute each (`seldom_log`).
+Lives here: the removal of credentials from lines (`redaction`, `access_log`), the shortening of values that a client
+chooses (`shortened`), and a limit of one a minute for warnings that anyone can cause (`seldom_log`).
 May come in: the server and the project; the handlers themselves are in `netra.project.log_config`.
 Read: `redaction`.
 """

@@ -1,7 +1,7 @@
 """Daphne's access log, without credentials.
 
-It writes paths with their query strings, and a ticket or an identity provider's code stands in one. Daphne makes the
-object that writes by itself, so the class is changed: then the log is clean under plain `daphne`, too.
+The log contains query strings, which may contain a ticket or an identity provider's code. Daphne itself creates the
+object that writes the log, so the class is patched: this way the log is clean under plain `daphne` too.
 """
 
 from typing import Any

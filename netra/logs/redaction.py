@@ -1,7 +1,7 @@
-"""Keeps secrets out of logs: whatever looks like a credential is cut from a line before it is written.
+"""Keeps secrets out of logs: removes everything that looks like a credential from a line before it is written.
 
-The last line of defence. No code logs a token; but paths are logged with their query strings, and errors quote what
-they choke on.
+This is the last line of defence. No code logs a token, but paths are logged with their query strings, and errors quote
+the input that caused them.
 """
 
 from __future__ import annotations
@@ -11,8 +11,8 @@ from typing import Any
 
 MARK = "[redacted]"
 
-# Parameters that hold secrets. `code` and `state` do in URLs, where identity providers answer; elsewhere they are
-# numbers and words that people want to read.
+# Parameters that contain secrets. `code` and `state` do so in URLs, in answers of identity providers; elsewhere they
+# are numbers and words that readers of the log need.
 _PARAMETERS = "ticket|token|access_token|id_token|refresh_token|password|client_secret"
 _SECRETS = re.compile(
     rf"""
@@ -31,7 +31,7 @@ _SECRETS = re.compile(
 
 
 def redact(text: str) -> str:
-    """`text` with every credential in it replaced by `[redacted]`; text without any is returned as it is."""
+    """Return `text` with every credential replaced by `[redacted]`, or unchanged if there is none."""
     return _SECRETS.sub(lambda match: (match["keep"] or "") + MARK, text)
 
 

@@ -1,4 +1,4 @@
-"""Warnings that anybody on the network can cause: once a minute each, with how many more there were."""
+"""Limits warnings that anyone on the network can cause: each is written once a minute, with a count of the others."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ class SeldomLog:
     """Writes each kind of warning at most once in `EVERY_SECONDS`.
 
     Args:
-        log: where they go.
+        log: the logger that receives them.
         clock: seconds, monotonic.
     """
 
@@ -24,10 +24,10 @@ class SeldomLog:
         self._budget = LogBudget(EVERY_SECONDS, clock=clock)
 
     def warning(self, message: str, *args: object) -> None:
-        """Write this, or count it.
+        """Write the warning, or count it.
 
         Args:
-            message: names the kind: a text of the program, never one of a client.
+            message: identifies the kind; must be a text of the program, never one from a client.
         """
         more = self._budget.take(message)
         if more is not None:

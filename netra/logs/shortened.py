@@ -1,4 +1,4 @@
-"""Values of a log line that a client can choose, cut to what a reader can use."""
+"""Shortens values in a log line that a client can choose."""
 
 from __future__ import annotations
 
@@ -6,5 +6,5 @@ LONGEST = 1000  # characters of one value in a line
 
 
 def shortened(text: str, longest: int = LONGEST) -> str:
-    """The beginning of a text, and how long it was."""
+    """Return the beginning of a text, and its length."""
     return text if len(text) <= longest else f"{text[:longest]}… ({len(text):,} characters)"
