@@ -14,7 +14,7 @@ from websocket_core import extras
 
 @checks.register(checks.Tags.urls)
 def check_http_api(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[checks.CheckMessage]:
-    """I001: `netra.urls` is included, and has no HTTP API, for want of a package. Nobody has to want one."""
+    """I001: `netra.urls` is included, but without the HTTP API, because a package is missing. The API is optional."""
     missing = extras.is_missing("ninja", "The HTTP API")
     if missing is None:
         return []
@@ -22,5 +22,5 @@ def check_http_api(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> li
         reverse("netra-healthz")
     except NoReverseMatch:
         return []
-    hint = "Without it netra.urls has no api/. Where none is wanted: SILENCED_SYSTEM_CHECKS = ['netra.I001']."
+    hint = "Without it, netra.urls has no api/. If you do not need it: SILENCED_SYSTEM_CHECKS = ['netra.I001']."
     return [checks.Info(missing, hint=hint, id="netra.I001")]

@@ -1,6 +1,6 @@
 """Settings from the environment. Without any variable: one process, SQLite, nothing to install.
 
-Every variable is described in README.md ("Settings"). Numbers that bound what delivery and runs may use are in
+docs/reference/settings.md describes every variable. The limits of delivery and runs are defined in
 `websocket_core.conf` and `netra.agents.conf`.
 """
 
@@ -21,7 +21,7 @@ from websocket_core.conf.reader import PREFIX
 env = Environment()
 
 BASE_DIR = Path(__file__).resolve().parent.parent
-# Everything a running installation keeps by itself: the SQLite file, its secret key, the development users.
+# Files that a running installation creates: the SQLite file, its secret key, the development users.
 DATA_DIR = Path(env.text("NETRA_DATA_DIR", str(BASE_DIR / "var")))
 
 DEBUG = env.flag("DEBUG")
@@ -32,13 +32,13 @@ if NETRA_SECRET_KEY_GENERATED:
 elif not DEBUG:
     secret_key.require_strong(SECRET_KEY)
 SECRET_KEY_FALLBACKS = env.items("SECRET_KEY_FALLBACKS")
-for _key in () if DEBUG else SECRET_KEY_FALLBACKS:  # what was signed with one of them is believed, too
+for _key in () if DEBUG else SECRET_KEY_FALLBACKS:  # signatures by these keys are valid too
     secret_key.require_strong(_key, "SECRET_KEY_FALLBACKS")
 ALLOWED_HOSTS = env.items("ALLOWED_HOSTS", ("localhost", "127.0.0.1", "[::1]"))
 
-# What Netra itself reads
+# Netra's own settings
 
-# Every bound of delivery and of runs: NETRA_DRAIN_SECONDS, NETRA_MAX_CONNECTIONS_PER_USER, NETRA_AGENT_TIMEOUT, …
+# Every limit of delivery and of runs: NETRA_DRAIN_SECONDS, NETRA_MAX_CONNECTIONS_PER_USER, NETRA_AGENT_TIMEOUT, …
 globals().update(env.overrides(DeliveryDefaults) | env.overrides(RunDefaults))
 NETRA_EXECUTOR = env.text("NETRA_EXECUTOR", RunDefaults.EXECUTOR)
 NETRA_AGENT_MODULES = env.items("NETRA_AGENT_MODULES")
@@ -55,7 +55,7 @@ INSTALLED_APPS = [
     "netra.agents.apps.AgentsConfig",
     "websocket_core.apps.WebsocketCoreConfig",
     "channels",
-    "ninja",  # its API page comes from its own static files, not from elsewhere
+    "ninja",  # its API page uses its own static files, not a CDN
     "netra.project.apps.NetraAdminConfig",  # django.contrib.admin with a front page of our own
     "django.contrib.auth",
     "django.contrib.contenttypes",
@@ -73,8 +73,8 @@ MIDDLEWARE = [
     "netra.health.HealthMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "csp.middleware.CSPMiddleware",
-    # Pack what goes out, the console's scripts to a quarter. Packing weakens their ETag, which WhiteNoise by itself
-    # would not recognise when a browser asks whether its copy is still good.
+    # Compress responses; the console's scripts shrink to a quarter. Compression weakens their ETag, and WhiteNoise
+    # alone would then not recognise it when a browser asks whether its copy is still valid.
     "django.middleware.gzip.GZipMiddleware",
     "django.middleware.http.ConditionalGetMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
@@ -106,7 +106,7 @@ TEMPLATES = [
     },
 ]
 
-# Where things are kept
+# Storage
 
 DATABASES = {
     "default": database(
@@ -121,7 +121,7 @@ DATABASES = {
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 CACHES = {
     "default": {
-        # In the database, which every process has: log-in attempts are counted here. A migration makes the table.
+        # In the database, which all processes share: log-in attempts are counted here. A migration creates the table.
         "BACKEND": "django.core.cache.backends.db.DatabaseCache",
         "LOCATION": "netra_cache",
         "OPTIONS": {"MAX_ENTRIES": 100_000},
@@ -137,7 +137,7 @@ STATIC_ROOT = env.text("STATIC_ROOT") or None  # only for `collectstatic`, when 
 WHITENOISE_USE_FINDERS = True
 WHITENOISE_MAX_AGE = 0
 
-# People
+# Users
 
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": f"django.contrib.auth.password_validation.{name}"}
@@ -156,25 +156,25 @@ AUTHENTICATION_BACKENDS = [
     "allauth.account.auth_backends.AuthenticationBackend",
 ]
 
-# Log-in of people (django-allauth): local accounts, and the providers that the environment names.
+# Log-in of users (django-allauth): local accounts, and the providers that the environment names.
 
 SOCIALACCOUNT_PROVIDERS = env.mapping("SOCIALACCOUNT_PROVIDERS")  # see netra/project/configuration/login_providers.py
 INSTALLED_APPS += provider_apps(SOCIALACCOUNT_PROVIDERS)
-# Who gets an account: nobody, whom a configured provider vouches for, or everybody.
+# Who may create an account: nobody, anyone who signs in through a configured provider, or everybody.
 NETRA_SIGN_UP = env.choice("NETRA_SIGN_UP", "providers", ("closed", "providers", "open"))
 ACCOUNT_ADAPTER = "netra.project.accounts.login_adapters.AccountAdapter"
 SOCIALACCOUNT_ADAPTER = "netra.project.accounts.login_adapters.SocialAccountAdapter"
 ACCOUNT_LOGIN_METHODS = {"username"}
 ACCOUNT_SIGNUP_FIELDS = ["username*", "email", "password1*", "password2*"]
-ACCOUNT_EMAIL_VERIFICATION = "none"  # Netra sends no mail; an address never decides who somebody is
+ACCOUNT_EMAIL_VERIFICATION = "none"  # Netra sends no mail; an email address never identifies a user
 ACCOUNT_EMAIL_NOTIFICATIONS = False
 ACCOUNT_SESSION_REMEMBER = True
-# Attempts, counted over all processes; the last one is per account, however many addresses it is tried from.
+# Attempts, counted over all processes; the last limit is per account, whatever addresses the attempts come from.
 ACCOUNT_RATE_LIMITS = {"login": "300/m/ip", "login_failed": "10/m/ip,5/5m/key", "signup": "20/m/ip"}
-# Behind proxies of one's own: how many of them append to X-Forwarded-For. Else all clients look like one.
+# How many of the site's own proxies append to X-Forwarded-For. Without it, all clients seem to have one address.
 ALLAUTH_TRUSTED_PROXY_COUNT = env.integer("NETRA_TRUSTED_PROXIES", 0)
 
-# Browsers. Strict as it stands; what needs https comes with NETRA_HTTPS.
+# Browser security. Strict by default; NETRA_HTTPS adds what needs https.
 
 HTTPS = env.flag("NETRA_HTTPS")
 SECURE_SSL_REDIRECT = HTTPS
@@ -185,7 +185,7 @@ SECURE_HSTS_PRELOAD = env.flag("SECURE_HSTS_PRELOAD")
 SECURE_REFERRER_POLICY = "same-origin"
 SECURE_CROSS_ORIGIN_OPENER_POLICY = "same-origin"
 if env.flag("NETRA_TRUST_FORWARDED_PROTO"):
-    # Only behind a proxy that sets or removes this header itself: else anybody could claim to come over https.
+    # Only behind a proxy that sets or removes this header itself: otherwise any client could claim to use https.
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
 ACCOUNT_DEFAULT_HTTP_PROTOCOL = "https" if HTTPS else "http"
 SESSION_COOKIE_SECURE = HTTPS
@@ -221,9 +221,9 @@ LOGGING = log_config(
     style=env.choice("LOG_FORMAT", "text" if DEBUG else "json", ("json", "text")),
 )
 
-env.integer("ASGI_THREADS", 1, minimum=1)  # read by the event loop, which would not say what is wrong with it
+env.integer("ASGI_THREADS", 1, minimum=1)  # read by the event loop, whose error would not name the variable
 
-# Misspelt variables, for `websocket_core.W020`: what begins like Netra's and was not asked for above. The others are
+# Misspelt variables, for `websocket_core.W020`: names that begin with NETRA_ and were not read above. The others are
 # read by `golden_path` and by `make staging`.
 _ELSEWHERE = {"NETRA_TOKEN", "NETRA_STAGING_DIR", "NETRA_STAGING_URL", "NETRA_STAGING_TOKEN"}
 NETRA_UNREAD_VARIABLES = env.unread(PREFIX, _ELSEWHERE)

@@ -1,7 +1,7 @@
-"""The admin's front page: what goes on right now, in numbers and small pictures, from a bounded number of rows.
+"""The admin's front page: live metrics and small charts, computed from a limited number of rows.
 
-Lives here: the numbers (`numbers`), a rate of events that counts no table (`event_rate`), pictures (`pictures`), and
-the page itself (`page`).
+Lives here: the numbers (`numbers`), an estimate of the event rate that counts no table (`event_rate`), charts
+(`pictures`), and the page itself (`page`).
 May come in: `netra.admin`, `netra.admin_site`.
 Read: `numbers`; its template is `templates/admin/netra/live.html`.
 """

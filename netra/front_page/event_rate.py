@@ -10,14 +10,14 @@ from itertools import pairwise
 
 from websocket_core.models import Event
 
-SAMPLE = 400  # events looked up at a time
-ROUNDS = 4  # of narrowing: 400 to the power of 4 events are enough
+SAMPLE = 400  # events read at a time
+ROUNDS = 4  # rounds of narrowing: 400 to the power of 4 events are enough
 
 Point = tuple[int, datetime]  # an event's number and date
 
 
 def sample(since: datetime) -> list[Point]:
-    """Some events from just before `since` to the newest, evenly spread by number, in that order."""
+    """Return some events from just before `since` to the newest, in order, evenly spread by number."""
     numbers = Event.objects.order_by().values_list("pk", "created_at")
     first, last = numbers.order_by("pk").first(), numbers.order_by("-pk").first()
     if first is None or last is None or last[1] < since:
@@ -35,12 +35,12 @@ def sample(since: datetime) -> list[Point]:
 
 
 def per_bucket(points: Sequence[Point], start: datetime, width: timedelta, buckets: int) -> list[float]:
-    """How many events fall into each stretch of time.
+    """Estimate how many events fall into each bucket of time.
 
-    Between two points that are not neighbours the events are taken to be evenly spread.
+    Between two points, the events are assumed to be evenly spread.
 
     Args:
-        points: as `sample` gives them.
+        points: as returned by `sample`.
         start: where the first bucket begins; the others follow, each `width` long.
     """
     counts = [0.0] * buckets

@@ -1,4 +1,4 @@
-"""What the front page shows. Every question is bounded: it walks an index or reads the newest rows."""
+"""The numbers on the front page. Every query is limited: it uses an index or reads only the newest rows."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ from websocket_core.models import Connection, Process
 
 HOUR = timedelta(hours=1)
 MINUTES = 60
-MOST_COUNTED = 10_000  # past that, "more than"
+MOST_COUNTED = 10_000  # above that, the page shows "more than"
 RECENT_RUNS = 1_000
 SHOWN_CONNECTIONS = 12
 SHOWN_FAILURES = 6
 SHOWN_PROCESSES = 20
-# Upper ends of the columns of the histogram, in seconds, and what they are called.
+# Upper limits of the histogram's columns, in seconds, and their labels.
 DURATIONS: Sequence[tuple[float, str]] = (
     (1, "< 1 s"),
     (3, "1–3 s"),
@@ -47,7 +47,7 @@ class Counted(NamedTuple):
 
 
 class Column(NamedTuple):
-    """Runs that took about as long, by how they ended."""
+    """Runs of similar duration, by how they ended."""
 
     label: str
     completed: int
@@ -69,7 +69,7 @@ class Runs:
 
     by_state: list[tuple[RunStatus, Counted]]
     oldest_queued: Run | None
-    waited: float  # seconds that it has been queued for
+    waited: float  # seconds since it was queued
     durations: list[Column]
     failures: list[Run]
     failed: int
@@ -165,7 +165,7 @@ def events(now: datetime) -> Events:
 
 
 def machines(now: datetime) -> list[Machine]:
-    """Servers and workers that have not said goodbye, as long as they were heard of in the last hour."""
+    """Servers and workers that have not ended, with a heartbeat in the last hour."""
     found = list(
         Process.objects.filter(heartbeat_at__gte=now - HOUR, stopped_at=None)
         .exclude(kind="command")

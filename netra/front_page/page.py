@@ -1,4 +1,4 @@
-"""The front page of live numbers, below an admin site of whatever class."""
+"""The front page with live metrics, for any admin site."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ TITLE = "Right now"
 
 
 class FrontPage:
-    """What a person sees of it follows from the models that this person may view.
+    """The page's views. Users see the parts whose models they may view.
 
     Args:
-        site: who may come in is decided by it (`has_permission`); links lead to its pages.
+        site: decides who may see the page (`has_permission`); links lead to its pages.
     """
 
     def __init__(self, site: AdminSite) -> None:
         self._site = site
 
     def urls(self) -> list[URLPattern]:
-        """`netra/` below the site, and the moving part of it, which is fetched again and again."""
+        """The routes: `netra/` below the site, and its live part, which is fetched repeatedly."""
         return [
             path("netra/", self._site.admin_view(self.page), name="netra_front"),
             path("netra/live/", self._site.admin_view(self.moving_part), name="netra_live"),
@@ -40,11 +40,11 @@ class FrontPage:
         return TemplateResponse(request, "admin/netra/front.html", context)
 
     def moving_part(self, request: HttpRequest) -> HttpResponse:
-        """The moving part alone."""
+        """Only the live part."""
         return HttpResponse(self.live(request))
 
     def live(self, request: HttpRequest) -> str:
-        """The moving part as HTML."""
+        """The live part as HTML."""
         request.current_app = self._site.name
         now = timezone.now()
 

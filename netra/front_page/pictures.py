@@ -1,4 +1,4 @@
-"""Small pictures of numbers, as SVG: plain bars in the colour of the text, with a title that says the same in words."""
+"""Small charts as SVG: plain bars in the colour of the text, with a title that gives the same numbers in words."""
 
 from __future__ import annotations
 

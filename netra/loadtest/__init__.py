@@ -1,7 +1,7 @@
-"""`manage.py loadtest`: many users with several tabs each, against any deployment, and whether each got everything.
+"""`manage.py loadtest`: simulates many users with several tabs each and checks that each tab received everything.
 
-Lives here: what is done (`plan`), doing it (`load`, with `resuming_client` for each tab), judging it (`verdict`), and
-telling it (`report`, `plot`).
-May come in: the command and the chaos runs. Knows the installation only from outside, as a client does.
+Lives here: the parameters (`plan`), the load (`load`, with `resuming_client` for each tab), the check of the results
+(`verdict`), and their output (`report`, `plot`).
+May come in: the command and the chaos runs. It sees the installation only from outside, as a client.
 Read: `plan`, `load`, `verdict`.
 """

@@ -1,4 +1,4 @@
-"""The load: users with several tabs, runs one after the other, connections that are cut; and what was seen of it."""
+"""The load: users with several tabs, runs one after another, connections that are cut; and what the tabs received."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ CONNECT_AT_ONCE = 50
 
 
 def digest(text: str) -> str:
-    """Enough of a text to tell whether another one is the same."""
+    """A digest, to compare texts without storing them."""
     return blake2b(text.encode(), digest_size=8).hexdigest()
 
 
@@ -63,7 +63,7 @@ class Tab:
 
 
 class User:
-    """A person with several tabs."""
+    """A user with several tabs."""
 
     def __init__(self, load: Load, number: int) -> None:
         self.number = number
@@ -72,7 +72,7 @@ class User:
         self._seen: dict[str, asyncio.Event] = {}  # run -> its first event, by whichever tab
         self._over: dict[str, asyncio.Event] = {}
         self.pause = 0.0  # seconds that the server has asked for
-        self.impossible: str | None = None  # why no run can be started
+        self.impossible: str | None = None  # the reason why no run can be started
 
     async def run(self, agent: str, thread: str, input: Any) -> None:
         """One run, from its start to the first tab that sees its end. The run_id makes asking again safe."""

@@ -1,4 +1,4 @@
-"""A load test as a picture: deliveries, latency and connections over time, as an SVG file that needs nothing else."""
+"""A chart of a load test: deliveries, latency and connections over time, as a self-contained SVG file."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from netra.loadtest.load import Sample
 
 WIDTH, PANEL, LEFT, RIGHT, TOP, GAP = 960, 150, 80, 20, 40, 46
 COLOURS = ("#2563eb", "#d97706", "#059669", "#7c3aed")
-DASHES = ("", "6 3", "", "6 3")  # lines are told apart without colour, too
+DASHES = ("", "6 3", "", "6 3")  # so that lines can be distinguished without colour
 
 Line = tuple[str, list[float]]
 Mark = tuple[float, str]

@@ -1,4 +1,4 @@
-"""What a load test has found, as numbers for machines and as a table for people."""
+"""The results of a load test, as numbers for machines and as a table for people."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from netra.loadtest.verdict import Verdict
 
 
 def numbers(load: Load, verdict: Verdict) -> dict[str, Any]:
-    """Everything that was found, as JSON has it."""
+    """Return all results, ready for JSON."""
     latencies = sorted(load.latencies)
     under_load = max(load.seconds, 0.001)
     return {
@@ -61,7 +61,7 @@ def table(found: dict[str, Any]) -> str:
     """For people."""
     lines = [f"  {name:<28} {show(found)}" for name, show in ROWS]
     lines += [f"  ! {example}" for example in found["examples"]]
-    lines.append("Every tab has every event, once and in order." if found["ok"] else "A promise was BROKEN.")
+    lines.append("Every tab has every event, once and in order." if found["ok"] else "A guarantee was BROKEN.")
     return "\n".join(lines)
 
 

@@ -1,4 +1,4 @@
-"""A client as the wire protocol wants it: comes back after every break, resumes, and is judged by an oracle."""
+"""A client that follows the wire protocol: it reconnects, resumes, and an oracle checks everything it receives."""
 
 from __future__ import annotations
 
@@ -20,20 +20,20 @@ with contextlib.suppress(ImportError):  # the command says what to install
     import websockets
 
 BATCH = "netra.v1.batch"
-FINAL = close_codes(Retry.MENDED, Retry.NEW_CREDENTIALS)  # after these, coming back is of no use
+FINAL = close_codes(Retry.MENDED, Retry.NEW_CREDENTIALS)  # after these, reconnecting is pointless
 LATER = close_codes(Retry.LATER)
 LATER_SECONDS = 20.0
-COMING_BACK = ("draining", "too_many_connections", "flooding")  # farewells that may name a time to come back
+COMING_BACK = ("draining", "too_many_connections", "flooding")  # error frames that may name a time to reconnect
 MOST_CURSORS = 1000  # of one `resume`; more of them cost the whole action
 MOST_BYTES = 64 * 1024 - 1024  # of their text; a frame over 64 KiB costs the connection
-SEND_SECONDS = 30.0  # for a frame to leave; a server that reads nothing for so long is as good as gone
+SEND_SECONDS = 30.0  # for a frame to leave; a server that reads nothing for this long counts as gone
 MOST_EXAMPLES = 20  # violations kept as text
 
 OnFrame = Callable[[dict[str, Any], bool], None]
 
 
 class Refused(Exception):
-    """The deployment does not want this client; the message says why and what to do."""
+    """The deployment refuses this client; the message says why and what to do."""
 
 
 class ResumingClient:
@@ -49,11 +49,11 @@ class ResumingClient:
 
     Attributes:
         oracle: what has been seen of each thread.
-        violations: broken promises, by kind (see `ProtocolViolation.kind`).
+        violations: broken guarantees, by kind (see `ProtocolViolation.kind`).
         examples: the first of them, in words.
         connects: how often it has connected.
         connected: set while it is.
-        refused: why it does not come back any more, or `None`.
+        refused: why it no longer reconnects, or `None`.
     """
 
     def __init__(
@@ -90,11 +90,11 @@ class ResumingClient:
             await asyncio.wait([self._task])
 
     def follow(self, thread_id: str) -> None:
-        """See this thread from its beginning; takes effect with the next connection."""
+        """Follow this thread from its beginning; takes effect with the next connection."""
         self._followed.setdefault(thread_id, 0)
 
     async def send(self, **action: Any) -> bool:
-        """Send an action. `False` when there is no connection, or it broke: nobody knows then whether it arrived."""
+        """Send an action. `False` without a connection, or if it broke: then the action may or may not have arrived."""
         if not self.connected.is_set():
             return False
         try:
@@ -119,7 +119,7 @@ class ResumingClient:
                 failures += 1
             finally:
                 self.connected.clear()
-            # Spread, so that all do not come at once to a server that has just come back.
+            # Spread out, so that clients do not all reconnect at once to a restarted server.
             pause = min(2.0, 0.1 * 2 ** min(failures, 5)) * random.uniform(0.5, 1.0)
             come_back, self._come_back = self._come_back, 0.0
             await asyncio.sleep(max(come_back, pause))
@@ -143,7 +143,7 @@ class ResumingClient:
                 if view is not None and 1 not in view.texts:
                     cursors[thread] = 0  # its beginning is missing
             self.oracle.reconnected(cursors)
-            with contextlib.suppress(websockets.ConnectionClosed):  # what it said before it closed is read all the same
+            with contextlib.suppress(websockets.ConnectionClosed):  # frames sent before the close are still read
                 for frame in resumes(cursors, self.oracle.epoch) or [{"action": "ping"}]:
                     async with asyncio.timeout(SEND_SECONDS):
                         await socket.send(msgspec.json.encode(frame).decode())
@@ -198,10 +198,10 @@ def unpacked(text: str) -> list[str]:
 
 
 async def journal_of(url: str, token: str, threads: Iterable[str], seconds: float = 60.0) -> dict[str, list[str]]:
-    """What the journal has of these threads, asked for by somebody who has seen nothing.
+    """Read the journal of these threads, as a client that has seen nothing.
 
     Raises:
-        TimeoutError: it was not all there in time, however often the connection was made again.
+        TimeoutError: it was not complete in time, despite reconnecting.
     """
     wanted = list(threads)
     async with asyncio.timeout(seconds):

@@ -1,4 +1,4 @@
-"""Did everybody get everything, once, in order? Each tab is held against the journal, each run against the grammar."""
+"""Did every tab receive everything, once, in order? Compares each tab with the journal, each run with the grammar."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ Journal = dict[str, dict[int, str]]  # thread -> seq -> digest
 
 @dataclass
 class Verdict:
-    """Counts, all of which are 0 when the promises were kept, but for the first three.
+    """Counts; all except the first three are 0 if every guarantee held.
 
     Attributes:
         runs: runs by how they ended (`agent_failed` with its code).
         journalled: events in the journal.
-        reconnects: times that tabs came back.
+        reconnects: how often tabs reconnected.
         lost: events that a tab should have and has not, over all tabs; and what a pulse has said and the journal has
             not.
         duplicated: events that a tab got again outside a replay; and what the journal has twice of what a pulse has
@@ -56,7 +56,7 @@ class Verdict:
 
     @property
     def kept(self) -> bool:
-        """Whether every promise was kept."""
+        """Whether every guarantee held."""
         return not any(
             (
                 self.lost,
@@ -76,9 +76,9 @@ class Verdict:
 
 
 async def judge(load: Load) -> Verdict:
-    """Read every user's threads from the beginning, as somebody who has seen nothing, and compare.
+    """Read every user's threads from the beginning, as a new client, and compare.
 
-    Tabs are given time to catch up: who came back a moment ago still reads.
+    Tabs get time to catch up: one that has just reconnected is still reading.
 
     Raises:
         TimeoutError: the journal could not be read.
@@ -140,7 +140,7 @@ def _judge_tab(verdict: Verdict, name: str, tab: Any, journal: Journal) -> None:
 
 
 def _judge_pulses(verdict: Verdict, texts: dict[str, list[str]]) -> None:
-    """The pulse agent counts upwards: only its numbers show an event that was written twice, or not at all."""
+    """Check the numbers of the pulse agent, which counts upwards: they reveal events written twice, or not at all."""
     for thread, found in texts.items():
         due: Counter[str] = Counter()  # by run
         for seq, text in enumerate(found, 1):

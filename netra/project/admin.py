@@ -1,4 +1,4 @@
-"""Django's users, leading to what Netra knows of them."""
+"""Django's user pages, with links to Netra's data about each user."""
 
 from __future__ import annotations
 
@@ -29,5 +29,5 @@ class NetraUserAdmin(_UserAdmin):
 
     @admin.display(description="See")
     def netra(self, user: User) -> SafeString | str:
-        """Leads to everything of this user."""
+        """Links to the user's connections, threads and runs."""
         return links.SiteLinks(self.admin_site.name).lists_of_user(str(user.pk)) if user.pk else "-"

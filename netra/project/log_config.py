@@ -1,4 +1,4 @@
-"""Logging: one JSON object a line (or coloured text), for structlog's loggers and everybody else's alike."""
+"""Logging: one JSON object per line (or coloured text), for structlog's loggers and all others."""
 
 import logging
 import sys
@@ -14,7 +14,7 @@ from websocket_core.process import log_context
 
 
 def add_log_ids(logger: Any, method: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:
-    """A structlog processor: the ids of what a line is about (`websocket_core.process.log_context`)."""
+    """A structlog processor that adds the ids of the current run (`websocket_core.process.log_context`)."""
     return {**log_context.current(), **event}
 
 
@@ -32,7 +32,7 @@ MISTAKES_PER_SECOND, MISTAKES_AT_ONCE = 10.0, 100.0
 
 
 def shorten(logger: Any, method: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:
-    """A structlog processor: no value that a client can choose makes a long line. Tracebacks are whole."""
+    """A structlog processor that shortens values a client can choose. Tracebacks stay complete."""
     for name, value in event.items():
         if name in ("exception", "exc_info", "stack"):
             continue
@@ -41,16 +41,16 @@ def shorten(logger: Any, method: str, event: structlog.typing.EventDict) -> stru
             if len(value) <= LONGEST:
                 continue
         if isinstance(value, str) and len(value) > LONGEST:
-            event[name] = shortened(redact(value))  # first, or half a token would not look like one
+            event[name] = shortened(redact(value))  # redact first: a shortened token would no longer look like one
     return event
 
 
 class ClientMistakes(logging.Filter):
-    """Makes one line of what a request did wrong (an unknown host or address, a body that cannot be read, a page it may
-    not see), and some lines of very many.
+    """Shortens the log records of bad requests (an unknown host or address, a malformed body, a forbidden page) to one
+    line each, and limits their number.
 
     Django logs these with a traceback, some as errors, and each with its path twice: any client could fill the log and
-    ring the alarm.
+    cause an alarm.
 
     Args:
         clock: seconds, monotonic.
@@ -124,13 +124,13 @@ def log_config(level: str, style: str) -> dict[str, Any]:
         "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "structured", "filters": ["clients"]}},
         "root": {"handlers": ["stderr"], "level": level},
         "loggers": {
-            # Django's own handlers would write a second line, or mail the traceback.
+            # Django's own handlers would write a second line, or send the traceback by mail.
             "django": {"handlers": [], "level": level, "propagate": True},
             "django.server": {"handlers": [], "level": level, "propagate": True},
             "daphne": {"level": level, "propagate": True},
-            # With DEBUG and LOG_LEVEL=DEBUG it would write every statement with its values: keys of sessions, too.
+            # With DEBUG and LOG_LEVEL=DEBUG it would log every statement with its values, including session keys.
             "django.db.backends": {"level": "INFO", "propagate": True},
-            # Its lines carry the arguments of jobs, and so user ids; Netra's own lines tell of runs.
+            # Its lines contain the arguments of jobs, and so user ids; Netra logs runs itself.
             "procrastinate": {"level": "WARNING", "propagate": True},
         },
     }

@@ -1,4 +1,4 @@
-"""What `/ws` answers to a request that is no WebSocket handshake: what is missing, for whoever set up the proxy."""
+"""The answer of `/ws` to a request that is not a WebSocket handshake: it says what the proxy must pass on."""
 
 import logging
 
@@ -21,7 +21,7 @@ on. For nginx:
 
 @csrf_exempt
 def upgrade_required(request: HttpRequest) -> HttpResponse:
-    """426, and a hint in the log, since who sees the answer is seldom who can mend the proxy."""
+    """426, and a hint in the log for the operator of the proxy, who seldom sees the answer."""
     log.warning(
         "A request to /ws came without the header `Upgrade: websocket`. If it is from a WebSocket client, a proxy does "
         "not pass the headers Upgrade and Connection on (docs/howto/reverse-proxy.md)"

@@ -11,7 +11,7 @@ from netra.api import api
 from netra.project.accounts.login_pages import not_here
 from netra.project.upgrade_page import upgrade_required
 
-# The admin's own log-in form does not count attempts; the project's does.
+# The admin's own log-in form does not limit attempts; the project's does.
 admin.site.login = secure_admin_login(admin.site.login)  # type: ignore[method-assign]
 
 urlpatterns: list[URLPattern | URLResolver] = [
@@ -20,7 +20,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("admin/", admin.site.urls),
     path("api/", api.urls),
     re_path(rf"^{re.escape(addresses.socket_path()[1:])}/?\Z", upgrade_required),
-    # Pages of django-allauth that send mail, which Netra does not.
+    # Pages of django-allauth that would send mail, which Netra does not do.
     re_path(r"^accounts/(?:email|confirm-email|password/reset|login/code)/", not_here),
     path("accounts/", include("allauth.urls")),
 ]

@@ -1,6 +1,6 @@
-"""Daphne's server with back-pressure, bounds and an orderly end.
+"""Daphne's server with back-pressure, limits and an orderly shutdown.
 
-It serves one ASGI application on sockets that are bound already, in this process, until it gets a signal.
+It serves one ASGI application on bound sockets, in this process, until it receives a signal.
 """
 
 from __future__ import annotations
@@ -50,17 +50,17 @@ class NetraServer(DaphneServer):
 
     Args:
         application: an ASGI 3 application. WebSockets are offered the extension `netra.frames`: the message
-            `{"type": "netra.frames", "texts": [str, …]}` sends each text as a frame of its own, all with one write;
+            `{"type": "netra.frames", "texts": [str, …]}` sends each text as a separate frame, all with one write;
             `{"type": "netra.frames", "payload": bytes}` sends frames made by `netra.server.websocket.framing`.
-            The extension's `write(texts)` does the first of these at once, and tells whether there is room for more.
+            The extension's `write(texts)` does the former immediately, and returns whether there is room for more.
         listeners: bound sockets (`netra.server.listening`); they belong to the server from now on.
         begin_drain: called at once on the first SIGTERM or SIGINT; from then on the application is not ready.
-        drain: awaited after that; it ends what must end well and closes the WebSockets, with their last words.
+        drain: awaited after that; it ends the runs and closes the WebSockets with a last frame.
         access_log: Daphne's action logger; `None` for none.
-        proxy_headers: whether the client's address is taken from `X-Forwarded-For` and its like.
+        proxy_headers: whether the client's address is taken from `X-Forwarded-For` and similar headers.
         root_path_header: whether the application's mount point is taken from `Daphne-Root-Path`, when that is a path.
-            Any client can send it, and reach a path by another name than a proxy in front knows.
-        body_limit: from a path, the bytes that the body of a request to it may have; `None`: as many as `limits` say.
+            Any client can send it, and so reach a page by a path that the proxy's rules do not cover.
+        body_limit: returns how many bytes the body of a request to a path may have; `None`: as `limits` says.
     """
 
     def __init__(
@@ -101,7 +101,7 @@ class NetraServer(DaphneServer):
     # --- life
 
     def run(self) -> None:
-        """Serve until a signal ends it. Returns when everything has ended well."""
+        """Serve until a signal arrives. Returns after an orderly shutdown."""
         _forward_failures_of_twisted()
         self.http_factory = HTTPFactory(self)
         self.ws_factory = make_factory(self)
@@ -119,7 +119,7 @@ class NetraServer(DaphneServer):
         self._ports = []
 
     def stop(self) -> None:
-        """Cut what is still connected, and let `run` return."""
+        """Cut all remaining connections, and let `run` return."""
         if reactor.running:
             reactor.stop()
 
@@ -176,7 +176,7 @@ class NetraServer(DaphneServer):
         transport, moved = channel.transport, -1
         while transport.pending > self.limits.low_water and transport.connected:
             if transport.moved == moved:
-                transport.abortConnection()  # it took nothing for so long
+                transport.abortConnection()  # it accepted nothing for this long
                 return
             moved = transport.moved
             try:
@@ -220,7 +220,7 @@ class NetraServer(DaphneServer):
 
 
 def _forward_failures_of_twisted() -> None:
-    """Send failures that Twisted logs to Python's logging, and throw away the rest of what it has to say."""
+    """Pass failures that Twisted logs to Python's logging, and discard its other messages."""
 
     def observe(event: dict[str, Any]) -> None:
         failure = event.get("log_failure")

@@ -15,7 +15,7 @@ from twisted.internet import asyncioreactor
 
 
 def new_event_loop() -> asyncio.AbstractEventLoop:
-    """Return a new event loop: uvloop's, or asyncio's where uvloop is not installed."""
+    """Return a new event loop: uvloop's, or asyncio's if uvloop is not installed."""
     try:
         import uvloop  # not on every platform
     except ImportError:
@@ -28,13 +28,13 @@ def new_event_loop() -> asyncio.AbstractEventLoop:
 
 
 def install() -> None:
-    """Make Twisted's reactor run on `new_event_loop()`. Again is fine.
+    """Make Twisted's reactor run on `new_event_loop()`. May be called repeatedly.
 
-    Without this, importing `daphne.server` puts the reactor on asyncio's own loop. When that has happened already (an
-    app in INSTALLED_APPS imports Daphne, for instance) and the reactor does not run yet, it is moved.
+    Without this, importing `daphne.server` puts the reactor on asyncio's own loop. If that has happened already (for
+    instance because an app in INSTALLED_APPS imports Daphne) and the reactor is not running yet, it is moved.
 
     Raises:
-        RuntimeError: another kind of reactor is installed, or the reactor runs.
+        RuntimeError: another kind of reactor is installed, or the reactor is running.
     """
     reactor = sys.modules.get("twisted.internet.reactor")
     if reactor is None:
@@ -43,12 +43,12 @@ def install() -> None:
     if not isinstance(reactor, asyncioreactor.AsyncioSelectorReactor):
         raise RuntimeError("Another Twisted reactor is installed. Do not import twisted.internet.reactor before Netra.")
     if reactor.running:
-        raise RuntimeError("Twisted's reactor runs already; there can be one server in a process.")
+        raise RuntimeError("Twisted's reactor is already running; a process can have only one server.")
     _move(reactor)
 
 
 def _move(reactor: Any) -> None:
-    """Put a reactor that does not run yet on a loop of ours: it has only readers of its own (a waker), and no timer."""
+    """Move a reactor that is not running yet to Netra's loop: it only has internal readers (a waker), no timer."""
     loop = new_event_loop()
     if type(reactor._asyncioEventloop) is type(loop):
         loop.close()

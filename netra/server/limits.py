@@ -1,4 +1,4 @@
-"""What one connection may cost the server, and how long things may take."""
+"""Limits on the cost of one connection, and on times."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ KIB = 1024
 
 
 def _connections() -> int:
-    """How many sockets the limit of open files has room for, beside those of databases, logs and whatever else."""
+    """Return how many sockets the limit on open files allows, leaving room for databases, logs and other files."""
     files, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
     if files == resource.RLIM_INFINITY:
         return 1_000_000
@@ -21,17 +21,17 @@ def _connections() -> int:
 
 @dataclass(frozen=True, kw_only=True)
 class Limits:
-    """Bounds of the server. Sizes are bytes, times are seconds."""
+    """Limits of the server. Sizes are bytes, times are seconds."""
 
     # --- outbound, per socket
     high_water: int = 1024 * KIB
     """More than this in the transport, and `send` waits."""
     low_water: int = 256 * KIB
-    """It goes on when no more than this is left."""
+    """`send` continues when no more than this is left."""
     stall: float = 20.0
-    """A socket that takes nothing for so long is closed with 4408."""
+    """A socket that accepts nothing for this long is closed with 4408."""
     cut: float = 5.0
-    """After a close frame the client has so long to answer it; then the TCP connection is cut."""
+    """How long the client has to answer a close frame; then the TCP connection is cut."""
 
     # --- inbound, per socket
     unread_messages: int = 64
@@ -41,45 +41,45 @@ class Limits:
     message: int = 1024 * KIB
     """A larger WebSocket message is refused with 1009."""
     fragments: int = 2000
-    """So many frames that are no whole message may come at once (a ping or pong counts as ten); more are answered with
-    4429."""
+    """How many frames that are not a complete message may arrive at once (a ping or pong counts as ten); above that,
+    the socket is closed with 4429."""
     fragments_per_second: float = 500.0
-    """This many a second may come without end."""
+    """The sustained rate of such frames, a second."""
     slice: float = 0.002
-    """The frames of one socket are read for so long, then others have their turn."""
+    """How long the frames of one socket are read before others have their turn."""
     request_body: int = 4096 * KIB
     """A larger body of an HTTP request is refused with 413."""
 
     # --- all sockets
     connections: int = field(default_factory=_connections)
-    """This many may be open at once; when one more comes, the oldest that has not finished its request is cut."""
+    """How many may be open at once; to accept another, the oldest without a complete request is cut."""
 
     # --- times
     head: float = 20.0
-    """The head of a request has to be whole after so long, counted from its first byte or the beginning of the
-    connection; then it is refused with 408."""
+    """How long the headers of a request may take, from their first byte or the beginning of the connection; after that
+    the request is refused with 408."""
     body_rate: int = 1024
-    """Bytes a second with which a body has to come, `head` seconds after it began; else it is refused with 408."""
+    """The minimum bytes a second of a body, from `head` seconds after its beginning; otherwise refused with 408."""
     ping: float = 20.0
-    """Every WebSocket gets a ping so often."""
+    """Interval of pings on every WebSocket."""
     silence: float = 50.0
-    """A WebSocket from which nothing came for so long, not even a pong, is cut."""
+    """A WebSocket that sends nothing for this long, not even a pong, is cut."""
     handshake: float = 20.0
-    """The application has so long to accept a WebSocket; then it is refused with 503."""
+    """How long the application may take to accept a WebSocket; after that it is refused with 503."""
     close_application: float = 10.0
-    """So long an application may go on when its connection is gone; then it is cancelled."""
+    """How long an application may continue after its connection is gone; after that it is cancelled."""
     tick: float = 1.0
-    """How often the times above are looked at."""
+    """How often the times above are checked."""
 
     # --- the end
     drain: float = 20.0
-    """The longest that draining may take (`NETRA_DRAIN_SECONDS` for the runs, and ten more for what comes after)."""
+    """The longest time of draining (`NETRA_DRAIN_SECONDS` for the runs, and ten more for the rest)."""
     grace: float = 6.0
-    """So long the server waits for the applications after that; then it cancels them."""
+    """How long the server then waits for the applications before it cancels them."""
 
     @classmethod
     def from_settings(cls) -> Self:
-        """Return the limits with what Django's settings say about them."""
+        """Return the limits according to Django's settings."""
         return cls(
             stall=conf.STALL_SECONDS,
             cut=conf.STALL_CUT_SECONDS,

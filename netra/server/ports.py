@@ -1,4 +1,4 @@
-"""What the parts of the server need of the server itself, so that they do not know its class."""
+"""The interfaces through which the parts of the server see the server itself, without importing its class."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from netra.server.limits import Limits
 
 
 class ServerSide(Protocol):
-    """What a connection needs of its server.
+    """The server as a connection sees it.
 
     Attributes:
         draining: the process is about to end: no new WebSockets, and no HTTP connection stays open.
-        body_limit: from a path, the bytes that the body of a request to it may have; `None`: as many as `limits` say.
+        body_limit: returns how many bytes the body of a request to a path may have; `None`: as `limits` says.
         root_path_header: whether the application's mount point is taken from `Daphne-Root-Path`.
         action_logger: Daphne's access log; `None` for none.
     """
@@ -42,7 +42,7 @@ class Closable(Protocol):
 
 
 class Stoppable(Protocol):
-    """What a shutdown needs of the server it ends."""
+    """The server as a shutdown sees it."""
 
     limits: Limits
     loop: asyncio.AbstractEventLoop
@@ -50,16 +50,16 @@ class Stoppable(Protocol):
 
     @property
     def connections(self) -> Sized:
-        """What is connected, or whose application has not ended."""
+        """Everything that is connected, or whose application has not ended."""
 
     def websockets(self) -> Sequence[Closable]:
         """Return the WebSockets that are open, or on their way in or out."""
 
     def applications(self) -> list[asyncio.Task[None]]:
-        """Return the applications that run."""
+        """Return the running applications."""
 
     def stop_listening(self) -> None:
         """Accept no more connections."""
 
     def stop(self) -> None:
-        """Cut what is still connected, and let `run` return."""
+        """Cut all remaining connections, and let `run` return."""

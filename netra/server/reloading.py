@@ -1,4 +1,4 @@
-"""A server that is started anew whenever a file of the project changes, for development."""
+"""Restarts a server whenever a file of the project changes, for development."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ from types import FrameType
 
 ENDINGS = (".py", ".html")
 LOOK_SECONDS = 0.5
-END_SECONDS = 10.0  # that a server has to end after a change; then it ends at once
+END_SECONDS = 10.0  # seconds that a server has to end after a change; then it must end at once
 HURRIED_SECONDS = 2.0  # and then it is killed
 
 
 def serve_and_reload(command: Sequence[str], folders: Collection[Path], say: Callable[[str], object]) -> int:
-    """Run the command until it is told to end, anew with every change; return its exit code.
+    """Run the command until a signal ends it, and restart it after every change; return its exit code.
 
-    A server that does not start, because of a mistake in a file, is started again with the next change.
+    If a server does not start because of an error in a file, it is started again after the next change.
 
     Args:
-        command: of the server, which ends well at SIGTERM, and at once at the second.
+        command: of the server, which ends gracefully on SIGTERM, and at once on the second one.
         folders: where the files are.
-        say: tells a person what happens.
+        say: prints a message for the developer.
     """
     ending = False
     server: subprocess.Popen[bytes] | None = None
@@ -33,7 +33,7 @@ def serve_and_reload(command: Sequence[str], folders: Collection[Path], say: Cal
     def end(number: int, frame: FrameType | None) -> None:
         nonlocal ending
         ending = True
-        if server is not None and server.poll() is None and number == signal.SIGTERM:  # Ctrl-C comes to both
+        if server is not None and server.poll() is None and number == signal.SIGTERM:  # both processes receive Ctrl-C
             server.terminate()
 
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -53,7 +53,7 @@ def serve_and_reload(command: Sequence[str], folders: Collection[Path], say: Cal
             now = _files(folders)
             changed = next((path for path in {**seen, **now} if seen.get(path) != now.get(path)), "")
             seen = now
-        say(f"{changed} has changed: starting anew")
+        say(f"{changed} has changed: restarting")
         _end(server)
 
 
@@ -71,14 +71,14 @@ def _end(server: subprocess.Popen[bytes]) -> None:
 
 
 def project_folders(app_folders: Collection[str]) -> list[Path]:
-    """Where files may change: the working directory, and the folders of apps that are no installed libraries."""
+    """Return the folders to watch: the working directory, and the folders of apps that are not installed libraries."""
     libraries = (sys.prefix, sys.base_prefix)
     found = {Path.cwd(), *(Path(each) for each in app_folders if not each.startswith(libraries))}
     return [each for each in found if not any(other in each.parents for other in found)]
 
 
 def _files(folders: Collection[Path]) -> dict[str, float]:
-    """The files that matter, and when they were changed."""
+    """Return the watched files with the times of their last change."""
     return {path: changed for folder in folders for path, changed in _walk(str(folder))}
 
 
@@ -96,5 +96,5 @@ def _walk(folder: str) -> Iterator[tuple[str, float]]:
                     yield from _walk(entry.path)
             elif entry.name.endswith(ENDINGS):
                 yield entry.path, entry.stat().st_mtime
-        except OSError:  # gone in the meantime
+        except OSError:  # deleted in the meantime
             continue

@@ -14,16 +14,16 @@ from netra.server.ports import Stoppable
 
 log = logging.getLogger(__name__)
 
-LOOK = 0.02  # seconds between two looks at who is still there
-CANCEL = 2.0  # seconds that what was cancelled may take to end
+LOOK = 0.02  # seconds between checks of what is still open
+CANCEL = 2.0  # seconds that cancelled applications may take to end
 
 
 class Shutdown:
-    """What a server does on SIGTERM and SIGINT.
+    """Shuts the server down on SIGTERM and SIGINT.
 
-    First signal: not ready any more and no new WebSockets, but HTTP goes on, so that load balancers see that it is not
-    ready; then drain, close the WebSockets that are left with 1012, wait for the applications, stop. Second signal: the
-    process ends at once.
+    On the first signal, the server is no longer ready and accepts no WebSockets, but continues to answer HTTP, so that
+    load balancers see that it is not ready. Then it drains, closes the remaining WebSockets with 1012, waits for the
+    applications, and stops. On the second signal, the process ends at once.
     """
 
     def __init__(
@@ -35,15 +35,15 @@ class Shutdown:
         self._signalled = False
 
     def listen_for_signals(self) -> None:
-        """Take over SIGTERM and SIGINT. To be called in the main thread, before the event loop runs."""
-        # Not loop.add_signal_handler: what uvloop gets before it runs is lost, and a server that did not hear SIGTERM
-        # in its first moments would have to be killed.
+        """Install handlers for SIGTERM and SIGINT. Call this in the main thread, before the event loop runs."""
+        # Not loop.add_signal_handler: uvloop loses signals that arrive before it runs, and a server that missed a
+        # SIGTERM at its start would have to be killed.
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self._on_signal)
 
     def _on_signal(self, number: int, frame: FrameType | None) -> None:
         if self._signalled:
-            os.write(2, b"Second signal: ending at once\n")  # nothing else is safe inside a signal handler
+            os.write(2, b"Second signal: ending at once\n")  # no other output is safe inside a signal handler
             os._exit(128 + number)
         self._signalled = True
         self._server.loop.call_soon_threadsafe(self._begin)
@@ -51,13 +51,15 @@ class Shutdown:
     def _begin(self) -> None:
         log.info("Shutting down")
         self._server.draining = True
-        self._task = self._server.loop.create_task(self._run())  # held, or it could be collected as garbage
+        self._task = self._server.loop.create_task(
+            self._run()
+        )  # kept, because the task could otherwise be garbage-collected
 
     async def _run(self) -> None:
         try:
             await self._end()
         except Exception:
-            log.exception("The shutdown failed; ending all the same")
+            log.exception("The shutdown failed; ending anyway")
         finally:
             self._server.stop()
 
@@ -79,7 +81,7 @@ class Shutdown:
         await _until(lambda: not server.applications(), deadline)
         left = server.applications()
         if left:
-            log.warning("%d applications did not end in time; they are cancelled", len(left))
+            log.warning("%d applications did not end in time and are cancelled", len(left))
         await _cancel(left)
         await _until(lambda: not server.connections, time.monotonic() + LOOK)
         await _cancel([task for task in asyncio.all_tasks() if task is not asyncio.current_task()])
@@ -87,7 +89,7 @@ class Shutdown:
 
 
 async def _until(condition: Callable[[], bool], deadline: float) -> None:
-    # Nobody waits for these conditions but here, at the end of the process: not worth an event in every connection.
+    # Only the end of the process waits for these conditions: they are not worth an event in every connection.
     while not condition() and time.monotonic() < deadline:  # noqa: ASYNC110
         await asyncio.sleep(LOOK)
 

@@ -1,6 +1,6 @@
-"""Twisted's server transports, with what back-pressure needs: how much waits, what moves, and a way to wait for room.
+"""Twisted's server transports, extended for back-pressure: how much is waiting, whether it moves, and waiting for room.
 
-Everything here that reads private fields of Twisted is listed in `PRIVATE`; a test fails when one of them is gone.
+All private fields of Twisted that this module uses are listed in `PRIVATE`; a test fails if one of them disappears.
 """
 
 from __future__ import annotations
@@ -35,12 +35,12 @@ class PromptTransport:
     """A mixin in front of a Twisted stream transport.
 
     It writes at once (`write_now`), or at the end of the loop's turn, instead of asking the reactor to poll for
-    writability first: a socket takes data at once nearly always, and two changes of the poll set per write cost more
-    than the write.
+    writability first: sockets nearly always accept data at once, and changing the poll set twice per write costs more
+    than the write itself.
     """
 
     moved = 0
-    """Bytes that the kernel has taken so far."""
+    """Bytes that the kernel has accepted so far."""
 
     _flush_due = False
     _released = False
@@ -59,14 +59,14 @@ class PromptTransport:
 
     @property
     def pending(self) -> int:
-        """Bytes that the kernel has not taken yet."""
+        """Bytes that the kernel has not accepted yet."""
         return len(self.dataBuffer) - self.offset + self._tempDataLen
 
     def write_now(self, data: bytes) -> bool:
-        """Write without waiting for the end of the loop's turn, if nothing waits before it.
+        """Write without waiting for the end of the loop's turn, if nothing else is pending.
 
         Returns:
-            Whether the kernel has taken all of it; if not, the rest waits as after `write`.
+            Whether the kernel has accepted all of it; if not, the rest is pending, as after `write`.
         """
         if self.connected and not (self.pending or self.TLS or self._writeDisconnected):
             written = self.writeSomeData(data)
@@ -74,12 +74,12 @@ class PromptTransport:
                 return True
             if type(written) is int:
                 data = data[written:]
-            # What else it returns is an error: the turn's end meets it, too, and ends the connection as it should.
+            # Any other result is an error: the write at the turn's end fails too, and ends the connection properly.
         self.write(data)
         return False
 
     async def drained(self, low_water: int) -> None:
-        """Wait until no more than `low_water` bytes are pending, or the connection is gone or given up."""
+        """Wait until at most `low_water` bytes are pending, or the connection is closed or given up."""
         while self.pending > low_water and self.connected and not self._released:
             waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
             if self._waiters is None:
@@ -93,21 +93,21 @@ class PromptTransport:
                     self._waiters.remove(entry)
 
     def release(self) -> None:
-        """Let go of everybody who waits in `drained`, now and later: the connection is given up."""
+        """Give the connection up: release all current and future waiters of `drained`."""
         self._released = True
         self._wake()
 
     # --- Twisted's methods
 
     def startWriting(self) -> None:  # noqa: N802
-        """There is something to write: do it at the end of this turn of the loop."""
+        """Data is pending: write it at the end of this turn of the loop."""
         if self._flush_due or self in self.reactor._writers:
             return
         self._flush_due = True
         self.reactor._asyncioEventloop.call_soon(self._flush)
 
     def stopWriting(self) -> None:  # noqa: N802
-        """There is nothing to write any more. Mostly the reactor was never asked."""
+        """No data is pending any more. Usually the reactor was never involved."""
         if self in self.reactor._writers:
             super().stopWriting()  # type: ignore[misc]
 
@@ -120,7 +120,7 @@ class PromptTransport:
             super().startWriting()  # type: ignore[misc]  # the rest, when the socket is writable
 
     def doWrite(self) -> Any:  # noqa: N802
-        """Write what the kernel takes, and wake who waited for that."""
+        """Write as much as the kernel accepts, and wake the waiters."""
         result = super().doWrite()  # type: ignore[misc]
         if self._waiters:
             self._wake()
@@ -177,15 +177,15 @@ def start_listening(reactor: Any, listener: socket.socket, factory: Any, backlog
     if listener.family == socket.AF_UNIX:
         port = UnixPort._fromListeningDescriptor(reactor, listener.fileno(), factory)  # type: ignore[no-untyped-call]
         port.backlog = backlog
-        # Twisted would make a socket file writable for everybody, and remove it at the end. The file is not its own.
+        # Twisted would make a socket file writable for everyone, and remove it at the end; but the file is not its own.
         port._bindPath = b"\0"
-        # Nor may it shut the socket down, which would end it for the parent process that handed it over, too.
+        # Nor may it shut the socket down: that would also end it for the parent process, which passed it on.
         port._shouldShutdown = False
     else:
         listener.listen(backlog)
         port = TcpPort._fromListeningDescriptor(  # type: ignore[no-untyped-call]
             reactor, listener.fileno(), listener.family, factory
         )
-    listener.close()  # Twisted has a duplicate of its own
+    listener.close()  # Twisted has its own duplicate
     port.startListening()
     return port

@@ -27,11 +27,11 @@ STEPS = ("agent_started", "agent_thinking", "tool_executing", "tool_completed", 
 
 
 class StepFailed(Exception):
-    """A step of the golden path did not happen; the message says what to look at."""
+    """A step of the golden path failed; the message says what to check."""
 
 
 class Command(BaseCommand):
-    """Connects, runs the `test` agent, sees the five critical events, comes back and resumes. Exit code 0 or 1."""
+    """Connects, runs the `test` agent, checks the five critical events, reconnects and resumes. Exit code 0 or 1."""
 
     help = "Runs the golden path against a deployment and prints each step with its time. Exit code 0 or 1."
     requires_system_checks: list[str] = []
@@ -41,7 +41,7 @@ class Command(BaseCommand):
         parser.add_argument(
             "--token",
             default=os.environ.get("NETRA_TOKEN"),
-            help="bearer token (default: $NETRA_TOKEN, else one is issued in this installation's own database)",
+            help="bearer token (default: $NETRA_TOKEN, otherwise a new one from this installation's database)",
         )
         parser.add_argument("--agent", default="test", help="the agent to run (default: %(default)s)")
         parser.add_argument("--timeout", type=float, default=15.0, help="seconds for each step (default: %(default)s)")
@@ -74,7 +74,7 @@ class Command(BaseCommand):
             return tokens.issue("golden_path", timedelta(minutes=5), "golden path")[0]
         except DatabaseError as error:
             raise CommandError(
-                f"Golden path broken: no token can be issued here ({error}). Give one with --token, or run "
+                f"Golden path broken: no token can be issued here ({error}). Pass one with --token, or run "
                 "`manage.py migrate` if the deployment works on this installation's database.",
                 returncode=1,
             ) from None
@@ -105,7 +105,7 @@ class Walk:
         """Walk.
 
         Raises:
-            StepFailed: something on the way is not as it should be.
+            StepFailed: a step did not have the expected result.
         """
         run_id, thread_id = new_id(), new_id()
         seen: list[str] = []
@@ -141,7 +141,7 @@ class Walk:
                 if "seq" in event:
                     again.append(text)
             if again != seen:
-                raise StepFailed("the replay after coming back is not what was seen before")
+                raise StepFailed("the replay after reconnecting differs from what was received before")
             self._done("resumed, byte for byte the same")
 
     @asynccontextmanager
@@ -169,7 +169,7 @@ class Walk:
 
 
 async def _last_words(socket: Any) -> str:
-    """Why the server closed: every close has an `error` frame before it."""
+    """Return why the server closed: an `error` frame precedes every close."""
     try:
         while True:
             frame = json.loads(await socket.recv())

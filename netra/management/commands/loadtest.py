@@ -1,4 +1,4 @@
-"""`manage.py loadtest`: many users with several tabs against any deployment; did everybody get everything, once?"""
+"""`manage.py loadtest`: simulates many users with several tabs, and checks that every tab received everything once."""
 
 from __future__ import annotations
 
@@ -26,16 +26,16 @@ from netra.loadtest.verdict import judge
 from websocket_core.auth import tokens
 from websocket_core.extras import MissingPackage, require
 
-EVERY = 5  # seconds between lines of progress, where it is no terminal
+EVERY = 5  # seconds between lines of progress, without a terminal
 TOKEN_LIFE = timedelta(hours=6)
 
 
 class Command(BaseCommand):
-    """Puts a deployment under load and holds every tab against the journal. Exit code 0, or 1 when a promise broke."""
+    """Puts a deployment under load and compares every tab with the journal. Exit code 1 if a guarantee was broken."""
 
     help = (
-        "Puts a deployment under load: users with several tabs, runs, connections that are cut. At the end every tab "
-        "is held against the journal. Exit code 1 when anything was lost, doubled, or has no end."
+        "Puts a deployment under load: users with several tabs, runs, connections that are cut. At the end, every tab "
+        "is compared with the journal. Exit code 1 if an event was lost or duplicated, or a run has no end."
     )
     requires_system_checks: list[str] = []
 
@@ -43,17 +43,17 @@ class Command(BaseCommand):
         parser.add_argument(
             "--url",
             action="append",
-            help=f"of the WebSocket; several take turns (default: {addresses.local_url()})",
+            help=f"of the WebSocket; several are used in turn (default: {addresses.local_url()})",
         )
         parser.add_argument("--users", type=_whole, default=10, help="(default: %(default)s)")
         parser.add_argument(
-            "--tabs", type=_whole, default=3, help="connections of each user, at most 20 (default: %(default)s)"
+            "--tabs", type=_whole, default=3, help="connections per user, at most 20 (default: %(default)s)"
         )
         parser.add_argument(
-            "--runs", type=_whole, default=10, help="that go on at once, over all users (default: %(default)s)"
+            "--runs", type=_whole, default=10, help="concurrent runs, over all users (default: %(default)s)"
         )
         parser.add_argument(
-            "--events", type=_positive, default=50.0, help="written per second, by all runs (default: %(default)g)"
+            "--events", type=_positive, default=50.0, help="events per second, over all runs (default: %(default)g)"
         )
         parser.add_argument(
             "--run-seconds", type=_positive, default=10.0, help="length of a run (default: %(default)g)"
@@ -65,22 +65,24 @@ class Command(BaseCommand):
             "--reconnects", type=_number, default=0.0, help="connections cut per second (default: %(default)g)"
         )
         parser.add_argument(
-            "--settle", type=_positive, default=120.0, help="seconds for what is under way to end (default: 120)"
+            "--settle", type=_positive, default=120.0, help="seconds for active runs to end (default: 120)"
         )
         parser.add_argument(
             "--size", type=int, default=100, help="characters of padding in an event (default: %(default)s)"
         )
         parser.add_argument(
-            "--agent", default=PULSE, help="what is started; only `pulse` keeps the rate (default: %(default)s)"
+            "--agent", default=PULSE, help="the agent to start; only `pulse` follows --events (default: %(default)s)"
         )
         parser.add_argument("--input", type=json.loads, help="JSON, for another agent than pulse")
         parser.add_argument(
-            "--tokens", type=Path, metavar="FILE", help="one bearer token per line, each of another user"
+            "--tokens", type=Path, metavar="FILE", help="file with one bearer token per line, each of a different user"
         )
         parser.add_argument(
-            "--token-command", metavar="COMMAND", help="prints the token of the user whose id takes the place of {user}"
+            "--token-command",
+            metavar="COMMAND",
+            help="command that prints a user's token; the user's id replaces {user}",
         )
-        parser.add_argument("--plot", type=Path, metavar="FILE", help="write a picture (SVG) of the load over time")
+        parser.add_argument("--plot", type=Path, metavar="FILE", help="write a chart (SVG) of the load over time")
         parser.add_argument("--json", action="store_true", help="print one JSON object instead of the table")
         parser.add_argument("--single-frames", action="store_true", help="do not offer netra.v1.batch")
 
@@ -96,11 +98,11 @@ class Command(BaseCommand):
         try:
             found = asyncio.run(_play(load))
         except* Refused as refused:
-            raise CommandError(f"The load test cannot be done: {refused.exceptions[0]}", returncode=2) from None
+            raise CommandError(f"The load test cannot be run: {refused.exceptions[0]}", returncode=2) from None
         except* TimeoutError:
             raise CommandError(
-                "The load test cannot be done: not everybody could connect, no run began, or the journal could not be "
-                "read. Is a worker running, and does --url lead to the WebSocket?",
+                "The load test cannot be run: a user could not connect, no run began, or the journal could not be "
+                "read. Is a worker running, and is --url the address of the WebSocket?",
                 returncode=2,
             ) from None
         if options["plot"]:
@@ -109,7 +111,7 @@ class Command(BaseCommand):
             self.stderr.write(f"picture: {options['plot']}")
         self.stdout.write(json.dumps(found) if options["json"] else report.table(found))
         if not found["ok"]:
-            raise CommandError("A promise was broken; the table says which.", returncode=1)
+            raise CommandError("A guarantee was broken; the table says which.", returncode=1)
 
     def _plan(self, options: dict[str, Any]) -> Plan:
         if options["tabs"] > 20:
@@ -148,7 +150,7 @@ class Command(BaseCommand):
         except DatabaseError as error:
             raise CommandError(
                 f"No tokens could be issued in this installation's database: {error}. Use --tokens or --token-command "
-                "for a deployment that has another one."
+                "for a deployment with another database."
             ) from None
 
 

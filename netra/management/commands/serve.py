@@ -35,7 +35,7 @@ from websocket_core.process.lifecycle import lifecycle
 
 log = logging.getLogger("netra.serve")
 
-RELOADED = "SERVE_RELOADED"  # in the environment: this process is the one that is started anew
+RELOADED = "SERVE_RELOADED"  # in the environment: this process is the one that is restarted
 
 
 class Command(BaseCommand):
@@ -46,7 +46,10 @@ class Command(BaseCommand):
         parser.add_argument("--port", type=int, default=8000, help="port to listen on, 0 for a free one (%(default)s)")
         parser.add_argument("--unix-socket", metavar="PATH", help="listen on this Unix socket instead")
         parser.add_argument(
-            "--fd", type=int, metavar="N", help="listen on this open file instead (socket activation of systemd: 3)"
+            "--fd",
+            type=int,
+            metavar="N",
+            help="listen on this open file descriptor instead (systemd socket activation: 3)",
         )
         parser.add_argument("--access-log", action="store_true", help="write a line for every request and connection")
         parser.add_argument(
@@ -57,14 +60,14 @@ class Command(BaseCommand):
         parser.add_argument(
             "--root-path-header",
             action="store_true",
-            help="take the sub-path that Netra is served under from Daphne-Root-Path; only behind a proxy that sets it",
+            help="take the sub-path of Netra from Daphne-Root-Path; only behind a proxy that sets it",
         )
         parser.add_argument(
-            "--reload", action="store_true", help="start anew whenever a file of the project changes, for development"
+            "--reload", action="store_true", help="restart whenever a file of the project changes, for development"
         )
 
     def execute(self, *args: Any, **options: Any) -> str | None:
-        """Choose Twisted's reactor before the checks import the site's code, which might want another one.
+        """Choose Twisted's reactor before the checks import the site's code, which might choose another one.
 
         With `--reload` all of that is done by a process below this one.
         """
@@ -108,7 +111,7 @@ class Command(BaseCommand):
                 *(address, os.getpid(), layer, connections[conf.DATABASE].vendor),
             )
             if getattr(settings, "NETRA_SECRET_KEY_GENERATED", False) and not settings.DEBUG:
-                log.warning("SECRET_KEY is not set: Netra uses a key it made for itself. Set one in every deployment")
+                log.warning("SECRET_KEY is not set: Netra uses a generated key. Set one in every deployment")
             server.loop.run_in_executor(None, _hint_at_migrations)
             garbage.settle()
 
@@ -145,7 +148,7 @@ def _application() -> Any:
         raise CommandError(f"{error} Write ASGI_APPLICATION = 'SITE.asgi.application' into your settings.") from None
     if not NetraApplication.made:
         log.warning(
-            "ASGI_APPLICATION has no Netra in it: put netra_application(…) of netra.asgi around it in your asgi.py"
+            "ASGI_APPLICATION does not include Netra: wrap it in netra_application(…) from netra.asgi in your asgi.py"
         )
     static, other = "django.contrib.staticfiles", "whitenoise.runserver_nostatic"
     if settings.DEBUG and apps.is_installed(static) and not apps.is_installed(other):
@@ -154,7 +157,7 @@ def _application() -> Any:
 
 
 def _look_at(options: dict[str, Any]) -> None:
-    """Say at once, and once, that the address is not free."""
+    """Report immediately, and only once, that the address is taken."""
     if options["fd"] is None and not options["unix_socket"] and options["port"]:
         _listen(options).close()
 
@@ -171,12 +174,12 @@ def _listen(options: dict[str, Any]) -> socket.socket:
 
 
 def _hint_at_migrations() -> None:
-    """Say so when the database is not up to date, or away. In a thread: it may take long to find out."""
+    """Warn if the database is not up to date or unavailable. Runs in a thread, because finding out may take long."""
     database = connections[conf.DATABASE]
     try:
         executor = MigrationExecutor(database)
         wanted = executor.loader.graph.leaf_nodes()
-        if conf.DATABASE != DEFAULT_DB_ALIAS:  # what else is in there is the site's to know
+        if conf.DATABASE != DEFAULT_DB_ALIAS:  # migrations of other apps are the site's business
             wanted = [node for node in wanted if node[0] in LABELS]
         if executor.migration_plan(wanted):
             log.warning("The database is not up to date: run %s", migrate_command())

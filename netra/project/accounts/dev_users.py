@@ -1,7 +1,7 @@
 """The two users of a development installation: one to try the console with, one for the admin.
 
-Their passwords are random, made once and kept in a file only its owner can read, so that a second start can print the
-same ones.
+Their passwords are random, generated once and stored in a file that only its owner can read, so that the next start
+prints the same ones.
 """
 
 import json
@@ -15,19 +15,19 @@ from django.contrib.auth.models import User
 from netra.project.configuration.private_files import make_folder, make_private
 
 PASSWORD_BYTES = 9
-ROLES = {"dev": False, "admin": True}  # user name → may everything
+ROLES = {"dev": False, "admin": True}  # user name → is a superuser
 
 
 @dataclass(frozen=True, kw_only=True)
 class DevUser:
-    """One user and what to tell about it; `password` is None when only its owner knows it."""
+    """One user and the text to print; `password` is None if only its owner knows it."""
 
     username: str
     password: str | None
 
 
 def ensure(path: Path) -> list[DevUser]:
-    """Make the users that are missing and return all of them. Existing users are never changed.
+    """Create the missing users and return all of them. Existing users are never changed.
 
     Raises:
         OSError: the file at `path` cannot be read or written.
@@ -41,7 +41,7 @@ def ensure(path: Path) -> list[DevUser]:
         if user is None:
             password = password or secrets.token_urlsafe(PASSWORD_BYTES)
             kept[username] = {"password": password}
-            _write(path, kept)  # before the user: a password that nobody knows would be of no use
+            _write(path, kept)  # before the user: a password that was not stored would be lost
             user = User.objects.create_user(username, password=password, is_staff=is_admin, is_superuser=is_admin)
         if password is not None and kept[username].get("encoded") != user.password:
             # Checking is slow by design, so it is done once for every stored form of a password.

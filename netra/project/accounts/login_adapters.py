@@ -1,4 +1,4 @@
-"""Who may make an account: nobody, those a configured provider vouches for, or everybody (`NETRA_SIGN_UP`)."""
+"""Who may create an account: nobody, users of a configured provider, or everybody (`NETRA_SIGN_UP`)."""
 
 from typing import Any
 
@@ -11,27 +11,27 @@ from websocket_core.auth.oidc.fetch import BoundedSession
 
 
 class AccountAdapter(DefaultAccountAdapter):
-    """Local accounts: made by an administrator, unless sign-up is open."""
+    """Local accounts: created by an administrator, unless sign-up is open."""
 
     def is_open_for_signup(self, request: HttpRequest) -> bool:
-        """Whether a stranger may make a local account."""
+        """Whether a stranger may create a local account."""
         return bool(settings.NETRA_SIGN_UP == "open")
 
     def _get_login_attempts_cache_key(self, request: HttpRequest, **credentials: Any) -> str:
-        """Under which name failed attempts at an account are counted.
+        """The key under which failed log-in attempts are counted.
 
-        django-allauth counts them for each `Host` header, which whoever guesses passwords may choose.
+        django-allauth counts them per `Host` header, which an attacker can choose.
         """
         return str(credentials.get("email", credentials.get("username", ""))).lower()
 
 
 class SocialAccountAdapter(DefaultSocialAccountAdapter):
-    """Accounts of people who log in through a configured provider."""
+    """Accounts of users who log in through a configured provider."""
 
     def get_requests_session(self) -> BoundedSession:
-        """The session for requests to providers: one that sends a byte a second must not keep a thread for hours."""
+        """The session for requests to providers, with a time limit: a slow one must not occupy a thread for hours."""
         return BoundedSession()
 
     def is_open_for_signup(self, request: HttpRequest, sociallogin: Any) -> bool:
-        """Whether a provider's user who was never here gets an account."""
+        """Whether a new user of a provider gets an account."""
         return settings.NETRA_SIGN_UP in ("providers", "open")

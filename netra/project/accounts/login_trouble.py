@@ -1,7 +1,7 @@
-"""When an identity provider cannot be asked, or answers what nobody can use, while a person logs in.
+"""Handles an identity provider that cannot be reached, or answers incorrectly, while a user logs in.
 
-django-allauth lets what its requests and its reading of the answer raise go on, which would be a 500 with a traceback
-for every visitor while the provider is ill.
+django-allauth does not catch errors of its requests and of parsing their answers, which would be a 500 with a traceback
+for every visitor while the provider fails.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _warnings = LogBudget()
 
 
 class LoginTrouble:
-    """Middleware that answers with 503 for it, and writes one line a minute."""
+    """Middleware that answers such failures with 503, and logs one line a minute."""
 
     sync_capable = async_capable = True
 
@@ -38,7 +38,7 @@ class LoginTrouble:
         return self._get_response(request)
 
     def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
-        """Answer for the views of providers; others' exceptions are theirs."""
+        """Handle exceptions from the views of providers only."""
         match = request.resolver_match
         if match is None or not getattr(match.func, "__module__", "").startswith(VIEWS):
             return None
@@ -47,7 +47,7 @@ class LoginTrouble:
         held = _warnings.take(request.path)
         if held is not None:
             log.warning(
-                "log-in at %s failed (%d more since the last such line): the provider cannot be used: %s: %.300s",
+                "log-in at %s failed (%d more since the last such line) because of the provider: %s: %.300s",
                 *(request.path, held, type(exception).__name__, exception),
             )
         response = render(request, "netra/login_trouble.html", status=503)

@@ -1,7 +1,7 @@
-"""No answer is kept by a cache unless it says that it may be.
+"""No response may be cached unless it says so.
 
-Pages are one person's, some hold secrets, and the "back" button must bring none of them back after the log-out.
-Static files say what they allow before they come here.
+Pages belong to one user, some contain secrets, and the "back" button must not show them after log-out.
+Static files have set their own headers before this middleware runs.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from django.utils.decorators import sync_and_async_middleware
 
 @sync_and_async_middleware
 def private_pages(get_response: Callable[[HttpRequest], Any]) -> Callable[[HttpRequest], Any]:
-    """Middleware that adds `Cache-Control: no-store` where a view has not said anything."""
+    """Middleware that adds `Cache-Control: no-store` if a view has set nothing."""
 
     def marked(response: HttpResponseBase) -> HttpResponseBase:
         response.headers.setdefault("Cache-Control", "no-store")

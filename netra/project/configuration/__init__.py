@@ -1,5 +1,5 @@
-"""What the settings of the embedded project are made of.
+"""The parts of the embedded project's settings.
 
-Lives here: reading the environment, and what each part of it becomes: database, channel layer, secret key, providers.
-May come in: `netra.settings`. Read: `environment` first; the others are a setting each.
+Lives here: reading the environment, and turning it into settings: database, channel layer, secret key, providers.
+May come in: `netra.settings`. Read: `environment` first; each of the others makes one setting.
 """

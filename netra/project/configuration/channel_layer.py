@@ -10,7 +10,7 @@ IN_PROCESS_CAPACITY = 8192  # messages; what does not fit is read from the journ
 SCHEMES = ("redis", "rediss", "unix")
 
 
-# A Redis that vanished is noticed within half a minute instead of two hours. Rings are lost meanwhile and nothing else.
+# A Redis that disappeared is detected within half a minute instead of two hours. Meanwhile only news is lost.
 CONNECT_SECONDS = 5
 IDLE_SECONDS, INTERVAL_SECONDS, PROBES = 15, 5, 3
 UNANSWERED_MS = 20_000
@@ -34,21 +34,21 @@ def _options(redis_url: str) -> dict[str, Any]:
 
 
 def channel_layers(redis_url: str, *, prefix: str) -> dict[str, dict[str, Any]]:
-    """Return the channel layer on `redis_url`; without one, a layer inside this process.
+    """Return the channel layer for `redis_url`; without one, a layer inside this process.
 
     Args:
         prefix: first part of every channel name, so that several installations can share one Redis.
 
     Raises:
-        ImproperlyConfigured: the URL is not one of Redis.
+        ImproperlyConfigured: the URL is not a Redis URL.
     """
     if not redis_url:
-        # One channel of this process hears all of its users: a burst of theirs must fit in.
+        # One channel of this process receives the news of all its users: their bursts must fit in.
         config = {"capacity": IN_PROCESS_CAPACITY}
         return {"default": {"BACKEND": "websocket_core.layers.InProcessChannelLayer", "CONFIG": config}}
     try:
         parts = urlsplit(redis_url)
-        # Without a host redis-py means this machine; and what is no number, database 0.
+        # Without a host, redis-py uses this machine; for a database that is not a number, it uses 0.
         fits = parts.scheme == "unix" or (parts.scheme in SCHEMES and bool(parts.hostname) and parts.port != 0)
         fits = fits and (parts.scheme == "unix" or parts.path.strip("/").isdigit() or parts.path in ("", "/"))
     except ValueError:

@@ -1,4 +1,4 @@
-"""`DATABASE_URL` → Django's database settings, tuned for a journal that must not lose what it has confirmed."""
+"""`DATABASE_URL` → Django's database settings, tuned for a journal that must not lose a confirmed event."""
 
 from pathlib import Path
 from typing import Any
@@ -8,16 +8,16 @@ from django.core.exceptions import ImproperlyConfigured
 
 from netra.project.configuration.private_files import make_folder, make_sqlite_private
 
-# WAL: readers never wait for the writer. FULL: a committed event survives a power cut, as delivery promises.
-# The log is moved into the file by `websocket_core.journal.sqlite_checkpoints`, beside the commits; 32 MiB are for
-# what that leaves.
+# WAL: readers never wait for the writer. FULL: a committed event survives a power cut, as guaranteed.
+# `websocket_core.journal.sqlite_checkpoints` runs checkpoints outside the commits; SQLite's own only start when the
+# log reaches 32 MiB.
 SQLITE_PRAGMAS = "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA wal_autocheckpoint=8192;"
 SQLITE = "django.db.backends.sqlite3"
 POSTGRESQL = "django.db.backends.postgresql"
 
 
 def database(url: str, *, default_file: Path, test_file: Path, pool_size: int) -> dict[str, Any]:
-    """Return the settings of the database that `url` names; without one, of a SQLite file at `default_file`.
+    """Return the settings for the database at `url`; without one, for a SQLite file at `default_file`.
 
     Options given in the query of the URL win over the ones set here.
 
@@ -68,7 +68,7 @@ def _postgresql(settings: dict[str, Any], pool_size: int) -> dict[str, Any]:
             "max_size": pool_size,
             "timeout": 10,
             "connection_class": GuardedConnection,
-            # Else the pool's own pauses between attempts grow with the outage, and so does the way back from it.
+            # Otherwise the pool waits longer between attempts the longer an outage lasts, and so recovers late.
             "reconnect_timeout": 5,
         },
         "application_name": "netra",

@@ -1,7 +1,7 @@
 """Typed reading of environment variables.
 
-An empty variable counts as absent, so that `NAME= make run` and compose files with blank entries mean the default.
-Every mistake is an `ImproperlyConfigured` that names the variable and says what to write instead.
+An empty variable counts as absent, so that `NAME= make run` and blank entries in compose files give the default.
+Every invalid value raises `ImproperlyConfigured`, which names the variable and says what to write instead.
 """
 
 import json
@@ -22,7 +22,7 @@ class Environment:
 
     def __init__(self, variables: Mapping[str, str] | None = None) -> None:
         self._variables = os.environ if variables is None else variables
-        self.asked: set[str] = set()  # the names of variables that were looked for
+        self.asked: set[str] = set()  # the names of the variables that were read
 
     def text(self, name: str, default: str = "") -> str:
         """Return the variable without surrounding blanks, or `default` when it is absent or blank."""
@@ -90,7 +90,7 @@ class Environment:
         """Return a JSON object; an absent variable is an empty one.
 
         Raises:
-            ImproperlyConfigured: it is no JSON object. The text never shows the value, which may hold secrets.
+            ImproperlyConfigured: it is not a JSON object. The message never shows the value, which may contain secrets.
         """
         text = self.text(name)
         try:
@@ -114,7 +114,7 @@ class Environment:
         return word
 
     def unread(self, prefix: str, elsewhere: Collection[str] = ()) -> list[str]:
-        """Return the variables with this prefix, in whatever case, that nobody has asked for so far.
+        """Return the variables with this prefix, in any case, that have not been read so far.
 
         Args:
             elsewhere: those that are read by other means.

@@ -1,17 +1,16 @@
-"""A PostgreSQL connection that waits for ever neither for an answer nor for its own client.
+"""A PostgreSQL connection with time limits: for the server's answers, and for a client that has stopped.
 
-TCP tells of a host that vanished, in half a minute at best, and of nothing at all when something between answers for it
-and passes nothing on (a proxy, a load balancer, a pooler that hangs). Until then whoever waits holds up what queues
-behind it: of a journal, every event of the process. So a process that serves or works gives a silent database up after
-`NETRA_DATABASE_SILENCE_SECONDS`, as if it had said that it goes away; whatever was under way is tried again on a new
-connection.
+TCP detects a host that disappeared in half a minute at best, and not at all if something in between accepts the data
+and forwards nothing (a proxy, a load balancer, a pooler that hangs). Until then, a waiting statement blocks everything
+queued behind it: in a journal, every event of the process. So servers and workers give up on a silent database after
+`NETRA_DATABASE_SILENCE_SECONDS`, as if it had closed the connection; the operation is retried on a new connection.
 
-The other way round: a process that is cut off, or stopped, in the middle of a transaction holds its rows locked, and
-whoever wants one of them waits for it. So PostgreSQL is told to end such a session after
-`NETRA_DATABASE_IDLE_SECONDS`, and to look whether the client is still there. And a session that waits for a row gives
-up before its client does: otherwise it would go on waiting without one, and each further attempt would add another.
+Conversely, a process that is disconnected or stopped in the middle of a transaction keeps its rows locked, and other
+processes wait for them. So PostgreSQL is told to end such a session after `NETRA_DATABASE_IDLE_SECONDS`, and to check
+whether the client is still there. A session that waits for a row gives up before its client does: otherwise it would
+keep waiting without a client, and each further attempt would add another such session.
 
-Commands (a migration that builds an index for an hour) wait as long as it takes.
+Commands have no limit (a migration may build an index for an hour).
 """
 
 from __future__ import annotations
@@ -34,15 +33,15 @@ SESSION = (
 
 
 class SilentDatabase(psycopg.OperationalError):
-    """The database has not answered; what was asked may have happened."""
+    """The database has not answered; the statement may have been executed."""
 
 
 class SessionEnded(psycopg.OperationalError):
-    """PostgreSQL has ended the session, since this process did not go on with its transaction; nothing was written."""
+    """PostgreSQL has ended the session because this process did not continue its transaction; nothing was written."""
 
 
 class GuardedConnection(psycopg.Connection[Any]):
-    """What Netra's pool is made of."""
+    """The connection class of Netra's pool."""
 
     @classmethod
     def connect(cls, conninfo: str = "", **options: Any) -> Self:
@@ -83,7 +82,7 @@ def _serves() -> bool:
 
 
 def _bounded(gen: Generator[Any, Any, Any], seconds: float) -> Generator[Any, Any, Any]:
-    """The same conversation with the database, until it has been silent for so long."""
+    """Drive psycopg's generator, but give up when the database has been silent for this many seconds."""
     until = time.monotonic() + seconds
     try:
         wanted = next(gen)

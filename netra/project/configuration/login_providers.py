@@ -1,4 +1,4 @@
-"""`SOCIALACCOUNT_PROVIDERS` → what log-in through other parties needs: Django apps, and where forms may lead.
+"""`SOCIALACCOUNT_PROVIDERS` → the settings for log-in through providers: Django apps, and allowed form targets.
 
 The value is django-allauth's own setting, as JSON:
 
@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 from django.core.exceptions import ImproperlyConfigured
 
 PACKAGE = "allauth.socialaccount.providers"
-# Where these ask people to log in; others say it in their settings.
+# The log-in addresses of these providers; others name theirs in their settings.
 ORIGINS = {
     "google": "https://accounts.google.com",
     "github": "https://github.com",
@@ -43,9 +43,9 @@ def provider_apps(providers: Mapping[str, Any]) -> list[str]:
 
 
 def login_origins(providers: Mapping[str, Any]) -> list[str]:
-    """The origins at which the configured providers ask people to log in.
+    """The origins of the configured providers' log-in pages.
 
-    Browsers apply the `form-action` of a page to where its form is redirected, too.
+    Browsers also apply a page's `form-action` to the target of its form's redirects.
     """
     return sorted({origin for name, entry in providers.items() for origin in _origins(name, entry)})
 

@@ -1,8 +1,8 @@
 """Files that only their owner may read: the SQLite database with its sessions and password hashes, the secret key, the
 development users' passwords.
 
-Whatever made the file or the folder, an administrator with `mkdir` or a restored backup, is not asked: both are put
-right at every start. What belongs to another user of the machine is left to that user.
+However the file or the folder was created (by an administrator's `mkdir`, by a restored backup), its permissions are
+corrected at every start. Files of another user of the machine are left alone.
 """
 
 import os
@@ -11,16 +11,16 @@ from contextlib import suppress
 from pathlib import Path
 
 OTHERS = stat.S_IRWXG | stat.S_IRWXO
-# What is in a folder that is Netra's alone; a folder with anything else may be somebody else's, too.
+# The contents of a folder that only Netra uses; a folder with anything else may be used by others too.
 OURS = ("secret_key", "db.sqlite3", "dev_users.json", "lost+found")
 BESIDE_SQLITE = ("-wal", "-shm", "-journal")
 
 
 def make_folder(path: Path) -> None:
-    """Make a folder that only its owner may enter, or make it one.
+    """Create a folder that only its owner may enter, or restrict an existing one.
 
     Raises:
-        OSError: there is none and none can be made.
+        OSError: it does not exist and cannot be created.
     """
     path.mkdir(mode=0o700, parents=True, exist_ok=True)
     with suppress(OSError):
@@ -29,13 +29,13 @@ def make_folder(path: Path) -> None:
 
 
 def make_private(path: Path) -> None:
-    """Take away everybody else's rights to a file, if it exists."""
+    """Remove all rights of group and others from a file, if it exists."""
     with suppress(OSError):
         _close_to_others(path)
 
 
 def make_sqlite_private(path: Path) -> None:
-    """Make a SQLite file that only its owner may read, or make it one; SQLite gives the files beside it its rights."""
+    """Create a SQLite file that only its owner may read, or restrict it; SQLite's other files get the same rights."""
     with suppress(OSError):
         os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
     for name in ("", *BESIDE_SQLITE):

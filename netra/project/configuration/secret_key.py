@@ -1,7 +1,7 @@
-"""The secret key of an installation that was not given one.
+"""The secret key of an installation without `SECRET_KEY`.
 
-A key of its own is made once and kept in a file only its owner can read, so that sessions survive a restart and no
-two installations share a key. Real deployments set `SECRET_KEY`; `manage.py check --deploy` says so.
+A key is generated once and kept in a file that only its owner can read, so that sessions survive a restart and no
+two installations share a key. Deployments should set `SECRET_KEY`; `manage.py check --deploy` says so.
 """
 
 import os
@@ -33,19 +33,19 @@ def require_strong(key: str, name: str = "SECRET_KEY") -> None:
     """
     if len(key) < KEY_BYTES or len(set(key)) < DIFFERENT or key.startswith("django-insecure-"):
         raise ImproperlyConfigured(
-            f"{name} can be guessed: it needs {KEY_BYTES} characters or more, {DIFFERENT} different ones at least. "
+            f"{name} can be guessed: it needs at least {KEY_BYTES} characters, at least {DIFFERENT} of them different. "
             f"{_ADVICE}."
         )
 
 
 def load_or_create(path: Path) -> str:
-    """Return the key kept in `path`; make one when there is none.
+    """Return the key stored in `path`; create one if there is none.
 
     Processes that start together agree on one key: the file appears with its whole content in one step, and the
     first one wins.
 
     Raises:
-        ImproperlyConfigured: the file can be neither read nor made, or it is empty.
+        ImproperlyConfigured: the file can be neither read nor created, or it is empty.
     """
     try:
         make_folder(path.parent)
@@ -70,7 +70,7 @@ def _create(path: Path) -> None:
     try:
         with os.fdopen(descriptor, "w", encoding="ascii") as file:
             file.write(secrets.token_urlsafe(KEY_BYTES) + "\n")
-        os.link(draft, path)  # fails when another process was first, and then its key is the one
+        os.link(draft, path)  # fails if another process was first; then that process's key is used
     except FileExistsError:
         pass
     finally:

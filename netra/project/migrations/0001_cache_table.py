@@ -1,4 +1,4 @@
-"""The table behind Django's cache: counts of log-in attempts, shared by all processes, with nothing more to set up."""
+"""The table of Django's cache, which counts log-in attempts across all processes without further setup."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""One connection while it speaks HTTP: how long its head and body may take, how large the head may be."""
+"""One connection while it speaks HTTP, with limits on the time of headers and body, and on the size of the headers."""
 
 from __future__ import annotations
 
@@ -29,20 +29,20 @@ class HTTPChannel(http.HTTPChannel):
     server: ServerSide
     transport: Any
 
-    _head_since: float | None = None  # a request has begun, or none ever has: its head is awaited
+    _head_since: float | None = None  # waiting for the headers of a request, or of the first one
     _body_since: float | None = None
     _body_bytes = 0
     _refused = False
 
     @property
     def path(self) -> bytes:
-        """Where the request goes whose head has arrived."""
+        """Route a request whose headers have arrived."""
         path: bytes = getattr(self, "_path", b"")
         return path
 
     @property
     def expendable(self) -> bool:
-        """Whether it has no whole request that is being answered."""
+        """Whether no complete request is being answered."""
         return not self._handlingRequest
 
     def connectionMade(self) -> None:  # noqa: N802
@@ -69,7 +69,7 @@ class HTTPChannel(http.HTTPChannel):
             super().lineReceived(line)  # type: ignore[no-untyped-call]
 
     def lineLengthExceeded(self, line: bytes) -> None:  # noqa: N802
-        """A line of a head is longer than all of it may be."""
+        """A header line is longer than the limit for all headers."""
         self._refuse_head()
 
     def _refuse_head(self) -> None:
@@ -81,7 +81,7 @@ class HTTPChannel(http.HTTPChannel):
         self.refuse(431, f"The headers may have {self.totalHeadersSize:,} bytes. Delete cookies of this domain.")
 
     def allHeadersReceived(self) -> None:  # noqa: N802
-        """The head is whole."""
+        """The headers are complete."""
         self._head_since = None
         self._body_since, self._body_bytes = time.monotonic(), 0
         super().allHeadersReceived()  # type: ignore[no-untyped-call]
@@ -92,7 +92,7 @@ class HTTPChannel(http.HTTPChannel):
         super().rawDataReceived(data)
 
     def allContentReceived(self) -> None:  # noqa: N802
-        """The request is whole."""
+        """The request is complete."""
         self._body_since = None
         super().allContentReceived()  # type: ignore[no-untyped-call]
 
@@ -104,25 +104,25 @@ class HTTPChannel(http.HTTPChannel):
             self._head_since = time.monotonic()
 
     def check_timeouts(self, now: float) -> None:
-        """Look at what takes too long. Called every `Limits.tick`."""
+        """Check the time limits. Called every `Limits.tick`."""
         limits = self.server.limits
         if self._refused:
             return
         if self._head_since is not None and now - self._head_since > limits.head:
-            log.warning("Refused a connection of %s that sent no whole request in %g s", self._peer, limits.head)
-            self.refuse(408, f"The head of a request has {limits.head:g} seconds.")
+            log.warning("Refused a connection from %s that sent no complete request in %g s", self._peer, limits.head)
+            self.refuse(408, f"The headers of a request must arrive within {limits.head:g} seconds.")
         elif self._body_since is not None:
             beyond = now - self._body_since - limits.head
             if beyond > 0 and self._body_bytes < beyond * limits.body_rate:
-                log.warning("Refused a request of %s whose body came too slowly", self._peer)
-                self.refuse(408, f"A body has to come with {limits.body_rate} bytes a second.")
+                log.warning("Refused a request from %s whose body arrived too slowly", self._peer)
+                self.refuse(408, f"A body must arrive at {limits.body_rate} bytes a second or faster.")
 
     @property
     def _peer(self) -> str:
         return getattr(self.transport.getPeer(), "host", "a Unix socket")
 
     def refuse(self, status: int, detail: str = "") -> None:
-        """Answer, with a problem document that says this, and throw away what else comes."""
+        """Answer with a problem document with this text, and discard further data."""
         if self._refused:
             return
         self._refused = True
@@ -136,5 +136,5 @@ class HTTPChannel(http.HTTPChannel):
                 f"Content-Length: {len(body)}\r\nConnection: close\r\n\r\n{body}"
             ).encode()
         )
-        # Closed at once, with data of the client still on its way, the connection would be reset before it reads this.
+        # Not closed at once: with client data still arriving, it would be reset before the client reads this.
         self.server.loop.call_later(self.server.limits.cut, self.loseConnection)

@@ -1,7 +1,7 @@
-"""What a trusted proxy says of its client.
+"""Validates what a trusted proxy says about its client.
 
-Clients can send these headers, too, and proxies pass them on or add to them: what cannot be what it should be is
-dropped, and counts as not sent.
+Clients can send these headers too, and proxies pass them on or add to them: a value that cannot be valid is dropped, as
+if it had not been sent.
 """
 
 from __future__ import annotations
@@ -12,17 +12,17 @@ from typing import Any
 ADDRESS = re.compile(rb"[0-9A-Za-z._:\[\]%-]{1,64}")  # or a name, or an address with its port: proxies differ
 PORT = re.compile(rb"[0-9]{1,5}")
 SCHEME = re.compile(rb"https?|wss?", re.IGNORECASE)
-MOUNT_POINT = re.compile(rb"(?:/[A-Za-z0-9._~!$&'()*+,;=:@%-]+)*/?")  # never `//`, the beginning of another host
+MOUNT_POINT = re.compile(rb"(?:/[A-Za-z0-9._~!$&'()*+,;=:@%-]+)*/?")  # never `//`, which would begin another host
 
-# Of a list the first element counts: what the client's own proxy says.
+# In a list, the first element counts: it is from the client's own proxy.
 FORMS = {b"X-Forwarded-For": ADDRESS, b"X-Forwarded-Port": PORT, b"X-Forwarded-Proto": SCHEME}
 
 
 def drop_unreadable(headers: Any, *, root_path: bool) -> None:
-    """Leave of these headers, in Twisted's `Headers`, what can be true.
+    """Remove invalid values of these headers from Twisted's `Headers`.
 
     Args:
-        root_path: whether to leave the application's mount point at all.
+        root_path: whether to keep the application's mount point at all.
     """
     for name, form in FORMS.items():
         values = headers.getRawHeaders(name)

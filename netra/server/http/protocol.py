@@ -1,4 +1,4 @@
-"""One HTTP request: Daphne's, with a bound on its body and an answer whatever the application does."""
+"""One HTTP request: Daphne's, with a limit on its body and an answer whatever the application does."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class WebRequest(DaphneWebRequest):
         super().__init__(*args, **{**kwargs, "parsePOSTFormSubmission": False})
 
     def gotLength(self, length: int | None) -> None:  # noqa: N802
-        """The headers are there; `length` is what they say of the body."""
+        """The headers have arrived; `length` is the announced size of the body."""
         super().gotLength(length)
         limits, limit_of = self.server.limits, self.server.body_limit
         own = limit_of(self.channel.path.partition(b"?")[0].decode("latin-1")) if limit_of is not None else None
@@ -53,14 +53,14 @@ class WebRequest(DaphneWebRequest):
             super().handleContentChunk(data)
 
     def _refuse(self) -> None:
-        """Answer 413, and throw away what else comes. Daphne would hold the body in memory, whatever its size."""
+        """Answer 413, and discard further data. Daphne would keep the body in memory, whatever its size."""
         if not self._refused:
             self._refused = True
             self.requestHeaders.removeHeader(b"Expect")  # no "100 Continue" after this
             self.channel.refuse(413, self._hint)
 
     def requestReceived(self, command: bytes, path: bytes, version: bytes) -> None:  # noqa: N802
-        """The request is whole."""
+        """The request is complete."""
         if self._refused:
             self.channel.loseConnection()
         else:
@@ -74,40 +74,40 @@ class WebRequest(DaphneWebRequest):
     def handle_reply(self, message: dict[str, Any]) -> None:
         """Send a part of the application's answer."""
         if self.server.draining and message["type"] == "http.response.start" and self.channel is not None:
-            # A load balancer keeps connections open and would go on using this one.
+            # A load balancer keeps connections open and would continue to use this one.
             self.channel.persistent = False
             self.setHeader(b"Connection", b"close")
         if message["type"] == "http.response.start" and "status" not in message:
-            # Daphne would count the response as begun, and what follows could only cut it.
+            # Daphne would regard the response as started, and could then only cut the connection.
             raise ValueError("Specifying a status code is required for a Response message.")
         super().handle_reply(message)
 
     def application_ended(self, error: BaseException | None) -> None:
-        """The application is over, and the response is not."""
+        """The application has ended, but the response is not complete."""
         if self.finished or self.channel is None:
             return
         if self._response_started:
-            self.channel.transport.abortConnection()  # what was sent must not look whole
+            self.channel.transport.abortConnection()  # the partial response must not look complete
         else:
             status = HTTPStatus.INTERNAL_SERVER_ERROR
             self.basic_error(status.value, status.phrase.encode(), "The application gave no answer.")
 
 
 class HTTPFactory(DaphneHTTPFactory):
-    """Makes the HTTP side of accepted connections, and knows all that are open."""
+    """Creates the HTTP side of accepted connections, and knows all open ones."""
 
     protocol = HTTPChannel  # Twisted's own chooses between HTTP/1 and 2, which TLS would negotiate
 
     def __init__(self, server: ServerSide) -> None:
         super().__init__(server)
         self.sockets: dict[Any, HTTPChannel | None] = {}
-        """The open connections by their transports, in the order of their coming; `None`: it is a WebSocket."""
+        """The open connections by their transports, in order of arrival; `None`: it is a WebSocket."""
 
     def buildProtocol(self, addr: Any) -> Any:  # noqa: N802
-        """Return the protocol of one connection; `None`: it is closed at once, there is no room."""
+        """Return the protocol of one connection; `None`: there is no room, and it is closed at once."""
         if len(self.sockets) >= self.server.limits.connections and not self._make_room():
             log_seldom.warning(
-                "Closed a new connection: %d are open, as many as the limit of open files allows (ulimit -n)",
+                "Closed a new connection: %d are open, the most that the limit on open files allows (ulimit -n)",
                 len(self.sockets),
             )
             return None
@@ -120,17 +120,17 @@ class HTTPFactory(DaphneHTTPFactory):
         self.sockets.pop(transport, None)
 
     def check_timeouts(self) -> None:
-        """Look at the connections without a whole request. Called every `Limits.tick`."""
+        """Check the connections without a complete request. Called every `Limits.tick`."""
         now = time.monotonic()
         for channel in [channel for channel in self.sockets.values() if channel is not None]:
             channel.check_timeouts(now)
 
     def _make_room(self) -> bool:
-        """Cut the oldest connection that has asked for nothing, or not finished to ask."""
+        """Cut the oldest connection without a complete request."""
         for transport, channel in self.sockets.items():
             if channel is not None and channel.expendable:
                 log_seldom.warning(
-                    "Cut connections without a request to let others in: %d are open, as many as the limit of open "
+                    "Cut connections without a request to accept others: %d are open, the most that the limit on open "
                     "files allows (ulimit -n)",
                     len(self.sockets),
                 )

@@ -1,4 +1,4 @@
-"""What makes the WebSockets of a server."""
+"""The factory of a server's WebSockets."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def make_factory(server: ServerSide) -> WebSocketFactory:
     limits = server.limits
     factory = WebSocketFactory(server, server=server.server_name)
     factory.setProtocolOptions(
-        allowNullOrigin=True,  # origins are the application's to judge
+        allowNullOrigin=True,  # the application checks origins
         openHandshakeTimeout=0,  # see check_timeouts(); Autobahn's timers go off up to a second early
         closeHandshakeTimeout=0,
         maxMessagePayloadSize=limits.message,

@@ -1,7 +1,7 @@
 """Text → the bytes of WebSocket text frames, as a server sends them (RFC 6455: one frame, final, unmasked).
 
-A frame that goes to many sockets is encoded once and handed to each as `{"type": "netra.frames", "payload": frames}`,
-where the server offers that ASGI extension (`scope["extensions"]["netra.frames"]`).
+A frame for many sockets is encoded once and sent to each as `{"type": "netra.frames", "payload": frames}`, if the
+server offers that ASGI extension (`scope["extensions"]["netra.frames"]`).
 """
 
 from __future__ import annotations
@@ -18,17 +18,17 @@ def server_frame(text: str) -> bytes:
     """Return one text frame.
 
     Raises:
-        UnicodeEncodeError: the text holds a lone surrogate, which no WebSocket can carry.
+        UnicodeEncodeError: the text contains a lone surrogate, which a WebSocket cannot transmit.
     """
     data = text.encode()
     return _header(_FINAL_TEXT, len(data)) + data
 
 
 def server_frames(texts: Iterable[str]) -> bytes:
-    """Return each text as a frame of its own, one behind the other.
+    """Return each text as a separate frame, one after another.
 
     Raises:
-        UnicodeEncodeError: a text holds a lone surrogate, which no WebSocket can carry.
+        UnicodeEncodeError: a text contains a lone surrogate, which a WebSocket cannot transmit.
     """
     pieces: list[bytes] = []
     for text in texts:

@@ -1,7 +1,7 @@
-"""The headers of a handshake as HTTP means them.
+"""The headers of a handshake, parsed by the rules of HTTP.
 
-Autobahn reads them as text, and takes for a blank around a value, or for the end of a line, whatever Python does.
-Then `https://own.example<U+00A0>` is the own origin. (Daphne refuses a U+0085, a further end of lines, with 400.)
+Autobahn parses them as text, and treats everything as a blank or as the end of a line that Python treats so. Then
+`https://own.example<U+00A0>` would count as the site's own origin. (Daphne refuses U+0085, another line end, with 400.)
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ BLANKS = b" \t"
 
 
 def plain_headers(request: bytes) -> dict[str, str]:
-    """Names in lower case and values, repeated ones joined with a comma, of a request as it was sent."""
+    """Return the headers of a request as sent: names in lower case, repeated values joined with a comma."""
     found: dict[str, str] = {}
     for line in request.split(b"\r\n")[1:]:
         name, colon, value = line.partition(b":")

@@ -1,4 +1,4 @@
-"""What a connection has for its application: a queue that says when it is full, and bounds nothing by itself."""
+"""The messages of a connection for its application: a queue that reports when it is full, but never refuses."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ Message = dict[str, Any]
 class Inbox:
     """ASGI messages on their way to one application.
 
-    `get` is the application's `receive`. Whoever fills the inbox looks at `full` and stops; `on_room` is called when
-    half of it is free again.
+    `get` is the application's `receive`. The code that fills the inbox checks `full` and pauses; `on_room` is called
+    when half of it is free again.
     """
 
     __slots__ = ("_bytes", "_max_bytes", "_max_messages", "_messages", "_on_room", "_waiters", "full")
 
     def __init__(self, max_messages: int, max_bytes: int, on_room: Callable[[], None] | None = None) -> None:
-        self._messages: deque[tuple[Message, int]] | None = None  # made when needed: most connections are idle
+        self._messages: deque[tuple[Message, int]] | None = None  # created when needed: most connections are idle
         self._waiters: list[asyncio.Future[None]] | None = None
         self._bytes = 0
         self._max_messages = max_messages
@@ -29,7 +29,7 @@ class Inbox:
         self.full = False
 
     def put_nowait(self, message: Message, size: int = 0) -> None:
-        """Add a message of `size` bytes. It is taken even when the inbox is full."""
+        """Add a message of `size` bytes. It is accepted even if the inbox is full."""
         if self._messages is None:
             self._messages = deque()
         self._messages.append((message, size))
@@ -38,13 +38,13 @@ class Inbox:
         self._wake()
 
     def end(self, message: Message) -> None:
-        """Add the last message, behind what is unread. From now on the inbox never says that it is full."""
+        """Add the last message, after the unread ones. From now on, the inbox never reports that it is full."""
         self._on_room = None
         self.put_nowait(message)
         self.full = False
 
     async def get(self) -> Message:
-        """Wait for the oldest message and take it. A cancelled call takes nothing."""
+        """Wait for the oldest message and return it. A cancelled call removes nothing."""
         while not self._messages:
             waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
             if self._waiters is None:

@@ -1,4 +1,4 @@
-"""What a client sends: collected into messages within bounds, and not read while the application has enough of it."""
+"""Collects a client's frames into messages, within limits, and pauses reading while the application is behind."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ EARLY = 64 * 1024  # bytes that may wait for the application to accept
 
 
 class IncomingMessages(DaphneWebSocketProtocol):
-    """The half of a WebSocket that is from the client to the application's inbox."""
+    """The half of a WebSocket from the client to the application's inbox."""
 
     server: ServerSide
     transport: Any
@@ -26,13 +26,13 @@ class IncomingMessages(DaphneWebSocketProtocol):
     heard = 0.0  # when the client last sent anything
     early = b""  # received before the application has accepted
     message_data: Any = None
-    fragments_full_at = 0.0  # when as many as `Limits.fragments` may come at once again
-    resting = False  # others have their turn; there are more frames in the buffer
-    deaf = False  # what else comes is thrown away unread
+    fragments_full_at = 0.0  # when `Limits.fragments` frames may arrive at once again
+    resting = False  # other connections have their turn; the buffer contains more frames
+    deaf = False  # further data is discarded unread
     late_pong: bytes | None = None  # the answer to the last ping, until there is room for it
 
     def applicationCreateWorked(self, application_queue: Inbox | None) -> None:  # noqa: N802
-        """There is an application, and this is its inbox."""
+        """The application has started; this is its inbox."""
         if application_queue is not None:
             super().applicationCreateWorked(application_queue)
 
@@ -56,8 +56,8 @@ class IncomingMessages(DaphneWebSocketProtocol):
         return self.application_queue is not None and self.application_queue.full
 
     def consumeData(self) -> None:  # noqa: N802
-        """Autobahn's loop over the frames in its buffer, which ends when the application has enough to read, and for a
-        turn of the event loop when it has taken long.
+        """Autobahn's loop over the frames in its buffer. It stops when the application has enough to read, and pauses
+        for a turn of the event loop when it has taken long.
         """
         if self.state == self.STATE_CONNECTING:
             super().consumeData()
@@ -75,7 +75,7 @@ class IncomingMessages(DaphneWebSocketProtocol):
             self.data = b""
 
     def _go_on(self) -> None:
-        """Others have had their turn."""
+        """Continue after the other connections' turn."""
         self.resting = False
         if self.state == self.STATE_CLOSED:
             return
@@ -84,24 +84,24 @@ class IncomingMessages(DaphneWebSocketProtocol):
             self.transport.resumeProducing()
 
     def onFrameBegin(self) -> None:  # noqa: N802
-        """A frame has begun. A whole message is counted by who reads it; everything else costs nobody else anything."""
+        """A frame has begun. Complete messages are counted by their reader; all other frames are counted here."""
         frame = self.current_frame
         if (not frame.fin or frame.opcode not in WHOLE_MESSAGE) and self._floods(10 if frame.opcode > 7 else 1):
             self.flooded()
         super().onFrameBegin()
 
     def _floods(self, cost: int) -> bool:
-        """Count a frame that is no whole message."""
+        """Count a frame that is not a complete message."""
         limits, now = self.server.limits, time.monotonic()
         self.fragments_full_at = max(self.fragments_full_at, now) + cost / limits.fragments_per_second
         return (self.fragments_full_at - now) * limits.fragments_per_second > limits.fragments
 
     def flooded(self) -> None:
-        """Too many frames came."""
+        """Too many frames have arrived."""
         raise NotImplementedError
 
     def on_room(self) -> None:
-        """The application has read enough: go on."""
+        """The application has caught up: continue."""
         if self.state == self.STATE_CONNECTING:
             return
         self.heard = time.monotonic()  # it had no chance before
@@ -122,10 +122,10 @@ class IncomingMessages(DaphneWebSocketProtocol):
             self.message_data += payload
 
     def onMessageFrameEnd(self) -> None:  # noqa: N802
-        """A frame of a message is whole."""
+        """A frame of a message is complete."""
 
     def onMessageEnd(self) -> None:  # noqa: N802
-        """A message is whole."""
+        """A message is complete."""
         data, self.message_data = self.message_data, None
         if self.failedByMe or self.disconnect_told or self.application_queue is None:
             return
@@ -140,7 +140,7 @@ class IncomingMessages(DaphneWebSocketProtocol):
         self.application_queue.put_nowait(message, len(data))
 
     def onPing(self, payload: bytes) -> None:  # noqa: N802
-        """Answer a ping; when the client does not read, only the last one, and later."""
+        """Answer a ping; if the client is not reading, answer only the last one, and later."""
         if self.transport.pending > self.server.limits.low_water:
             self.late_pong = payload
         else:

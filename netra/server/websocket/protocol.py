@@ -1,4 +1,4 @@
-"""One WebSocket: Daphne's protocol with bounds in both directions, close codes that arrive, and a short way out."""
+"""One WebSocket: Daphne's protocol with limits in both directions, close codes that arrive, and a fast path out."""
 
 from __future__ import annotations
 
@@ -45,21 +45,21 @@ PRIVATE_OF_INSTANCES = [
     "trafficStats",
     "wasNotCleanReason",
 ]
-# What only the handshake needs. Dropped when it is over: with it, an idle connection costs half as much again.
+# Data that only the handshake needs. It is dropped afterwards: it would add half to the cost of an idle connection.
 HANDSHAKE_ONLY = [
     *("application_deferred", "clean_headers", "http_headers", "http_request_data", "http_request_host"),
     *("http_request_params", "http_request_path", "http_request_uri", "http_response_data", "http_status_line"),
     *("request", "send_queue", "utf8validator", "websocket_extensions", "websocket_origin", "websocket_protocols"),
     *("_raw_query_string", "_transport_details", "_wskey"),
 ]
-# Autobahn counts; nobody reads it, so that one for all is enough.
+# Autobahn counts traffic, but nothing reads the counts: one object for all connections is enough.
 STATISTICS = TrafficStats()  # type: ignore[no-untyped-call]
 
 
 class WebSocketProtocol(IncomingMessages):
     """One WebSocket connection, from the handshake to the end.
 
-    Towards the application it is an ASGI connection: `send` is its `send`, and its `receive` reads the inbox.
+    For the application, it is an ASGI connection: `send` is the application's `send`, and `receive` reads the inbox.
     """
 
     CONFIG_ATTRS: ClassVar[tuple[str, ...]] = ()  # class attributes instead: see protocol_class()
@@ -75,7 +75,7 @@ class WebSocketProtocol(IncomingMessages):
 
     def connectionMade(self) -> None:  # noqa: N802
         """Start the handshake."""
-        # Daphne hands over the transport of an HTTP channel, which stays registered as its producer: the request and
+        # Daphne passes on the transport of an HTTP channel, which stays registered as its producer: the request and
         # its headers would live as long as the socket.
         self.transport.unregisterProducer()
         self.factory.server_class.http_factory.sockets[self.transport] = None
@@ -87,7 +87,7 @@ class WebSocketProtocol(IncomingMessages):
         """Ask the application whether it accepts. Returns a deferred of the subprotocol.
 
         Raises:
-            ConnectionDeny: the server drains, or the request is none that ASGI could carry.
+            ConnectionDeny: the server is draining, or the request cannot be expressed in ASGI.
         """
         self.asked = True
         server = self.factory.server_class
@@ -104,7 +104,7 @@ class WebSocketProtocol(IncomingMessages):
         code: int = 400,
         responseHeaders: Any = None,  # noqa: N803
     ) -> None:
-        """Refuse what is no handshake. An origin that cannot be read is a foreign one, and refused like those."""
+        """Refuse a request that is not a handshake. A malformed origin is refused like another site's."""
         super().failHandshake(reason, 403 if "Origin header" in reason else code, responseHeaders)
 
     def onOpen(self) -> None:  # noqa: N802
@@ -113,7 +113,7 @@ class WebSocketProtocol(IncomingMessages):
             self._log_action("connected")
         for name in HANDSHAKE_ONLY:
             self.__dict__.pop(name, None)
-        self.__dict__ = dict(self.__dict__)  # a dict never shrinks by itself
+        self.__dict__ = dict(self.__dict__)  # a dict never shrinks on its own
         if self.early:
             self.on_room()
 
@@ -136,7 +136,7 @@ class WebSocketProtocol(IncomingMessages):
         self.closed_at = time.monotonic()
         code = self.remoteCloseCode if isReply else code
         self._tell_disconnect(code if code is not None else 1005)
-        # Read again, for the client's own close frame; what else comes is thrown away.
+        # Resume reading, for the client's own close frame; other data is discarded.
         self.transport.resumeProducing()
 
     def refuse(self, status: int) -> None:
@@ -147,7 +147,7 @@ class WebSocketProtocol(IncomingMessages):
             self.server.log_action("websocket", "rejected", {"path": self.path.decode(), "client": self.client_addr})
 
     def application_ended(self, error: BaseException | None) -> None:
-        """The application is over, although the connection is not."""
+        """The application has ended before the connection."""
         if self.state == self.STATE_CONNECTING:
             self.refuse(403 if error is None else 500)
         else:
@@ -165,7 +165,7 @@ class WebSocketProtocol(IncomingMessages):
     def connectionLost(self, reason: Any = None) -> None:  # noqa: N802
         """Twisted's end of the connection."""
         super().connectionLost(reason)
-        self.is_closed = self.is_open = None  # they hold this protocol: a circle
+        self.is_closed = self.is_open = None  # they refer back to this protocol: a reference cycle
 
     def _tell_disconnect(self, code: int) -> None:
         self.transport.release()
@@ -175,7 +175,7 @@ class WebSocketProtocol(IncomingMessages):
 
     def _closeConnection(self, abort: bool = False) -> None:  # noqa: N802
         self.closed_at = time.monotonic()
-        # After a closing handshake there is nothing to abort, but there may be something left to write.
+        # After a closing handshake there is nothing to abort, but some data may still have to be written.
         super()._closeConnection(abort and not self.wasClean)
 
     def _log_action(self, action: str) -> None:
@@ -183,7 +183,7 @@ class WebSocketProtocol(IncomingMessages):
         self.server.log_action("websocket", action, {"path": self.path.decode(), "client": client})
 
     def flooded(self) -> None:
-        """Too many frames came: say so, and hear nothing more until the connection is cut."""
+        """Too many frames have arrived: say so, and read nothing more until the connection is cut."""
         if self.state == self.STATE_OPEN:
             self._end(FLOODING_PINGS)
         self.deaf = True
@@ -196,10 +196,10 @@ class WebSocketProtocol(IncomingMessages):
     # --- from the application
 
     async def send(self, message: dict[str, Any]) -> None:
-        """Take an ASGI message; wait while the client is behind. Messages to a closed connection are ignored.
+        """Send an ASGI message; wait while the client is behind. Messages to a closed connection are ignored.
 
         Raises:
-            ValueError: the message makes no sense, or not now.
+            ValueError: the message is invalid, or invalid at this point.
         """
         if self.disconnect_told or self.state == self.STATE_CLOSED:
             return
@@ -220,7 +220,7 @@ class WebSocketProtocol(IncomingMessages):
         elif kind == "websocket.close":
             code = message.get("code") or 1000
             if code not in SENDABLE:
-                raise ValueError(f"{code} is not a code that a close frame may carry.")
+                raise ValueError(f"{code} is not a code that a close frame may contain.")
             self.close(code, message.get("reason") or "")
         else:
             raise ValueError(f"An application cannot send {kind!r} to a WebSocket.")
@@ -229,7 +229,7 @@ class WebSocketProtocol(IncomingMessages):
             await self.transport.drained(limits.low_water)
 
     def write_frames(self, texts: Sequence[str]) -> bool:
-        """Send each text as a frame of its own, at once, without a turn of the event loop.
+        """Send each text as a separate frame, immediately, without a turn of the event loop.
 
         Returns:
             Whether there is room for more; if not, the next `send` waits for it. Nothing is written to a closed
@@ -258,13 +258,13 @@ class WebSocketProtocol(IncomingMessages):
             self.transport.write(frames)
 
     def sendData(self, data: bytes, sync: bool = False, chopsize: int | None = None) -> None:  # noqa: N802
-        """Write what Autobahn made (control frames, the handshake): its own way logs and counts every piece."""
+        """Write data from Autobahn (control frames, the handshake); its own method logs and counts every piece."""
         self.transport.write(data)
 
     # --- from the clock
 
     def check_timeouts(self) -> None:
-        """Look at what takes too long. Called every `Limits.tick`."""
+        """Check the time limits. Called every `Limits.tick`."""
         limits, now = self.server.limits, time.monotonic()
         if self.state == self.STATE_OPEN:
             pending = self.transport.pending
@@ -273,7 +273,7 @@ class WebSocketProtocol(IncomingMessages):
             if now - self.moved_at > limits.stall:
                 self._end(TOO_SLOW)
             elif now - self.heard > limits.silence and not self.is_full:
-                self.wasNotCleanReason = "nothing was heard from the client"
+                self.wasNotCleanReason = "the client sent nothing"
                 self.dropConnection(abort=True)
             else:
                 if now - self.pinged > limits.ping:
@@ -287,7 +287,7 @@ class WebSocketProtocol(IncomingMessages):
                 log.warning("The application did not accept a WebSocket in time: %s", self.path.decode())
                 self.refuse(503)
         elif now - self.closed_at > limits.cut:
-            # The client did not answer the close frame, or does not read, so that the end waits to be written.
+            # The client did not answer the close frame, or does not read, so the close cannot be written.
             self.wasNotCleanReason = "the client did not close in time"
             self.dropConnection(abort=True)
             self.transport.abortConnection()

@@ -107,5 +107,5 @@ def test_stopped_while_waiting__the_question_is_withdrawn(console: Console) -> N
     run, question = ask(console)
     console.page.click("#stop")
     expect(run).to_have_attribute("data-status", "cancelled")
-    expect(question.locator(".name")).to_have_text("Not decided: the run ended before")
+    expect(question.locator(".name")).to_have_text("Not decided: the run ended first")
     expect(question.get_by_role("button", name="Approve", exact=True)).to_be_hidden()

@@ -73,7 +73,7 @@ def test_connection_lost__content_stays_and_nothing_jumps(
     before = page.locator(".scroller").evaluate("box => [box.scrollTop, box.clientHeight]")
     server.kill()
     line = page.locator("#connection")
-    expect(line).to_have_text(re.compile("Connection lost, nothing is lost with it"))
+    expect(line).to_have_text(re.compile("Connection lost. Your runs continue."))
     expect(run).to_contain_text("This is line 60 of")
     assert page.locator(".scroller").evaluate("box => [box.scrollTop, box.clientHeight]") == before
     look(page, "reconnecting")
@@ -86,7 +86,7 @@ def test_connection_lost__content_stays_and_nothing_jumps(
     expect(line).to_have_class(re.compile("idle"), timeout=60_000)
     # The process that ran it is gone: the run ends as lost, and the question asked meanwhile has its turn.
     expect(run).to_have_attribute("data-status", "failed", timeout=90_000)
-    expect(run.locator(".failure strong")).to_have_text("The process it ran in is gone")
+    expect(run.locator(".failure strong")).to_have_text("The server running it stopped unexpectedly")
     expect(console.runs.nth(1)).to_have_attribute("data-status", "running")
     expect(console.runs).to_have_count(2)
     expect(page.locator("#announcer")).not_to_be_empty()
@@ -128,10 +128,10 @@ def test_server_draining__says_so_and_comes_back(
     expect(run.locator("li.thought")).to_be_visible()
     server.signal(signal.SIGTERM)
     line = console.page.locator("#connection")
-    expect(line).to_have_text(re.compile("The server is restarting, nothing is lost with it"))
+    expect(line).to_have_text(re.compile("The server is restarting. Your runs and events are safe"))
     look(console.page, "server-draining")
     server.wait()
-    expect(line).to_have_text(re.compile("The server is restarting, nothing is lost with it"))
+    expect(line).to_have_text(re.compile("The server is restarting. Your runs and events are safe"))
     server.start()
     expect(run).to_have_attribute("data-status", "failed", timeout=60_000)
     expect(run.locator(".failure strong")).to_have_text("The server was stopped")
@@ -187,7 +187,7 @@ def test_session_expiring__is_told_before_it_happens(
         )
         assert changed.rowcount == 1
     page = open_console(person).page
-    told = re.compile(r"Your session ends in \d+ s\. What you typed is kept; log in again then\.")
+    told = re.compile(r"Your session ends in \d+ s\. Your draft is kept; log in again afterwards\.")
     expect(page.locator("#connection")).to_have_text(told)
     look(page, "session-expiring", "light", "phone-dark")
 
@@ -231,7 +231,7 @@ def test_two_browsers_two_users__neither_gets_a_byte_of_the_other(
 
     # Bob has got hold of the address of Ada's thread: for him there is nothing there.
     consoles["bob"].open(threads["ada"])
-    expect(consoles["bob"].page.locator("#nothing")).to_contain_text("There is nothing in this thread.")
+    expect(consoles["bob"].page.locator("#nothing")).to_contain_text("This thread is empty or does not exist.")
     # Using it makes a thread of his own by that name.
     consoles["bob"].ask("test", "third-marker-of-bob")
     expect(consoles["bob"].runs.first).to_have_attribute("data-status", "completed")
@@ -301,7 +301,7 @@ def test_reconnect_that_hangs__try_now_helps(
         server.kill()
         server.start()
     line, try_now = page.locator("#connection"), page.locator("#try-now")
-    expect(line).to_contain_text("Trying again…")
+    expect(line).to_contain_text("Reconnecting…")
     expect(try_now).to_be_visible()
     try_now.click()
     expect(try_now).to_be_hidden()

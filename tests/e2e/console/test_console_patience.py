@@ -96,7 +96,7 @@ def test_draft__that_the_browser_does_not_keep__is_not_lost(
     expect(console.ask("unlucky", "works")).to_have_attribute("data-status", "completed")
     text = "x" * 300_000
     page.fill("#composer-text", text)
-    expect(page.locator(".problem")).to_contain_text("no room to keep your draft")
+    expect(page.locator(".problem")).to_contain_text("cannot store your draft")
     page.press("#composer-text", "Control+Enter")
     expect(page.locator(".problem")).to_contain_text("too long")
     assert page.input_value("#composer-text") == text

@@ -86,7 +86,7 @@ def test_keyboard__reaches_everything(console: Console, person: Person) -> None:
     page.keyboard.press("/")
     expect(page.locator("#search")).to_be_focused()
     page.keyboard.type("nothing like this")
-    expect(page.locator("#threads .no-threads")).to_have_text("No thread with these words in its title.")
+    expect(page.locator("#threads .no-threads")).to_have_text("No thread title contains these words.")
     page.keyboard.press("Escape")
     expect(page.locator("#threads li")).to_have_count(1)
 

@@ -94,7 +94,7 @@ async def test_verdict__on_what_a_tab_missed_got_twice_or_got_otherwise(
         await load.close()
     assert not found.kept
     assert (found.lost, found.duplicated, found.altered, found.unknown) == (1, 1, 1, 1)
-    assert "A promise was BROKEN" in report.table(report.numbers(load, found))
+    assert "A guarantee was BROKEN" in report.table(report.numbers(load, found))
 
 
 async def test_client__of_threads_with_long_names__is_not_refused(server: NetraServer) -> None:

@@ -33,7 +33,7 @@ def test_long_close_reason__is_cut_at_a_character(small_server: SmallServer) -> 
 def test_close_code_that_cannot_be_sent__is_the_applications_error(small_server: SmallServer, code: int) -> None:
     with RawClient(small_server.port, f"/close?code={code}") as client:
         assert client.close_code() == 1011
-    assert f"{code} is not a code that a close frame may carry" in small_server.output()
+    assert f"{code} is not a code that a close frame may contain" in small_server.output()
 
 
 def test_client_that_does_not_answer_a_close__is_cut(start_small_server: StartSmallServer) -> None:

@@ -197,7 +197,7 @@ def test_head_that_comes_too_slowly__is_refused(start_small_server: StartSmallSe
         client.settimeout(20)
         assert read_to_the_end(client) == b""
     assert time.monotonic() - began >= 2
-    assert "no whole request" in server.output()
+    assert "no complete request" in server.output()
 
 
 @pytest.mark.parametrize("announced", [b"Content-Length: 100000", b"Transfer-Encoding: chunked"])

@@ -11,11 +11,11 @@ describe("the connection", () => {
 
   for (const [change, wasOpen, text] of [
     [{ state: "connecting", retryAt: null }, false, "Connecting…"],
-    [{ state: "connecting", retryAt: null }, true, "Connection lost, nothing is lost with it. Trying again…"],
-    [{}, true, "Connection lost, nothing is lost with it. Trying again in 5.0 s."],
-    [{ code: "draining" }, true, "The server is restarting, nothing is lost with it. Trying again in 5.0 s."],
-    [{ closeCode: 4409 }, true, "Too many windows of yours are connected. Close some. Trying again in 5.0 s."],
-    [{ closeCode: 4429 }, true, "The server asked this page to slow down. Trying again in 5.0 s."],
+    [{ state: "connecting", retryAt: null }, true, "Connection lost. Your runs continue, and no events are lost. Reconnecting…"],
+    [{}, true, "Connection lost. Your runs continue, and no events are lost. Reconnecting in 5.0 s."],
+    [{ code: "draining" }, true, "The server is restarting. Your runs and events are safe. Reconnecting in 5.0 s."],
+    [{ closeCode: 4409 }, true, "You have too many windows open. Close some. Reconnecting in 5.0 s."],
+    [{ closeCode: 4429 }, true, "The server asked this page to slow down. Reconnecting in 5.0 s."],
     [{ state: "stopped" }, true, "This page and the server no longer understand each other. Reload the page."],
   ]) {
     test(text, () => assert.equal(connectionText(status(change), 0, wasOpen), text));
@@ -25,7 +25,7 @@ describe("the connection", () => {
 describe("answers", () => {
   test("a known error says what to do, and when", () => {
     const error = new NetraError("rate_limited", "x", { retry_after_ms: 2_000 });
-    assert.equal(errorText(error), "That was too fast. Wait a moment and send it again. (2.0 s)");
+    assert.equal(errorText(error), "You are sending too fast. Wait a moment, then send it again. (2.0 s)");
   });
 
   test("an unknown one is told in the server's words", () => {
@@ -34,7 +34,7 @@ describe("answers", () => {
 
   test("why one is logged out", () => {
     assert.equal(loggedOutText("session_revoked"), "You were logged out, here or in another tab.");
-    assert.equal(loggedOutText("anything"), "You are not logged in any more.");
+    assert.equal(loggedOutText("anything"), "You are no longer logged in.");
   });
 
   test("who stopped a run", () => {
@@ -48,7 +48,7 @@ describe("answers", () => {
     assert.equal(approvalOutcome(by({}), "here"), "Approved by you");
     assert.equal(approvalOutcome(by({ approved: false }), "elsewhere"), "Denied in another tab");
     assert.equal(approvalOutcome(by({}), null), "Approved");
-    assert.equal(approvalOutcome(by({ by: "expired" }), null), "Nobody decided in time");
+    assert.equal(approvalOutcome(by({ by: "expired" }), null), "Expired without an answer");
   });
 });
 

@@ -1,4 +1,4 @@
-"""`manage.py dev_setup`: what `make run` does before it serves."""
+"""`manage.py dev_setup`: prepares a development installation; `make run` calls it before it serves."""
 
 from argparse import ArgumentParser
 from pathlib import Path
@@ -14,7 +14,7 @@ from netra.server.listening import CannotListenError, tcp
 
 
 class Command(BaseCommand):
-    help = "Bring the database up to date, make the development users, print where to go and how to log in."
+    help = "Update the database, create the development users, print the address and how to log in."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("--url", help="address that the server will have; its port must be free")
@@ -28,14 +28,14 @@ class Command(BaseCommand):
         users = dev_users.ensure(path)
         lines = ["", f"  Netra is at  {url}", ""]
         for user in users:
-            told = f"password  {user.password}" if user.password else "with the password you have given it"
+            told = f"password  {user.password}" if user.password else "with the password that you have set"
             lines.append(f"  log in as    {user.username:<7} {told}")
         lines += ["", f"  The admin user also reaches {url}admin/ - the passwords are kept in {_short(path)}", ""]
         self.stdout.write("\n".join(lines))
 
 
 def _look_at_port(url: str) -> None:
-    """Say that the port is taken before an address is printed that is somebody else's."""
+    """Report that the port is taken, before printing an address that belongs to another program."""
     parts = urlsplit(url)
     try:
         tcp(parts.hostname or "127.0.0.1", 80 if parts.port is None else parts.port).close()

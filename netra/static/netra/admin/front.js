@@ -83,7 +83,7 @@ async function refresh() {
     wait = EVERY_MS;
   } catch {
     wait = Math.min(wait * 2, SLOWEST_MS);
-    say(`The server does not answer; these numbers are old. Next try in ${Math.round(wait / 1000)} s.`);
+    say(`The server does not answer; these numbers are out of date. Next attempt in ${Math.round(wait / 1000)} s.`);
   } finally {
     running = false;
     if (!paused) timer = setTimeout(refresh, wait);
@@ -105,7 +105,7 @@ if (live && status && button) {
   button.hidden = false;
   button.addEventListener("click", () => {
     paused = !paused;
-    button.textContent = paused ? "Go on" : "Pause";
+    button.textContent = paused ? "Resume" : "Pause";
     say(paused ? "Paused." : "Updating …");
     refresh();
   });

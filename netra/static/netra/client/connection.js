@@ -114,10 +114,10 @@ export class Connection {
 		this.#step = "the server";
 		// None of this is the network's doing, so trying again is no use. What the browser says may hold the credential.
 		if (typeof WebSocket !== "function") {
-			return this.#end("stopped", { code: "unsupported", message: "There is no WebSocket here: update (Node has one from 22 on), or give the option `WebSocket`." });
+			return this.#end("stopped", { code: "unsupported", message: "This environment has no WebSocket: update it (Node has one since version 22), or pass the option `WebSocket`." });
 		}
 		if (bearer && !SUBPROTOCOL.test(bearer)) {
-			return this.#end("stopped", { code: "invalid_token", message: "The token has characters that cannot be sent as a subprotocol: use another token, or `ticket`." });
+			return this.#end("stopped", { code: "invalid_token", message: "The token contains characters that cannot be sent as a subprotocol: use another token, or `ticket`." });
 		}
 		try {
 			const { url = defaultUrl() } = this.#options;

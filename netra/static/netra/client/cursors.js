@@ -286,7 +286,7 @@ export class Cursors {
 
 function badCursor(id) {
 	const threadId = String(id).slice(0, 128);
-	return new NetraError("invalid_action", `Thread ${threadId} is left out: its id or its cursor is none`, { thread_id: threadId });
+	return new NetraError("invalid_action", `Thread ${threadId} is left out: its id or its cursor is invalid`, { thread_id: threadId });
 }
 
 /** Whether it answers what the client asked by itself: a `resume`, an `ack`, the `epoch`. */

@@ -36,8 +36,8 @@ export function parts(cursors) {
 export function watchFrame(threads) {
 	if (threads === "*") return { action: "watch", threads };
 	const bad = [...threads].find((id) => !isCursor(id));
-	if (bad !== undefined) throw new NetraError("invalid_action", `${String(bad).slice(0, 128)} is no thread's id`);
+	if (bad !== undefined) throw new NetraError("invalid_action", `${String(bad).slice(0, 128)} is not a thread id`);
 	const frame = { action: "watch", threads: [...threads] };
 	if (threads.size <= MAX_ITEMS && JSON.stringify(frame).length < MAX_BYTES - ENVELOPE) return frame;
-	throw new NetraError("too_large", "These are more threads than one frame can name: watch fewer, or `*`");
+	throw new NetraError("too_large", "Too many threads for one frame: watch fewer, or `*`");
 }

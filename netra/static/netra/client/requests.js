@@ -24,7 +24,7 @@ export class Requests {
 		const { answerMs } = this.#options;
 		const requestId = this.#on.nextId("request");
 		const text = JSON.stringify({ ...frame, request_id: requestId });
-		if (isTooLarge(text)) throw new NetraError("too_large", "This is larger than the 64 KiB the server accepts at once");
+		if (isTooLarge(text)) throw new NetraError("too_large", "This is larger than the 64 KiB that the server accepts at once");
 		return new Promise((resolve, reject) => {
 			const request = { text, isAnswer, isDone, resolve, reject, sent: 0, patience: 2 * answerMs };
 			if (!isAnswer) request.timer = setTimeout(() => this.#giveUp(requestId), answerMs);

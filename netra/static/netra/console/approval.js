@@ -37,7 +37,7 @@ function question(step, run, ui) {
 		name && h("p.call", "It wants to call ", h("code", revealed(name))),
 		!["", "{}", "null"].includes(values) && [
 			(lines > LONG_LINES || values.length > LONG_CHARS)
-				&& h("p.long", `This is long: ${number(lines)} lines, ${number(values.length)} characters. All of it will run; read to its end.`),
+				&& h("p.long", `This is long: ${number(lines)} lines, ${number(values.length)} characters. All of it will run, so read to the end.`),
 			listing("with these arguments", values, pretty(step.data.arguments)),
 		],
 		h("div.decide", button("Approve", true, "primary"), button("Deny", false, "secondary"),

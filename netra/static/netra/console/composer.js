@@ -2,7 +2,7 @@
 
 import { recall, remember } from "./drafts.js";
 
-const NOT_KEPT = "This browser has no room to keep your draft: it is gone when you reload the page.";
+const NOT_KEPT = "This browser cannot store your draft: it will be lost when you reload the page.";
 
 export class Composer {
 	#threadId;

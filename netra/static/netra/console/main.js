@@ -171,7 +171,7 @@ class Console {
 		try {
 			this.view = await import("./thread-view.js");
 		} catch {
-			return this.composer.tell("A part of this page could not be loaded. Reload the page.");
+			return this.composer.tell("Part of this page could not be loaded. Reload the page.");
 		}
 		if (this.thread && !this.thread.loading) this.arrived(this.thread);
 		else this.changed();
@@ -241,7 +241,7 @@ class Console {
 			this.wasOpen = true;
 			this.#sync();
 		} else if (state === "waiting" && !this.wasLost) {
-			this.#announce("Connection lost, nothing is lost with it");
+			this.#announce("Connection lost. Your runs continue.");
 			this.wasLost = true;
 		}
 		this.changed();

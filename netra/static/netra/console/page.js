@@ -27,7 +27,7 @@ export function draw(ui) {
 	patch($("#thread-title"), thread ? undeceive(summaries.title(thread.id)) : "New thread");
 	$("#welcome").hidden = Boolean(thread);
 	$("#nothing").hidden = !thread || Boolean(thread.loading || thread.missing) || thread.runs.length > 0;
-	patch($("#missing"), thread?.missing && `Events ${thread.missing.join(" to ")} are older than this server keeps them.`);
+	patch($("#missing"), thread?.missing && `Events ${thread.missing.join(" to ")} are no longer stored on this server.`);
 	patch($(".replay"), thread?.loading && progress(thread));
 	// While a replay is loaded, what was there before stays.
 	if (!thread?.loading || shown !== thread) patch($(".cards"), thread && !thread.loading && ui.view && cards(thread, ui));
@@ -68,7 +68,7 @@ function drawConnection({ boot, status, wasOpen, expiresAt, now }) {
 	const left = expiresAt - now;
 	const text = (!wasOpen && status.state === "waiting" && boot.no_socket)
 		|| connectionText(status, Date.now(), wasOpen)
-		|| (left > 0 && `Your session ends in ${duration(left)}. What you typed is kept; log in again then.`);
+		|| (left > 0 && `Your session ends in ${duration(left)}. Your draft is kept; log in again afterwards.`);
 	// The line keeps its place when it is empty: nothing jumps when the connection goes or comes.
 	$("#connection").classList.toggle("idle", !text);
 	patch($("#connection span + span"), text);
@@ -105,7 +105,7 @@ function drawList(ui, words) {
 	if (drawnFrom === listed) return;
 	listed = drawnFrom;
 	const found = summaries.find(words);
-	const none = words ? "No thread with these words in its title." : "No threads yet.";
+	const none = words ? "No thread title contains these words." : "No threads yet.";
 	patch($("#threads ol"), found.map((item) => listItem(item, item.id === ui.thread?.id, today, ui.now)));
 	patch($(".no-threads"), summaries.complete && !found.length && none);
 	$("#more-threads").hidden = summaries.complete;

@@ -43,7 +43,7 @@ function outcome(run, ui) {
 			const before = ui.thread.runsBefore(run);
 			return h("div.notice",
 				h("p", `Queued, ${before ? `behind ${plural(before, "other run")}` : "it is next"}`),
-				h("button.secondary", { disabled: run.stopping, onclick: () => ui.feed.stop(run) }, "Take it out of the queue"));
+				h("button.secondary", { disabled: run.stopping, onclick: () => ui.feed.stop(run) }, "Remove from the queue"));
 		}
 		case "running":
 			return !run.steps.length && h("p.quiet.pulse", "Started");
@@ -51,7 +51,7 @@ function outcome(run, ui) {
 			return failure(run.terminal.data, ui);
 		case "cancelled":
 			return h("p.notice",
-				run.startedAt === null ? "Taken out of the queue before it began" : stoppedBy(run.terminal.data.reason));
+				run.startedAt === null ? "Removed from the queue before it started" : stoppedBy(run.terminal.data.reason));
 		case "completed":
 			return result(run);
 	}
@@ -63,7 +63,7 @@ function failure({ code, message, retried_as: retriedAs }, ui) {
 		h("strong", icon("warning"), failureTitle(code)),
 		h("p", { dir: "auto" }, text),
 		incident && h("p.incident", "Incident ", h("code", incident), copyButton(incident),
-			h("span.quiet", "Give this to whoever runs the server: it finds the cause in the log.")),
+			h("span.quiet", "With this number, the operator of the server can find the cause in the log.")),
 		retriedAs && h("p", "It was started again as ", h("a", { href: ui.linkTo({ id: retriedAs }) }, "a new run"), "."));
 }
 

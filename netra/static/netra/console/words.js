@@ -5,14 +5,14 @@ import { undeceive } from "./honest.js";
 
 const FAILURES = {
 	timeout: "Took too long",
-	quota_exceeded: "No room is left",
-	worker_lost: "The process it ran in is gone",
+	quota_exceeded: "The storage limit is reached",
+	worker_lost: "The server running it stopped unexpectedly",
 	server_stopped: "The server was stopped",
 };
 
 // Of these the server tells the client's author; its other messages are for everybody.
 const ERRORS = {
-	rate_limited: "That was too fast. Wait a moment and send it again.",
+	rate_limited: "You are sending too fast. Wait a moment, then send it again.",
 	too_large: "This is too long to be sent at once. Shorten it, or send it in parts.",
 };
 
@@ -42,7 +42,7 @@ export function errorText(error) {
 	return error.incident ? `${text} Incident ${error.incident}` : text;
 }
 
-export const loggedOutText = (code) => LOGGED_OUT[code] ?? "You are not logged in any more.";
+export const loggedOutText = (code) => LOGGED_OUT[code] ?? "You are no longer logged in.";
 
 export function stoppedBy(reason) {
 	if (reason === "replaced") return "Stopped: a newer message replaced it";
@@ -51,21 +51,21 @@ export function stoppedBy(reason) {
 
 /** `where`: "here", "elsewhere" (while this tab watched), or null: not known any more. */
 export function approvalOutcome({ by, approved }, where) {
-	if (by === "expired") return "Nobody decided in time";
-	if (by === "cancelled") return "Not decided: the run ended before";
+	if (by === "expired") return "Expired without an answer";
+	if (by === "cancelled") return "Not decided: the run ended first";
 	return (approved ? "Approved" : "Denied") + ({ elsewhere: " in another tab", here: " by you" }[where] ?? "");
 }
 
 /** The quiet line about the connection; empty when there is nothing to say. */
 export function connectionText({ state, code, closeCode, retryAt }, now, wasOpen) {
-	const again = retryAt ? `Trying again in ${duration(Math.max(1_000, retryAt - now))}.` : "Trying again…";
+	const again = retryAt ? `Reconnecting in ${duration(Math.max(1_000, retryAt - now))}.` : "Reconnecting…";
 	if (state === "open") return "";
 	if (!wasOpen && ["idle", "connecting"].includes(state)) return "Connecting…";
 	if (state === "stopped") return "This page and the server no longer understand each other. Reload the page.";
-	if (code === "draining") return `The server is restarting, nothing is lost with it. ${again}`;
-	if (closeCode === 4409) return `Too many windows of yours are connected. Close some. ${again}`;
+	if (code === "draining") return `The server is restarting. Your runs and events are safe. ${again}`;
+	if (closeCode === 4409) return `You have too many windows open. Close some. ${again}`;
 	if (closeCode === 4429) return `The server asked this page to slow down. ${again}`;
-	return `Connection lost, nothing is lost with it. ${again}`;
+	return `Connection lost. Your runs continue, and no events are lost. ${again}`;
 }
 
 /** For screen readers: not every token. `elsewhere`: in a thread that is not shown. */

@@ -161,7 +161,7 @@ def test_front_page__can_be_paused_and_keeps_the_focus(server, admin):
     admin.clock.run_for(60_000)
     assert len(fetched) == before
     with admin.expect_response("**/live/"):
-        admin.get_by_role("button", name="Go on").click()
+        admin.get_by_role("button", name="Resume").click()
 
 
 def test_front_page__says_when_its_numbers_are_old(server, admin):
@@ -169,7 +169,7 @@ def test_front_page__says_when_its_numbers_are_old(server, admin):
     admin.goto(f"{server.url}/admin/")
     server.kill()
     admin.clock.run_for(6_000)
-    expect(admin.get_by_text("The server does not answer; these numbers are old.")).to_be_visible()
+    expect(admin.get_by_text("The server does not answer; these numbers are out of date.")).to_be_visible()
     server.start()
     admin.clock.run_for(15_000)
     expect(admin.get_by_text("Updated every 5 seconds.")).to_be_visible()

@@ -51,7 +51,7 @@ def test_tcp__port_is_taken(other: socket.socket) -> None:
 @pytest.mark.parametrize(
     ("host", "port", "words"),
     [
-        ("no-such-name.invalid", 0, "no address of the name 'no-such-name.invalid'"),
+        ("no-such-name.invalid", 0, "The name 'no-such-name.invalid' has no address"),
         ("192.0.2.1", 0, "192.0.2.1 is not an address of this machine"),
         ("127.0.0.1", 70_000, "70000 is not a port"),
         ("127.0.0.1", -1, "-1 is not a port"),
@@ -83,7 +83,7 @@ def test_unix__does_not_replace_a_living_server(tmp_path: Path) -> None:
 def test_unix__does_not_replace_a_file(tmp_path: Path) -> None:
     path = tmp_path / "file"
     path.write_text("precious")
-    with pytest.raises(CannotListenError, match="is no socket"):
+    with pytest.raises(CannotListenError, match="is not a socket"):
         listening.unix(str(path))
     assert path.read_text() == "precious"
 
