@@ -5,11 +5,11 @@ PY := $(VENV)/bin/python
 PORT ?= 8000
 HOST ?= 127.0.0.1
 ARGS ?=
-# Tests run side by side, as many as this; 0 runs them one by one in this process (for a debugger). One more than a
-# small machine has processors, since tests of real servers wait for them most of the time.
+# How many tests run in parallel; 0 runs them one by one in this process (for a debugger). The default is one more than
+# a small machine has processors, because tests with real servers spend most of their time waiting.
 JOBS ?= 3
-# Compiled modules are kept, whatever the environment says: without them every process, and tests start hundreds,
-# compiles all of its libraries again, which is more than half of the time until it works.
+# Compiled modules are kept, whatever the environment says: tests start hundreds of processes, and without compiled
+# modules each of them would spend more than half of its start compiling its libraries.
 unexport PYTHONDONTWRITEBYTECODE
 # The first Python on the path that is new enough; PYTHON=… names another.
 PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
@@ -31,11 +31,11 @@ EMBEDDED := api cli login oidc opentelemetry postgres project pydantic-ai redis 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-run: setup  ## set up, make development users, serve on 127.0.0.1:$PORT (8000)
+run: setup  ## install, create development users, serve on 127.0.0.1:$PORT (8000)
 	@$(PY) manage.py dev_setup --url http://$(HOST):$(PORT)/
 	@LOG_FORMAT=$${LOG_FORMAT:-text} exec $(PY) manage.py serve --reload --host $(HOST) --port $(PORT)
 
-test: setup-dev  ## set up, run every test but chaos and versions, print coverage (ARGS="…" goes to pytest)
+test: setup-dev  ## install, run every test except chaos and versions, print coverage (ARGS="…" goes to pytest)
 	@sh scripts/ensure-chromium.sh
 	@sh scripts/ensure-nginx.sh
 	$(PY) -m pytest --numprocesses $(JOBS) --dist loadscope --no-loadscope-reorder --cov --cov-report=term \
@@ -49,24 +49,24 @@ lint: setup-dev  ## style, types, import contracts, migrations, system checks
 	$(PY) manage.py makemigrations --check --dry-run
 	$(PY) manage.py check --fail-level WARNING
 
-bench: setup-dev  ## Netra beside its peers (ARGS="--rounds 1 --seconds 2 --only netra,daphne_mem")
+bench: setup-dev  ## compare Netra with other servers (ARGS="--rounds 1 --seconds 2 --only netra,daphne_mem")
 	$(PY) -m benchmarks.run $(ARGS)
 
 staging: setup-dev  ## PostgreSQL, Valkey, two servers, two workers and a load balancer on loopback (PORT=…)
 	@exec $(PY) deploy/staging/start.py
 
-chaos: setup-dev  ## break everything in a staging of its own, under load; takes a quarter of an hour (ARGS="--only Valkey")
+chaos: setup-dev  ## inject faults into a staging of its own, under load; takes a quarter of an hour (ARGS="--only Valkey")
 	$(PY) tests/chaos/run.py $(ARGS)
 
-versions: setup-dev  ## the wheel with every version of Python and Django; takes minutes and an index (ARGS="-k lowest")
+versions: setup-dev  ## test the wheel with every version of Python and Django; takes minutes and needs an index (ARGS="-k lowest")
 	NETRA_TEST_VERSIONS=all $(PY) -m pytest tests/versions --numprocesses 0 $(ARGS)
 
-dist: setup-dev  ## build the wheel and the archive of the sources into dist/
+dist: setup-dev  ## build the wheel and the source archive into dist/
 	@rm -rf dist
 	@$(PY) scripts/build_dist.py dist >/dev/null
 	@ls dist/*
 
-format: setup-dev  ## put the code into shape
+format: setup-dev  ## format the code
 	$(PY) -m ruff format
 	$(PY) -m ruff check --fix
 
@@ -78,8 +78,8 @@ lock: $(PY)  ## resolve pyproject.toml again into requirements/ (ARGS="--upgrade
 clean:  ## remove the environment and caches, keep var/ (database, keys, users)
 	rm -rf $(VENV) .coverage .coverage.* .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache test-results
 
-setup: $(VENV)/.runtime  ## only make .venv with what running needs
-setup-dev: $(VENV)/.dev  ## only make .venv with what developing needs
+setup: $(VENV)/.runtime  ## only create .venv, for running
+setup-dev: $(VENV)/.dev  ## only create .venv, for development
 
 $(PY):
 	@if [ -z "$(PYTHON)" ]; then \
@@ -89,7 +89,7 @@ $(PY):
 	@$(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); \
 		echo "This Python cannot make virtual environments. On Debian and Ubuntu: apt-get install python3-venv" >&2; exit 1; }
 
-# Stamps: an environment is made once and again when its lock file changes.
+# Stamps: an environment is created once, and again when its lock file changes.
 $(VENV)/.runtime: requirements/runtime.txt | $(PY)
 	@echo "Installing packages (once)"
 	@$(PIP_INSTALL) --requirement requirements/runtime.txt

@@ -248,7 +248,7 @@ def test_connections_without_a_request__make_room_for_those_with_one(start_small
             each.sendall(b"GET / HTTP/1.1\r\nX-Slow: "[: number % 20])
     for _ in range(30):
         assert server.get("/readyz") == ""
-    assert "limit of open files" in server.output()
+    assert "limit on open files" in server.output()
     assert server.stats()["files"] < 60
     for each in lurkers:
         each.close()
