@@ -54,9 +54,11 @@ class UnifiedWebSocketEmitter:
         """Text to append to a thought."""
         return await self.emit("agent_thinking", delta=delta, stream=stream or "thought")
 
-    async def emit_agent_message(self, *, delta: str, message_id: str | None = None) -> bool:
-        """Text to append to a message. Without `message_id`, it begins a new message."""
-        return await self.emit("agent_message", delta=delta, message_id=message_id or new_id())
+    async def emit_agent_message(self, *, delta: str, message_id: str | None = None, last: bool = False) -> bool:
+        """Text to append to a message. Without `message_id`, it begins a new message. `last`: it completes it."""
+        return await self.emit(
+            "agent_message", delta=delta, message_id=message_id or new_id(), last=_present(last or None)
+        )
 
     async def emit_agent_state(self, *, state: Any) -> bool:
         """Any state that the agent publishes (JSON)."""

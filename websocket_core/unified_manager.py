@@ -260,10 +260,10 @@ class UnifiedWebSocketManager:
         context, field = self.user_context, events.STREAM_FIELD.get(event_type)
         if event_type == "agent_started":
             data = {"agent_type": "unknown", "input": {}, **data}
-        text, stream, delta = "", None, ""
+        text, stream, delta, last = "", None, "", False
         if (
             field is not None
-            and data.keys() == {"delta", field}
+            and (data.keys() == {"delta", field} or (last := _is_last(data, field)))
             and type(data["delta"]) is type(data[field]) is str
             and len(data["delta"]) * 6 < conf.MAX_EVENT_BYTES // 2
         ):
@@ -273,7 +273,7 @@ class UnifiedWebSocketManager:
             text = encoding.encode(data if type(data) is dict else dict(data))
             events.check_size(text, context.thread_id, context.run_id)
         run = (context.user_id, context.thread_id, context.run_id, context.fence)
-        operation = Append(*run, event_type, text, stream, delta, self.room)
+        operation = Append(*run, event_type, text, stream, delta, self.room, last)
         if grammar is not None:
             grammar.feed(event_type, data)
         return (get_gateway().journal if journal is None else journal).post(operation)
@@ -298,3 +298,8 @@ class UnifiedWebSocketManager:
     def _forget(self, connection_id: str) -> WebSocketConnection | None:
         self._bare.pop(connection_id, None)  # type: ignore[call-overload]
         return self._connections.pop(connection_id, None)  # type: ignore[call-overload, no-any-return]
+
+
+def _is_last(data: Mapping[str, Any], field: str) -> bool:
+    """Whether it is the last delta of a message."""
+    return field == "message_id" and data.keys() == {"delta", field, "last"} and data["last"] is True

@@ -45,7 +45,7 @@ class TextStreams:
         return self.start(event_type, key, text)
 
     async def end(self, key: Hashable) -> None:
-        """End a part: half a character that still waits is replaced."""
+        """End a part."""
         stream = self._streams.pop(key, None)
         if stream:
             await self._end(*stream)

@@ -119,9 +119,8 @@ class AgentContext:
 
     async def say(self, text: str) -> None:
         """Send a complete answer, or a paragraph of it, as a separate message."""
-        message_id = new_id()
-        await self.events.delta("agent_message", message_id, text)
-        await self.events.end_stream("agent_message", message_id)
+        if text != "":
+            await self.events.delta("agent_message", new_id(), text, last=True)
 
     def message(self, message_id: str | None = None) -> MessageStream:
         """A streamed answer: `async with ctx.message() as m: await m.append(delta)`."""

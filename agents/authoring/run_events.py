@@ -41,6 +41,8 @@ class RunEvents:
         self._order = asyncio.Lock()
         self._delta: tuple[str, str] | None = None  # (event type, stream) of the waiting text
         self._text: list[str] = []
+        self._last = False  # whether the waiting text completes its message
+        self._open: set[str] = set()  # messages that have text and are not complete
         self._halves: dict[tuple[str, str], str] = {}  # stream → half a character that waits for its other half
         self._chars = 0
         self._flushed_at = 0.0
@@ -119,15 +121,18 @@ class RunEvents:
         self._chars += len(text)
         return True
 
-    async def delta(self, event_type: str, stream: str, text: str) -> None:
+    async def delta(self, event_type: str, stream: str, text: str, *, last: bool = False) -> None:
         """Append text to a stream of the run.
 
         Models split characters: half a character at the end waits for the next text of its stream.
 
+        Args:
+            last: the text completes its message. It is posted at once, even if it is empty.
+
         Raises:
             TypeError: the text is not a `str`.
         """
-        if self.joins(event_type, stream, text):
+        if not last and self.joins(event_type, stream, text):
             return
         self.posted.check()
         if not all(isinstance(one, str) for one in (text, stream)):
@@ -135,23 +140,38 @@ class RunEvents:
         stream = whole(stream)
         if self._halves or not text.isascii():
             text = self._joined((event_type, stream), text)
-        if not text:
+            if last and self._halves.pop((event_type, stream), None):
+                text += REPLACEMENT
+        if not text and not last:
             return
-        self.spoke = self.spoke or event_type == "agent_message"
+        if event_type == "agent_message":
+            self.spoke = True
+            (self._open.discard if last else self._open.add)(stream)
         async with self._order:
-            if self._delta != (event_type, stream) or self._chars + len(text) > conf.DELTA_CHARS:
+            if self._last or self._delta != (event_type, stream) or self._chars + len(text) > conf.DELTA_CHARS:
                 await self._flush_delta()
                 self._delta = (event_type, stream)
             self._text.append(text)
             self._chars += len(text)
+            self._last = last
             wait = self._flushed_at + conf.DELTA_SECONDS - time.monotonic()
-            if wait <= 0 or self._chars >= conf.DELTA_CHARS:
+            if last or wait <= 0 or self._chars >= conf.DELTA_CHARS:
+                self._stop_timer()
                 await self._flush_delta()
             elif self._timer is None:
                 self._timer = asyncio.get_running_loop().call_later(wait, self._on_timer)
 
     async def end_stream(self, event_type: str, stream: str) -> None:
-        """End a stream: half a character that still waits is replaced."""
+        """End a stream: a message that has text is marked as complete, and half a character that still waits is
+        replaced.
+        """
+        if event_type == "agent_message":
+            if whole(stream) in self._open or (event_type, whole(stream)) in self._halves:
+                await self.delta(event_type, stream, "", last=True)
+        else:
+            await self._end_character(event_type, stream)
+
+    async def _end_character(self, event_type: str, stream: str) -> None:
         if self._halves.pop((event_type, whole(stream)), None):
             await self.delta(event_type, stream, REPLACEMENT)
 
@@ -162,7 +182,7 @@ class RunEvents:
             RunOverError, LeaseLostError, JournalUnavailable: an event could not be committed.
         """
         for key in list(self._halves):
-            await self.end_stream(*key)
+            await self._end_character(*key)
         async with self._order:
             await self._flush_delta()
         await self.posted.settle()
@@ -170,9 +190,7 @@ class RunEvents:
     def close(self) -> None:
         """Stop emitting. Later attempts raise `RunOverError`."""
         self.posted.close()
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
+        self._stop_timer()
 
     def let_closers_in(self) -> None:
         """Let the events that close the run ignore the quota, if the manager emits them."""
@@ -193,16 +211,21 @@ class RunEvents:
             return
         await self.posted.place()  # the text is kept until then, in case the agent is cancelled here
         event_type, stream = self._delta
-        text = "".join(self._text)
+        data: dict[str, Any] = {"delta": "".join(self._text), events.STREAM_FIELD[event_type]: stream}
+        if self._last:
+            data["last"] = True
         self._clear_delta()
-        if text:
-            await self.posted.post(event_type, {"delta": text, events.STREAM_FIELD[event_type]: stream}, wait=False)
+        await self.posted.post(event_type, data, wait=False)
 
     def _clear_delta(self) -> None:
         self._delta = None
         self._text = []
+        self._last = False
         self._chars = 0
         self._flushed_at = time.monotonic()
+        self._stop_timer()
+
+    def _stop_timer(self) -> None:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None

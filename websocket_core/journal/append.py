@@ -19,6 +19,7 @@ class Append(Operation[int]):
 
     Args:
         data: the event's `data`, encoded as JSON. Deltas leave it empty and use `stream` and `delta`.
+        last: the delta is the last one of its message.
         fence: the fencing token of the run's lease, or `None` outside a leased run.
         room: the quota of the run. Without it, the quota is checked for each event separately.
 
@@ -26,7 +27,7 @@ class Append(Operation[int]):
         ValueError: the event type is unknown, or the database cannot store one of the texts.
     """
 
-    __slots__ = ("data", "delta", "event_type", "fence", "room", "run_id", "stream")
+    __slots__ = ("data", "delta", "event_type", "fence", "last", "room", "run_id", "stream")
 
     def __init__(
         self,
@@ -39,6 +40,7 @@ class Append(Operation[int]):
         stream: str | None = None,
         delta: str = "",
         room: RoomOfRun | None = None,
+        last: bool = False,
     ) -> None:
         # Does not call the base class's `__init__`: an `Append` is created for every event.
         if type(owner_id) is not OwnerID or type(thread_id) is not ThreadID or type(run_id) is not RunID:
@@ -56,7 +58,7 @@ class Append(Operation[int]):
         self.creates, self.patient = fence is None, False
         self.size = len(data) + len(delta) + 256
         self.run_id, self.fence, self.event_type, self.data = run_id, fence, event_type, data
-        self.stream, self.delta, self.room = stream, delta, room
+        self.stream, self.delta, self.room, self.last = stream, delta, room, last
 
     @property
     def settles(self) -> bool:
@@ -93,5 +95,5 @@ class Append(Operation[int]):
         if self.fence is None or not row.fresh:
             row.dirty = True
         if self.stream is not None:
-            return transaction.append_delta(row, self.run_id, self.event_type, self.stream, self.delta)
+            return transaction.append_delta(row, self.run_id, self.event_type, self.stream, self.delta, last=self.last)
         return transaction.append(row, self.run_id, self.event_type, self.data)

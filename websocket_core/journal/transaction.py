@@ -212,8 +212,13 @@ class Transaction:
         """Set the actor of the event that was appended last."""
         self._actors[len(self._events) - 1] = actor_id
 
-    def append_delta(self, row: ThreadRow, run_id: str, event_type: str, stream: str, delta: str) -> int:
+    def append_delta(
+        self, row: ThreadRow, run_id: str, event_type: str, stream: str, delta: str, *, last: bool = False
+    ) -> int:
         """Append a delta. Join it to the previous event if that is a delta of the same stream in this transaction.
+
+        Args:
+            last: nothing may be joined to it, and its event says so.
 
         Returns:
             The `seq` of the event that has the delta.
@@ -223,14 +228,16 @@ class Transaction:
             index, text = tail[0], tail[3] + delta
             pk, seq, _, kind, before = self._events[index]
             if kind == event_type:  # a thought and a message may have the same id
-                frame = events.frame(kind, row.thread_id, run_id, seq, self.stamp, _delta_data(kind, stream, text))
+                frame = events.frame(
+                    kind, row.thread_id, run_id, seq, self.stamp, _delta_data(kind, stream, text, last)
+                )
                 self.count(row, size_of(frame) - size_of(before))
                 self._events[index] = (pk, seq, run_id, kind, frame)
                 self.written[index] = (row.owner_id, row.thread_id, seq, frame)
-                row.tail = (index, run_id, stream, text)
+                row.tail = None if last else (index, run_id, stream, text)
                 return seq
-        seq = self.append(row, run_id, event_type, _delta_data(event_type, stream, delta))
-        row.tail = (len(self._events) - 1, run_id, stream, delta)
+        seq = self.append(row, run_id, event_type, _delta_data(event_type, stream, delta, last))
+        row.tail = None if last else (len(self._events) - 1, run_id, stream, delta)
         return seq
 
     def is_over(self, row: ThreadRow, run_id: str) -> bool:
@@ -303,5 +310,6 @@ class _Before:
         transaction._days = dict(self._days)
 
 
-def _delta_data(event_type: str, stream: str, delta: str) -> str:
-    return f'{{"delta":{encoding.encode(delta)},"{events.STREAM_FIELD[event_type]}":{encoding.encode(stream)}}}'
+def _delta_data(event_type: str, stream: str, delta: str, last: bool) -> str:
+    end = ',"last":true}' if last else "}"
+    return f'{{"delta":{encoding.encode(delta)},"{events.STREAM_FIELD[event_type]}":{encoding.encode(stream)}{end}'

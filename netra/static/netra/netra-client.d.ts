@@ -42,7 +42,8 @@ export interface EventData {
     duration_ms: number;
   };
   agent_completed: { result: Json; usage?: Json; finish_reason?: string; duration_ms: number };
-  agent_message: { message_id: string; delta: string };
+  /** `last`: the message is complete; its `delta` may be empty. */
+  agent_message: { message_id: string; delta: string; last?: true };
   agent_state: { state: Json };
   approval_requested: {
     approval_id: string;

@@ -63,6 +63,40 @@ async def test_message__streams_beside_each_other(join, make) -> None:
     make(body)
     events, _ = await outcome(join)
     assert texts(events, "agent_message", "message_id") == ["123", "1-3", "whole", "another"]
+    assert ends_of_messages(events) == [1, 1, 1, 1]
+
+
+async def test_message__its_last_delta_says_so(join, make) -> None:
+    async def body(ctx, input):
+        async with ctx.message("m"):
+            pass  # without a text there is no message
+        async with ctx.message("whole") as message:
+            await message.append("at once")
+        async with ctx.message("half") as message:
+            await message.append("\ud83d")
+        await ctx.say("")
+        try:
+            async with ctx.message("broken") as message:
+                await message.append("never comp")
+                raise ValueError
+        except ValueError:
+            await ctx.say("sorry")
+
+    make(body)
+    events, _ = await outcome(join)
+    assert texts(events, "agent_message", "message_id") == ["at once", "\ufffd", "never comp", "sorry"]
+    assert ends_of_messages(events) == [1, 1, 0, 1]
+
+
+def ends_of_messages(events: list[dict[str, Any]]) -> list[int]:
+    """How often each message says that it is complete; nothing of it may follow."""
+    found: dict[str, int] = {}
+    for event in events:
+        if event["event_type"] == "agent_message":
+            message = event["data"]["message_id"]
+            assert not found.get(message), "a delta after the last one"
+            found[message] = found.get(message, 0) + (event["data"].get("last") is True)
+    return list(found.values())
 
 
 async def test_tool__fields_of_both_events(join, make) -> None:

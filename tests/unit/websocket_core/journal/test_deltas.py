@@ -55,6 +55,16 @@ async def test_messages__are_joined_by_their_id():
     assert event["data"] == {"delta": "hello", "message_id": "m1"}
 
 
+async def test_the_last_one_of_a_message__is_joined_and_says_so():
+    parts = [delta(letter, "m1", kind="agent_message") for letter in "hell"]
+    end = Append(GOOGLE, "t", "r", None, "agent_message", "", "m1", "o", last=True)
+    assert await together(*parts, end, delta("again", "m1", kind="agent_message")) == [1] * 5 + [2]
+    assert [event["data"] for event in await events()] == [
+        {"delta": "hello", "message_id": "m1", "last": True},
+        {"delta": "again", "message_id": "m1"},
+    ]
+
+
 async def test_in_transactions_of_their_own__are_not():
     for letter in "abc":
         await get_gateway().journal.submit(delta(letter))
