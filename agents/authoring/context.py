@@ -20,13 +20,14 @@ from netra.agents.authoring.time_limit import TimeLimit
 from netra.agents.blocking.pool import in_blocking_thread
 from netra.agents.conf import conf
 from netra.agents.texts import expressible, storable
+from netra.agents.usage.reported import with_entry
 from websocket_core import extras
 from websocket_core.ids import RunID, ThreadID, UserID, new_id
 from websocket_core.wire import encoding
 
 T = TypeVar("T")
 
-USAGE_CHARS = 8192
+USAGE_CHARS = 1024  # of one entry
 MAX_TOOL_CALL_ID = 128  # length of a column of `Approval`
 MAX_EXPIRES_IN = 10 * 366 * 24 * 3600
 FINISH_REASONS = ("length", "content_filter")  # the reasons that are reported
@@ -73,7 +74,7 @@ class AgentContext:
         self._history = list(info.history)
         self._load_history = info.load_history
         self.events = events
-        self.usage: dict[str, Any] | None = None  # reported so far, also by earlier executions of the run
+        self.usage: list[dict[str, Any]] | None = None  # reported so far, also by earlier executions of the run
         self.finish_reason: str | None = None
         self.time_limit: TimeLimit | None = None  # set when the body begins
         self._port = port
@@ -221,17 +222,20 @@ class AgentContext:
         return approval_id
 
     def report_usage(self, usage: Mapping[str, Any]) -> None:
-        """Report what the run has used so far (tokens, requests). It becomes part of the terminal event in any case.
+        """Report what one model call has used. Each call of this method adds an entry to the `usage` of the terminal
+        event, however the run ends.
 
-        Call it again with new totals: if the run is stopped or its process dies, the last report counts.
+        Args:
+            usage: `provider`, `model`, `input_tokens`, `output_tokens`, `total_tokens`, `reasoning_tokens`,
+                `cached_input_tokens`, `cache_write_input_tokens`, as far as they are known.
 
         Raises:
-            ValueError: it has no JSON form, or is larger than 8 KiB.
+            ValueError: it has no JSON form, or more than 1,024 characters as JSON; or it names too many models.
         """
         text = encoding.encode(expressible(dict(usage)))
         if len(text) > USAGE_CHARS:
             raise ValueError(f"usage must be small, at most {USAGE_CHARS:,} characters as JSON; not {len(text):,}")
-        self.usage = msgspec.json.decode(text)
+        self.usage = with_entry(self.usage, msgspec.json.decode(text))
 
     def report_finish_reason(self, reason: str | None) -> None:
         """Report why the model stopped, in the provider's words. The run's end shows `length` and `content_filter`.

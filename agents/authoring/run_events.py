@@ -140,7 +140,8 @@ class RunEvents:
         stream = whole(stream)
         if self._halves or not text.isascii():
             text = self._joined((event_type, stream), text)
-            if last and self._halves.pop((event_type, stream), None):
+            half = self._halves.pop((event_type, stream), None) if last else None
+            if half is not None:
                 text += REPLACEMENT
         if not text and not last:
             return

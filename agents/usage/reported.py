@@ -11,6 +11,7 @@ import msgspec
 from websocket_core.wire import encoding
 
 MOST = 2**63 - 1  # of the columns
+MOST_ENTRIES = 100  # of a run; what calls of the same model have used is summed up beyond them
 MOST_OF_ENTRY = 10**15  # an entry with more is a mistake: a sum of them has to fit, too
 
 
@@ -60,6 +61,38 @@ def entries(reported: object) -> list[dict[str, Any]]:
     """The entries of an object, or of a list."""
     found = reported if isinstance(reported, list) else [reported]
     return [entry for entry in found if isinstance(entry, dict)]
+
+
+def with_entry(reported: object, entry: dict[str, Any]) -> list[dict[str, Any]]:
+    """What was reported, with one more entry. There are at most `MOST_ENTRIES`: then the numbers of the entry are added
+    to the latest one of the same provider and model, so the sums stay what they are.
+
+    Raises:
+        ValueError: there are so many, and none of this model.
+    """
+    known = entries(reported) if reported else []
+    if len(known) < MOST_ENTRIES:
+        return [*known, entry]
+    for place in reversed(range(len(known))):
+        if all(known[place].get(name) == entry.get(name) for name in ("provider", "model")):
+            known[place] = _sum(known[place], entry)
+            return known
+    raise ValueError(f"a run reports the usage of at most {MOST_ENTRIES} models")
+
+
+def _sum(one: dict[str, Any], other: dict[str, Any]) -> dict[str, Any]:
+    found = {**one}
+    for name, value in other.items():
+        if isinstance(value, int | float) and not isinstance(value, bool):
+            before = one.get(name, 0)
+            found[name] = value + before if isinstance(before, int | float) else value
+    if ("total_tokens" in one) != ("total_tokens" in other):  # of the one that has none, it is the sum of the others
+        totals = [
+            _tokens(entry, "total_tokens") or _tokens(entry, "input_tokens") + _tokens(entry, "output_tokens")
+            for entry in (one, other)
+        ]
+        found["total_tokens"] = sum(totals)
+    return found
 
 
 def usage_of(text: str, input_tokens: int, output_tokens: int, total_tokens: int, cost: Decimal | None) -> Usage:

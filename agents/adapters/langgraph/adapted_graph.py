@@ -71,7 +71,7 @@ class LangGraphAgent(BaseAgent):
     async def run(self, ctx: AgentContext, input: Any) -> Any:
         """Give the graph its input. The graph continues from the thread's checkpoint."""
         given = await self._given(input)
-        return await self._execute(ctx, input, given, CallIds(), {}, begins=True)
+        return await self._execute(ctx, input, given, CallIds(), begins=True)
 
     async def _given(self, input: Any) -> Any:
         make_input, graph_input = type(self).make_input, type(self).graph_input
@@ -89,12 +89,10 @@ class LangGraphAgent(BaseAgent):
         resting = interrupts.load(memory)
         command = await interrupts.answers(ctx, resting, decisions)
         ids = interrupts.ids_of(resting, decisions)
-        return await self._execute(ctx, resting.input, command, ids, resting.usage)
+        return await self._execute(ctx, resting.input, command, ids)
 
-    async def _execute(
-        self, ctx: AgentContext, input: Any, given: Any, ids: CallIds, usage: dict[str, int], *, begins: bool = False
-    ) -> Any:
-        models = ModelCalls(ctx, usage)
+    async def _execute(self, ctx: AgentContext, input: Any, given: Any, ids: CallIds, *, begins: bool = False) -> Any:
+        models = ModelCalls(ctx)
         own = type(self).graph.checkpointer
         keeps = isinstance(own, BaseCheckpointSaver)  # the graph has its own persistent saver
         saver = own if keeps else ThreadCheckpoints(await ctx.recall(self._memory_key))
@@ -136,18 +134,16 @@ class LangGraphAgent(BaseAgent):
         if state.next:
             # With the states of subgraphs, because the calls in question may be theirs.
             asking = await graph.aget_state(config, subgraphs=True) if state.interrupts else state
-            return await self._rest(ctx, input, asking, ids, models.usage)
+            return await self._rest(ctx, input, asking, ids)
         return await self._result(ctx, stream.values, worked=bool(ids.used))
 
-    async def _rest(
-        self, ctx: AgentContext, input: Any, state: StateSnapshot, ids: CallIds, usage: dict[str, int]
-    ) -> Any:
+    async def _rest(self, ctx: AgentContext, input: Any, state: StateSnapshot, ids: CallIds) -> Any:
         questions = interrupts.Questions(ids, chat_history.conversations(state))
         if state.interrupts:
             questions.interrupts(state.interrupts)
         else:
             questions.breakpoint(state.next)
-        return await questions.ask(ctx, input, usage)
+        return await questions.ask(ctx, input)
 
     async def _result(self, ctx: AgentContext, values: Any, *, worked: bool) -> Any:
         """The result of the run.

@@ -10,6 +10,7 @@ from langchain_core.callbacks import BaseCallbackHandler
 from langchain_core.messages import AIMessage
 from langchain_core.outputs import ChatGeneration, LLMResult
 
+from netra.agents.adapters.shown import clean
 from netra.agents.authoring.context import AgentContext
 from netra.agents.errors import AgentError, ModelRefused
 
@@ -25,14 +26,12 @@ _FILTERED = (
 
 
 class ModelCalls(BaseCallbackHandler):
-    """Counts the usage of one run's models, and reports it at once, because a run may end at any time.
+    """Reports the usage of each model call at once, because a run may end at any time.
 
     Args:
         ctx: the run's context.
-        usage: earlier usage of the run.
 
     Attributes:
-        usage: `requests`, and tokens if the models report them.
         errors: the errors that models have raised.
     """
 
@@ -40,19 +39,13 @@ class ModelCalls(BaseCallbackHandler):
     raise_error = True  # a truncated call must not run
     ignore_chain = ignore_retriever = ignore_agent = ignore_custom_event = True
 
-    def __init__(self, ctx: AgentContext, usage: dict[str, int]) -> None:
+    def __init__(self, ctx: AgentContext) -> None:
         self._ctx = ctx
-        self.usage = dict(usage)
         self.errors: list[BaseException] = []
         self._arguments: dict[UUID, StreamedArguments] = {}  # by model call
 
     def on_chat_model_start(self, serialized: Any, messages: Any, **kwargs: Any) -> None:
-        """A request to a chat model begins."""
-        self._count(requests=1)
-
-    def on_llm_start(self, serialized: Any, prompts: Any, **kwargs: Any) -> None:
-        """A request to a model without messages begins."""
-        self._count(requests=1)
+        """Nothing to do. Without this method, LangChain converts all messages to text for `on_llm_start`."""
 
     def on_llm_new_token(self, token: Any, *, run_id: UUID, chunk: Any = None, **kwargs: Any) -> None:
         """A model sends the next token."""
@@ -71,9 +64,7 @@ class ModelCalls(BaseCallbackHandler):
         for generations in response.generations:
             for generation in generations[:1]:
                 message = generation.message if isinstance(generation, ChatGeneration) else None
-                used = getattr(message, "usage_metadata", None) or {}
-                names = ("input_tokens", "output_tokens", "total_tokens")
-                self._count(**{name: int(used.get(name) or 0) for name in names})
+                self._ctx.report_usage(_used(message))
                 if isinstance(message, AIMessage) and message.tool_calls:
                     _refuse_half_calls(message, streamed)
 
@@ -82,13 +73,6 @@ class ModelCalls(BaseCallbackHandler):
         self.errors.append(error)
         if run_id is not None:
             self._arguments.pop(run_id, None)
-
-    def _count(self, **more: int) -> None:
-        for name, number in more.items():
-            if number:
-                self.usage[name] = self.usage.get(name, 0) + number
-        if self.usage:
-            self._ctx.report_usage(self.usage)
 
 
 class StreamedArguments:
@@ -130,6 +114,24 @@ def _refuse_half_calls(message: AIMessage, streamed: StreamedArguments | None) -
     # Calls that LangChain cannot parse do not run in any case.
     if streamed is not None and streamed.unfinished > len(message.invalid_tool_calls):
         raise AgentError(BROKEN_OFF)
+
+
+def _used(message: Any) -> dict[str, Any]:
+    """The usage of one response, as an entry of the run's usage."""
+    used, told = getattr(message, "usage_metadata", None) or {}, getattr(message, "response_metadata", None) or {}
+    given, taken = used.get("input_token_details") or {}, used.get("output_token_details") or {}
+    words = {"provider": told.get("model_provider"), "model": told.get("model_name") or told.get("model")}
+    more = {
+        "total_tokens": used.get("total_tokens"),
+        "reasoning_tokens": taken.get("reasoning"),
+        "cached_input_tokens": given.get("cache_read"),
+        "cache_write_input_tokens": given.get("cache_creation"),
+    }
+    return {
+        **{name: clean(word) for name, word in words.items() if isinstance(word, str) and word},
+        **{name: int(used.get(name) or 0) for name in ("input_tokens", "output_tokens")},
+        **{name: int(number) for name, number in more.items() if number},
+    }
 
 
 def finish_reason(message: AIMessage | None) -> str | None:

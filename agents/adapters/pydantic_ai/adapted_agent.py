@@ -19,7 +19,7 @@ from netra.agents.adapters.call_ids import CallIds
 from netra.agents.adapters.pydantic_ai import approvals, message_history, model_errors, output_types
 from netra.agents.adapters.pydantic_ai.event_stream import EventStream
 from netra.agents.adapters.pydantic_ai.run_hooks import RunHooks
-from netra.agents.adapters.pydantic_ai.run_so_far import RunSoFar, finish_reason, shown_usage
+from netra.agents.adapters.pydantic_ai.run_so_far import RunSoFar, finish_reason
 from netra.agents.adapters.pydantic_ai.tool_calls import ToolCalls
 from netra.agents.adapters.shown import clean, plain
 from netra.agents.authoring.context import AgentContext
@@ -64,7 +64,7 @@ class PydanticAIAgent(BaseAgent):
         )
 
     async def _ask(self, ctx: AgentContext, input: Any, ids: CallIds, **how: Any) -> Any:
-        calls, so_far = ToolCalls(ctx, ids), RunSoFar(ctx)
+        calls, so_far = ToolCalls(ctx, ids), RunSoFar(ctx, how.get("usage"))
         stream = EventStream(ctx, calls, so_far)
         options = {**type(self).options, **how}
         own = [ReinjectSystemPrompt()] if message_history.lacks_system_prompt(how["message_history"]) else []
@@ -94,7 +94,7 @@ class PydanticAIAgent(BaseAgent):
             raise ending from error
         await calls.close()
         history = result.all_messages()
-        ctx.report_usage(shown_usage(result.usage))
+        so_far.end(history, result.usage)
         ctx.report_finish_reason(finish_reason(history))
         await self._remember(ctx, history)
         if isinstance(result.output, DeferredToolRequests):

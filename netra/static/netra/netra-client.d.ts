@@ -28,6 +28,21 @@ export type Json = null | boolean | number | string | Json[] | { [key: string]: 
 export type RunStatus = "queued" | "running" | "waiting" | "completed" | "failed" | "cancelled";
 export type ToolStatus = "ok" | "error" | "denied" | "cancelled";
 
+/** What one call of a model has used. Agents may add fields of their own. */
+export interface UsageEntry {
+  provider?: string;
+  model?: string;
+  input_tokens?: number;
+  output_tokens?: number;
+  total_tokens?: number;
+  reasoning_tokens?: number;
+  cached_input_tokens?: number;
+  cache_write_input_tokens?: number;
+}
+
+/** A list with an entry for each call of a model; events of older versions hold one object. */
+export type Usage = UsageEntry[] | UsageEntry;
+
 /** `data` of each journalled event. */
 export interface EventData {
   agent_started: { agent_type: string; input: Json; request_id?: string };
@@ -41,7 +56,7 @@ export interface EventData {
     error?: string;
     duration_ms: number;
   };
-  agent_completed: { result: Json; usage?: Json; finish_reason?: string; duration_ms: number };
+  agent_completed: { result: Json; usage?: Usage; finish_reason?: string; duration_ms: number };
   /** `last`: the message is complete; its `delta` may be empty. */
   agent_message: { message_id: string; delta: string; last?: true };
   agent_state: { state: Json };
@@ -55,8 +70,8 @@ export interface EventData {
   };
   approval_resolved: { approval_id: string; approved: boolean; value: Json; by: "user" | "expired" | "cancelled" };
   run_queued: { position: number; request_id?: string };
-  agent_failed: { code: string; message: string; retried_as?: string; retry_after_ms?: number; usage?: Json };
-  agent_cancelled: { reason: string; usage?: Json };
+  agent_failed: { code: string; message: string; retried_as?: string; retry_after_ms?: number; usage?: Usage };
+  agent_cancelled: { reason: string; usage?: Usage };
 }
 
 /** A journalled event. `(thread_id, seq)` names it for ever. */

@@ -57,7 +57,7 @@ async def analyst(ctx: AgentContext, input: dict[str, Any]) -> dict[str, Any]:
         for line in ANSWER.splitlines(keepends=True):
             await answer.append(line)
         await gate(ctx, "answered")
-    ctx.usage = {"input_tokens": 812, "output_tokens": 240}
+    ctx.report_usage({"input_tokens": 812, "output_tokens": 240})
     return {"rows": 365}
 
 

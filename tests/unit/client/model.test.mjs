@@ -176,6 +176,8 @@ describe("values as people read them", () => {
   test("tokens, under whichever name", () => {
     const shown = [{ total_tokens: 5 }, { input_tokens: 2, output_tokens: 3 }, { cost: 1 }, {}, null, "5"].map(tokens);
     assert.deepEqual(shown, [5, 5, null, null, null, null]);
+    assert.equal(tokens([{ total_tokens: 5, input_tokens: 9 }, { input_tokens: 2, output_tokens: 3 }, { model: "m" }]), 10);
+    assert.equal(tokens([{ model: "m" }]), null);
   });
 });
 

@@ -60,7 +60,7 @@ class Questions:
         """Add a breakpoint, at which the graph was compiled to stop (`interrupt_before`, `interrupt_after`)."""
         self._ask("", "breakpoint", "", {"next": list(nodes)}, f"Continue with {', '.join(nodes)}?", None)
 
-    async def ask(self, ctx: AgentContext, input: Any, usage: dict[str, int]) -> Rest:
+    async def ask(self, ctx: AgentContext, input: Any) -> Rest:
         """Ask all questions, then rest.
 
         Raises:
@@ -77,7 +77,7 @@ class Questions:
                 )
             except ValueError as error:  # too large
                 raise AgentError(f"The graph asked something that cannot be shown: {error}.") from error
-        return Rest(dump(Resting(input, self.asked, self.calls, sorted(self._ids.used), usage)))
+        return Rest(dump(Resting(input, self.asked, self.calls, sorted(self._ids.used))))
 
     def _human(self, interrupt_id: str, shape: Shape, value: dict[str, Any]) -> None:
         request = value["action_request"]

@@ -43,7 +43,6 @@ class Resting(msgspec.Struct, frozen=True):
     asked: list[Asked]
     calls: dict[str, str]  # the model's ids of the tool calls in question -> their ids in events
     used_ids: list[str]
-    usage: dict[str, int]
 
 
 _encoder = msgspec.json.Encoder()

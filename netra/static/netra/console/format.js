@@ -57,6 +57,7 @@ export function asked(input) {
 }
 
 export function tokens(usage) {
-	const { total_tokens: total, input_tokens: input, output_tokens: output } = usage ?? {};
-	return total ?? (Number.isFinite(input + output) ? input + output : null);
+	const entries = [usage].flat().map((entry) => entry?.total_tokens ?? entry?.input_tokens + entry?.output_tokens);
+	const known = entries.filter(Number.isFinite);
+	return known.length ? known.reduce((sum, count) => sum + count) : null;
 }

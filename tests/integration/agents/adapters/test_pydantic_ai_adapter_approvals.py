@@ -64,7 +64,7 @@ async def test_approved_it_goes_on_and_the_call_keeps_its_id(runs: Runs):
     ]
     assert run.data("tool_completed")[-1]["tool_call_id"] == "sale-1"
     assert run.data("tool_completed")[-1]["result"] == "sold boat"
-    assert run.end["usage"]["requests"] == 2  # both sides of the rest are counted
+    assert len(run.end["usage"]) == 2  # both sides of the rest are counted
     assert run.types.count("agent_started") == 1
 
 

@@ -82,7 +82,7 @@ async def test_halves__in_data(join, make) -> None:
     assert [call.get("result") or call["error"] for call in done] == [["report-\ufffd.txt"], "no \ufffd"]
     assert by_type["agent_state"]["state"] == {"file": "report-\ufffd.txt"}
     assert end["result"] == {"files": ["report-\ufffd.txt"]}
-    assert end["usage"] == {"model": "report-\ufffd.txt"}
+    assert end["usage"] == [{"model": "report-\ufffd.txt"}]
 
 
 async def test_halves__in_an_authors_error(join, make) -> None:

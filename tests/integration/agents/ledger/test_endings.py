@@ -119,7 +119,7 @@ async def test_usage__of_a_failed_run(join, make, ends) -> None:
 
     make(body, timeout=0.3)
     _, end = await outcome(join)
-    assert (end["type"], end["usage"]) == ("agent_failed", USAGE)
+    assert (end["type"], end["usage"]) == ("agent_failed", [{"input_tokens": 1}, USAGE])
 
 
 async def test_usage__nothing_reported(join, make) -> None:
@@ -135,7 +135,7 @@ async def test_usage__that_cannot_be_told_is_refused_where_it_is_reported(join, 
             ctx.report_usage(usage)
 
     make(body)
-    assert (await outcome(join))[1]["usage"] == USAGE
+    assert (await outcome(join))[1]["usage"] == [USAGE]
 
 
 @pytest.mark.parametrize("how", ["stopped", "replaced"])
@@ -158,7 +158,7 @@ async def test_usage__of_a_run_that_is_ended_by_its_user(join, make, how) -> Non
     else:
         await client.start("made", thread_id="t", input={"quick": True}, if_busy="cancel")
     end = (await client.finish(run))[-1]
-    assert (end["event_type"], end["data"]) == ("agent_cancelled", {"reason": how, "usage": USAGE})
+    assert (end["event_type"], end["data"]) == ("agent_cancelled", {"reason": how, "usage": [USAGE]})
 
 
 class Rests(BaseAgent):
@@ -196,9 +196,9 @@ async def test_usage__of_a_run_that_rested(join, make, how) -> None:
         approval_id = asked["data"]["approval_id"]
         await client.send("respond", run_id=run_id, approval_id=approval_id, approved=how == "approved")
     end = (await client.finish(run))[-1]
-    assert end["data"]["usage"] == USAGE
+    assert end["data"]["usage"] == [USAGE]
     if how == "approved":
-        assert end["data"]["result"] == USAGE
+        assert end["data"]["result"] == [USAGE]
 
 
 @pytest.mark.parametrize("wish", ["", "lunch"])
@@ -226,4 +226,4 @@ async def test_usage__of_a_run_whose_worker_was_lost(join, make, settings, wish)
         await asyncio.sleep(0.01)
     events = await client.finish(run)
     assert kinds(events)[-1] == ("agent_cancelled" if wish else "agent_failed")
-    assert events[-1]["data"]["usage"] == USAGE
+    assert events[-1]["data"]["usage"] == [USAGE]

@@ -24,7 +24,7 @@ from netra.agents.ledger.endings import ReapRun
 from netra.agents.models import Run
 from netra.agents.running import keeper
 from netra.agents.usage import NOTHING, Used, used
-from netra.agents.usage.reported import usage_of
+from netra.agents.usage.reported import MOST_ENTRIES, usage_of, with_entry
 from netra.agents.usage.sums import by
 from test_framework.ssot.factories import GOOGLE
 from websocket_core.database import db
@@ -69,6 +69,18 @@ def test_usage__of_a_run_under_way_is_what_it_reported():
     assert usage_of("", 0, 0, 0, None).details == ()
 
 
+def test_entries__are_summed_up_when_there_are_many():
+    mini, other = {**CALLS[0], "request": "r"}, {"model": "other", "input_tokens": 7, "output_tokens": 1}
+    reported: Any = REPORTED  # of an older version's run, that has rested since
+    for _ in range(MOST_ENTRIES):
+        reported = with_entry(reported, mini)
+    reported = with_entry(with_entry(reported, CALLS[1]), CALLS[0])
+    assert len(reported) == MOST_ENTRIES
+    assert used(reported)[1:] == (10 + 1000 * 102, 5 + 100 * 102, 15 + 1100 * 101 + 1200)
+    with pytest.raises(ValueError, match="at most 100 models"):
+        with_entry(reported, other)
+
+
 async def the_run(**found: Any) -> Run:
     """The run, when nothing is left to do for it."""
     async with asyncio.timeout(20):
@@ -105,7 +117,7 @@ async def test_every_end__keeps_what_was_used(join, make, settings, how, status)
     await client.finish(started)
     run = await the_run()
     assert (run.status, *sums_of(run), run.cost) == (status, 10, 5, 15, Decimal("0.15"))
-    assert json.loads(run.usage) == REPORTED
+    assert json.loads(run.usage) == [REPORTED]
 
 
 async def test_lost_run__has_what_was_written_when_its_lease_was_renewed(join, make, settings):
@@ -145,7 +157,8 @@ async def test_cost__that_cannot_be_told_is_none(join, make, settings, caplog, c
 )
 async def test_cost__by_the_list_of_prices(join, make, reported, cost):
     async def body(ctx: Any, input: Any) -> None:
-        ctx.usage = reported  # as adapters report each call of a model
+        for entry in reported:  # as adapters report each call of a model
+            ctx.report_usage(entry)
 
     make(body)
     client = await join()
