@@ -64,6 +64,12 @@ class UnifiedWebSocketEmitter:
         """Any state that the agent publishes (JSON)."""
         return await self.emit("agent_state", state=state)
 
+    async def emit_agent_data(self, *, name: str, data: Any, id: str | None = None, transient: bool = False) -> bool:  # noqa: A002
+        """Any data (JSON) under a name. The same `id` replaces; `transient` data is not part of folded histories."""
+        return await self.emit(
+            "agent_data", name=name, data=data, id=_present(id), transient=_present(transient or None)
+        )
+
     async def emit_tool_executing(
         self, *, tool_call_id: str | None = None, tool_name: str, arguments: Any = None
     ) -> bool:

@@ -260,6 +260,8 @@ class UnifiedWebSocketManager:
         context, field = self.user_context, events.STREAM_FIELD.get(event_type)
         if event_type == "agent_started":
             data = {"agent_type": "unknown", "input": {}, **data}
+        elif event_type == "agent_data":
+            events.check_data(data)
         text, stream, delta, last = "", None, "", False
         if (
             field is not None

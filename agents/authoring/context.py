@@ -23,7 +23,7 @@ from netra.agents.texts import expressible, storable
 from netra.agents.usage.reported import with_entry
 from websocket_core import extras
 from websocket_core.ids import RunID, ThreadID, UserID, new_id
-from websocket_core.wire import encoding
+from websocket_core.wire import encoding, events
 
 T = TypeVar("T")
 
@@ -130,6 +130,25 @@ class AgentContext:
     async def publish_state(self, state: Any) -> None:
         """Publish any state of the agent (JSON), as `agent_state`."""
         await self.events.emit("agent_state", {"state": state})
+
+    async def publish_data(self, name: str, data: Any, *, id: str | None = None, transient: bool = False) -> None:  # noqa: A002
+        """Publish data (JSON) for the page, as `agent_data`.
+
+        Args:
+            name: tells the page what it is: 1 to 64 of `a-z 0-9 _ . -`, not beginning with `netra.`.
+            id: data with the same name and id replaces the earlier one.
+            transient: it is shown live and in replays, but it is not part of folded histories.
+
+        Raises:
+            ValueError: `name` or `id` is not valid, or `data` has no JSON form or is too large.
+        """
+        fields: dict[str, Any] = {"name": name, "data": data}
+        if id is not None:
+            fields["id"] = id
+        if transient:
+            fields["transient"] = True
+        events.check_data(fields)
+        await self.events.emit("agent_data", fields)
 
     def tool(
         self, name: str, arguments: Any = None, *, tool_call_id: str | None = None, approval: Decision | None = None

@@ -89,6 +89,10 @@ class SyncAgentContext:
         """See `AgentContext.publish_state`."""
         self._bridge.wait(self._context.publish_state(state))
 
+    def publish_data(self, name: str, data: Any, *, id: str | None = None, transient: bool = False) -> None:  # noqa: A002
+        """See `AgentContext.publish_data`."""
+        self._bridge.wait(self._context.publish_data(name, data, id=id, transient=transient))
+
     def tool(
         self, name: str, arguments: Any = None, *, tool_call_id: str | None = None, approval: Decision | None = None
     ) -> SyncToolCall:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import Final
+from typing import Any, Final
 
 from websocket_core.conf import conf
+from websocket_core.ids import NAME_LENGTH
 from websocket_core.wire.vocabulary import TERMINAL_TYPES, EventType
 
 CRITICAL: Final = frozenset(
@@ -21,6 +24,8 @@ TERMINAL: Final = frozenset(TERMINAL_TYPES)
 TYPES: Final = frozenset(str(kind) for kind in EventType)
 # Deltas: the field that names the stream. Consecutive deltas of one stream may be joined, which never changes the text.
 STREAM_FIELD: Final = {"agent_thinking": "stream", "agent_message": "message_id"}
+
+_DATA_NAME = re.compile(r"(?!netra\.)[a-z0-9_.-]{1,64}\Z")
 
 
 class EventTooLargeError(ValueError):
@@ -58,3 +63,24 @@ def check_size(data: str, thread_id: str, run_id: str) -> None:
         raise EventTooLargeError(
             f"the event has {size:,} bytes; at most {limit:,} are allowed. Store large data elsewhere and send a link"
         )
+
+
+def check_data(data: Mapping[str, Any]) -> None:
+    """Refuse the data of an `agent_data` event that clients could not use.
+
+    Raises:
+        ValueError: `name` is not 1 to 64 of `a-z 0-9 _ . -`, or begins with `netra.`; `data` is missing; `id` is not a
+            text of 1 to 128 characters; `transient` is not true; or there is another field.
+    """
+    name = data.get("name")
+    if not isinstance(name, str) or not _DATA_NAME.match(name):
+        raise ValueError(
+            f"the name of data is 1 to 64 of a-z 0-9 _ . - and does not begin with netra.; not {name!r:.80}"
+        )
+    if "data" not in data or not data.keys() <= {"name", "data", "id", "transient"}:
+        raise ValueError("an agent_data event has `name` and `data`, and maybe `id` and `transient`")
+    data_id = data.get("id", "-")
+    if not isinstance(data_id, str) or not 0 < len(data_id) <= NAME_LENGTH:
+        raise ValueError(f"the id of data is a text of 1 to {NAME_LENGTH} characters, not {data_id!r:.40}")
+    if data.get("transient", True) is not True:
+        raise ValueError("transient is true, or absent")

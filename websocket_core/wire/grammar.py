@@ -12,7 +12,7 @@ from websocket_core.wire.events import TERMINAL
 class RunGrammar:
     """The legal order of one run's events (wire-protocol.md, "Grammar of every run").
 
-    `run_queued? agent_started (thinking | message | state | tool pair | approval pair)* terminal`. A run that is
+    `run_queued? agent_started (thinking | message | state | data | tool pair | approval pair)* terminal`. A run that is
     stopped while queued has `run_queued agent_cancelled`. The state includes the open tool calls and approvals, which
     must be closed before the end.
     """

@@ -18,6 +18,7 @@ class EventType(StrEnum):
     AGENT_THINKING = "agent_thinking"
     AGENT_MESSAGE = "agent_message"
     AGENT_STATE = "agent_state"
+    AGENT_DATA = "agent_data"
     TOOL_EXECUTING = "tool_executing"
     TOOL_COMPLETED = "tool_completed"
     APPROVAL_REQUESTED = "approval_requested"

@@ -60,6 +60,8 @@ export interface EventData {
   /** `last`: the message is complete; its `delta` may be empty. */
   agent_message: { message_id: string; delta: string; last?: true };
   agent_state: { state: Json };
+  /** Data with the same `name` and `id` replaces the earlier one. `transient`: not part of folded histories. */
+  agent_data: { name: string; data: Json; id?: string; transient?: true };
   approval_requested: {
     approval_id: string;
     tool_call_id: string | null;

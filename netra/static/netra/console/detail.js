@@ -5,7 +5,7 @@ import { absolute, duration, number, pretty } from "./format.js";
 import { undeceive } from "./honest.js";
 import { RUN_STATUS, TOOL_STATUS, approvalOutcome } from "./words.js";
 
-const KINDS = { tool: "Tool call", thought: "Thought", message: "Answer", state: "State", approval: "Approval" };
+const KINDS = { tool: "Tool call", thought: "Thought", message: "Answer", state: "State", data: "Data", approval: "Approval" };
 
 let drawn = { version: null, content: null };
 

@@ -10,6 +10,7 @@ const STEPS = {
 	agent_thinking: ["thought", "stream", "running", false],
 	agent_message: ["message", "message_id", "running", true],
 	agent_state: ["state", "", "ok", true],
+	agent_data: ["data", "", "ok", true],
 	tool_executing: ["tool", "tool_call_id", "running", false],
 	tool_completed: ["tool", "tool_call_id", "", true],
 	approval_requested: ["approval", "approval_id", "waiting", false],
@@ -71,8 +72,8 @@ export class Run {
 	}
 
 	#step(event, at, kind, id, status, isOver) {
-		const { seq, data } = event;
-		const key = `${kind} ${data[id]}`;
+		const { seq, data, event_type: type } = event;
+		const key = type === "agent_data" ? `data ${data.name} ${data.id ?? seq}` : `${kind} ${data[id]}`;
 		let step = this.#byKey.get(key);
 		if (!step) {
 			step = { kind, key, index: this.steps.length, seq, at, text: "", count: 0, first: event };

@@ -74,4 +74,10 @@ function state(step, { row }) {
 			h("span.args", oneLine(step.data.state))));
 }
 
-const VIEWS = { tool, thought, message, state, approval };
+function data(step, { row }) {
+	const { name, data: value } = step.data;
+	return h("li.step.state", { key: step.key },
+		row(step, {}, icon("state"), h("span.name", undeceive(name)), h("span.args", oneLine(value))));
+}
+
+const VIEWS = { tool, thought, message, state, data, approval };

@@ -43,7 +43,7 @@ async def test_the_documented_loop(runs: Runs, documented):
         run = await runs.ask("plain", "Oslo?", thread)
         again = await runs.ask("plain", "And now?", thread)
     assert run.answer == run.end["result"] == again.end["result"] == "It says: rain in Oslo"
-    assert run.end["usage"] == [{"model": "gpt-5-mini", "input_tokens": 11, "output_tokens": 7}] * 2
+    assert run.end["usage"] == [{"model": "fake", "input_tokens": 11, "output_tokens": 7}] * 2
     assert run.tools() == [("forecast", "ok")]
     said = [message["content"] for message in fake.requests[-1]["messages"] if message["role"] != "tool"]
     assert said[:3] == ["Oslo?", "It says: rain in Oslo", "And now?"]

@@ -99,6 +99,29 @@ def ends_of_messages(events: list[dict[str, Any]]) -> list[int]:
     return list(found.values())
 
 
+async def test_publish_data__under_a_name(join, make) -> None:
+    async def body(ctx, input):
+        await ctx.publish_data("chart", [1, 2])
+        await ctx.publish_data("a.b_c-9", None, id="x")
+        await ctx.publish_data("n" * 64, "s", transient=True)
+        for name in ("", "netra.x", "N", "n" * 65, "a b", "a\n", 5):
+            with pytest.raises(ValueError, match="the name of data"):
+                await ctx.publish_data(name, 1)
+        for data_id in ("", "i" * 129, 5):
+            with pytest.raises(ValueError, match="the id of data"):
+                await ctx.publish_data("chart", 1, id=data_id)
+        with pytest.raises(ValueError, match="JSON"):
+            await ctx.publish_data("chart", {1})
+
+    make(body)
+    events, _ = await outcome(join)
+    assert data(events, "agent_data") == [
+        {"name": "chart", "data": [1, 2]},
+        {"name": "a.b_c-9", "data": None, "id": "x"},
+        {"name": "n" * 64, "data": "s", "transient": True},
+    ]
+
+
 async def test_tool__fields_of_both_events(join, make) -> None:
     async def body(ctx, input):
         async with ctx.tool("search", {"q": "x"}) as call:

@@ -31,6 +31,7 @@ async def test_every_method__blocking(join, make) -> None:
         with ctx.tool("search", {"q": 1}) as call:
             call.result = 5
         ctx.publish_state({"step": 1})
+        ctx.publish_data("chart", 1, id="x", transient=True)
         with ctx.message() as message:
             message.append("a")
             message.append("b")

@@ -137,6 +137,14 @@ async def test_what_cannot_be__is_refused_before_anything_is_queued() -> None:
     with pytest.raises(ValueError, match="JSON"):
         manager.post("tool_executing", {"tool_call_id": "c", "tool_name": "t", "arguments": {1}}, grammar=grammar)
     assert not grammar.tools
+    for fields in (
+        {"name": "netra.x", "data": 1},
+        {"name": "x"},
+        {"name": "x", "data": 1, "transient": False},
+        {"more": 1},
+    ):
+        with pytest.raises(ValueError, match=r"name|data|transient"):
+            manager.post("agent_data", fields, grammar=grammar)
     with pytest.raises(GrammarError):
         manager.post("tool_completed", {"tool_call_id": "c"}, grammar=grammar)
     assert get_gateway().journal.backlog == 0
