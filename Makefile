@@ -26,7 +26,7 @@ UV_COMPILE := $(VENV)/bin/uv pip compile pyproject.toml --quiet --universal --fo
 EMBEDDED := api cli login oidc opentelemetry postgres project pydantic-ai redis schemas server
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-dev run test lint bench staging chaos versions dist format lock clean
+.PHONY: help setup setup-dev run test lint bench staging chaos site versions dist format lock clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -35,11 +35,11 @@ run: setup  ## install, create development users, serve on 127.0.0.1:$PORT (8000
 	@$(PY) manage.py dev_setup --url http://$(HOST):$(PORT)/
 	@LOG_FORMAT=$${LOG_FORMAT:-text} exec $(PY) manage.py serve --reload --host $(HOST) --port $(PORT)
 
-test: setup-dev  ## install, run every test except chaos and versions, print coverage (ARGS="…" goes to pytest)
+test: setup-dev  ## install, run every test except chaos, site and versions, print coverage (ARGS="…" goes to pytest)
 	@sh scripts/ensure-chromium.sh
 	@sh scripts/ensure-nginx.sh
 	$(PY) -m pytest --numprocesses $(JOBS) --dist loadscope --no-loadscope-reorder --cov --cov-report=term \
-		-m "not chaos and not versions" $(ARGS)
+		-m "not chaos and not site and not versions" $(ARGS)
 
 lint: setup-dev  ## style, types, import contracts, migrations, system checks
 	$(PY) -m ruff format --check
@@ -57,6 +57,10 @@ staging: setup-dev  ## PostgreSQL, Valkey, two servers, two workers and a load b
 
 chaos: setup-dev  ## inject faults into a staging of its own, under load; takes a quarter of an hour (ARGS="--only Valkey")
 	$(PY) tests/chaos/run.py $(ARGS)
+
+site: setup-dev  ## add Netra to a new project by following the how-to, and remove it; takes minutes (ARGS="-k serve")
+	@sh scripts/ensure-chromium.sh
+	$(PY) -m pytest tests/adoption --numprocesses 0 $(ARGS)
 
 versions: setup-dev  ## test the wheel with every version of Python and Django; takes minutes and needs an index (ARGS="-k lowest")
 	NETRA_TEST_VERSIONS=all $(PY) -m pytest tests/versions --numprocesses 0 $(ARGS)
