@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack
 from dataclasses import replace
@@ -90,6 +91,29 @@ async def test_renewed_in_the_last_second__stays_open(visit: Visit, settings):
     await only_when_rung(settings)
     row = await Session.objects.aget()
     believed(-1)
+    await known(row.expire_date)
+    assert (await client.ask("ping", payload=1))["payload"] == 1
+
+
+async def test_expires_during_a_check__waits_for_the_next_one(visit: Visit, settings, monkeypatch):
+    """The check that is under way did not ask about it: only the next one learns that a page renewed the session."""
+    client = await visit("ann")
+    await only_when_rung(settings)
+    row = await Session.objects.aget()
+    began, goes_on = threading.Event(), threading.Event()
+    real = auth.review
+
+    def held(identities: set[Identity]) -> auth.Review:
+        began.set()
+        assert goes_on.wait(20)
+        return real(identities)
+
+    monkeypatch.setattr(auth, "review", held)
+    settings.NETRA_CREDENTIAL_CHECK_SECONDS = 0.0  # everybody is looked at, valid or not
+    assert await asyncio.to_thread(began.wait, 20)
+    settings.NETRA_CREDENTIAL_CHECK_SECONDS = 600.0
+    believed(-1)
+    goes_on.set()
     await known(row.expire_date)
     assert (await client.ask("ping", payload=1))["payload"] == 1
 

@@ -66,17 +66,17 @@ class CredentialWatch:
         everybody = time.monotonic() - self._checked >= conf.CREDENTIAL_CHECK_SECONDS
         if everybody:
             self._checked = time.monotonic()
+        ended = self._ended()
+        expired = {connection.identity for connection in ended}
         try:
-            await self._review(self._watched.connections() if everybody else self._ended())
+            await self._review(self._watched.connections() if everybody else ended)
         finally:
-            self._expire()
+            self._expire(expired)
 
-    def _ended(self) -> Iterable[WebSocketConnection]:
+    def _ended(self) -> list[WebSocketConnection]:
         """Connections whose credential has expired. Their session may have been renewed, so it has to be checked."""
         now = datetime.now(UTC)
-        for connection in self._watched.connections():
-            if (end := _end(connection)) is not None and end <= now:
-                yield connection
+        return [c for c in self._watched.connections() if (end := _end(c)) is not None and end <= now]
 
     async def _review(self, connections: Iterable[WebSocketConnection]) -> None:
         asked = [connection for connection in connections if connection.identity and not connection.closed]
@@ -94,12 +94,14 @@ class CredentialWatch:
                 connection.identity = replace(identity, expires_at=found.ends[identity])
                 connection.expiry_announced = False
 
-    def _expire(self) -> None:
-        now = datetime.now(UTC)
+    def _expire(self, expired: Collection[Identity | None]) -> None:
+        """Close the connections whose expired credential has been checked and not renewed; warn the others.
+
+        A credential that expired during the check was not part of it. Its session may have been renewed, so it waits
+        for the next check.
+        """
         for connection in self._watched.connections():
-            if (end := _end(connection)) is None:
-                continue
-            if end <= now:
+            if expired and connection.identity in expired:
                 self._close(connection, TOKEN_EXPIRED)
                 continue
             try:
