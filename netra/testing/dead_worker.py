@@ -1,8 +1,8 @@
 """A process that dies in the middle of a tool call, as far as others can tell.
 
-After `tool_executing` was committed, nothing of the run happens any more: no further line of the agent, no `finally`,
-no event, no renewal of the lease. Then the lease runs out, and the sweeper finds the run. Only the clock is helped: the
-test does not wait for `NETRA_LEASE_SECONDS`.
+After `tool_executing` was committed, the agent stands still there, without any `finally`, and what it does beside
+stands still at its next event. The run has no further event, and its lease is not renewed. Then the lease runs out,
+and the sweeper finds the run. Only the clock is helped: the test does not wait for `NETRA_LEASE_SECONDS`.
 """
 
 from __future__ import annotations

@@ -47,6 +47,8 @@ def test_installed__markers_and_fixtures_are_known(site: ForeignSite) -> None:
 
 
 LIFE = """
+import asyncio
+
 import pytest
 from django.contrib.auth import get_user_model
 
@@ -82,6 +84,7 @@ class TestOneLoopForAll:
 
     async def test_second(self, netra_run):
         assert (await netra_run("refunds", {"order": 5})).status == "completed"
+        assert "netra-sweeper" in {task.get_name() for task in asyncio.all_tasks()}  # as after the first start
 """
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 import pytest
@@ -94,6 +95,36 @@ async def test_worker_killed__an_agent_that_is_retried(netra_user_client: MakeUs
     assert lost.retried_as is not None
     again = await client.finish(lost.retried_as)
     assert (again.status, again.result, done) == ("completed", 3, ["counted", "left"])
+
+
+@pytest.mark.netra_kill_worker(in_tool="die")
+async def test_worker_killed__what_the_agent_does_beside_stands_still(
+    netra_user_client: MakeUserClient, make: Any
+) -> None:
+    raised: list[Exception] = []
+
+    async def think(ctx: Any) -> None:
+        try:
+            while True:
+                await ctx.think("still here")
+                await asyncio.sleep(0)
+        except Exception as error:
+            raised.append(error)
+            raise
+
+    async def dies(ctx: Any, input: Any) -> None:
+        async with asyncio.TaskGroup() as group:
+            group.create_task(think(ctx))
+            async with ctx.tool("die"):
+                pass
+
+    make(dies)
+    client = await netra_user_client("ada")
+    lost = await client.run("made")
+    assert lost.error is not None
+    assert lost.error.code == "worker_lost"
+    assert (await client.run("test")).status == "completed"
+    assert raised == []
 
 
 @pytest.mark.parametrize(
