@@ -133,7 +133,9 @@ async def test_commit_that_waits_for_long__leaves_no_session_behind_for_every_tr
     tried = tries()
     future = journal.post(state("once"))
     await until(lambda: tries() >= tried + 6)
-    assert len(await asyncio.to_thread(replica.sessions)) <= 3
+    async with asyncio.timeout(30):  # a slow machine gives up on a session shortly before the session ends itself
+        while len(await asyncio.to_thread(replica.sessions)) > 3:  # noqa: ASYNC110 - another process's doing
+            await asyncio.sleep(0.02)
     await asyncio.to_thread(replica.come_back)
     assert await future == 2
     assert await states() == ["before", "once"]
