@@ -15,6 +15,7 @@ from netra.agents.service import get_runtime
 from netra.lifespan import Application, Lifespan, Receive, Scope, Send
 from netra.request_bodies import BodyLimit
 from netra.server.limits import Limits
+from netra.streams import Streams
 from websocket_core.checks.installation import refuse_unsafe_configuration
 from websocket_core.conf import conf
 from websocket_core.consumer import NetraConsumer
@@ -52,7 +53,7 @@ class NetraApplication:
         if path is not None:
             addresses.serve_socket_at(path)
         self._socket: Application = NetraConsumer.as_asgi(run_service=get_runtime)
-        self._inner, self._http = inner, BodyLimit(inner)
+        self._inner, self._http = inner, BodyLimit(Streams(inner))
         self._sockets_inside = _takes_sockets(inner)
         NetraApplication.made += 1
 

@@ -10,6 +10,7 @@ from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 from ninja import Path, Query, Status
 
+from netra import thread_cursor
 from netra.agents.service import get_runtime
 from netra.agents.start_policy import startable_kinds
 from netra.api import problems, reads, schemas, writes
@@ -18,11 +19,8 @@ from netra.api.identity import ApiRequest, authenticate
 from websocket_core.auth import issue_ticket
 from websocket_core.conf import conf
 from websocket_core.database import db
-from websocket_core.errors import CursorExpired, InvalidCursor
 from websocket_core.ids import NAME_LENGTH, NAME_PATTERN
 from websocket_core.journal import reading as journal_read
-from websocket_core.journal.epoch import with_epoch
-from websocket_core.journal.reading import Bounds
 from websocket_core.process.background import AWAY
 from websocket_core.protocols.run_service import StartRequest
 from websocket_core.retention.removal import remove_deleted
@@ -146,15 +144,7 @@ async def list_events(
     answer's, the cursor belongs to a history that no longer exists.
     """
     user_id = request.auth.user_id
-    now, found = await with_epoch(journal_read.bounds, user_id, [thread_id])
-    if epoch and epoch != now:
-        message = "A backup was restored: discard what you have of this thread, and read from 0."
-        raise CursorExpired(message, thread_id=thread_id, first_seq=1, epoch=now)
-    bounds = found.get(thread_id, Bounds(1, 0))
-    if after > bounds.last_seq:
-        raise InvalidCursor(thread_id=thread_id, last_seq=bounds.last_seq)
-    if after < bounds.first_seq - 1:
-        raise CursorExpired(thread_id=thread_id, first_seq=bounds.first_seq)
+    bounds, now = await thread_cursor.checked(user_id, thread_id, after, epoch)
     page = await db.read(journal_read.read_after, user_id, thread_id, after, conf.PAGE_CHARS)
     end = after + len(page.frames)
     following = str(end) if page.frames and end < bounds.last_seq else "null"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-from http import HTTPStatus
 from typing import Any
 
 from django.conf import settings
@@ -13,6 +12,7 @@ from django.http import HttpRequest, HttpResponse, RawPostDataException, Unreada
 from ninja import NinjaAPI
 from ninja.errors import HttpError, ValidationError
 
+from netra.problem_document import headers_of, problem
 from websocket_core.errors import ClientError, Internal, JournalUnavailable, Unauthenticated, WebSocketCoreError
 from websocket_core.ids import new_id
 from websocket_core.wire import encoding
@@ -31,15 +31,12 @@ class Problem(Exception):
 
 def respond(status: int, code: str, message: str, **fields: Any) -> HttpResponse:
     """A problem document; fields that are `None` are left out."""
-    title = HTTPStatus(status).phrase
-    body = {"type": "about:blank", "title": title, "status": status, "detail": message, "code": code}
-    body |= {name: value for name, value in fields.items() if value is not None}
-    response = HttpResponse(encoding.encode(body), status=status, content_type="application/problem+json")
-    if isinstance(retry := fields.get("retry_after_ms"), int):
-        response["Retry-After"] = str(max(1, -(-retry // 1000)))
-    if status == 401:
-        response["WWW-Authenticate"] = "Bearer"
-    return response
+    return HttpResponse(
+        encoding.encode(problem(status, code, message, fields)),
+        status=status,
+        content_type="application/problem+json",
+        headers=headers_of(status, fields),
+    )
 
 
 def install(api: NinjaAPI) -> None:

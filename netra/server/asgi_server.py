@@ -22,7 +22,7 @@ from twisted.internet import reactor as _reactor  # noqa: E402
 from twisted.logger import globalLogBeginner  # noqa: E402
 
 from netra.server.http.protocol import HTTPFactory, WebRequest  # noqa: E402
-from netra.server.limits import Limits  # noqa: E402
+from netra.server.limits import PACED, Limits  # noqa: E402
 from netra.server.listening import describe  # noqa: E402
 from netra.server.shutdown import Shutdown  # noqa: E402
 from netra.server.transport import start_listening  # noqa: E402
@@ -160,6 +160,7 @@ class NetraServer(DaphneServer):
             inbox = Inbox(self.limits.unread_messages, self.limits.unread_bytes, protocol.on_room)
             send = protocol.send
         else:
+            scope["extensions"] = {PACED: {}}
             inbox = Inbox(self.limits.unread_messages, self.limits.unread_bytes)
             send = partial(self.handle_reply, protocol)
         task = self.loop.create_task(self.application(scope, inbox.get, send))

@@ -9,6 +9,8 @@ from typing import Self
 from websocket_core.conf import conf
 
 KIB = 1024
+PACED = "netra.paced"
+"""Extension of the server for applications: it resets a response of which nothing drains for `Limits.stall`."""
 
 
 def _connections() -> int:

@@ -24,6 +24,7 @@ LOGIN_URL = "/sign-in/"
 FORCE_SCRIPT_NAME = os.environ.get("SITE_PREFIX") or None
 TEMPLATES[0]["DIRS"] = [BASE_DIR / "templates"]
 NETRA_DRAIN_SECONDS = 1
+NETRA_STALL_SECONDS = int(os.environ.get("SITE_STALL", "20"))
 NETRA_WS_PATH = os.environ.get("SITE_SOCKET", "/ws")
 """
 FILES = {
@@ -79,6 +80,10 @@ FILES = {
         async def patient(ctx, input):
             await ctx.think("Waiting")
             await asyncio.Event().wait()
+        @agent("flood")
+        async def flood(ctx, input):
+            for number in range(80):
+                await ctx.publish_state({"number": number, "text": "x" * 200_000})
         """,
     "shop/policy.py": """
         import secrets
@@ -147,6 +152,13 @@ class StrictSite(ForeignSite):
         return self.python(
             f"from netra.agents.models import Run; r = Run.objects.get(run_id={run_id!r}); print(r.status, r.code)"
         ).stdout.strip()
+
+    def open_connections(self) -> int:
+        """How many connections the database has as open."""
+        code = (
+            "from websocket_core.models import Connection as C; print(C.objects.filter(disconnected_at=None).count())"
+        )
+        return int(self.python(code).stdout)
 
     def site_server(self, kind: str, *, env: Mapping[str, str] | None = None, application: str = "") -> "SiteServer":
         """A server of this site, not started yet; `kind` is one of `SERVERS`."""

@@ -39,19 +39,33 @@ async def identify(scope: dict[str, Any]) -> Identity:
     """
     handshake = handshake_of(scope)
     require_known_host(handshake)
-    if bearers := list(_bearers(_headers(scope, b"authorization"))):
-        return await identify_token(_single(bearers))
+    if (token := bearer_token(scope)) is not None:
+        return await identify_token(token)
     if bearers := [name[len(BEARER_PROTOCOL) :] for name in _offered(scope) if name.startswith(BEARER_PROTOCOL)]:
         return await identify_token(_single(bearers))
     query = scope.get("query_string", b"").decode("latin-1")
     # Only tickets work in a URL. Anything else that looks like a token has already been logged and must not work.
     if found := [value for name, value in parse_qsl(query, keep_blank_values=True) if name == "ticket"]:
         return await tickets.redeem(_single(found))
-    cookies = parse_cookie("; ".join(_headers(scope, b"cookie")))
-    if session_key := cookies.get(settings.SESSION_COOKIE_NAME):
+    if (key := session_key(scope)) is not None:
         require_own_origin(handshake)
-        return await db.read(identify_session, _single([session_key]))
+        return await db.read(identify_session, _single([key]))
     raise Unauthenticated("No credentials. Log in, or send a token as `Authorization: Bearer TOKEN`.")
+
+
+def bearer_token(scope: dict[str, Any]) -> str | None:
+    """The token of the `Authorization` header of a handshake or request; `None` if it has none.
+
+    Raises:
+        Unauthenticated: it has several, or one that cannot be a token.
+    """
+    bearers = list(_bearers(_headers(scope, b"authorization")))
+    return _single(bearers) if bearers else None
+
+
+def session_key(scope: dict[str, Any]) -> str | None:
+    """The key in the session cookie of a handshake or request; `None` without that cookie."""
+    return parse_cookie("; ".join(_headers(scope, b"cookie"))).get(settings.SESSION_COOKIE_NAME) or None
 
 
 async def identify_token(token: str) -> Identity:

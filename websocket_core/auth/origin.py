@@ -110,6 +110,12 @@ def require_known_host(handshake: Handshake) -> None:
         handshake.own_origin()
 
 
+def is_listed(text: str) -> bool:
+    """Whether `NETRA_ALLOWED_ORIGINS` lists this origin."""
+    origin = parse_origin(text)
+    return origin is not None and origin in {parse_origin(entry) for entry in conf.ALLOWED_ORIGINS}
+
+
 def require_own_origin(handshake: Handshake) -> None:
     """Refuse pages of other sites. The origin must be this server's own or listed in `NETRA_ALLOWED_ORIGINS`.
 
@@ -119,7 +125,7 @@ def require_own_origin(handshake: Handshake) -> None:
     own = handshake.own_origin()
     text = handshake.META.get("HTTP_ORIGIN", "")
     origin = parse_origin(text)
-    if origin is None or (origin != own and origin not in {parse_origin(entry) for entry in conf.ALLOWED_ORIGINS}):
+    if origin is None or (origin != own and not is_listed(text)):
         _tell(
             "a WebSocket with a session cookie from a page of %s. If that site may connect, add it to "
             "NETRA_ALLOWED_ORIGINS",
