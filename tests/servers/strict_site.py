@@ -153,12 +153,10 @@ class StrictSite(ForeignSite):
             f"from netra.agents.models import Run; r = Run.objects.get(run_id={run_id!r}); print(r.status, r.code)"
         ).stdout.strip()
 
-    def open_connections(self) -> int:
-        """How many connections the database has as open."""
-        code = (
-            "from websocket_core.models import Connection as C; print(C.objects.filter(disconnected_at=None).count())"
-        )
-        return int(self.python(code).stdout)
+    def open_connections(self, thread_id: str) -> int:
+        """How many connections in this thread the database has as open."""
+        rows = f"Connection.objects.filter(thread_id={thread_id!r}, disconnected_at=None)"
+        return int(self.python(f"from websocket_core.models import Connection; print({rows}.count())").stdout)
 
     def site_server(self, kind: str, *, env: Mapping[str, str] | None = None, application: str = "") -> "SiteServer":
         """A server of this site, not started yet; `kind` is one of `SERVERS`."""

@@ -36,18 +36,19 @@ def start(server: SiteServer, token: str, agent_type: str, thread_id: str) -> st
 
 
 @contextlib.contextmanager
-def stream(server: SiteServer, token: str, thread_id: str, **headers: str) -> Iterator[requests.Response]:
+def stream(server: SiteServer, token: str, thread_id: str, **headers: str) -> Iterator[Iterator[str]]:
+    """The lines of a stream, as they come."""
     asked = {"Accept": "text/event-stream", "Accept-Encoding": "gzip, br", **headers}
     with ask(server, token, f"/threads/{thread_id}/events", headers=asked, stream=True) as answer:
         assert answer.status_code == 200, answer.text
         assert "Content-Encoding" not in answer.headers
-        yield answer
+        yield answer.iter_lines(chunk_size=None, decode_unicode=True)
 
 
-def events(answer: requests.Response) -> Iterator[tuple[int, dict[str, Any], str]]:
+def events(lines: Iterator[str]) -> Iterator[tuple[int, dict[str, Any], str]]:
     """Each event: id, decoded, and its text."""
     seq = 0
-    for line in answer.iter_lines(chunk_size=None, decode_unicode=True):
+    for line in lines:
         if line.startswith("id: "):
             seq = int(line.removeprefix("id: "))
         elif line.startswith("data: "):
@@ -55,10 +56,10 @@ def events(answer: requests.Response) -> Iterator[tuple[int, dict[str, Any], str
             yield seq, json.loads(text), text
 
 
-def until(answer: requests.Response, event_type: str) -> list[tuple[int, str]]:
+def until(lines: Iterator[str], event_type: str) -> list[tuple[int, str]]:
     """The events up to the first of this type: id and text."""
     found = []
-    for seq, event, text in events(answer):
+    for seq, event, text in events(lines):
         found.append((seq, text))
         if event["event_type"] == event_type:
             return found
@@ -70,24 +71,24 @@ def test_stream__below_a_prefix_live_resumed_and_reset_at_the_end(serve: Serve, 
     """One server: live, the rest after a cut, the first comment before any event, and no clean end at SIGTERM."""
     server = serve(kind, env={"SITE_PREFIX": "/below"})
     thread_id = f"thread-{kind}"
-    with stream(server, token, thread_id) as answer:
-        assert next(answer.iter_content(9)) == b": netra\n\n"
+    with stream(server, token, thread_id) as lines:
+        assert next(lines) == ": netra"
         start(server, token, "orders", thread_id)
-        whole = until(answer, "agent_completed")
+        whole = until(lines, "agent_completed")
     assert [seq for seq, _ in whole] == list(range(1, len(whole) + 1))
     page = ask(server, token, f"/threads/{thread_id}/events").text
     assert page.startswith(f'{{"events":[{",".join(text for _, text in whole)}],')
     for seq, _ in whole[:-1]:
-        with stream(server, token, thread_id, **{"Last-Event-ID": str(seq)}) as answer:
-            assert until(answer, "agent_completed") == whole[seq:]
+        with stream(server, token, thread_id, **{"Last-Event-ID": str(seq)}) as lines:
+            assert until(lines, "agent_completed") == whole[seq:]
 
-    with stream(server, token, thread_id, **{"Last-Event-ID": str(len(whole))}) as answer:
+    with stream(server, token, thread_id, **{"Last-Event-ID": str(len(whole))}) as lines:
         start(server, token, "patient", thread_id)
-        until(answer, "agent_thinking")
+        until(lines, "agent_thinking")
         began = time.monotonic()
         server.signal(signal.SIGTERM)
         with pytest.raises((requests.exceptions.ChunkedEncodingError, requests.exceptions.ConnectionError)):
-            for _ in answer.iter_content(1):
+            for _ in lines:
                 pass
     server.wait(SECONDS)
     assert (
@@ -99,11 +100,10 @@ def test_stream__below_a_prefix_live_resumed_and_reset_at_the_end(serve: Serve, 
 @pytest.mark.parametrize("kind", SERVERS)
 def test_silence__is_broken_within_five_seconds(serve: Serve, token: str, kind: str) -> None:
     server = serve(kind)
-    with stream(server, token, "silent") as answer:
-        raw = answer.iter_content(9)
-        next(raw)
+    with stream(server, token, "silent") as lines:
+        assert [next(lines), next(lines)] == [": netra", ""]
         began = time.monotonic()
-        assert next(raw) == b": netra\n\n"
+        assert next(lines) == ": netra"
         assert time.monotonic() - began < 5.0
 
 
@@ -124,6 +124,6 @@ def test_client_that_does_not_read__is_reset(serve: Serve, site: StrictSite, tok
             start(server, token, "flood", f"deaf-{kind}")
             until(other, "agent_completed")
         deadline = time.monotonic() + SECONDS
-        while site.open_connections() and time.monotonic() < deadline:
+        while site.open_connections(f"deaf-{kind}") and time.monotonic() < deadline:
             time.sleep(0.1)
-        assert site.open_connections() == 0
+        assert site.open_connections(f"deaf-{kind}") == 0
