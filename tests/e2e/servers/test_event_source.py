@@ -36,7 +36,7 @@ def test_event_source__resumes_by_itself_after_the_server_was_killed(
     context = browser.new_context()
     context.add_cookies([{"name": "sessionid", "value": cookie, "url": server.url}])
     page = context.new_page()
-    page.goto(f"{server.url}/healthz")
+    page.goto(server.url)
 
     def run() -> None:
         answer = context.request.post(
@@ -50,16 +50,11 @@ def test_event_source__resumes_by_itself_after_the_server_was_killed(
         page.wait_for_function(
             "count => window.seen.filter(([, kind]) => kind === 'agent_completed').length >= count",
             arg=count,
-            timeout=10_000,
+            timeout=60_000,
         )
 
-    page.on("console", lambda message: print(message.text))
-    page.on("response", lambda response: print(response.status, response.url))
-    page.on("requestfailed", lambda request: print(request.url, request.failure))
     page.evaluate(FOLLOW)
     run()
-    page.wait_for_timeout(3000)
-    print(page.evaluate("[window.seen, window.opened]"))
     wait_for_runs(1)
     server.kill()
     server.start()
