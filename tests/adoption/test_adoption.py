@@ -113,6 +113,7 @@ def test_rest_of_the_site__works_under_any_server(whole: Adopted, page: Page, ki
         expect(page.get_by_role("link", name="Acme staff")).to_be_visible()
         page.goto(f"{server.url}/staff/netra_agents/run/")
         expect(page.get_by_role("link", name="order_report").first).to_be_visible()
+        expect(page.get_by_role("link", name=f"{EMAIL} …").first).to_be_visible()  # not all of the UUID
 
 
 def test_postgresql_restarts__the_next_run_is_as_the_one_before(

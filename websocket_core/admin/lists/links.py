@@ -63,10 +63,10 @@ def name(text: str) -> SafeString:
 
 
 def person(user_id: str, user: AbstractBaseUser | None) -> SafeString | str:
-    """A user id, with the Django user's name if there is such a user."""
+    """A user id; if there is such a Django user, the user's name, and the id shortened: a UUID would fill the list."""
     if user is None:
         return cut(user_id)
-    return format_html('{} <span class="quiet">{}</span>', cut(user.get_username()), cut(user_id))
+    return format_html('{} <span class="quiet">{}</span>', cut(user.get_username()), name(user_id))
 
 
 def row_of_links(targets: Iterable[tuple[str, str | None]]) -> SafeString:
