@@ -3,6 +3,7 @@
 from django.urls import URLPattern, URLResolver, path
 
 from netra import health, views
+from netra.request_transactions import exempt
 from websocket_core.extras import is_installed
 
 urlpatterns: list[URLPattern | URLResolver] = [
@@ -16,3 +17,5 @@ if is_installed("ninja"):  # otherwise a check reports that there is no HTTP API
     from netra.api import api
 
     urlpatterns.append(path("api/", api.urls))
+
+exempt(urlpatterns)

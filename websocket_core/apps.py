@@ -20,8 +20,10 @@ class WebsocketCoreConfig(AppConfig):
         from websocket_core.auth import receivers
         from websocket_core.checks import database, installation  # noqa: F401 - registering is the import's effect
         from websocket_core.database import home, lost_connections, old_layout
+        from websocket_core.process import database_removal
 
         home.lead_home()
         receivers.connect()
         connection_created.connect(lost_connections.watch, dispatch_uid="netra-lost-connections")
+        connection_created.connect(database_removal.release, dispatch_uid="netra-database-removal")
         pre_migrate.connect(old_layout.refuse_old_layout, sender=self, dispatch_uid="netra-old-layout")

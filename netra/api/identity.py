@@ -16,6 +16,7 @@ from netra.api.problems import Problem
 from websocket_core.auth import Identity, identify_token
 from websocket_core.auth.sessions import identify_session
 from websocket_core.database import db
+from websocket_core.database.own_transaction import refuse_in_rolled_back_test
 from websocket_core.errors import RateLimited, Unauthenticated
 from websocket_core.limits import action_limiter, cost_of, cost_of_threads
 
@@ -44,6 +45,7 @@ async def authenticate(request: HttpRequest) -> Identity:
 
 
 async def _identify(request: HttpRequest) -> Identity:
+    await refuse_in_rolled_back_test()
     scheme, _, token = request.headers.get("Authorization", "").partition(" ")
     if scheme.lower() == "bearer":
         return await identify_token(token.strip(" \t"))

@@ -22,6 +22,13 @@ WAITS = (
 )
 
 
+class InOwnTransaction(RuntimeError):
+    """This code runs inside a transaction that Netra's threads can neither see nor wait for."""
+
+    def __init__(self) -> None:
+        super().__init__(WAITS)
+
+
 class OwnTransaction:
     """Checks for such a transaction, for one event loop."""
 
@@ -32,13 +39,13 @@ class OwnTransaction:
         """Refuse to continue inside a transaction.
 
         Raises:
-            RuntimeError: the message says what to do.
+            InOwnTransaction: the message says what to do.
         """
         in_test = hasattr(mail, "outbox")
         if connection.vendor != "sqlite" and not in_test:
             return
         if in_test and _in_transaction_of_thread():  # an async test: its loop runs in the thread that started it
-            raise RuntimeError(WAITS)
+            raise InOwnTransaction
         # The caller's thread can only be asked through the context that came with the call. A task with a context of
         # its own would ask the thread that started the loop, which may itself be waiting for this task.
         has_caller = hasattr(AsyncToSync.executors, "current")
@@ -46,20 +53,30 @@ class OwnTransaction:
             self._caller_asked = True
             loop = asyncio.get_running_loop()
             if loop in AsyncToSync.loop_thread_executors and await sync_to_async(_in_transaction)():
-                raise RuntimeError(WAITS)  # the thread that waits in `async_to_sync`
+                raise InOwnTransaction  # the thread that waits in `async_to_sync`
 
 
 async def caller_in_transaction() -> bool:
     """Whether the thread that waits in `async_to_sync` for the running coroutine is within a transaction.
 
     Raises:
-        RuntimeError: it is in a test that is rolled back in the end, whose transaction no thread can be asked to use.
+        InOwnTransaction: it is in a test that is rolled back at its end, whose transaction no other thread can use.
     """
     if getattr(AsyncToSync.executors, "current", None) is not None:
         return await sync_to_async(_in_transaction)()
     if hasattr(mail, "outbox") and _in_transaction_of_thread():
-        raise RuntimeError(WAITS)
+        raise InOwnTransaction
     return False
+
+
+async def refuse_in_rolled_back_test() -> None:
+    """Refuse to read what only the transaction of a test has written: other threads would not find it.
+
+    Raises:
+        InOwnTransaction: this is a test that is rolled back at its end; the message says what to do.
+    """
+    if hasattr(mail, "outbox") and await caller_in_transaction():
+        raise InOwnTransaction
 
 
 def _in_transaction_of_thread() -> bool:
