@@ -110,6 +110,8 @@ class Approval(models.Model):
         max_length=64
     )  # SHA-256 of tool name and arguments, to which the approval is bound
     message = models.TextField(blank=True)
+    kind = models.CharField(max_length=16, default="approval", db_default="approval")  # or "tool", "input"
+    decisions = models.CharField(max_length=32, blank=True, db_default="")  # "approve edit reject"; empty: no edits
     answer_schema = models.TextField(blank=True)  # JSON Schema of the value of a yes; empty: any value
     created_at = models.DateTimeField()
     expires_at = models.DateTimeField(db_index=True)
@@ -127,6 +129,7 @@ class Decision(models.Model):
     approval = models.OneToOneField(Approval, models.CASCADE, primary_key=True, related_name="decision")
     approved = models.BooleanField()
     value = models.TextField(default="null")  # JSON
+    arguments = models.TextField(blank=True, db_default="")  # JSON of the edited arguments; empty: not edited
     by = models.CharField(max_length=16)  # "user", "expired", "cancelled"
     actor_id = models.CharField(max_length=255, blank=True)  # the user who answered, if there is one
     decided_at = models.DateTimeField()

@@ -95,13 +95,13 @@ class ApprovalAdmin(ReadOnlyAdmin):
     search_help_text = "An approval id or a user id, complete or its beginning; or a complete tool name or run id."
     fieldsets = (
         (None, {"fields": ("tool_name", "words", "verdict", "user_page", "run_link", "thread_link")}),
-        ("Requested call", {"fields": ("pretty_arguments", "tool_call_id", "arguments_digest")}),
-        ("Answer", {"fields": ("decided_by", "decided_at", "pretty_value")}),
+        ("Requested call", {"fields": ("pretty_arguments", "kind", "tool_call_id", "arguments_digest")}),
+        ("Answer", {"fields": ("decided_by", "decided_at", "pretty_value", "pretty_edited")}),
         ("When", {"fields": (*MOMENTS, "approval_id")}),
     )
     readonly_fields = (
         *("words", "verdict", "user_page", "run_link", "thread_link", "pretty_arguments"),
-        *("decided_by", "decided_at", "pretty_value", *MOMENTS),
+        *("decided_by", "decided_at", "pretty_value", "pretty_edited", *MOMENTS),
     )
 
     @admin.display(description="Decision")
@@ -153,3 +153,9 @@ class ApprovalAdmin(ReadOnlyAdmin):
         """The value that the person added to the decision."""
         decision = _decision(row)
         return json_text.block(decision.value) if decision else "-"
+
+    @admin.display(description="Edited arguments")
+    def pretty_edited(self, row: Approval) -> SafeString | str:
+        """The arguments with which the call runs, where the answer changed them."""
+        decision = _decision(row)
+        return json_text.block(decision.arguments) if decision and decision.arguments else "-"

@@ -26,6 +26,8 @@ class Decision:
     by: str  # "user", "expired", "cancelled"
     tool_call_id: str
     tool_name: str = ""
+    arguments: Any = None  # those with which the call is to run: the edited ones, otherwise those of the question
+    edited: bool = False  # whether the person has edited the arguments
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
@@ -43,7 +43,9 @@ class PostedEvents:
         self.closed = self.lost = self.failed = False
         self.refused: QuotaExceeded | None = None
         self._in_flight: deque[asyncio.Future[Any]] = deque()
-        self._unfed: dict[asyncio.Future[Any], tuple[str, Mapping[str, Any]]] = {}  # for the grammar, once committed
+        self._unfed: dict[
+            asyncio.Future[Any], Sequence[tuple[str, Mapping[str, Any]]]
+        ] = {}  # for the grammar, once committed
         self._journal: Journal | None = None  # the event loop's journal, looked up once and not for every event
         self._given_up = 0  # the value of `Journal.given_up` that is known here
 
@@ -90,17 +92,19 @@ class PostedEvents:
         """
         raise NotImplementedError
 
-    async def post_operation(self, event_type: str, data: Mapping[str, Any], operation: Operation[object]) -> None:
-        """Post an operation that writes an event and more, after `place`. Returns when it is committed.
+    async def post_operation(
+        self, pieces: Sequence[tuple[str, Mapping[str, Any]]], operation: Operation[object]
+    ) -> None:
+        """Post an operation that writes events and more, after `place`. Returns when it is committed.
 
-        The grammar is then fed with the event, even if the caller was cancelled in the meantime. Raises the errors of
+        The grammar is then fed with the events, even if the caller was cancelled in the meantime. Raises the errors of
         `post`.
         """
         journal = self._journal or self._find_journal()
         self.check()
         self._notice_given_up(journal)
         future = journal.post(operation)
-        self._unfed[future] = (event_type, data)
+        self._unfed[future] = pieces
         self._in_flight.append(future)
         future.add_done_callback(self._feed)
         await self._committed(future)
@@ -150,9 +154,10 @@ class PostedEvents:
             self._check_complete()
 
     def _feed(self, future: asyncio.Future[Any]) -> None:
-        piece = self._unfed.pop(future, None)
-        if piece is not None and not future.cancelled() and future.exception() is None:
-            self.grammar.feed(*piece)
+        pieces = self._unfed.pop(future, ())
+        if pieces and not future.cancelled() and future.exception() is None:
+            for piece in pieces:
+                self.grammar.feed(*piece)
 
     def _note(self, error: BaseException) -> None:
         if isinstance(error, LeaseLostError | RunOverError):

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from netra.agents.authoring.posted_events import posted_events
@@ -85,16 +85,19 @@ class RunEvents:
                 await self.posted.place()
                 await self.posted.post(event_type, data, wait=False)
 
-    async def emit_operation(self, event_type: str, data: Mapping[str, Any], operation: Operation[object]) -> None:
-        """Emit an event through an operation that writes more than the event. Returns when it is committed.
+    async def emit_operation(
+        self, pieces: Sequence[tuple[str, Mapping[str, Any]]], operation: Operation[object]
+    ) -> None:
+        """Emit events through an operation that writes more than the events. Returns when it is committed.
 
-        If the caller is cancelled in the meantime, the event is still emitted. Raises the errors of `emit`.
+        If the caller is cancelled in the meantime, they are still emitted. Raises the errors of `emit`.
         """
         async with self._order:
             await self._flush_delta()
-            encoding.encode(data)  # raises before anything changes
+            for _, data in pieces:
+                encoding.encode(data)  # raises before anything changes
             await self.posted.place()
-            await self.posted.post_operation(event_type, data, operation)
+            await self.posted.post_operation(pieces, operation)
 
     def joins(self, event_type: str, stream: str, text: str) -> bool:
         """Append text to waiting text of the same stream, which a timer sends. This is the case for nearly every delta.

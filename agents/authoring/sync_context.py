@@ -6,7 +6,7 @@ It has the same methods, but they block. The body runs in a separate thread, and
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine, Mapping
+from collections.abc import Coroutine, Mapping, Sequence
 from concurrent.futures import CancelledError, Future
 from typing import Any, Self, TypeVar
 
@@ -105,6 +105,16 @@ class SyncAgentContext:
         """See `AgentContext.approve`."""
         with waiting_for_a_person():
             return self._bridge.wait(self._context.approve(message, **options))
+
+    def approve_all(self, questions: Sequence[Mapping[str, Any]]) -> list[Decision]:
+        """See `AgentContext.approve_all`."""
+        with waiting_for_a_person():
+            return self._bridge.wait(self._context.approve_all(questions))
+
+    def client_tool(self, name: str, arguments: Any = None, **options: Any) -> Any:
+        """See `AgentContext.client_tool`."""
+        with waiting_for_a_person():
+            return self._bridge.wait(self._context.client_tool(name, arguments, **options))
 
     def report_usage(self, usage: Mapping[str, Any]) -> None:
         """See `AgentContext.report_usage`."""

@@ -57,6 +57,8 @@ class ApprovalFacts:
     approved: bool | None = None
     value: Any = None
     by: str | None = None
+    kind: str = "approval"
+    edited_arguments: Any = None  # those with which the call runs, where the answer changed them
     decided_at: datetime | None = None
 
 
@@ -104,11 +106,14 @@ def approval_facts(approval: Approval) -> ApprovalFacts:
         message=approval.message,
         created_at=approval.created_at,
         expires_at=approval.expires_at,
+        kind=approval.kind,
     )
     decision = Decision.objects.filter(pk=approval.pk).first()
     if decision is None:
         return told
     answer = {"approved": decision.approved, "value": msgspec.json.decode(decision.value), "by": decision.by}
+    if decision.arguments:
+        answer["edited_arguments"] = msgspec.json.decode(decision.arguments)
     known = {name: getattr(told, name) for name in ApprovalFacts.__slots__}
     return ApprovalFacts(**{**known, **answer, "decided_at": decision.decided_at})
 

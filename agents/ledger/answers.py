@@ -40,12 +40,12 @@ def check(owner_id: str, run_id: str, approval_id: str, value: Any) -> None:
     """
     row = (
         Approval.objects.filter(owner_id=owner_id, approval_id=approval_id, run__run_id=run_id, decision=None)
-        .values_list("tool_name", "answer_schema")
+        .values_list("tool_name", "answer_schema", "kind")
         .first()
     )
     if row is None:
         return  # the decision itself raises the error
-    tool_name, text = row
+    tool_name, text, kind = row
     schema = msgspec.json.decode(text) if text else None
     if schema == PLAIN_YES and not fits(schema, value):
         raise InvalidAction(
@@ -58,11 +58,29 @@ def check(owner_id: str, run_id: str, approval_id: str, value: Any) -> None:
         raise InvalidAction("This cannot be approved. Deny it and say what you want.", field="approved")
     if schema is not None:
         InputSchema("the answer", schema).check(True if value is None else value, root="value")
-    elif tool_name and _is_edit(value):
+    elif kind == "approval" and tool_name and _is_edit(value):
         raise InvalidAction(
             "The arguments cannot be changed here. Deny the call and say what you want.",
             field="value",
         )
+
+
+def check_decision(decisions: str, *, approved: bool, edited: bool) -> None:
+    """Refuse a decision that the question does not allow.
+
+    Args:
+        decisions: `Approval.decisions`.
+        edited: whether edited arguments came with it.
+
+    Raises:
+        InvalidAction: `field` is `arguments` or `approved`.
+    """
+    allowed = decisions.split() or ("approve", "reject")
+    if edited and not (approved and "edit" in allowed):
+        message = "The arguments can only be edited with a yes." if "edit" in allowed else "These cannot be edited."
+        raise InvalidAction(message, field="arguments")
+    if not edited and ("approve" if approved else "reject") not in allowed:
+        raise InvalidAction(f"This can only be answered with: {', '.join(allowed)}.", field="approved")
 
 
 def fits(schema: dict[str, Any], value: Any) -> bool:

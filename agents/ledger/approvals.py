@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Hashable
+from collections.abc import Hashable, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any, NamedTuple
@@ -12,6 +12,7 @@ import msgspec
 
 from netra.agents.follow_up import announcer
 from netra.agents.follow_up.signals import approval_requested
+from netra.agents.ledger import answers
 from netra.agents.ledger.moves import Event, Lease, RunOperation, append, decide_row
 from netra.agents.models import Approval, Decision, Run, RunStatus
 from websocket_core.database.stored_text import exact, fitting, storable
@@ -25,6 +26,9 @@ from websocket_core.wire import encoding, events
 
 TOOL_NAME_LENGTH = 255
 BY_LENGTH = 16
+KIND_LENGTH = 16
+DECISIONS_LENGTH = 32
+Arguments = dict[str, Any] | list[Any] | None
 LONGEST_SECONDS = 100 * 366 * 86400
 
 
@@ -78,6 +82,8 @@ class RequestApproval(RunOperation[None]):
             arguments=self.arguments,
             arguments_digest=digest(self.data["tool_name"], self.arguments),
             message=storable(self.data["message"]),
+            kind=fitting(self.data.get("kind", "approval"), "kind", KIND_LENGTH),
+            decisions=fitting(" ".join(self.data.get("decisions", ())), "decisions", DECISIONS_LENGTH),
             answer_schema=self.answer_schema,
             created_at=transaction.now,
             expires_at=expires,
@@ -87,6 +93,30 @@ class RequestApproval(RunOperation[None]):
             transaction.after_commit.append(tell)
         Run.objects.filter(pk=self.lease.run_pk).update(status=RunStatus.WAITING)
         transaction.append(row, self.lease.run_id, "approval_requested", self._with_expiry(expires))
+
+
+class RequestApprovals(RunOperation[None]):
+    """Record several approvals of one run with their events, one directly after the other: all or none.
+
+    Args:
+        parts: at least one.
+    """
+
+    __slots__ = ("parts",)
+    apart = True
+
+    def __init__(self, parts: Sequence[RequestApproval]) -> None:
+        super().__init__(*parts[0].key, size=sum(part.size for part in parts))
+        self.parts = parts
+
+    @property
+    def chain(self) -> Hashable:
+        """The run: see `Append.chain`."""
+        return self.parts[0].chain
+
+    def apply(self, transaction: Transaction) -> None:
+        for part in self.parts:
+            part.apply(transaction)
 
 
 def _lifetime(seconds: object) -> timedelta:
@@ -110,10 +140,13 @@ class Decided(NamedTuple):
 class DecideApproval(RunOperation[Decided]):
     """Decide an approval, once.
 
-    Raises (from `apply`): NotFound, AlreadyDecided.
+    Args:
+        arguments: the edited arguments; `None`: they are as they were.
+
+    Raises (from `apply`): NotFound, AlreadyDecided. InvalidAction: the question does not allow this decision.
     """
 
-    __slots__ = ("actor_id", "approval_id", "approved", "by", "run_id", "value")
+    __slots__ = ("actor_id", "approval_id", "approved", "arguments", "by", "run_id", "value")
     apart = True
 
     def __init__(
@@ -127,6 +160,7 @@ class DecideApproval(RunOperation[Decided]):
         value: Any,
         by: str,
         actor_id: str = "",
+        arguments: Arguments = None,
     ) -> None:
         self.actor_id = exact(actor_id, "actor_id", USER_LENGTH)
         self.run_id, self.approval_id = (
@@ -135,9 +169,10 @@ class DecideApproval(RunOperation[Decided]):
         )
         if not isinstance(approved, bool):
             raise TypeError(f"approved must be a bool, not {type(approved).__name__}")
-        size = len(encoding.encode(value))
+        size = len(encoding.encode([value, arguments]))
         super().__init__(owner_id, thread_id, size=2 * size + 512)
         self.approved, self.value, self.by = approved, value, exact(by, "by", BY_LENGTH)
+        self.arguments = arguments
 
     def apply(self, transaction: Transaction) -> Decided | AlreadyDecided:
         missing = NotFound("There is no such approval.", run_id=self.run_id)
@@ -151,24 +186,26 @@ class DecideApproval(RunOperation[Decided]):
             raise missing
         decision = Decision.objects.filter(pk=approval.pk).first()
         if decision is not None:
-            raise AlreadyDecided(
-                run_id=self.run_id,
-                decision={"approved": decision.approved, "value": msgspec.json.decode(decision.value)},
-            )
+            made = {"approved": decision.approved, "value": msgspec.json.decode(decision.value)}
+            if decision.arguments:
+                made["arguments"] = msgspec.json.decode(decision.arguments)
+            raise AlreadyDecided(run_id=self.run_id, decision=made)
         if self.by == "user" and approval.expires_at <= transaction.now:
             expired = DecideApproval(*self.key, self.run_id, self.approval_id, approved=False, value=None, by="expired")
             expired.apply(transaction)
             # Returned, not raised: the event stays, and this answer is reported as late like any other.
             return AlreadyDecided(run_id=self.run_id, decision={"approved": False, "value": None})
-        self._resolve(transaction, row, approval, approved=self.approved, value=self.value, by=self.by)
+        if self.by == "user":
+            answers.check_decision(approval.decisions, approved=self.approved, edited=self.arguments is not None)
+        self._resolve(transaction, row, approval)
         more = approval.run.approvals.filter(decision=None).exists()
         if not more and not approval.run.resting:
             Run.objects.filter(pk=approval.run_id, status=RunStatus.WAITING).update(status=RunStatus.RUNNING)
         return Decided(approval.run_id, approval.run.resting and not more)
 
-    def _resolve(
-        self, transaction: Transaction, row: ThreadRow, approval: Approval, *, approved: bool, value: Any, by: str
-    ) -> None:
-        data = {"approval_id": self.approval_id, "approved": approved, "value": value, "by": by}
+    def _resolve(self, transaction: Transaction, row: ThreadRow, approval: Approval) -> None:
+        data = {"approval_id": self.approval_id, "approved": self.approved, "value": self.value, "by": self.by}
+        if self.arguments is not None:
+            data["arguments"] = self.arguments
         decide_row(transaction, self.key[0], data, self.actor_id)
         append(transaction, row, self.run_id, Event("approval_resolved", data, actor_id=self.actor_id))

@@ -204,6 +204,7 @@ def decide_row(transaction: Transaction, owner_id: str, data: dict[str, Any], ac
         defaults={
             "approved": data["approved"],
             "value": encoding.encode(data["value"]),
+            "arguments": encoding.encode(data["arguments"]) if "arguments" in data else "",
             "by": data["by"],
             "actor_id": actor_id,
             "decided_at": transaction.now,

@@ -123,13 +123,15 @@ def decisions(approvals: Collection[tuple[str, str]]) -> dict[tuple[str, str], D
 
 
 def _decision(row: DecisionRow) -> Decision:
-    approved, value = row.approved, None
+    approved, value, arguments, asked = row.approved, None, None, row.approval
     try:
         value = msgspec.json.decode(row.value)
+        arguments = msgspec.json.decode(row.arguments or asked.arguments)
     except msgspec.DecodeError:  # one query serves all waiting runs: one bad row must not stop the others
         log.error("approval %s: its answer cannot be read and counts as denied", row.approval.approval_id)
         approved = False
-    return Decision(approved, value, row.by, row.approval.tool_call_id, row.approval.tool_name)
+    edited = bool(row.arguments)
+    return Decision(approved, value, row.by, asked.tool_call_id, asked.tool_name, arguments, edited)
 
 
 def somebody_serves() -> bool:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
-from typing import Any
+from collections.abc import Awaitable, Callable, Sequence
 
 from netra.agents.authoring.facts import Decision
+from netra.agents.authoring.questions import Question
 from netra.agents.authoring.run_events import RunEvents
 from netra.agents.ledger import reading as run_reads
-from netra.agents.ledger.approvals import RequestApproval
+from netra.agents.ledger.approvals import RequestApproval, RequestApprovals
 from netra.agents.ledger.leases import Remember, memory_key
 from netra.agents.ledger.moves import Lease
 from websocket_core.database import db
@@ -24,12 +24,12 @@ class LeasedRun:
     def __init__(self, lease: Lease, wait_for_decision: WaitForDecision) -> None:
         self._lease, self._wait = lease, wait_for_decision
 
-    async def request_approval(
-        self, events: RunEvents, data: dict[str, Any], expires_in: float, answer_schema: dict[str, Any] | None
-    ) -> None:
-        """Record an approval together with its event, after everything that the run has emitted before."""
-        operation = RequestApproval(self._lease, data, expires_in, events.posted.room, answer_schema)
-        await events.emit_operation("approval_requested", data, operation)
+    async def request_approvals(self, events: RunEvents, questions: Sequence[Question]) -> None:
+        """Record approvals together with their events, after everything that the run has emitted before."""
+        room = events.posted.room
+        parts = [RequestApproval(self._lease, *one[:2], room, one.answer_schema) for one in questions]
+        operation = parts[0] if len(parts) == 1 else RequestApprovals(parts)
+        await events.emit_operation([("approval_requested", one.data) for one in questions], operation)
 
     async def decision(self, approval_id: str) -> Decision:
         """Wait until the approval is decided."""

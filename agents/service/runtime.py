@@ -17,7 +17,7 @@ from netra.agents.executors import Executor, make_executor
 from netra.agents.follow_up import announcer
 from netra.agents.ledger import answers as approval_answers
 from netra.agents.ledger import reading as run_reads
-from netra.agents.ledger.approvals import DecideApproval
+from netra.agents.ledger.approvals import Arguments, DecideApproval
 from netra.agents.ledger.endings import StopRun
 from netra.agents.ledger.starts import StartRun
 from netra.agents.models import OPEN
@@ -185,7 +185,9 @@ class RunRuntime:
         if stopped.freed:
             await self.dispatcher.proceed(*operation.key)
 
-    async def respond(self, *, user_id: str, run_id: str, approval_id: str, approved: bool, value: Any) -> None:
+    async def respond(
+        self, *, user_id: str, run_id: str, approval_id: str, approved: bool, value: Any, arguments: Arguments = None
+    ) -> None:
         """Decide an approval.
 
         Raises:
@@ -195,17 +197,19 @@ class RunRuntime:
         found = await db.read(run_reads.find_run, user_id, run_id)
         if found is None:
             raise NotFound("There is no such approval.", run_id=run_id)
-        try:
-            events.check_size(encoding.encode({"value": value}), found.thread_id, run_id)
-        except encoding.UnserialisableError as error:
-            raise InvalidAction(str(error), field="value") from None
-        except events.EventTooLargeError as error:
-            raise TooLarge(str(error), field="value") from None
+        encoded = ""
+        for field, given in (("value", value), ("arguments", arguments)):
+            try:
+                encoded += encoding.encode({field: given})
+                events.check_size(encoded, found.thread_id, run_id)
+            except encoding.UnserialisableError as error:
+                raise InvalidAction(str(error), field=field) from None
+            except events.EventTooLargeError as error:
+                raise TooLarge(str(error), field=field) from None
         if approved:
             await db.read(approval_answers.check, user_id, run_id, approval_id, value)
-        await self.decide(
-            user_id, found.thread_id, run_id, approval_id, approved=approved, value=value, by="user", actor_id=user_id
-        )
+        answer: dict[str, Any] = {"approved": approved, "value": value, "arguments": arguments}
+        await self.decide(user_id, found.thread_id, run_id, approval_id, **answer, by="user", actor_id=user_id)
 
     async def decide(
         self,
@@ -218,6 +222,7 @@ class RunRuntime:
         value: Any,
         by: str,
         actor_id: str = "",
+        arguments: Arguments = None,
     ) -> None:
         """Decide an approval, by a user or by the system, and let its run proceed.
 
@@ -225,9 +230,8 @@ class RunRuntime:
             by: `user`, `expired` or `cancelled`.
             actor_id: the user, if there is one.
         """
-        operation = DecideApproval(
-            owner_id, thread_id, run_id, approval_id, approved=approved, value=value, by=by, actor_id=actor_id
-        )
+        answer: dict[str, Any] = {"approved": approved, "value": value, "arguments": arguments}
+        operation = DecideApproval(owner_id, thread_id, run_id, approval_id, **answer, by=by, actor_id=actor_id)
         await asyncio.shield(self.runner.spawn(self._decide(operation), f"netra-decide {run_id}"))
 
     async def _decide(self, operation: DecideApproval) -> None:

@@ -207,6 +207,7 @@ async def respond(
         approval_id=approval_id,
         approved=body.approved,
         value=body.value,
+        arguments=body.arguments,
     )
     return await db.read(reads.run, request.auth.user_id, run_id)
 

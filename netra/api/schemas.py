@@ -166,3 +166,4 @@ class RespondIn(Schema):
 
     approved: Annotated[bool, Strict()]
     value: Any = None
+    arguments: dict[str, Any] | list[Any] | None = None

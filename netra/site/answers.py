@@ -6,7 +6,7 @@ from functools import partial
 from typing import Any
 
 from netra.agents.ledger import answers as approval_answers
-from netra.agents.ledger.approvals import DecideApproval
+from netra.agents.ledger.approvals import Arguments, DecideApproval
 from netra.agents.models import Approval
 from netra.agents.service import get_runtime
 from netra.site import crossing, wishes
@@ -18,13 +18,14 @@ from websocket_core.journal import judge_now
 from websocket_core.wire import encoding
 
 
-def respond(approval_id: str, *, approved: bool, value: Any = None, user: Any) -> None:
+def respond(approval_id: str, *, approved: bool, value: Any = None, user: Any, arguments: Arguments = None) -> None:
     """Decide an approval of a user, once. Within a transaction it is decided after the commit.
 
     Args:
         approval_id: of `approval_requested`.
         approved: yes or no.
         value: what comes with the answer: anything that JSON can express.
+        arguments: the edited arguments, if the question allows edits: a dict or a list.
         user: whose approval it is: a Django user, or a user id.
 
     Raises:
@@ -34,10 +35,12 @@ def respond(approval_id: str, *, approved: bool, value: Any = None, user: Any) -
         JournalUnavailable: the database is away.
     """
     crossing.refuse_in_loop("netra.respond", "netra.arespond")
-    user_id, value = _checked(approved, value, user)
+    user_id, value, arguments = _checked(approved, value, user, arguments)
     place = _place(user_id, approval_id)
     answer = partial(
-        crossing.wait_for, "respond", partial(_respond, user_id, place, approval_id, approved=approved, value=value)
+        crossing.wait_for,
+        "respond",
+        partial(_respond, user_id, place, approval_id, approved=approved, value=value, arguments=arguments),
     )
     if not within_transaction():
         answer()
@@ -47,30 +50,43 @@ def respond(approval_id: str, *, approved: bool, value: Any = None, user: Any) -
         approval_answers.check(user_id, run_id, approval_id, value)
     judge_now(
         DecideApproval(
-            user_id, thread_id, run_id, approval_id, approved=approved, value=value, by="user", actor_id=user_id
+            user_id,
+            thread_id,
+            run_id,
+            approval_id,
+            approved=approved,
+            value=value,
+            arguments=arguments,
+            by="user",
+            actor_id=user_id,
         )
     )
     after_commit(f"answering approval {approval_id}", answer)
 
 
-async def arespond(approval_id: str, *, approved: bool, value: Any = None, user: Any) -> None:
+async def arespond(
+    approval_id: str, *, approved: bool, value: Any = None, user: Any, arguments: Arguments = None
+) -> None:
     """See `respond`."""
-    user_id, value = _checked(approved, value, user)
-    again = partial(respond, approval_id, approved=approved, value=value, user=user)
+    user_id, value, arguments = _checked(approved, value, user, arguments)
+    again = partial(respond, approval_id, approved=approved, value=value, user=user, arguments=arguments)
     called, _ = await crossing.in_caller_s_transaction(again)
     if called:
         return
     place = await crossing.read(_place, user_id, approval_id)
-    work = partial(_respond, user_id, place, approval_id, approved=approved, value=value)
+    work = partial(_respond, user_id, place, approval_id, approved=approved, value=value, arguments=arguments)
     await crossing.await_for("respond", work)
 
 
-def _checked(approved: bool, value: Any, user: Any) -> tuple[str, Any]:
+def _checked(approved: bool, value: Any, user: Any, arguments: Arguments) -> tuple[str, Any, Arguments]:
     if not isinstance(approved, bool):
         raise TypeError(f"`approved` takes True or False, not {type(approved).__name__}.")
-    value = wishes.plain(value, "value")
+    if arguments is not None and not isinstance(arguments, dict | list):
+        raise TypeError(f"`arguments` takes a dict or a list, not {type(arguments).__name__}.")
+    value, arguments = wishes.plain(value, "value"), wishes.plain(arguments, "arguments")
     wishes.small(encoding.encode(value), "value")
-    return id_of(user), value
+    wishes.small(encoding.encode(arguments), "arguments")
+    return id_of(user), value, arguments
 
 
 def _place(user_id: str, approval_id: str) -> tuple[str, str] | None:
@@ -86,12 +102,12 @@ def _found(place: tuple[str, str] | None) -> tuple[str, str]:
 
 
 async def _respond(
-    user_id: str, place: tuple[str, str] | None, approval_id: str, *, approved: bool, value: Any
+    user_id: str, place: tuple[str, str] | None, approval_id: str, *, approved: bool, value: Any, arguments: Arguments
 ) -> None:
     run_id, _ = _found(place)
     try:
         await get_runtime().respond(
-            user_id=user_id, run_id=run_id, approval_id=approval_id, approved=approved, value=value
+            user_id=user_id, run_id=run_id, approval_id=approval_id, approved=approved, value=value, arguments=arguments
         )
     except NotFound:
         raise ApprovalNotFound("There is no such approval.") from None

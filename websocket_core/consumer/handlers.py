@@ -61,6 +61,7 @@ async def respond(session: Session, action: actions.Respond) -> None:
         approval_id=action.approval_id,
         approved=action.approved,
         value=action.value,
+        arguments=action.arguments,
     )
 
 

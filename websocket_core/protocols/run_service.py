@@ -68,8 +68,17 @@ class RunService(Protocol):
     async def stop(self, *, user_id: str, run_id: str, reason: str | None) -> None:
         """Ask a run to stop. Returns when the request is recorded."""
 
-    async def respond(self, *, user_id: str, run_id: str, approval_id: str, approved: bool, value: Any) -> None:
-        """Decide an approval, once."""
+    async def respond(
+        self,
+        *,
+        user_id: str,
+        run_id: str,
+        approval_id: str,
+        approved: bool,
+        value: Any,
+        arguments: dict[str, Any] | list[Any] | None = None,
+    ) -> None:
+        """Decide an approval, once. `arguments`: the edited ones."""
 
     async def thread_states(self, user_id: str, thread_ids: Sequence[str]) -> Mapping[str, RunState]:
         """The state of each of these threads. Threads without runs may be missing."""

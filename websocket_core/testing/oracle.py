@@ -8,6 +8,7 @@ from typing import Any, Final
 
 import msgspec
 
+from websocket_core.testing.answers import Answers
 from websocket_core.wire import STREAM_FIELD, TERMINAL, TYPES, RunGrammar
 
 CONTROL_TYPES: Final = frozenset(
@@ -77,6 +78,7 @@ class OrderOracle:
         self.epoch: str | None = None
         self.threads: dict[str, ThreadView] = {}
         self.runs: dict[tuple[str, str], RunGrammar] = {}
+        self._answers: dict[tuple[str, str], Answers] = {}
         self._joined_late: set[tuple[str, str]] = set()
 
     def reconnected(self, cursors: Mapping[str, int] | None = None) -> None:
@@ -174,10 +176,15 @@ class OrderOracle:
                 self._joined_late.add(key)  # it began before the first event that this client requested
                 return
             grammar = self.runs[key] = RunGrammar()
+            self._answers[key] = Answers()
         try:
             grammar.feed(frame["event_type"], frame["data"])
         except ValueError as error:
             raise ProtocolViolation(f"{error}: {text[:200]}", "grammar") from None
+        if broken := self._answers[key].feed(frame["event_type"], frame["data"]):
+            raise ProtocolViolation(f"{broken}: {text[:200]}", "grammar")
+        if grammar.over:
+            del self._answers[key]
 
     def _control(self, frame: dict[str, Any], text: str) -> None:
         if "seq" in frame or ("data" in frame and frame["event_type"] != "notice"):
@@ -206,6 +213,7 @@ class OrderOracle:
         if self.epoch not in (None, epoch):  # a backup was restored: earlier events are not part of this history
             self.threads.clear()
             self.runs.clear()
+            self._answers.clear()
             self._joined_late.clear()
         self.epoch = epoch
 
@@ -222,12 +230,14 @@ def check_run(events: list[dict[str, Any]]) -> None:
     Raises:
         ProtocolViolation: they are not a complete, legal run.
     """
-    grammar = RunGrammar()
+    grammar, answers = RunGrammar(), Answers()
     for event in events:
         try:
             grammar.feed(event["event_type"], event["data"])
         except ValueError as error:
             raise ProtocolViolation(f"{error}, in {[event['event_type'] for event in events]}") from None
+        if broken := answers.feed(event["event_type"], event["data"]):
+            raise ProtocolViolation(f"{broken}: {event}")
     if not grammar.over:
         raise ProtocolViolation(f"no terminal event in {[event['event_type'] for event in events]}")
 

@@ -64,6 +64,7 @@ class Respond(Action):
     approval_id: Name
     approved: bool
     value: Any = None
+    arguments: dict[str, Any] | list[Any] | None = None  # the edited ones
 
 
 class Resume(Action, dict=True):

@@ -97,13 +97,20 @@ async def ask(
     )
     if len(memory) > conf.REST_BYTES:
         raise AgentError("The conversation is too long to wait for an approval. Start a new thread.")
-    for one in asked:
-        try:
-            await ctx.request_approval(
-                _message(one), tool_name=one.tool_name, arguments=one.arguments, tool_call_id=one.tool_call_id
-            )
-        except ValueError as error:  # too large, or not JSON
-            raise AgentError(f"An approval was needed for {one.tool_name}, but it cannot be shown: {error}.") from error
+    batch = [
+        {
+            "message": _message(one),
+            "tool_name": one.tool_name,
+            "arguments": one.arguments,
+            "tool_call_id": one.tool_call_id,
+        }
+        for one in asked
+    ]
+    try:
+        await ctx.request_approvals(batch)
+    except ValueError as error:  # too large or not JSON
+        names = ", ".join(dict.fromkeys(one.tool_name for one in asked))
+        raise AgentError(f"An approval was needed for {names}, but it cannot be shown: {error}.") from error
     return Rest(memory)
 
 

@@ -69,8 +69,23 @@ export interface EventData {
     arguments: Json;
     message: string;
     expires_at: string;
+    /** `tool`: the page runs a tool and sends its result as `value`; `input`: a person enters a `value`. Default: `approval`. */
+    kind?: "approval" | "tool" | "input";
+    /** JSON Schema of the answer, or of the arguments that may be edited. */
+    schema?: Json;
+    /** Default: `approve` and `reject`. */
+    decisions?: ("approve" | "edit" | "reject")[];
+    /** Another request of the same batch follows directly. */
+    more?: true;
   };
-  approval_resolved: { approval_id: string; approved: boolean; value: Json; by: "user" | "expired" | "cancelled" };
+  approval_resolved: {
+    approval_id: string;
+    approved: boolean;
+    value: Json;
+    by: "user" | "expired" | "cancelled";
+    /** The edited ones. */
+    arguments?: Json;
+  };
   run_queued: { position: number; request_id?: string };
   agent_failed: { code: string; message: string; retried_as?: string; retry_after_ms?: number; usage?: Usage };
   agent_cancelled: { reason: string; usage?: Usage };
@@ -164,7 +179,7 @@ export interface ErrorFrame {
   /** With `thread_busy`. */
   active_run_id?: string;
   /** With `already_decided`. */
-  decision?: { approved: boolean; value: Json };
+  decision?: { approved: boolean; value: Json; arguments?: Json };
   /** With `cursor_expired`. */
   first_seq?: number;
   /** With `cursor_expired` because of another epoch. */
@@ -357,9 +372,16 @@ export class NetraClient {
 
   /**
    * Decide an approval. Resolves with `approval_resolved`, rejects with `already_decided` (`error.frame.decision`). When it
-   * had to be sent again and that is the decision, it resolves with the frame that says so.
+   * had to be sent again and that is the decision, it resolves with the frame that says so. `arguments`: the edited ones,
+   * where the request's `decisions` name `edit`.
    */
-  respond(runId: string, approvalId: string, approved: boolean, value?: unknown): Promise<EventOf<"approval_resolved"> | ErrorFrame>;
+  respond(
+    runId: string,
+    approvalId: string,
+    approved: boolean,
+    value?: unknown,
+    options?: { arguments?: Record<string, unknown> | unknown[] },
+  ): Promise<EventOf<"approval_resolved"> | ErrorFrame>;
 
   /**
    * Have a thread sent from after `cursor` (0: from its beginning; absent: where this client stands), then live. Going

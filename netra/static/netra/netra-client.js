@@ -104,11 +104,11 @@ export class NetraClient {
 		return this.#request({ action: "stop_agent", run_id: runId, reason }, { isAnswer, isDone });
 	}
 
-	async respond(runId, approvalId, approved, value) {
-		const frame = { action: "respond", run_id: runId, approval_id: approvalId, approved, value };
+	async respond(runId, approvalId, approved, value, { arguments: edited } = {}) {
+		const frame = { action: "respond", run_id: runId, approval_id: approvalId, approved, value, arguments: edited };
 		const isAnswer = ({ event_type: type, data }) => type === "approval_resolved" && data.approval_id === approvalId;
-		const told = JSON.stringify([approved, value ?? null]);
-		const isDone = ({ decision }) => decision && JSON.stringify([decision.approved, decision.value ?? null]) === told;
+		const told = JSON.stringify([approved, value ?? null, edited ?? null]);
+		const isDone = ({ decision: made }) => made && JSON.stringify([made.approved, made.value ?? null, made.arguments ?? null]) === told;
 		return this.#request(frame, { isAnswer, isDone });
 	}
 

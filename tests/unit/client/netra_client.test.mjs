@@ -674,17 +674,24 @@ describe("requests", () => {
 
   test("one that was sent again is not rejected because the first has worked", async () => {
     await connect();
-    const outcomes = [client.stop("R"), client.respond("S", "a", true, { b: 1 }), client.respond("S", "b", true), client.stop("V")];
+    const edited = (arguments_) => client.respond("S", "c", true, null, { arguments: arguments_ });
+    const outcomes = [
+      client.stop("R"), client.respond("S", "a", true, { b: 1 }), client.respond("S", "b", true), client.stop("V"),
+      edited({ n: 1 }), edited({ n: 2 }), client.respond("S", "c", true),
+    ];
     const settled = Promise.allSettled(outcomes);
     const next = await reconnect();
-    const [stop, mine, others, unknown] = next.sent.map(({ request_id: id }) => id);
+    const [stop, mine, others, unknown, ...edits] = next.sent.map(({ request_id: id }) => id);
+    assert.deepEqual(next.sent.slice(4).map((frame) => frame.arguments), [{ n: 1 }, { n: 2 }, undefined]);
     const answer = (id, code, more) => next.deliver({ event_type: "error", code, message: "", request_id: id, ...more });
     answer(stop, "run_finished");
     answer(mine, "already_decided", { decision: { approved: true, value: { b: 1 } } });
     answer(others, "already_decided", { decision: { approved: false, value: null } });
     answer(unknown, "not_found");
+    for (const id of edits) answer(id, "already_decided", { decision: { approved: true, value: null, arguments: { n: 1 } } });
     const told = (await settled).map(({ value, reason }) => value?.code ?? `rejected ${reason.code}`);
-    assert.deepEqual(told, ["run_finished", "already_decided", "rejected already_decided", "rejected not_found"]);
+    assert.deepEqual(told.slice(0, 4), ["run_finished", "already_decided", "rejected already_decided", "rejected not_found"]);
+    assert.deepEqual(told.slice(4), ["already_decided", "rejected already_decided", "rejected already_decided"]);
   });
 
   test("one that is never answered is sent again, and has an end", async () => {

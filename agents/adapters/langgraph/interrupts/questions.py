@@ -66,17 +66,20 @@ class Questions:
         Raises:
             AgentError: a question cannot be shown.
         """
-        for one in self.asked:
-            try:
-                await ctx.request_approval(
-                    one.message,
-                    tool_name=one.tool_name,
-                    arguments=one.arguments,
-                    tool_call_id=one.tool_call_id,
-                    answer_schema=one.answer_schema,
-                )
-            except ValueError as error:  # too large
-                raise AgentError(f"The graph asked something that cannot be shown: {error}.") from error
+        questions = [
+            {
+                "message": one.message,
+                "tool_name": one.tool_name,
+                "arguments": one.arguments,
+                "tool_call_id": one.tool_call_id,
+                "answer_schema": one.answer_schema,
+            }
+            for one in self.asked
+        ]
+        try:
+            await ctx.request_approvals(questions)
+        except ValueError as error:  # too large
+            raise AgentError(f"The graph asked something that cannot be shown: {error}.") from error
         return Rest(dump(Resting(input, self.asked, self.calls, sorted(self._ids.used))))
 
     def _human(self, interrupt_id: str, shape: Shape, value: dict[str, Any]) -> None:

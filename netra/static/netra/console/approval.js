@@ -21,15 +21,15 @@ export function approval(step, { row, run, ui }) {
 
 function question(step, run, ui) {
 	step.shownAt ??= performance.now();
-	const { tool_name: name, message } = step.data;
+	const { tool_name: name, message, kind } = step.data;
 	const values = revealed(pretty(step.data.arguments));
 	const lines = values.split("\n").length;
 	const expires = Date.parse(step.data.expires_at);
-	const button = (label, approved, kind) => h("button", {
-		class: kind,
+	const button = (label, approved, look, value) => h("button", {
+		class: look,
 		disabled: Boolean(step.deciding),
 		onkeydown: ({ repeat }) => !repeat,
-		onclick: () => performance.now() - step.shownAt > ARMING_MS && ui.feed.respond(run, step, approved),
+		onclick: () => performance.now() - step.shownAt > ARMING_MS && ui.feed.respond(run, step, approved, value?.()),
 	}, label);
 	return h("div.question",
 		// Its own words are set apart, so that they cannot pose as what this page says.
@@ -40,6 +40,10 @@ function question(step, run, ui) {
 				&& h("p.long", `This is long: ${number(lines)} lines, ${number(values.length)} characters. All of it will run, so read to the end.`),
 			listing("with these arguments", values, pretty(step.data.arguments)),
 		],
-		h("div.decide", button("Approve", true, "primary"), button("Deny", false, "secondary"),
+		kind === "input" && h("textarea", { "aria-label": "Your answer", oninput: ({ target }) => (step.answer = target.value) }),
+		kind === "tool" && h("p.quiet", "Only a page that has this tool can run it."),
+		h("div.decide",
+			kind === "input" ? button("Send", true, "primary", () => step.answer ?? "") : kind !== "tool" && button("Approve", true, "primary"),
+			button("Deny", false, "secondary"),
 			expires && h("time.quiet", { title: absolute(expires) }, `Expires in ${duration(expires - ui.now)}`)));
 }

@@ -84,13 +84,13 @@ export class Feed {
 		this.#change(run, { stopping: false });
 	}
 
-	async respond(run, step, approved) {
+	async respond(run, step, approved, value) {
 		const { approval_id: id } = step.data;
 		this.#decided.set(id, approved);
 		this.#change(run, { deciding: true, problem: null }, step);
 		let problem = null;
 		try {
-			await this.#client.respond(run.id, id, approved);
+			await this.#client.respond(run.id, id, approved, value);
 		} catch (error) {
 			const decision = error.frame?.decision;
 			problem = decision ? `Already decided elsewhere: ${decision.approved ? "approved" : "denied"}.` : errorText(error);

@@ -65,7 +65,7 @@ async def test_approvals__the_agent_that_rests(join, make, approved: bool) -> No
     async def refund(order):
         return f"refunded {order}"
 
-    run_example("docs/howto/approvals.md", 1, refund=refund)
+    run_example("docs/howto/approvals.md", 2, refund=refund)
     client, run = await start(join, "refunds", {})
     asked = await client.receive_json()
     while asked["event_type"] != "approval_requested":
@@ -75,11 +75,12 @@ async def test_approvals__the_agent_that_rests(join, make, approved: bool) -> No
 
 
 @pytest.mark.django_db(transaction=True)
-async def test_approvals__the_agent_that_waits(join, make) -> None:
-    async def refund(order):
+@pytest.mark.parametrize("block", [0, 1])
+async def test_approvals__the_agent_that_waits(join, make, block: int) -> None:
+    async def refund(order, euros=0):
         return f"refunded {order}"
 
-    source = "async def body(ctx, input):\n" + textwrap.indent(example("docs/howto/approvals.md", 0), "    ")
+    source = "async def body(ctx, input):\n" + textwrap.indent(example("docs/howto/approvals.md", block), "    ")
     scope: dict[str, Any] = {"__name__": "tests.of_approvals", "refund": refund}
     exec(source, scope)  # noqa: S102 - what readers are told to write
     make(scope["body"])

@@ -137,6 +137,24 @@ async def test_respond__once(ann, join, asking, approved):
     problem(await ann.send("POST", f"/runs/{run['run_id']}/approvals/other", {"approved": True}), 404, "not_found")
 
 
+async def test_respond__with_edited_arguments(ann, join, make):
+    async def body(ctx, input):
+        decision = await ctx.approve("?", arguments={"n": 1}, edit=True)
+        return decision.arguments
+
+    make(body)
+    client = await join("ann")
+    run = await client.start("made")
+    asked = await client.until("approval_requested")
+    path = f"/runs/{run['run_id']}/approvals/{asked['data']['approval_id']}"
+    for wrong in ({"approved": False, "arguments": {"n": 2}}, {"approved": True, "arguments": "n"}):
+        assert problem(await ann.send("POST", path, wrong), 422, "invalid_action")["field"].startswith("arguments")
+    await ann.post(path, {"approved": True, "arguments": {"n": 2}})
+    assert (await client.finish(run))[-1]["data"]["result"] == {"n": 2}
+    again = problem(await ann.send("POST", path, {"approved": True, "arguments": {"n": 3}}), 409, "already_decided")
+    assert again["decision"] == {"approved": True, "value": None, "arguments": {"n": 2}}
+
+
 async def test_respond__only_true_and_false_decide(ann):
     for approved in (1, "yes", None, "true"):
         answer = await ann.send("POST", "/runs/r/approvals/a", {"approved": approved})

@@ -100,6 +100,10 @@ async def test_respond(each_database, asking) -> None:
     for name, user in ((approval_id, "bob"), ("made-up", "ann")):
         with pytest.raises(netra.ApprovalNotFound, match="There is no such approval"):
             await netra.arespond(name, approved=True, user=user)
+    with pytest.raises(InvalidAction, match="cannot be edited"):
+        await netra.arespond(approval_id, approved=True, arguments={"n": 2}, user="ann")
+    with pytest.raises(TypeError, match="a dict or a list"):
+        await netra.arespond(approval_id, approved=True, arguments="n", user="ann")  # type: ignore[arg-type]
     await netra.arespond(approval_id, approved=True, value="gladly", user="ann")
     assert (await run.await_(SECONDS)).result == [True, "gladly"]
     with pytest.raises(AlreadyDecided):

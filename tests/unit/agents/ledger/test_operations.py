@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from netra.agents.executors.inline import InlineExecutor
-from netra.agents.ledger.approvals import DecideApproval, RequestApproval
+from netra.agents.ledger.approvals import DecideApproval, RequestApproval, RequestApprovals
 from netra.agents.ledger.endings import ReapRun, StopRun
 from netra.agents.ledger.leases import ClaimRun, FinishRun, Remember, RestRun
 from netra.agents.ledger.moves import Event, Lease, RunOperation
@@ -90,6 +90,16 @@ MAKERS: dict[str, tuple[Fields, Callable[[Fields, Lease], Operation[object]]]] =
         {"approval_id": "a", "tool_call_id": "c", "tool_name": "n", "message": "m", "arguments": "x"},
         _ask,
     ),
+    "RequestApprovals": (
+        {"approval_id": "a", "tool_call_id": "c", "tool_name": "n", "message": "m", "arguments": "x"},
+        lambda fields, lease: RequestApprovals([_ask({**fields, "approval_id": "first"}, lease), _ask(fields, lease)]),
+    ),
+    "DecideApproval with arguments": (
+        {**WHOSE, "run_id": "r", "approval_id": "asked", "arguments": "x", "by": "user", "actor_id": GITHUB},
+        lambda fields, _: DecideApproval(
+            **{**fields, "arguments": {"of": fields["arguments"]}}, value=None, approved=True
+        ),
+    ),
     "DecideApproval": (
         {**WHOSE, "run_id": "r", "approval_id": "asked", "value": "v", "by": "user", "actor_id": GITHUB},
         lambda fields, _: DecideApproval(**fields, approved=True),
@@ -143,6 +153,7 @@ async def lease() -> Lease:
     started: Started = await get_gateway().journal.submit(_start({**MAKERS["StartRun"][0], "run_id": "r"}))
     assert started.lease is not None
     fields = {**MAKERS["RequestApproval"][0], "approval_id": "asked", "tool_call_id": "asked"}
+    fields["decisions"] = ["approve", "edit", "reject"]
     await get_gateway().journal.submit(_ask(fields, started.lease))
     return started.lease
 
