@@ -25,7 +25,7 @@ from websocket_core.database import db
 from websocket_core.gateway import get_gateway
 from websocket_core.journal import ThreadRow
 from websocket_core.journal import reading as journal_read
-from websocket_core.journal.statements import pairs_of
+from websocket_core.journal.reading import pairs_of
 
 pytestmark = [
     pytest.mark.django_db(transaction=True),

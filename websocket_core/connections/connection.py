@@ -1,7 +1,4 @@
-"""One open socket: its delivery machine, and the tasks that serve it while there is something to do.
-
-An idle connection has no task here, which keeps it small.
-"""
+"""One open socket: its delivery machine, and tasks that serve it. An idle connection has no task, to stay small."""
 
 from __future__ import annotations
 

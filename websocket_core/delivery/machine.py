@@ -5,10 +5,9 @@ outbox that holds, for each thread, exactly the events after the client's positi
 does not fit (a gap, a full outbox, a thread that is not watched) is remembered only as a number, and read from the
 journal when there is room for it.
 
-The driver calls the inputs when something happens. After each input it sends what `take` returns and carries out what
-`reads` returns, until `idle`. Memory is limited by `max_buffer`, by 4 bytes for each event in the window, and by
-`max_threads_bytes` for positions in threads. The driver must end a connection that is `crowded`. Control frames are not
-limited here: the driver limits them if it stops reading actions while `control_chars` is large.
+After each input the driver sends what `take` returns and carries out what `reads` returns, until `idle`. Memory is
+limited by `max_buffer`, by 4 bytes for each event in the window, and by `max_threads_bytes` for positions. The driver
+ends a connection that is `crowded`, and stops reading actions while `control_chars` is large.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -28,18 +27,15 @@ class Delivery(Generic[Key]):
 
     Args:
         heads: last seq of each of the user's threads at the handshake, which is also the cursor. Copied.
-        complete: `True` if an unknown thread begins at 0. `False` if `heads` may lack threads; an unknown one is then
-            located first.
+        complete: an unknown thread begins at 0. If `False`, `heads` may lack threads: an unknown one is located first.
         max_buffer: the most characters of events that may wait here. A larger event is allowed if nothing else waits.
         window: the most characters of events that may be unacknowledged, once the client has acknowledged anything.
         held: send nothing until `release`, because the server never speaks first.
         max_threads_bytes: approximate limit of memory for positions in threads beyond `heads`; see `crowded`.
     """
 
-    __slots__ = (
-        *("_awaited", "_flow", "_held", "_lanes", "_orders", "_outbox", "_pages", "_threads", "_window"),
-        "hints_missed",
-    )
+    __slots__ = ("_awaited", "_flow", "_held", "_lanes", "_orders", "_outbox", "_pages", "_threads", "_window")
+    __slots__ += ("hints_missed",)
 
     def __init__(
         self,
@@ -287,8 +283,7 @@ class Delivery(Generic[Key]):
     @property
     def watching(self) -> list[Key] | None:
         """The watched threads, in the order in which they were named; `None` means all."""
-        watched = self._threads.watched
-        return None if watched is None else list(watched)
+        return None if self._threads.watched is None else list(self._threads.watched)
 
     @property
     def pending_chars(self) -> int:

@@ -13,9 +13,9 @@ from websocket_core.conf import conf
 from websocket_core.database.home import connection
 from websocket_core.errors import GrammarError
 from websocket_core.ids import ThreadKey
-from websocket_core.journal.statements import pairs_of
 from websocket_core.models import Thread
 from websocket_core.wire import RunGrammar
+from websocket_core.wire.vocabulary import PAIR_TYPES, TERMINAL_TYPES, sql_words
 
 
 class _Frame(msgspec.Struct):
@@ -160,3 +160,26 @@ def threads_of(owner_id: str, limit: int, before: datetime | None) -> list[dict[
         threads = threads.filter(updated_at__lt=before)
     fields = ("thread_id", "title", "last_seq", "active_run_id", "updated_at")
     return list(threads.order_by("-updated_at").values(*fields)[:limit])
+
+
+def has_ended(thread_pk: int, run_id: str) -> bool:
+    """Whether a run has its terminal event. The constraint's partial index answers this."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT 1 FROM websocket_core_event WHERE thread_id = %s AND run_id = %s "
+            f"AND event_type IN ({sql_words(TERMINAL_TYPES)}) LIMIT 1",
+            [thread_pk, run_id],
+        )
+        return cursor.fetchone() is not None
+
+
+def pairs_of(thread_pk: int, run_id: str, first_seq: int) -> list[tuple[str, str]]:
+    """`(event_type, frame)` of the events that open or close a run's tools and approvals, in order. Uses an index."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT event_type, frame FROM websocket_core_event WHERE thread_id = %s AND run_id = %s AND seq >= %s "
+            f"AND event_type IN ({sql_words(PAIR_TYPES)}) "
+            "ORDER BY seq",
+            [thread_pk, run_id, first_seq],
+        )
+        return cursor.fetchall()  # type: ignore[no-any-return]

@@ -14,7 +14,6 @@ from itertools import chain
 from typing import Any, NamedTuple, Protocol
 
 from websocket_core.database.home import connection
-from websocket_core.wire.vocabulary import PAIR_TYPES, TERMINAL_TYPES, sql_words
 
 THREAD_COLUMNS = (
     "id, owner_id, thread_id, title, last_seq, active_run_id, fence, deleted_at IS NOT NULL, bytes, uncounted_bytes, "
@@ -89,29 +88,6 @@ class Statements(Protocol):
 def statements() -> Statements:
     """The statements for the current thread's connection."""
     return _POSTGRESQL if connection.vendor == "postgresql" else _SQLITE
-
-
-def has_ended(thread_pk: int, run_id: str) -> bool:
-    """Whether a run has its terminal event. The constraint's partial index answers this."""
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT 1 FROM websocket_core_event WHERE thread_id = %s AND run_id = %s "
-            f"AND event_type IN ({sql_words(TERMINAL_TYPES)}) LIMIT 1",
-            [thread_pk, run_id],
-        )
-        return cursor.fetchone() is not None
-
-
-def pairs_of(thread_pk: int, run_id: str, first_seq: int) -> list[tuple[str, str]]:
-    """`(event_type, frame)` of the events that open or close a run's tools and approvals, in order. Uses an index."""
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT event_type, frame FROM websocket_core_event WHERE thread_id = %s AND run_id = %s AND seq >= %s "
-            f"AND event_type IN ({sql_words(PAIR_TYPES)}) "
-            "ORDER BY seq",
-            [thread_pk, run_id, first_seq],
-        )
-        return cursor.fetchall()  # type: ignore[no-any-return]
 
 
 def _pieces(rows: Sequence[Any]) -> Iterator[Sequence[Any]]:

@@ -21,10 +21,11 @@ from websocket_core.errors import NotFound, WebSocketCoreError
 from websocket_core.ids import ThreadKey
 from websocket_core.journal import quota
 from websocket_core.journal.quota import size_of
-from websocket_core.journal.statements import EventRow, HeadRow, Position, has_ended, statements
+from websocket_core.journal.reading import has_ended
+from websocket_core.journal.statements import EventRow, HeadRow, Position, statements
 from websocket_core.journal.thread_row import ThreadRow
 from websocket_core.models import Thread
-from websocket_core.wire import encoding, events
+from websocket_core.wire import events
 
 log = logging.getLogger(__name__)
 
@@ -109,13 +110,9 @@ class Transaction:
         self._load(list(wanted))
         # Sorted, so that two processes that create the same threads at the same time do not deadlock.
         if missing := sorted(key for key, creates in wanted.items() if creates and key not in self.rows):
-            Thread.objects.bulk_create(
-                [
-                    Thread(owner_id=user, thread_id=thread, created_at=self.now, updated_at=self.now)
-                    for user, thread in missing
-                ],
-                ignore_conflicts=True,
-            )
+            times = {"created_at": self.now, "updated_at": self.now}
+            threads = [Thread(owner_id=owner, thread_id=thread, **times) for owner, thread in missing]
+            Thread.objects.bulk_create(threads, ignore_conflicts=True)
             self._load(missing)
         self._lock_days(settling, sizes)
 
@@ -228,15 +225,14 @@ class Transaction:
             index, text = tail[0], tail[3] + delta
             pk, seq, _, kind, before = self._events[index]
             if kind == event_type:  # a thought and a message may have the same id
-                frame = events.frame(
-                    kind, row.thread_id, run_id, seq, self.stamp, _delta_data(kind, stream, text, last)
-                )
+                data = events.delta_data(kind, stream, text, last)
+                frame = events.frame(kind, row.thread_id, run_id, seq, self.stamp, data)
                 self.count(row, size_of(frame) - size_of(before))
                 self._events[index] = (pk, seq, run_id, kind, frame)
                 self.written[index] = (row.owner_id, row.thread_id, seq, frame)
                 row.tail = None if last else (index, run_id, stream, text)
                 return seq
-        seq = self.append(row, run_id, event_type, _delta_data(event_type, stream, delta, last))
+        seq = self.append(row, run_id, event_type, events.delta_data(event_type, stream, delta, last))
         row.tail = None if last else (len(self._events) - 1, run_id, stream, delta)
         return seq
 
@@ -249,10 +245,7 @@ class Transaction:
         return key in self._over
 
     def flush(self) -> None:
-        """Write events and heads. Called once, at the end.
-
-        An operation that reads event rows calls `flush_events` first.
-        """
+        """Write events and heads, once, at the end. An operation that reads event rows calls `flush_events` first."""
         self.flush_events()
         heads, positions, days = [], [], {}
         for row in self.rows.values():
@@ -289,10 +282,8 @@ class _Before:
         self._transaction = transaction
         rows = [transaction.rows[key] for key in operation.threads if key in transaction.rows]
         self._rows = [(row, [getattr(row, name) for name in ThreadRow.__slots__]) for row in rows]
-        self._lists = [
-            (found, len(found))
-            for found in (transaction.written, transaction._events, transaction.at_end, transaction.after_commit)
-        ]
+        lists = (transaction.written, transaction._events, transaction.at_end, transaction.after_commit)
+        self._lists = [(found, len(found)) for found in lists]
         self._flushed, self._over, self._going = transaction._flushed, {*transaction._over}, {*transaction._going}
         self._days = dict(transaction._days)
 
@@ -303,13 +294,7 @@ class _Before:
         for found, length in self._lists:
             del found[length:]
         transaction = self._transaction
-        transaction._actors = {
-            place: actor for place, actor in transaction._actors.items() if place < len(transaction._events)
-        }
+        kept = len(transaction._events)
+        transaction._actors = {place: actor for place, actor in transaction._actors.items() if place < kept}
         transaction._flushed, transaction._over, transaction._going = self._flushed, {*self._over}, {*self._going}
         transaction._days = dict(self._days)
-
-
-def _delta_data(event_type: str, stream: str, delta: str, last: bool) -> str:
-    end = ',"last":true}' if last else "}"
-    return f'{{"delta":{encoding.encode(delta)},"{events.STREAM_FIELD[event_type]}":{encoding.encode(stream)}{end}'

@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from websocket_core.conf import conf
 from websocket_core.ids import NAME_LENGTH
+from websocket_core.wire.encoding import encode
 from websocket_core.wire.vocabulary import TERMINAL_TYPES, EventType
 
 CRITICAL: Final = frozenset(
@@ -43,6 +44,12 @@ def frame(event_type: str, thread_id: str, run_id: str, seq: int, stamp: str, da
         f'{{"event_type":"{event_type}","thread_id":"{thread_id}","run_id":"{run_id}",'
         f'"seq":{seq},"timestamp":"{stamp}","data":{data}}}'
     )
+
+
+def delta_data(event_type: str, stream: str, delta: str, last: bool) -> str:
+    """The encoded `data` of a delta; `last` marks the end of a message."""
+    end = ',"last":true}' if last else "}"
+    return f'{{"delta":{encode(delta)},"{STREAM_FIELD[event_type]}":{encode(stream)}{end}'
 
 
 FRAME_OVERHEAD: Final = len(frame("approval_requested", "", "", 1 << 63, "2026-01-31T12:00:00.123456Z", ""))
