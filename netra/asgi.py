@@ -2,16 +2,18 @@
 
     application = netra_application(get_asgi_application())
 
-`netra.asgi.application` is the embedded project's application, so that `daphne netra.asgi:application` works.
+`netra.asgi.application` is the one that `ASGI_APPLICATION` names: `daphne netra.asgi:application` works.
 """
 
 from __future__ import annotations
 
-from importlib import import_module
+import os
 from typing import Any
 
 import django
 from django.apps import apps
+from django.conf import settings
+from django.utils.module_loading import import_string
 
 
 def netra_application(inner: Any, *, path: str | None = None) -> Any:
@@ -29,12 +31,14 @@ def netra_application(inner: Any, *, path: str | None = None) -> Any:
     """
     if not apps.ready:
         django.setup(set_prefix=False)
-    from netra.serving import NetraApplication  # it needs Django's models, which are loaded by now
+    from netra.serving.application import NetraApplication  # it needs Django's models, which are loaded by now
 
     return NetraApplication(inner, path=path)
 
 
 def __getattr__(name: str) -> Any:
-    if name == "application":  # by name and on first use: nothing here knows the embedded project or sets it up
-        return import_module("netra.project.asgi").application
+    if name == "application":  # made on first use, since a site of its own only wants `netra_application`
+        os.environ.setdefault("DJANGO_SETTINGS_MODULE", "netra.settings")
+        if f"{__name__}.application" != settings.ASGI_APPLICATION:
+            return import_string(settings.ASGI_APPLICATION)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -9,7 +9,7 @@ from django.apps import AppConfig
 from django.core import checks
 from django.urls import NoReverseMatch, reverse
 
-from websocket_core import extras
+from websocket_core.conf import extras
 
 
 @checks.register(checks.Tags.urls)

@@ -4,7 +4,7 @@ from django.urls import URLPattern, URLResolver, path
 
 from netra import health, views
 from netra.request_transactions import exempt
-from websocket_core.extras import is_installed
+from websocket_core.conf.extras import is_installed
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("console/", views.console, name="netra-console"),

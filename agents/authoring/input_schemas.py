@@ -14,7 +14,7 @@ from weakref import WeakKeyDictionary
 
 import msgspec
 
-from websocket_core import extras
+from websocket_core.conf import extras
 from websocket_core.errors import InvalidAction
 from websocket_core.wire import encoding
 

@@ -17,7 +17,7 @@ from django.utils.module_loading import import_string
 
 from netra.agents.conf import EXECUTORS, conf, executor_fault
 from netra.agents.models import Run
-from websocket_core import extras
+from websocket_core.conf import extras
 from websocket_core.database.home import on_commit
 
 log = logging.getLogger(__name__)

@@ -17,10 +17,9 @@ from django.core.checks import Warning as CheckWarning
 from django.core.exceptions import ImproperlyConfigured
 from django.utils.module_loading import import_string
 
-from websocket_core import extras
 from websocket_core.auth.oidc import config as oidc_config  # noqa: F401 - it registers a check
 from websocket_core.checks import settings as settings_checks
-from websocket_core.conf import conf
+from websocket_core.conf import conf, extras
 from websocket_core.process import metrics
 from websocket_core.process.heartbeat import this_process
 from websocket_core.protocols import WebSocketManagerProtocolValidator

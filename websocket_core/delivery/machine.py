@@ -34,8 +34,10 @@ class Delivery(Generic[Key]):
         max_threads_bytes: approximate limit of memory for positions in threads beyond `heads`; see `crowded`.
     """
 
-    __slots__ = ("_awaited", "_flow", "_held", "_lanes", "_orders", "_outbox", "_pages", "_threads", "_window")
-    __slots__ += ("hints_missed",)
+    __slots__ = (
+        *("_awaited", "_flow", "_held", "_lanes", "_orders", "_outbox", "_pages", "_threads", "_window"),
+        "hints_missed",
+    )
 
     def __init__(
         self,
@@ -56,8 +58,7 @@ class Delivery(Generic[Key]):
         self._lanes = self._threads.lanes  # the same object: an event looks here first
         self._flow = Flow(self._threads, self._outbox, self._orders)
         self._pages = Pages(self._outbox, self._orders)
-        self.hints_missed = 0
-        """Gaps seen: hints that did not arrive, or arrived late."""
+        self.hints_missed = 0  # gaps seen: hints that were lost or late
 
     def release(self, awaited: Key | None = None) -> None:
         """Begin to send: the client's first action has come, or the wait for it is over.
@@ -100,9 +101,7 @@ class Delivery(Generic[Key]):
         This is `hint` and `take` in one step, for the most common case.
 
         Returns:
-            Whether the events count as sent: the driver must send them next. If not, nothing has changed, and the
-                driver
-            calls `hint`.
+            Whether the events count as sent: the driver sends them next. If not, nothing has changed; it calls `hint`.
         """
         lane = self._lanes.get(thread)
         if lane is None or not lane.open or lane.sent != first_seq - 1 or lane.head != lane.sent:
@@ -149,7 +148,7 @@ class Delivery(Generic[Key]):
         """Continue a thread after `cursor`, forwards or backwards, and watch it.
 
         Args:
-            cursor: a valid cursor: not before the oldest event kept and not beyond `last_seq`.
+            cursor: valid: not before the oldest event kept and not beyond `last_seq`.
             last_seq: the thread's head in the journal, just read.
             replaying: creates the frame that announces a replay, from its first and its last seq.
             resumed: creates the frame that answers this resume, from the last seq sent. Called exactly once.

@@ -8,7 +8,7 @@ from typing import Any, Self
 
 from netra.agents.builtin.demo.sample import SAMPLE
 from netra.agents.errors import AgentError
-from websocket_core.extras import is_installed
+from websocket_core.conf.extras import is_installed
 
 MAX_CHARACTERS = 200_000
 _LINK = re.compile(r"https?://[^\s<>\"')]{1,300}")

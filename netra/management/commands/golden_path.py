@@ -16,7 +16,7 @@ from django.db import DatabaseError
 
 from netra import addresses
 from websocket_core.auth import tokens
-from websocket_core.extras import MissingPackage, require
+from websocket_core.conf.extras import MissingPackage, require
 from websocket_core.ids import new_id
 from websocket_core.wire import RunGrammar
 

@@ -24,7 +24,7 @@ from netra.loadtest.plan import PULSE, Plan
 from netra.loadtest.resuming_client import Refused
 from netra.loadtest.verdict import judge
 from websocket_core.auth import tokens
-from websocket_core.extras import MissingPackage, require
+from websocket_core.conf.extras import MissingPackage, require
 
 EVERY = 5  # seconds between lines of progress, without a terminal
 TOKEN_LIFE = timedelta(hours=6)

@@ -11,7 +11,7 @@ from django.apps import apps
 from django.conf import settings
 from django.utils.module_loading import import_string
 
-from websocket_core.extras import is_installed
+from websocket_core.conf.extras import is_installed
 
 
 def _command() -> Any:

@@ -19,15 +19,15 @@ from django.db import DEFAULT_DB_ALIAS, DatabaseError, connections
 from django.db.migrations.executor import MigrationExecutor
 
 from netra.agents.registry import discovery
-from netra.request_bodies import body_limit
 from netra.server.limits import Limits
 from netra.server.listening import CannotListenError, describe, descriptor, tcp, unix
 from netra.server.reloading import project_folders, serve_and_reload
-from netra.serving import NetraApplication
+from netra.serving.application import NetraApplication
+from netra.serving.request_bodies import body_limit
 from websocket_core.conf import conf
+from websocket_core.conf.extras import MissingPackage, require
 from websocket_core.database.home import LABELS, migrate_command
 from websocket_core.database.old_layout import remedy_for_old_layout
-from websocket_core.extras import MissingPackage, require
 from websocket_core.process import garbage
 from websocket_core.process.exit import exit_in_spite_of_threads
 from websocket_core.process.heartbeat import this_process

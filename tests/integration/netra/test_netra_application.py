@@ -93,7 +93,7 @@ async def test_site_without_sockets__refuses_them_quietly(make: Any) -> None:
 
 def test_missing_app__is_named() -> None:
     with (
-        modify_settings(INSTALLED_APPS={"remove": ["netra.agents.apps.AgentsConfig"]}),
+        modify_settings(INSTALLED_APPS={"remove": ["netra.apps.NetraConfig", "netra.agents.apps.AgentsConfig"]}),
         pytest.raises(ImproperlyConfigured, match="netra_application: add"),
     ):
         netra_application(site)

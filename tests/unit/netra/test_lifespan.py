@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from netra.lifespan import Lifespan, Receive, Scope, Send
+from netra.serving.lifespan import Lifespan, Receive, Scope, Send
 
 STARTUP, SHUTDOWN = {"type": "lifespan.startup"}, {"type": "lifespan.shutdown"}
 

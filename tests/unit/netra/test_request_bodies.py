@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from netra.request_bodies import SLACK, BodyLimit, body_limit
+from netra.serving.request_bodies import SLACK, BodyLimit, body_limit
 from websocket_core.conf import conf
 
 LIMIT = 1000

@@ -25,7 +25,7 @@ KNOWN = {
     ("netra/apps.py", "netra.agents.follow_up.facts"): READY,
     ("netra/apps.py", "netra.site.runs"): SLOW,
     ("netra/apps.py", "netra.logs"): OPTIONAL,
-    ("netra/asgi.py", "netra.serving"): EARLY,
+    ("netra/asgi.py", "netra.serving.application"): EARLY,
     ("netra/management/commands/serve.py", "daphne.access"): OPTIONAL,
     ("netra/management/commands/serve.py", "netra.logs"): OPTIONAL,
     ("netra/management/commands/serve.py", "netra.server"): OPTIONAL,

@@ -16,7 +16,7 @@ from packaging.requirements import Requirement
 from packaging.version import Version
 
 from versions import distribution
-from websocket_core import extras
+from websocket_core.conf import extras
 
 ROOT = Path(__file__).resolve().parents[3]
 PACKAGES = {"netra": "netra", "netra/agents": "agents", "websocket_core": "websocket_core"}  # in the wheel: here

@@ -21,8 +21,7 @@ from django.core.checks import CheckMessage, Error, register
 from django.core.exceptions import ImproperlyConfigured
 from django.db import models
 
-from websocket_core import extras
-from websocket_core.conf import conf
+from websocket_core.conf import conf, extras
 from websocket_core.conf.values import near
 
 # Only signatures by key pairs. With a shared-secret algorithm, anybody with the public key could sign.

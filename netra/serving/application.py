@@ -12,9 +12,9 @@ from django.core.handlers.asgi import ASGIHandler
 
 from netra import addresses
 from netra.agents.service import get_runtime
-from netra.lifespan import Application, Lifespan, Receive, Scope, Send
-from netra.request_bodies import BodyLimit
 from netra.server.limits import Limits
+from netra.serving.lifespan import Application, Lifespan, Receive, Scope, Send
+from netra.serving.request_bodies import BodyLimit
 from netra.streams import Streams
 from websocket_core.checks.installation import refuse_unsafe_configuration
 from websocket_core.conf import conf
