@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from netra.agents.conf import conf
 from netra.agents.texts import expressible, storable
-from websocket_core import extras
+from websocket_core.conf import extras
 from websocket_core.ids import new_id
 
 APPROVAL = "approval"
