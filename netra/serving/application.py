@@ -38,13 +38,21 @@ class NetraApplication:
         path: of the WebSocket; `None`: what `NETRA_WS_PATH` says.
 
     Raises:
-        ImproperlyConfigured: an app is missing, or the configuration is known to lose events.
+        ImproperlyConfigured: an argument cannot be used, an app is missing, or the configuration is known to lose
+            events.
     """
 
     made = 0
     """How many there are in this process: none means that the site's `asgi.py` has no Netra."""
 
     def __init__(self, inner: Application, *, path: str | None = None) -> None:
+        if not callable(inner):
+            raise ImproperlyConfigured(
+                f"netra_application: the first argument is {inner!r}, which is no ASGI application: "
+                "write netra_application(get_asgi_application())."
+            )
+        if path is not None and not isinstance(path, str):
+            raise ImproperlyConfigured(f'netra_application: path={path!r} is no text: write for instance path="/ws".')
         missing = [name for name in APPS if not apps.is_installed(name)]
         if missing:
             raise ImproperlyConfigured(f"netra_application: add to INSTALLED_APPS: {', '.join(map(repr, missing))}.")

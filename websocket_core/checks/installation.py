@@ -56,7 +56,7 @@ def manager_follows_protocol(app_configs: Sequence[AppConfig] | None, **kwargs: 
 
 @register(settings_checks.AT_START)
 def channel_layer_keeps_sockets(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[CheckMessage]:
-    """E002, E003, E005: a channel layer must be configured, and its settings must not close idle sockets."""
+    """E002, E003, E005, E009: a channel layer must exist, and its settings must not close idle sockets."""
     layer = getattr(settings, "CHANNEL_LAYERS", {}).get("default")
     if not layer:
         return [
@@ -67,6 +67,14 @@ def channel_layer_keeps_sockets(app_configs: Sequence[AppConfig] | None, **kwarg
             )
         ]
     backend, found = layer.get("BACKEND", ""), list[CheckMessage]()
+    if not backend.startswith("channels_redis.") and (reason := _unusable(backend)):
+        return [
+            Error(
+                f"The channel layer {backend!r} cannot be imported: {reason}",
+                hint="Correct BACKEND in CHANNEL_LAYERS['default'], or install what it needs.",
+                id="websocket_core.E009",
+            )
+        ]
     if backend.startswith("channels_redis."):
         found += _redis_settings(backend, layer.get("CONFIG", {}))
     elif backend == STOCK_MEMORY_LAYER:
@@ -78,6 +86,15 @@ def channel_layer_keeps_sockets(app_configs: Sequence[AppConfig] | None, **kwarg
             )
         )
     return found
+
+
+def _unusable(backend: str) -> str:
+    """Why the class cannot be imported; empty if it can."""
+    try:
+        import_string(backend)
+    except Exception as error:  # noqa: BLE001 - whatever a module of the site raises is named
+        return str(error) or type(error).__name__
+    return ""
 
 
 @register(settings_checks.AT_START)

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError, CommandParser
 
 from netra.agents.ledger.open_runs import is_open
 from netra.agents.models import Run
 from netra.agents.service import request_stop
 from websocket_core.management import question
+from websocket_core.management.database_command import DatabaseCommand
 from websocket_core.management.progress import Progress
 
 NOTHING = "No run was stopped."
@@ -17,7 +18,7 @@ PAGE = 100
 REASON_LENGTH = 1024
 
 
-class Command(BaseCommand):
+class Command(DatabaseCommand):
     """Asks runs to stop, as their users could."""
 
     help = (

@@ -9,10 +9,10 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError
-from django.db import DatabaseError
+from django.core.management.base import CommandError
 
 from netra.agents.usage.sums import WAYS, UsageSum, by
+from websocket_core.management.database_command import DatabaseCommand
 
 NUMBERS = UsageSum._fields[1:]
 
@@ -28,7 +28,7 @@ def moment(text: str) -> datetime:
     return found.replace(tzinfo=UTC) if found.tzinfo is None else found
 
 
-class Command(BaseCommand):
+class Command(DatabaseCommand):
     """Reads an index, so that it may be run beside the traffic."""
 
     help = "Print what the runs that ended within a time have used and cost, by user, agent or day (UTC)."
@@ -48,10 +48,7 @@ class Command(BaseCommand):
         if since >= until:
             raise CommandError("--since has to be before --until.")
         write = {"table": self._table, "csv": self._csv, "json": self._json}[options["format"]]
-        try:
-            write(options["by"], by(options["by"], since, until))
-        except DatabaseError as error:
-            raise CommandError(f"The usage cannot be read: {error}. Was `manage.py migrate` run?") from None
+        write(options["by"], by(options["by"], since, until))
 
     def _table(self, way: str, sums: Iterator[UsageSum]) -> None:
         rows = [(way, *NUMBERS), *((row.key, *map(_shown, row[1:])) for row in sums)]

@@ -4,19 +4,20 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError, CommandParser
 
 from netra.agents.service.erasure import StillActive, belongings
 from netra.site.erasure import erase_all
 from netra.site.users import id_of
 from websocket_core.management import question
+from websocket_core.management.database_command import DatabaseCommand
 from websocket_core.management.progress import Progress
 from websocket_core.retention.removal import PAGE
 
 NOTHING = "Nothing was deleted."
 
 
-class Command(BaseCommand):
+class Command(DatabaseCommand):
     """Does what `netra.erase` does."""
 
     help = (

@@ -35,6 +35,11 @@ CASES = {
     "an executor that does not exist": ('NETRA_EXECUTOR = "procrastinat"', "netra_agents.E003", "procrastinate"),
     "a broken agent module": ('INSTALLED_APPS += ["shop"]', "netra_agents.E004", "shop.agents"),
     "no layer": ("CHANNEL_LAYERS = {}", "websocket_core.E002", "CHANNEL_LAYERS"),
+    "no such layer": (
+        'CHANNEL_LAYERS["default"]["BACKEND"] = "nosuch.Layer"',
+        "websocket_core.E009",
+        "Correct BACKEND in CHANNEL_LAYERS",
+    ),
     "a misspelt setting": ("NETRA_DATABSE = 'default'", "websocket_core.W020", "NETRA_DATABASE"),
     "no app of pages": ('INSTALLED_APPS.remove("netra"); ROOT_URLCONF = "acme.bare"', "netra_agents.W002", '"netra"'),
 }
@@ -123,3 +128,25 @@ class Whole(TransactionTestCase):
         site = make_site(f"NETRA_BUILTIN_AGENTS = True\n{settings}", {"tests.py": body})
         site.write("pytest.ini", "[pytest]\npython_files = tests.py\n")
         assert "4 passed" in site.pytest("-q", "tests.py", seconds=60, check=False).text
+
+
+@pytest.mark.parametrize(
+    "command",
+    ["erase_user ann --yes", "prune_events", "new_epoch", "issue_token ann", "stop_runs --user ann", "usage"],
+)
+@pytest.mark.parametrize("database", ["no tables", "no file"])
+def test_command__says_that_the_database_is_missing(make_site: MakeSite, command: str, database: str) -> None:
+    settings = 'DATABASES["default"]["NAME"] = "/no/such/folder/db.sqlite3"' if database == "no file" else ""
+    done = make_site(settings).manage(*command.split(), check=False)
+    assert done.code == 1
+    assert "CommandError: The database gives no answer: " in done.text
+    assert "Traceback" not in done.text
+
+
+@pytest.mark.parametrize("arguments", ["None", '"acme.asgi"', "print, path=7"])
+def test_netra_application__refuses_what_is_no_application(make_site: MakeSite, arguments: str) -> None:
+    code = f"from netra.asgi import netra_application\ntry:\n    netra_application({arguments})\n"
+    code += "except Exception as error:\n    print(type(error).__name__, error)"
+    said = make_site().python(code).stdout
+    assert said.startswith("ImproperlyConfigured netra_application: ")
+    assert "write " in said

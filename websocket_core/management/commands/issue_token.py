@@ -7,16 +7,16 @@ from datetime import timedelta
 from typing import Any
 
 from django.contrib.auth import get_user_model
-from django.core.management.base import BaseCommand, CommandError
-from django.db import DatabaseError
+from django.core.management.base import CommandError
 from django.db.models import Q
 
 from websocket_core.auth import tokens
 from websocket_core.auth.accounts import users_by_id
 from websocket_core.conf import conf
+from websocket_core.management.database_command import DatabaseCommand
 
 
-class Command(BaseCommand):
+class Command(DatabaseCommand):
     """Issues a first-party token for any user id. No user row is needed."""
 
     requires_system_checks: list[str] = []  # scripts call it often, and the checks load every view of the site
@@ -38,8 +38,6 @@ class Command(BaseCommand):
             text, _ = tokens.issue(user_id, lifetime, label)
         except ValueError as error:
             raise CommandError(f"No token was issued: {error}.") from None
-        except DatabaseError as error:
-            raise CommandError(f"No token was issued: {error}. Was `manage.py migrate` run?") from None
         account = named_account(user_id)
         if account is not None:
             self.stderr.write(

@@ -7,10 +7,11 @@ import sys
 from datetime import datetime, timedelta
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError, CommandParser
 from django.utils import timezone
 
 from websocket_core.conf import conf
+from websocket_core.management.database_command import DatabaseCommand
 from websocket_core.management.progress import Progress
 from websocket_core.retention import pruning
 from websocket_core.retention.removal import remove_deleted
@@ -18,7 +19,7 @@ from websocket_core.retention.removal import remove_deleted
 ALMOST_EVERYTHING = 1.0  # days; keeping less always needs a confirmation
 
 
-class Command(BaseCommand):
+class Command(DatabaseCommand):
     """Deletes old events, runs, connections, processes, tokens, and other rows that expire."""
 
     help = (
