@@ -181,7 +181,7 @@ def test_start__nobody_serves__it_is_queued_and_the_log_says_for_what(
         timeout=120,
         check=True,
     )
-    assert "queued until one comes" in done.stdout + done.stderr
+    assert "queued until there is one" in done.stdout + done.stderr
     shell(installation, START.replace("RUN_ID", "two"))
     assert [state[0] for state in states(installation).values()] == ["queued", "queued"]
     start_server(installation=installation)

@@ -281,7 +281,7 @@ async def test_an_answer_that_asks_for_something_else_is_no_yes(runs: Runs, valu
     assert shop.sold == []
     assert run.tools() == [("sell", "denied")]
     assert run.data("tool_completed")[0]["tool_call_id"] == "sale-1"
-    assert "as it was asked" in run.data("tool_completed")[0]["error"]
+    assert "can only run unchanged" in run.data("tool_completed")[0]["error"]
     assert shop.said[0][-1].startswith("sell denied: The person did not approve this call unchanged")
     assert run.end["result"] == "Not sold."
 
