@@ -1,5 +1,6 @@
 """Settings: typed for the reader and for the type checker, and read when they are asked for."""
 
+from types import UnionType
 from typing import Any, assert_type, get_args, get_origin, get_type_hints
 
 import pytest
@@ -49,9 +50,10 @@ def test_every_setting__has_a_type_and_a_default_of_it(defaults: type) -> None:
     values = {name: value for name, value in vars(defaults).items() if name.isupper()}
     assert values.keys() == types.keys()
     for name, value in values.items():
-        kind = get_origin(types[name]) or types[name]
+        hint = types[name]
+        kind = hint if isinstance(hint, UnionType) else get_origin(hint) or hint
         assert type(value) is kind or (isinstance(value, kind) and kind not in (int, float)), name
-        assert Any not in (types[name], *get_args(types[name])), name
+        assert Any not in (hint, *get_args(hint)), name
 
 
 def test_the_type_checker__knows_the_types() -> None:

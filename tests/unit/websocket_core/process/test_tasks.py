@@ -22,6 +22,9 @@ TASKS_OF_THEIR_CREATOR = {
     "websocket_core/connections/watch/watchdog.py": 1,
     "netra/server/asgi_server.py": 1,
     "netra/server/shutdown.py": 1,
+    "netra/serving/lifespan.py": 2,
+    "netra/streams/stream.py": 1,
+    "netra/testing/bell.py": 1,
 }
 
 
