@@ -1,4 +1,4 @@
-"""The Grafana dashboard asks only for numbers that there are, by labels that they have."""
+"""The Grafana dashboard asks only for existing metrics, by labels that they have."""
 
 import json
 import re
