@@ -1,6 +1,7 @@
-"""Netra in admin sites: change lists, and the front page of live numbers at `netra/` below each site.
+"""Adds Netra to admin sites: change lists, and a front page with live metrics at `netra/` below each site.
 
-The default admin site has them by itself. Another one gets them in its `admin.py`, before its `urls` are asked for:
+The default admin site has them automatically. For any other site, call `register` in an `admin.py`, before the site's
+`urls` are used:
 
     from netra.admin import register
     register(my_site)
@@ -37,9 +38,9 @@ PAGES: dict[type[Model], type[ReadOnlyAdmin]] = {
 
 
 def register(site: AdminSite) -> None:
-    """Give an admin site, of whatever class, Netra's change lists and the front page.
+    """Add Netra's change lists and the front page to an admin site of any class.
 
-    What the site has registered for one of these models itself stays. A second call does nothing.
+    If the site has already registered one of these models, that registration stays. A second call does nothing.
     """
     for model, page in PAGES.items():
         if not site.is_registered(model):
@@ -53,9 +54,9 @@ def _add_front_page(site: AdminSite) -> None:
     page, get_urls = FrontPage(site), site.get_urls
 
     def with_front_page() -> list[URLPattern | URLResolver]:
-        return [*page.urls(), *get_urls()]  # before the site's own last one, which answers every address
+        return [*page.urls(), *get_urls()]  # before the site's last pattern, which matches every URL
 
-    # On the object: neither the site's class nor its other objects change.
+    # On the instance, so that the site's class and its other instances do not change.
     site.get_urls = with_front_page  # type: ignore[method-assign]
     site.netra_front_page = page  # type: ignore[attr-defined]
 

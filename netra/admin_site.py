@@ -9,9 +9,9 @@ from django.http import HttpRequest
 
 
 class NetraAdminSite(AdminSite):
-    """Django's admin site with Netra's front page over the list of apps.
+    """Django's admin site with Netra's front page above the list of apps.
 
-    Netra's models and the page itself come with `netra.admin.register`, as on every site.
+    `netra.admin.register` adds Netra's models and the page itself, as on every site.
     """
 
     site_header = "Netra administration"

@@ -27,7 +27,7 @@ def netra_application(inner: Any, *, path: str | None = None) -> Any:
         path: of the WebSocket, with or without a trailing slash. Default: `NETRA_WS_PATH` (`/ws`).
 
     Raises:
-        ImproperlyConfigured: an app is missing in INSTALLED_APPS, or the configuration is known to lose events.
+        ImproperlyConfigured: an app is missing in INSTALLED_APPS, or the configuration would lose events.
     """
     if not apps.ready:
         django.setup(set_prefix=False)
@@ -37,7 +37,7 @@ def netra_application(inner: Any, *, path: str | None = None) -> Any:
 
 
 def __getattr__(name: str) -> Any:
-    if name == "application":  # made on first use, since a site of its own only wants `netra_application`
+    if name == "application":  # on first use, because other sites need only `netra_application`
         os.environ.setdefault("DJANGO_SETTINGS_MODULE", "netra.settings")
         if f"{__name__}.application" != settings.ASGI_APPLICATION:
             return import_string(settings.ASGI_APPLICATION)

@@ -3,7 +3,7 @@
     @receiver(run_finished)
     def bill(run, **kwargs): ...
 
-They are sent after the commit, in a thread of their own; see docs/howto/usage-and-billing.md. `run_finished` comes at
+They are sent after the commit, in a separate thread; see docs/howto/usage-and-billing.md. `run_finished` is sent at
 least once for each run, the others at most once.
 """
 

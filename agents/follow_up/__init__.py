@@ -1,9 +1,9 @@
-"""What follows a commit: signals for the site, and what a run cost.
+"""Work that follows a commit: sends the site's signals and calculates the cost of runs.
 
-Read `announcements.py` first: one thread of the process sends signals and settles the ends of runs, so that no run and
-no event waits for a receiver. `marks.py` has the mark on a run that something is left to do; `facts.py` has what
-receivers get; `signals.py` has the signals (`netra.signals` hands them on).
-The ledger tells it what happened, the sweeper what was left undone.
+Read `announcements.py` first: one thread per process sends signals and handles ended runs, so that no run and no event
+waits for a receiver. `marks.py` marks runs whose follow-up is not done, `facts.py` describes runs and approvals to
+receivers, and `signals.py` defines the signals, which `netra.signals` exports.
+The ledger calls this room after a commit; the sweeper calls it for work that was left undone.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""Sends signals and settles the ends of runs, in one thread of the process with a database connection of its own.
+"""Sends signals and handles ended runs, in one thread per process with its own database connection.
 
-What waits is bounded. Past the bound the end of a run is left to the sweeper, which finds its mark; other signals are
-dropped, and the log tells.
+The queue is bounded. If it is full, ended runs are left to the sweeper, which finds their marks. Other signals are
+dropped, with a warning in the log.
 """
 
 from __future__ import annotations
@@ -33,10 +33,10 @@ DRAIN_SECONDS = 5.0
 
 
 class Announcer:
-    """What this process has to send and to settle. Its methods may be called from any thread.
+    """The queue of signals and ended runs of this process. Its methods may be called from any thread.
 
     Attributes:
-        most: signals and ends that may wait.
+        most: the maximum number of waiting signals and ended runs.
     """
 
     most = 1000
@@ -45,23 +45,26 @@ class Announcer:
         self._lock = threading.Lock()
         self._pool: ReturningThreads | None = None
         self._waiting: set[Future[None]] = set()
-        self._known: set[int] = set()  # the runs among them
-        self._held: tuple[int, datetime] | None = None  # the run that is being settled, and its mark
+        self._known: set[int] = set()  # the ended runs among them
+        self._held: tuple[int, datetime] | None = None  # the run that is being handled, and its mark
         self._dropping = False
 
     def mark_of_end(self, now: datetime, used: Used) -> tuple[datetime | None, bool]:
-        """For a run that ends: its mark (`None`: nothing follows), and whether receivers wait. Asked for every run."""
+        """The mark of a run that ends (`None` for no follow-up), and whether `run_finished` is due.
+
+        Called for every run.
+        """
         signal_due = run_finished.has_listeners()
         return (marks.first(now) if signal_due or has_prices(used.text) else None), signal_due
 
     def tell(self, signal: Signal, run_pk: int, approval_pk: int | None = None) -> None:
-        """Send a signal about a run; not again when this process dies."""
+        """Send a signal about a run. It is lost if this process dies first."""
         if not self._submit(self._send, signal, run_pk, approval_pk) and not self._dropping:
             self._dropping = True
-            log.warning("%d signals wait for their receivers; further ones are dropped until there is room", self.most)
+            log.warning("%d signals wait for receivers; new ones are dropped until there is room", self.most)
 
     def settle(self, run_pk: int, mark: datetime) -> None:
-        """See to what follows a run's end, as long as it has this mark."""
+        """Do the follow-up of an ended run, unless its mark has changed."""
         with self._lock:
             if run_pk in self._known:
                 return
@@ -70,7 +73,7 @@ class Announcer:
             self._known.discard(run_pk)
 
     async def look(self) -> None:
-        """What a process that serves does now and then: hold on to what it has, and take over what nobody sees to."""
+        """Renew the mark of the run in hand, and take over due runs. A serving process calls it periodically."""
         held = self._held
         if held is not None:
             new = await db.write(marks.take, *held)
@@ -83,7 +86,7 @@ class Announcer:
                 self.settle(run_pk, mark)
 
     async def drain(self) -> None:
-        """Give what waits its time; what is left then is left to other processes."""
+        """Wait up to `DRAIN_SECONDS` for the queue to empty. Other processes do what is left."""
         deadline = time.monotonic() + DRAIN_SECONDS
         while self._waiting and time.monotonic() < deadline:
             waiting = [asyncio.wrap_future(future) for future in list(self._waiting)]
@@ -92,7 +95,7 @@ class Announcer:
                 future.cancel()
 
     def close(self) -> None:
-        """End the thread when it has done what it is at. It comes back when it is needed."""
+        """End the thread after its current task. It is started again when it is needed."""
         with self._lock:
             pool, self._pool = self._pool, None
         if pool is not None:
@@ -118,7 +121,7 @@ class Announcer:
 
     def _send(self, signal: Signal, run_pk: int, approval_pk: int | None) -> None:
         run = _load(run_pk)
-        if run is None:  # deleted meanwhile
+        if run is None:  # it was deleted in the meantime
             return
         told: dict[str, Any] = {"run": described(run)}
         if approval_pk is not None:
@@ -129,7 +132,7 @@ class Announcer:
         try:
             new = db.write_now(marks.take, run_pk, mark)
             if new is None:
-                return  # another process has it, or the run is gone
+                return  # another process has taken it, or the run was deleted
             self._held = (run_pk, new)
             self._follow_up(run_pk)
             db.write_now(marks.clear, run_pk)
@@ -149,8 +152,8 @@ class Announcer:
         if run.signal_due:
             try:
                 run_finished.send_robust(None, run=described(run))
-            except SystemExit:  # not for a receiver to decide; it was called, as one that raises
-                log.exception("a receiver of run_finished wanted to end the process")
+            except SystemExit:  # a receiver must not end the process; this counts as an error of the receiver
+                log.exception("a receiver of run_finished raised SystemExit, which was ignored")
 
 
 def _load(run_pk: int) -> Run | None:
@@ -158,11 +161,11 @@ def _load(run_pk: int) -> Run | None:
 
 
 def _guarded(function: Callable[..., None], *args: Any) -> None:
-    """An end that could not be settled keeps its mark, and is settled later."""
+    """Log errors of a follow-up. An ended run keeps its mark, so that its follow-up is tried again later."""
     try:
         function(*args)
     except Exception:
-        log.exception("what follows a commit failed: %s", function.__name__)
+        log.exception("work after a commit failed: %s", function.__name__)
 
 
 announcer = Announcer()

@@ -1,4 +1,4 @@
-"""What receivers of signals and `NETRA_COST` are told of a run and an approval. Read from the database."""
+"""Describes a run and an approval to receivers of signals and to `NETRA_COST`, from the database."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from websocket_core.models import Event
 
 @dataclass(frozen=True, slots=True)
 class RunFailure:
-    """Why a run failed: the wire's `agent_failed.code` and `message`, and the incident id under which the log tells."""
+    """Why a run failed: `agent_failed.code` and `message` of the wire, and the incident id to look up in the log."""
 
     code: str
     message: str
@@ -28,7 +28,7 @@ class RunFailure:
 
 @dataclass(frozen=True, slots=True)
 class RunFacts:
-    """A run as it stands when it is told of. The attributes are those of `netra.Run`."""
+    """The current state of a run. The attributes are those of `netra.Run`."""
 
     run_id: str
     thread_id: str
@@ -45,7 +45,7 @@ class RunFacts:
 
 @dataclass(frozen=True, slots=True)
 class ApprovalFacts:
-    """A question to a person, and the answer: its four fields are `None` before there is one."""
+    """A question to a person, with its answer. The last four fields are `None` until it is answered."""
 
     approval_id: str
     tool_call_id: str
@@ -66,20 +66,21 @@ _describe: Callable[[Run], Any] | None = None
 
 
 def describe_runs_by(describe: Callable[[Run], Any]) -> None:
-    """Let receivers and `NETRA_COST` get what this makes of a run, in place of `RunFacts`: the class of the site's API,
-    which lives above this room.
+    """Pass the result of `describe` to receivers and `NETRA_COST`, instead of `RunFacts`.
+
+    It is the class `netra.Run` of the site's API, which this room may not import.
     """
     global _describe
     _describe = describe
 
 
 def described(run: Run) -> Any:
-    """What is told of a run that was loaded with its thread: a `netra.Run`, where the app `netra` is installed."""
+    """The description of a run that was loaded with its thread: a `netra.Run` if the app `netra` is installed."""
     return run_facts(run) if _describe is None else _describe(run)
 
 
 def run_facts(run: Run) -> RunFacts:
-    """The same by this room's own means."""
+    """The description of a run without the app `netra`."""
     failed = run.status == RunStatus.FAILED
     return RunFacts(
         run_id=run.run_id,
@@ -97,7 +98,7 @@ def run_facts(run: Run) -> RunFacts:
 
 
 def approval_facts(approval: Approval) -> ApprovalFacts:
-    """What is told of an approval."""
+    """The description of an approval."""
     told = ApprovalFacts(
         approval_id=approval.approval_id,
         tool_call_id=approval.tool_call_id,
@@ -119,6 +120,6 @@ def approval_facts(approval: Approval) -> ApprovalFacts:
 
 
 def _message(run: Run) -> str:
-    """The text that the user was shown; empty where retention has taken the event."""
+    """The text that the user was shown, or `""` if retention has deleted the event."""
     frame = Event.objects.filter(thread_id=run.thread_id, seq=run.last_seq or 0).values_list("frame", flat=True).first()
     return str(msgspec.json.decode(frame)["data"].get("message", "")) if frame else ""

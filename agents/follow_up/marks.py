@@ -1,8 +1,8 @@
-"""The mark on a run whose end has something left to do, and who does it.
+"""The mark of an ended run whose follow-up is not done, and how a process takes that run over.
 
-`follow_up_at` is written in the statement that ends the run, and only where something follows. It is in the future
-while somebody is at it; from then on any process may take it over, so nothing is left undone when a process dies.
-Whoever takes it writes a new time in place of the one that was found, so one alone succeeds.
+The statement that ends a run writes `follow_up_at`, if there is a follow-up. The time is in the future while a process
+works on it. Once it has passed, any process may take the run over, so nothing is left undone when a process dies. A
+process takes a run over by replacing the time it found with a new one, so only one process succeeds.
 """
 
 from __future__ import annotations
@@ -15,19 +15,19 @@ from django.utils import timezone
 from netra.agents.conf import conf
 from netra.agents.models import Run
 
-AT_ONCE = 100  # that one look finds
+AT_ONCE = 100  # runs per query
 
 
 def first(now: datetime) -> datetime:
-    """The mark of a run that ends now: the process that ends it comes first."""
+    """The mark of a run that ends now. The process that ends it may work on it first."""
     return now + timedelta(seconds=conf.LEASE_SECONDS)
 
 
 def due(now: datetime, signals: bool) -> list[tuple[int, datetime]]:
-    """`(pk, mark)` of runs that nobody sees to.
+    """`(pk, mark)` of runs that no process works on.
 
     Args:
-        signals: whether this process has receivers; without them it leaves alone what others have to be told of.
+        signals: whether this process has receivers. Without them, runs with a due signal are left to other processes.
     """
     found = Run.objects.filter(follow_up_at__lte=now)
     found = found if signals else found.filter(signal_due=False)
@@ -35,16 +35,16 @@ def due(now: datetime, signals: bool) -> list[tuple[int, datetime]]:
 
 
 def take(run_pk: int, mark: datetime) -> datetime | None:
-    """The new mark, if the run still has this one."""
+    """Replace the run's mark and return the new one, or `None` if the run has a different mark by now."""
     new = first(timezone.now())
     return new if Run.objects.filter(pk=run_pk, follow_up_at=mark).update(follow_up_at=new) else None
 
 
 def write_cost(run_pk: int, cost: Decimal) -> None:
-    """Keep what a run cost."""
+    """Store the cost of a run."""
     Run.objects.filter(pk=run_pk).update(cost=cost)
 
 
 def clear(run_pk: int) -> None:
-    """Everything is done."""
+    """Remove the mark: the follow-up is done."""
     Run.objects.filter(pk=run_pk).update(follow_up_at=None, signal_due=False)

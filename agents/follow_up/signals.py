@@ -1,4 +1,4 @@
-"""The signals. Each has `run`; those of approvals have `approval` beside it (`netra.agents.follow_up.facts`)."""
+"""The signals. All are sent with `run`; those of approvals also with `approval` (`netra.agents.follow_up.facts`)."""
 
 from __future__ import annotations
 

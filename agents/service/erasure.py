@@ -1,7 +1,7 @@
-"""Erasing a user: everything that is theirs goes, page by page, beside the traffic of others.
+"""Erases a user: deletes all the user's data, page by page, while other users are served.
 
-What is to be erased is marked first and the mark goes last. Should the process die in between, a process that serves
-goes on; each step finds for itself what is left, so that steps can be repeated and two processes can be at it.
+The user is marked first, and the mark is removed last. If the process dies in between, a serving process continues.
+Every step looks up what is left, so steps can be repeated, and two processes can work at the same time.
 """
 
 from __future__ import annotations
@@ -32,11 +32,11 @@ from websocket_core.retention.removal import PAGE, PAUSE, remove_deleted, remove
 
 log = logging.getLogger(__name__)
 
-REASON = "Everything of this user is erased."  # of the stops
-LOOK_SECONDS = 0.1  # between two looks whether runs and sockets have ended
-SOCKET_SECONDS = 15.0  # that sockets get to close; a page that is still logged in comes back again and again
-LEFT_SECONDS = 60.0  # a mark that nobody has touched for so long is taken on by a process that serves
-ROUNDS = 5  # a user whose pages go on starting runs cannot be erased meanwhile
+REASON = "All data of this user is being erased."  # why the runs are stopped
+LOOK_SECONDS = 0.1  # between two checks whether runs and sockets have ended
+SOCKET_SECONDS = 15.0  # time for sockets to close; a page that is still logged in reconnects again and again
+LEFT_SECONDS = 60.0  # a serving process takes over a mark that was not renewed for this long
+ROUNDS = 5  # attempts; a user cannot be erased while open pages keep starting runs
 
 Stop = Callable[..., Awaitable[None]]
 
@@ -45,22 +45,22 @@ class Spawn(Protocol):
     """`Runner.spawn`."""
 
     def __call__(self, coroutine: Coroutine[Any, Any, Any], name: str) -> asyncio.Task[Any]:
-        """A task that is ended with the process's runs."""
+        """Start a task that ends together with the process's runs."""
 
 
 class StillActive(Exception):
-    """The user goes on starting runs. Log them out or deactivate them, then erase again."""
+    """The user keeps starting runs. Log the user out or deactivate the account, then erase again."""
 
     code = "still_active"
 
 
 def mark(owner_id: str) -> None:
-    """Have a user erased, by whoever comes for it. Part of the caller's transaction, if there is one."""
+    """Mark a user for erasure, as part of the caller's transaction if there is one. Any serving process may erase."""
     Erasure.objects.update_or_create(owner_id=owner_id, defaults={"requested_at": datetime.now(UTC)})
 
 
 def belongings(owner_id: str) -> dict[str, int]:
-    """How much there is of a user, by kind."""
+    """The number of the user's rows, by kind."""
     kinds: dict[str, QuerySet[Any]] = {
         "threads": Thread.objects.filter(owner_id=owner_id),
         "events": Event.objects.filter(thread__owner_id=owner_id),
@@ -78,7 +78,7 @@ class Erasures:
     Args:
         stop: `RunRuntime.stop`.
         spawn: `Runner.spawn`.
-        executor: what lost runs are ended with.
+        executor: the executor of the runs; needed to end lost ones.
     """
 
     def __init__(self, stop: Stop, spawn: Spawn, executor: Executor) -> None:
@@ -86,13 +86,13 @@ class Erasures:
         self._under_way: set[str] = set()
 
     async def erase(self, owner_id: str, *, told: Callable[[], object] = lambda: None) -> None:
-        """Erase a user who is marked. Idempotent.
+        """Erase a user. Idempotent.
 
         Args:
             told: called after every page.
 
         Raises:
-            StillActive: new runs begin all the time. The mark stays.
+            StillActive: the user keeps starting runs. The mark stays.
         """
         self._under_way.add(owner_id)
         try:
@@ -105,15 +105,15 @@ class Erasures:
                     break
             else:
                 raise StillActive(StillActive.__doc__)
-            await remove_deleted()  # a process that died may have left threads that nothing calls the user's any more
+            await remove_deleted()  # a process that died may have left threads that no longer name the user
             await self._forget_sockets(owner_id, began)
             await db.write(_finish, owner_id)
-            log.info("everything of a user was erased")
+            log.info("all data of a user was erased")
         finally:
             self._under_way.discard(owner_id)
 
     async def go_on(self) -> None:
-        """Take on what a process has left that died, beside whatever else is done here."""
+        """Continue, in the background, erasures that a dead process has left unfinished."""
         if lifecycle.draining:
             return
         for owner_id in await db.read(_left):
@@ -127,10 +127,10 @@ class Erasures:
         except StillActive as error:
             log.warning("a user cannot be erased yet: %s", error)
         except Exception:
-            log.exception("a user could not be erased; it is tried again in %g s", LEFT_SECONDS)
+            log.exception("a user could not be erased; the next attempt is in %g s", LEFT_SECONDS)
 
     async def _shut_out(self, owner_id: str) -> None:
-        """Nothing of the user's opens a door any more, and what is open is closed."""
+        """Delete the user's tokens, tickets and requested starts, and close the user's sockets."""
         await db.write(mark, owner_id)
         for rows in (
             AccessToken.objects.filter(user_id=owner_id),
@@ -144,12 +144,12 @@ class Erasures:
         asked: set[str] = set()
         while runs := await db.read(_open_runs, owner_id):
             for run_pk, run_id, thread_id, lost in runs:
-                if lost:  # nobody else may be there to do it
+                if lost:  # there may be no other process to end it
                     reap = ReapRun(owner_id, thread_id, run_pk, retry=False, executor=self._executor)
                     await get_gateway().journal.submit(reap)
                 elif run_id not in asked:
                     asked.add(run_id)
-                    with suppress(NotFound, RunFinished):  # over in this very moment
+                    with suppress(NotFound, RunFinished):  # it has just ended
                         await self._stop(user_id=owner_id, run_id=run_id, reason=REASON)
             await asyncio.sleep(LOOK_SECONDS)
             await db.write(mark, owner_id)
@@ -172,13 +172,13 @@ class Erasures:
             if time.monotonic() - touched > LEFT_SECONDS / 4:
                 touched = time.monotonic()
                 await db.write(mark, owner_id)
-            await asyncio.sleep(PAUSE if more else LOOK_SECONDS)  # another process has it, or it is gone
+            await asyncio.sleep(PAUSE if more else LOOK_SECONDS)  # nothing left here: deleted, or another process's
 
     async def _forget_sockets(self, owner_id: str, before: datetime) -> None:
         end = time.monotonic() + SOCKET_SECONDS
         while await db.read(_has_sockets, owner_id, before):
             if time.monotonic() > end:
-                log.warning("a socket of a user who is erased has not closed in time; its row goes all the same")
+                log.warning("a socket of an erased user has not closed in time; its row is deleted nevertheless")
                 break
             await db.write(_close_sockets, owner_id)
             await asyncio.sleep(LOOK_SECONDS)
@@ -186,7 +186,7 @@ class Erasures:
 
 
 async def _delete(rows: QuerySet[Any]) -> None:
-    while await db.write(_delete_page, rows):  # noqa: ASYNC110 - a pause
+    while await db.write(_delete_page, rows):  # noqa: ASYNC110 - the pause is intended
         await asyncio.sleep(PAUSE)
 
 
@@ -197,7 +197,7 @@ def _delete_page(rows: QuerySet[Any]) -> bool:
 
 
 def _live() -> Q:
-    """Sockets that are open, as far as their process's heartbeat tells."""
+    """Open sockets of processes with a recent heartbeat."""
     since = datetime.now(UTC) - timedelta(seconds=conf.PROCESS_TIMEOUT)
     return Q(disconnected_at=None, process__stopped_at=None, process__heartbeat_at__gte=since)
 
@@ -213,7 +213,7 @@ def _close_sockets(owner_id: str) -> None:
 
 
 def _open_runs(owner_id: str) -> list[tuple[int, str, str, bool]]:
-    """`(pk, run_id, thread_id, whether its worker is lost)`."""
+    """`(pk, run_id, thread_id, whether its worker is lost)` of the user's open runs."""
     now = datetime.now(UTC)
     rows = Run.objects.filter(is_open(), owner_id=owner_id).order_by("pk")
     found = rows.values_list("pk", "run_id", "thread__thread_id", "lease_until")
@@ -221,7 +221,7 @@ def _open_runs(owner_id: str) -> list[tuple[int, str, str, bool]]:
 
 
 def _take_away(owner_id: str) -> list[int]:
-    """Take a page of threads from the user, for good: nothing goes on counting where they were. Returns their keys."""
+    """Detach a page of threads from the user permanently, and return their primary keys."""
     with transaction.atomic():
         rows = Thread.objects.select_for_update().filter(owner_id=owner_id).order_by("pk")
         page = {thread.pk: thread for thread in rows[:PAGE]}
@@ -229,7 +229,7 @@ def _take_away(owner_id: str) -> list[int]:
             Run.objects.filter(is_open(), owner_id=owner_id, thread__in=page).values_list("thread_id", flat=True)
         )
         for thread in page.values():
-            # A slash: no user's thread can have such a name.
+            # The slash makes the name unique, because a user's thread cannot have one.
             thread.owner_id, thread.thread_id, thread.title = NOBODY, f"deleted/{thread.pk}", ""
             thread.deleted_at = datetime.now(UTC)
         free = [thread for thread in page.values() if thread.pk not in busy]
@@ -239,7 +239,7 @@ def _take_away(owner_id: str) -> list[int]:
 
 
 def _taken_before(owner_id: str) -> list[int]:
-    """Threads that were the user's and were taken away by somebody else, as long as they have runs that say so."""
+    """A page of threads that another process has detached from the user, and that still have runs of the user."""
     rows = Thread.objects.filter(owner_id=NOBODY, runs__owner_id=owner_id).order_by("pk").distinct()
     return list(rows.values_list("pk", flat=True)[:PAGE])
 

@@ -1,7 +1,7 @@
-"""What runs have used: tokens, and what they cost.
+"""The usage of runs: their tokens and their cost.
 
-`reported.py` reads what agents report, `costs.py` puts a price on it, `sums.py` adds it up by user, agent or day.
-The ledger keeps it with the run's end; the admin and `manage.py usage` show it.
+`reported.py` reads what agents report, `costs.py` calculates the cost, and `sums.py` adds it up by user, agent or day.
+The ledger stores the usage when a run ends. The admin and `manage.py usage` show it.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What a run cost: as `NETRA_COST` says, else by the prices of `genai-prices` where that is installed."""
+"""Calculates the cost of a run with `NETRA_COST`, otherwise with the prices of `genai-prices` if it is installed."""
 
 from __future__ import annotations
 
@@ -18,30 +18,30 @@ from netra.agents.usage.reported import Usage
 
 log = logging.getLogger(__name__)
 
-SMALLEST = Decimal("0.000000001")  # of the column
+SMALLEST = Decimal("0.000000001")  # the precision of the column
 MOST = Decimal(10) ** 9
 
 
 class CostedRun(Protocol):
-    """The run that `NETRA_COST` is asked about; it also has the other attributes of `netra.Run`."""
+    """The run that `NETRA_COST` receives. It also has the other attributes of `netra.Run`."""
 
     @property
     def run_id(self) -> str:
-        """Its name."""
+        """The run's id."""
 
     @property
     def usage(self) -> Usage:
-        """What it has used."""
+        """The run's usage."""
 
 
 Cost = Callable[[Any], Decimal | None]
 
 
 def load_cost() -> Cost | None:
-    """The function that `NETRA_COST` names; `None`: the setting is empty.
+    """The function that `NETRA_COST` names, or `None` if the setting is empty.
 
     Raises:
-        ImproperlyConfigured: it names nothing that can be called.
+        ImproperlyConfigured: it does not name a callable.
     """
     return _cost_at(conf.COST) if conf.COST else None
 
@@ -63,49 +63,50 @@ def _has_price_list() -> bool:
 
 
 def knows_prices() -> bool:
-    """Whether any run may get a cost here."""
+    """Whether this installation can calculate costs at all."""
     return bool(conf.COST) or _has_price_list()
 
 
 def has_prices(usage: str) -> bool:
-    """Whether a run that reported this usage (JSON) may get a cost. Asked at the end of every run."""
+    """Whether a run with this reported usage (JSON) can have a cost. Called at the end of every run."""
     return bool(conf.COST) or ('"model"' in usage and _has_price_list())
 
 
 def cost_of(run: CostedRun) -> Decimal | None:
-    """What a run cost; `None`: nobody knows. A function of the site's that fails is logged. Blocking."""
+    """The cost of a run, or `None` if it is unknown. Errors of the site's function are logged. Blocking."""
     try:
         cost = load_cost()
         return _fitting(cost(run) if cost is not None else _by_price_list(run.usage))
     except (Exception, SystemExit):
-        log.exception("the cost of run %s cannot be told", run.run_id)
+        log.exception("the cost of run %s cannot be calculated", run.run_id)
         return None
 
 
 def _fitting(cost: object) -> Decimal | None:
-    """A cost as the column can have it.
+    """Convert a cost to what the column can store.
 
     Raises:
-        TypeError, ValueError: it is none.
+        TypeError: it is neither a `Decimal`, an `int` nor `None`.
+        ValueError: it is not a number from 0 to below `MOST`.
     """
     if cost is None:
         return None
     if isinstance(cost, bool) or not isinstance(cost, Decimal | int):
-        raise TypeError(f"a cost is a Decimal or None, not {type(cost).__name__}")
+        raise TypeError(f"a cost must be a Decimal or None, not {type(cost).__name__}")
     try:
         exact = Decimal(cost).quantize(SMALLEST, ROUND_HALF_EVEN)
     except InvalidOperation:
-        raise ValueError(f"{cost} is no cost") from None
+        raise ValueError(f"a cost must be a number, not {cost}") from None
     if not 0 <= exact < MOST:
-        raise ValueError(f"a cost is at least 0 and below {MOST:,}, not {cost}")
+        raise ValueError(f"a cost must be at least 0 and below {MOST:,}, not {cost}")
     return exact
 
 
 def _by_price_list(usage: Usage) -> Decimal | None:
-    """The sum over the calls of models; `None` where one of them has no price: half a cost is no cost."""
+    """The total price of all model calls, or `None` if one of them has no known price."""
     if not usage.details or not _has_price_list() or not all(entry.get("model") for entry in usage.details):
         return None
-    prices = import_module("genai_prices")  # only now: a list of every model there is
+    prices = import_module("genai_prices")  # late, because it loads the prices of all models
     total = Decimal(0)
     for entry in usage.details:
         told = prices.Usage(

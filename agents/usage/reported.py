@@ -1,4 +1,4 @@
-"""The usage that an agent reports: an object for the whole run, or a list with an entry for each call of a model."""
+"""Reads the usage that an agent reports: an object for the whole run, or a list with one entry per model call."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ import msgspec
 
 from websocket_core.wire import encoding
 
-MOST = 2**63 - 1  # of the columns
-MOST_ENTRIES = 100  # of a run; what calls of the same model have used is summed up beyond them
-MOST_OF_ENTRY = 10**15  # an entry with more is a mistake: a sum of them has to fit, too
+MOST = 2**63 - 1  # the limit of the columns
+MOST_ENTRIES = 100  # entries per run; further calls of a model are added to its latest entry
+MOST_OF_ENTRY = 10**15  # a larger entry is an error; their sums must fit into the columns, too
 
 
 class Used(NamedTuple):
-    """The usage of a run as it is stored: `text` is what was reported, as JSON, and the others are its sums."""
+    """The usage of a run as it is stored: `text` is the report as JSON, and the other fields are its sums."""
 
     text: str = ""
     input_tokens: int = 0
@@ -29,12 +29,12 @@ NOTHING = Used()
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """What a run has used.
+    """The usage of a run.
 
     Attributes:
-        input_tokens, output_tokens, total_tokens: sums of what its agent has reported; 0 where it reported nothing.
-        cost: what it cost, in the currency of `NETRA_COST`; `None`: not known, or not yet.
-        details: the entries that were reported: objects with `provider`, `model`, `input_tokens` and so on.
+        input_tokens, output_tokens, total_tokens: sums of the agent's reports; 0 if it reported nothing.
+        cost: the cost in the currency of `NETRA_COST`, or `None` if it is not known (yet).
+        details: the reported entries: objects with `provider`, `model`, `input_tokens` and so on.
     """
 
     input_tokens: int = 0
@@ -45,7 +45,7 @@ class Usage:
 
 
 def used(reported: object) -> Used:
-    """The sums of what was reported. What is no number of tokens counts as none."""
+    """The sums of a report. Values that are not a valid number of tokens count as 0."""
     if not reported:
         return NOTHING
     given = taken = total = 0
@@ -58,17 +58,19 @@ def used(reported: object) -> Used:
 
 
 def entries(reported: object) -> list[dict[str, Any]]:
-    """The entries of an object, or of a list."""
+    """The entries of a report, which is an object or a list."""
     found = reported if isinstance(reported, list) else [reported]
     return [entry for entry in found if isinstance(entry, dict)]
 
 
 def with_entry(reported: object, entry: dict[str, Any]) -> list[dict[str, Any]]:
-    """What was reported, with one more entry. There are at most `MOST_ENTRIES`: then the numbers of the entry are added
-    to the latest one of the same provider and model, so the sums stay what they are.
+    """The report with one more entry.
+
+    If it already has `MOST_ENTRIES`, the new numbers are added to the latest entry of the same provider and model, so
+    the sums stay correct.
 
     Raises:
-        ValueError: there are so many, and none of this model.
+        ValueError: the report has `MOST_ENTRIES` entries, and none of this model.
     """
     known = entries(reported) if reported else []
     if len(known) < MOST_ENTRIES:
@@ -77,7 +79,7 @@ def with_entry(reported: object, entry: dict[str, Any]) -> list[dict[str, Any]]:
         if all(known[place].get(name) == entry.get(name) for name in ("provider", "model")):
             known[place] = _sum(known[place], entry)
             return known
-    raise ValueError(f"a run reports the usage of at most {MOST_ENTRIES} models")
+    raise ValueError(f"a run may report the usage of at most {MOST_ENTRIES} models")
 
 
 def _sum(one: dict[str, Any], other: dict[str, Any]) -> dict[str, Any]:
@@ -86,7 +88,7 @@ def _sum(one: dict[str, Any], other: dict[str, Any]) -> dict[str, Any]:
         if isinstance(value, int | float) and not isinstance(value, bool):
             before = one.get(name, 0)
             found[name] = value + before if isinstance(before, int | float) else value
-    if ("total_tokens" in one) != ("total_tokens" in other):  # of the one that has none, it is the sum of the others
+    if ("total_tokens" in one) != ("total_tokens" in other):  # for the entry without a total, add input and output
         totals = [
             _tokens(entry, "total_tokens") or _tokens(entry, "input_tokens") + _tokens(entry, "output_tokens")
             for entry in (one, other)
@@ -96,7 +98,7 @@ def _sum(one: dict[str, Any], other: dict[str, Any]) -> dict[str, Any]:
 
 
 def usage_of(text: str, input_tokens: int, output_tokens: int, total_tokens: int, cost: Decimal | None) -> Usage:
-    """The usage of a run from its columns. Before the run's end its sums are not stored, but what was reported is."""
+    """The usage of a run from its columns. Before the run ends, the report is stored, but its sums are not."""
     reported = msgspec.json.decode(text) if text else None
     if not total_tokens:
         _, input_tokens, output_tokens, total_tokens = used(reported)

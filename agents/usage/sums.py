@@ -1,6 +1,6 @@
-"""Sums of usage by user, agent or day, of runs that ended within a time.
+"""Adds up the usage of runs that ended within a period, by user, agent or day.
 
-All of them read the index `run_usage` alone, from the first to the last moment that is asked for.
+The queries read only the part of the index `run_usage` that belongs to the period.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from netra.agents.usage.costs import SMALLEST
 FIELDS = {"user": "owner_id", "agent": "agent_type"}
 WAYS = (*FIELDS, "day")
 DAY = timedelta(days=1)
-# `COUNT(*)`: a count of a column would read the runs themselves.
+# `COUNT(*)`, because counting a column would read the table itself.
 SUMS: dict[str, Any] = {
     "runs": Count("*"),
     "input": Sum("input_tokens"),
@@ -29,7 +29,7 @@ SUMS: dict[str, Any] = {
 
 
 class UsageSum(NamedTuple):
-    """What the runs of one user, agent or day (UTC) used together; `cost` is `None` where none of them has one."""
+    """The usage of all runs of one user, agent or day (UTC). `cost` is `None` if no run has a cost."""
 
     key: str
     runs: int
@@ -40,15 +40,15 @@ class UsageSum(NamedTuple):
 
 
 def ended_within(since: datetime, until: datetime) -> QuerySet[Run]:
-    """Runs that ended from `since` on, before `until`."""
+    """Runs that ended at or after `since` and before `until`."""
     return Run.objects.filter(finished_at__gte=since, finished_at__lt=until)
 
 
 def by(way: str, since: datetime, until: datetime, most: int | None = None) -> Iterator[UsageSum]:
-    """The sums by `user` or `agent`, those with the largest cost first, then by tokens; by `day`, oldest first.
+    """The sums by `user` or `agent`, sorted by cost and then tokens, largest first; or by `day`, oldest first.
 
     Args:
-        most: so many at most.
+        most: the maximum number of sums by user or agent.
     """
     if way == "day":
         yield from _by_day(since, until)
@@ -60,7 +60,7 @@ def by(way: str, since: datetime, until: datetime, most: int | None = None) -> I
 
 
 def _by_day(since: datetime, until: datetime) -> Iterator[UsageSum]:
-    """A question for each day with runs: the database finds the days' limits in the index, and formats no date."""
+    """One query per day with runs, so that the database finds each day in the index and formats no dates."""
     start = since
     while start < until:
         first = ended_within(start, until).order_by("finished_at").values_list("finished_at", flat=True).first()
@@ -73,6 +73,6 @@ def _by_day(since: datetime, until: datetime) -> Iterator[UsageSum]:
 
 
 def _sum(key: str, runs: int, given: int, taken: int, total: int, cost: Any) -> UsageSum:
-    # SQLite adds in floating point.
+    # SQLite uses floating point for sums.
     exact = None if cost is None else Decimal(cost).quantize(SMALLEST, ROUND_HALF_EVEN)
     return UsageSum(key, runs, given or 0, taken or 0, total or 0, exact)

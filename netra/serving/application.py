@@ -1,4 +1,4 @@
-"""Netra around an ASGI application: WebSockets at its path, everything else as before."""
+"""Wraps an ASGI application: Netra serves WebSockets at its path, and the application serves everything else."""
 
 from __future__ import annotations
 
@@ -28,31 +28,32 @@ APPS = ("websocket_core", "netra.agents", "netra")
 
 
 class NetraApplication:
-    """An ASGI application that answers WebSockets at one path, and hands everything else on.
+    """An ASGI application that serves WebSockets at one path, and passes everything else to the inner application.
 
-    What every serving process does (housekeeping of runs, among others) begins with the first call, or when the server
-    says that it starts; when it says that it ends, runs get their time and end.
+    The background work of a serving process, such as the housekeeping of runs, begins with the first call or the
+    server's lifespan startup. At the lifespan shutdown, runs get time to end.
 
     Args:
         inner: the site's own application.
-        path: of the WebSocket; `None`: what `NETRA_WS_PATH` says.
+        path: path of the WebSocket; `None` for `NETRA_WS_PATH`.
 
     Raises:
-        ImproperlyConfigured: an argument cannot be used, an app is missing, or the configuration is known to lose
-            events.
+        ImproperlyConfigured: an argument is invalid, an app is missing, or the configuration would lose events.
     """
 
     made = 0
-    """How many there are in this process: none means that the site's `asgi.py` has no Netra."""
+    """The number of instances in this process. 0 means that the site's `asgi.py` does not use Netra."""
 
     def __init__(self, inner: Application, *, path: str | None = None) -> None:
         if not callable(inner):
             raise ImproperlyConfigured(
-                f"netra_application: the first argument is {inner!r}, which is no ASGI application: "
+                f"netra_application: the first argument is {inner!r}, which is not an ASGI application: "
                 "write netra_application(get_asgi_application())."
             )
         if path is not None and not isinstance(path, str):
-            raise ImproperlyConfigured(f'netra_application: path={path!r} is no text: write for instance path="/ws".')
+            raise ImproperlyConfigured(
+                f'netra_application: path={path!r} is not a text: write, for instance, path="/ws".'
+            )
         missing = [name for name in APPS if not apps.is_installed(name)]
         if missing:
             raise ImproperlyConfigured(f"netra_application: add to INSTALLED_APPS: {', '.join(map(repr, missing))}.")
@@ -85,7 +86,7 @@ class NetraApplication:
 
 
 async def _begin() -> None:
-    if lifecycle.draining:  # an earlier life in this process has ended: a test's, for instance
+    if lifecycle.draining:  # an earlier server in this process has ended, for instance in tests
         lifecycle.end()
     get_gateway().serve()
 
@@ -95,17 +96,17 @@ async def _end() -> None:
         async with asyncio.timeout(Limits.from_settings().drain):
             await lifecycle.drain()
     except TimeoutError:
-        log.error("Draining took too long and was given up")
+        log.error("Draining took too long and was aborted")
 
 
 def _takes_sockets(inner: Application) -> bool:
-    """Whether WebSockets of other paths have somewhere to go; Django and Channels' router would only raise."""
+    """Whether the inner application serves WebSockets. Django, and a router without them, would only raise."""
     if type(inner) is ASGIHandler:
         return False
     return not isinstance(inner, ProtocolTypeRouter) or "websocket" in inner.application_mapping
 
 
 async def _no_socket_here(receive: Receive, send: Send) -> None:
-    """Refuse with HTTP 403, quietly."""
+    """Refuse the WebSocket with HTTP 403, without a log line."""
     await receive()
     await send({"type": "websocket.close"})

@@ -1,4 +1,4 @@
-"""The beginning and the end of a process, as ASGI servers tell applications of them (lifespan)."""
+"""Handles ASGI lifespan messages: the startup and shutdown of a serving process."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ Application = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 
 class Lifespan:
-    """Answers a server's lifespan messages: Netra begins before the inner application, and ends before it.
+    """Answers a server's lifespan messages: Netra starts before the inner application, and shuts down before it.
 
-    So the agents of a run that is given its time still have what the inner application has opened for them.
+    Agents of runs that end during the shutdown can therefore still use what the inner application has opened.
 
     Args:
-        inner: told of both where it speaks lifespan; where it does not, nobody notices.
-        begin: awaited when the process starts; when it raises, the server does not start.
-        end: awaited when the process is told to end.
+        inner: receives the messages too, if it supports lifespan.
+        begin: awaited at startup. If it raises, the server does not start.
+        end: awaited at shutdown.
     """
 
     def __init__(
@@ -54,7 +54,7 @@ class Lifespan:
 
 
 class _Inner:
-    """The inner application's side of a lifespan, in a task of its own, begun with the first message."""
+    """The inner application's side of a lifespan, in a separate task that starts with the first message."""
 
     def __init__(self, application: Application, scope: Scope) -> None:
         self._application, self._scope = application, scope
@@ -63,21 +63,21 @@ class _Inner:
         self._task: asyncio.Task[None] | None = None
 
     async def tell(self, message: Message) -> Message:
-        """Hand a message on; return the answer, for an application that gives none: complete."""
+        """Pass a message on and return the answer; `complete` if the application ends without an answer."""
         if self._task is None:
             self._task = asyncio.create_task(self._run(), name="netra-inner-lifespan")
         self._messages.put_nowait(message)
         answer = asyncio.create_task(self._answers.get())
         await asyncio.wait({answer, self._task}, return_when=asyncio.FIRST_COMPLETED)
         if not answer.done():
-            await asyncio.sleep(0)  # what was answered last, before it ended
+            await asyncio.sleep(0)  # the task may have sent an answer just before it ended
         if answer.done():
             return answer.result()
         answer.cancel()
         return {"type": f"{message['type']}.complete"}
 
     async def stop(self) -> None:
-        """End it, where it has not ended by itself."""
+        """Cancel the task, if it has not ended."""
         if self._task is not None:
             self._task.cancel()
             await asyncio.wait({self._task})
@@ -85,7 +85,7 @@ class _Inner:
     async def _run(self) -> None:
         try:
             await self._application(self._scope, self._messages.get, self._answers.put)
-        except ValueError as error:  # Django and Channels say so that they do not speak lifespan
-            log.debug("the inner application does not speak lifespan: %s", error)
+        except ValueError as error:  # Django and Channels raise it, because they do not support lifespan
+            log.debug("the inner application does not support lifespan: %s", error)
         except Exception:
-            log.exception("the inner application failed in its lifespan")
+            log.exception("the lifespan of the inner application failed")

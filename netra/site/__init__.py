@@ -1,12 +1,12 @@
-"""What a site's own code does with Netra: `import netra`, then `netra.start(…)` and the other names below.
+"""The Python API for a site's own code: `import netra`, then `netra.start(…)` and the other names below.
 
-Views under ASGI and WSGI, commands, signals, tasks of a queue and shells come in, by these names, which the package
-`netra` hands on. Every function has an async twin (`astart`, `aget_run`, …).
+The package `netra` exports these names. Views under ASGI and WSGI, commands, signals, queue tasks and shells can use
+them. Every function has an async variant (`astart`, `aget_run`, …).
 
-Read `starts.py` and `runs.py` first; `answers.py`, `history.py`, `notices.py` and `erasure.py` are the rest of what is
-offered. Below them: `run_state.py` reads a run, `users.py` and `wishes.py` check arguments, `transactions.py` has what
-a transaction of the caller's changes, `crossing.py` finds the event loop that does the work. The work itself is
-`netra.agents.service` and the journal: nothing here writes by itself.
+Read `starts.py` and `runs.py` first. `answers.py`, `history.py`, `notices.py` and `erasure.py` contain the other public
+functions. They are built on `run_state.py`, which reads a run; `users.py` and `wishes.py`, which check arguments;
+`transactions.py`, which handles the caller's transaction; and `crossing.py`, which finds the event loop for the work.
+This room writes nothing itself: `netra.agents.service` and the journal do.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Answering approvals."""
+"""Answers approvals from a site's code."""
 
 from __future__ import annotations
 
@@ -19,20 +19,20 @@ from websocket_core.wire import encoding
 
 
 def respond(approval_id: str, *, approved: bool, value: Any = None, user: Any, arguments: Arguments = None) -> None:
-    """Decide an approval of a user, once. Within a transaction it is decided after the commit.
+    """Decide an approval of a user, once. Within a transaction, the decision takes effect after the commit.
 
     Args:
-        approval_id: of `approval_requested`.
+        approval_id: the id from `approval_requested`.
         approved: yes or no.
-        value: what comes with the answer: anything that JSON can express.
+        value: a value for the run, which must be representable as JSON.
         arguments: the edited arguments, if the question allows edits: a dict or a list.
-        user: whose approval it is: a Django user, or a user id.
+        user: the owner of the approval: a Django user, or a user id.
 
     Raises:
-        ApprovalNotFound: this user has none of this name (a `LookupError`).
-        AlreadyDecided: it was decided before; `fields["decision"]` says how.
-        InvalidAction, TooLarge: the run would not understand the value; nothing is decided.
-        JournalUnavailable: the database is away.
+        ApprovalNotFound: this user has no such approval (a `LookupError`).
+        AlreadyDecided: it was already decided; `fields["decision"]` contains the decision.
+        InvalidAction, TooLarge: the run does not accept the value or the arguments; nothing is decided.
+        JournalUnavailable: the database is unavailable.
     """
     crossing.refuse_in_loop("netra.respond", "netra.arespond")
     user_id, value, arguments = _checked(approved, value, user, arguments)
@@ -80,9 +80,9 @@ async def arespond(
 
 def _checked(approved: bool, value: Any, user: Any, arguments: Arguments) -> tuple[str, Any, Arguments]:
     if not isinstance(approved, bool):
-        raise TypeError(f"`approved` takes True or False, not {type(approved).__name__}.")
+        raise TypeError(f"`approved` must be True or False, not {type(approved).__name__}.")
     if arguments is not None and not isinstance(arguments, dict | list):
-        raise TypeError(f"`arguments` takes a dict or a list, not {type(arguments).__name__}.")
+        raise TypeError(f"`arguments` must be a dict or a list, not {type(arguments).__name__}.")
     value, arguments = wishes.plain(value, "value"), wishes.plain(arguments, "arguments")
     wishes.small(encoding.encode(value), "value")
     wishes.small(encoding.encode(arguments), "arguments")

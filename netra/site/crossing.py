@@ -1,8 +1,8 @@
-"""From a site's code to the event loop that does the work.
+"""Passes work from a site's code to the event loop that does it.
 
-Where the process serves, that is the loop that serves: a run that begins there is executed there. Elsewhere (under
-WSGI, in a command, in a task of a queue) it is a loop in a thread of its own, started when it is first needed, which
-records and executes nothing. So the many short-lived loops of `async_to_sync` need nothing of their own.
+In a serving process, this is the serving loop, which also executes the runs started on it. In other processes (WSGI,
+commands, queue tasks), it is a loop in a separate thread, started on first use, which records runs but executes none.
+The many short-lived loops of `async_to_sync` therefore need no connections or tasks themselves.
 """
 
 from __future__ import annotations
@@ -29,12 +29,12 @@ from websocket_core.process.tasks import process_task
 
 T = TypeVar("T")
 
-LOOK_SECONDS = 1.0  # how often a thread that waits looks whether the loop still turns
+LOOK_SECONDS = 1.0  # how often a waiting thread checks that the loop is still running
 CLOSE_SECONDS = 5.0
 
 
 class CallBlocksEventLoop(SynchronousOnlyOperation, RuntimeError):
-    """A blocking function was called in the thread of a running event loop."""
+    """A blocking function was called in a thread with a running event loop."""
 
     code = "blocks_event_loop"
 
@@ -43,20 +43,20 @@ def refuse_in_loop(name: str, twin: str) -> None:
     """Refuse to block an event loop.
 
     Raises:
-        CallBlocksEventLoop: one runs in this thread.
+        CallBlocksEventLoop: an event loop runs in this thread.
     """
     try:
         asyncio.get_running_loop()
     except RuntimeError:
         return
-    raise CallBlocksEventLoop(f"{name}() blocks, and an event loop runs in this thread: write `await {twin}(…)`.")
+    raise CallBlocksEventLoop(f"{name}() would block the event loop of this thread: use `await {twin}(…)` instead.")
 
 
 def wait_for(name: str, work: Callable[[], Coroutine[Any, Any, T]]) -> T:
-    """Have the loop do something, and wait for it. It inherits nothing of the caller's context.
+    """Do some work on the loop and wait for it. The work does not inherit the caller's context variables.
 
     Raises:
-        OutcomeUnknown: the process ended meanwhile.
+        OutcomeUnknown: the process ended before the work did.
         Exception: whatever the work raises.
     """
     loop = _working_loop()
@@ -69,12 +69,12 @@ def wait_for(name: str, work: Callable[[], Coroutine[Any, Any, T]]) -> T:
                 return future.result()
             if not loop.is_running():
                 raise OutcomeUnknown(
-                    "This process is ending. Look whether it was done before you do it again."
+                    "This process is ending. Check whether the call had an effect before you repeat it."
                 ) from None
 
 
 async def await_for(name: str, work: Callable[[], Coroutine[Any, Any, T]]) -> T:
-    """The same from a coroutine."""
+    """The same as `wait_for`, from a coroutine."""
     loop = _working_loop()
     if loop is asyncio.get_running_loop():
         return await work()
@@ -82,10 +82,10 @@ async def await_for(name: str, work: Callable[[], Coroutine[Any, Any, T]]) -> T:
 
 
 async def in_caller_s_transaction(function: Callable[[], T]) -> tuple[bool, T | None]:
-    """Call a blocking function in the thread that waits for this coroutine, if that is within a transaction.
+    """Call a blocking function in the thread that waits for this coroutine, if that thread is within a transaction.
 
     Returns:
-        whether it was called, and its result.
+        Whether the function was called, and its result.
 
     Raises:
         RuntimeError: the transaction cannot be reached.
@@ -96,14 +96,14 @@ async def in_caller_s_transaction(function: Callable[[], T]) -> tuple[bool, T | 
 
 
 async def read(function: Callable[..., T], *args: Any) -> T:
-    """Read from the database, within the caller's transaction if there is one."""
+    """Read from the database, in the caller's transaction if there is one."""
     if await caller_in_transaction():
         return await sync_to_async(function)(*args)
     return await db.read(function, *args)
 
 
 def _working_loop() -> asyncio.AbstractEventLoop:
-    serving = None if lifecycle.draining else serving_loop()  # a loop on its way out records nothing new
+    serving = None if lifecycle.draining else serving_loop()  # a draining loop records nothing new
     return serving or site_loop.loop
 
 
@@ -111,7 +111,7 @@ def _begin(loop: asyncio.AbstractEventLoop, name: str, work: Callable[[], Corout
     future: Future[T] = Future()
 
     def settle(task: asyncio.Task[T]) -> None:
-        with suppress(InvalidStateError):  # whoever waited was cancelled
+        with suppress(InvalidStateError):  # the waiting caller was cancelled
             if task.cancelled():
                 future.cancel()
             elif error := task.exception():
@@ -125,13 +125,13 @@ def _begin(loop: asyncio.AbstractEventLoop, name: str, work: Callable[[], Corout
 
     try:
         loop.call_soon_threadsafe(begin, context=Context())
-    except RuntimeError:  # it was closed in this very moment
+    except RuntimeError:  # the loop has just been closed
         raise OutcomeUnknown("This process is ending; nothing was done.") from None
     return future
 
 
 class SiteLoop:
-    """An event loop in a thread of its own, for processes that serve nothing. It lasts as long as the process."""
+    """An event loop in a separate thread, for processes that do not serve. It runs until the process ends."""
 
     def __init__(self) -> None:
         self._forget()
@@ -143,7 +143,7 @@ class SiteLoop:
 
     @property
     def loop(self) -> asyncio.AbstractEventLoop:
-        """Its event loop. Starts the thread."""
+        """The event loop. The thread is started on first use."""
         with self._lock:
             if self._loop is None or self._thread is None or not self._thread.is_alive():
                 self._loop = asyncio.new_event_loop()
@@ -152,7 +152,7 @@ class SiteLoop:
             return self._loop
 
     def close(self) -> None:
-        """End the loop, with what it has. The next call starts another."""
+        """Finish pending work and end the loop. The next use starts a new one."""
         with self._lock:
             loop, thread = self._loop, self._thread
             self._loop = self._thread = None
@@ -173,4 +173,4 @@ async def _drain() -> None:
 site_loop = SiteLoop()
 atexit.register(site_loop.close)
 lifecycle.on_end(site_loop.close)
-os.register_at_fork(after_in_child=site_loop._forget)  # a forked process has the object without its thread
+os.register_at_fork(after_in_child=site_loop._forget)  # a forked process has no copy of the thread

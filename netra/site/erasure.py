@@ -1,4 +1,4 @@
-"""Erasing a user."""
+"""Erases a user from a site's code."""
 
 from __future__ import annotations
 
@@ -14,17 +14,18 @@ from netra.site.users import id_of
 
 
 def erase(user: Any) -> None:
-    """Delete everything of a user; returns when it is gone. Idempotent.
+    """Delete all data of a user, and return when it is deleted. Idempotent.
 
-    Open runs are stopped and sockets closed first. Tokens and tickets go; the Django user and its sessions are the
-    site's own: delete them, or log the user out, before or in the same transaction. Within a transaction it begins
-    after the commit, and not at all after a rollback. If the process dies, one that serves goes on.
+    Open runs are stopped and sockets closed first. Tokens and tickets are deleted. The Django user and its sessions
+    belong to the site: delete them or log the user out before this call, or in the same transaction. Within a
+    transaction, the erasure begins after the commit, and never after a rollback. If the process dies, a serving process
+    continues.
 
     Args:
         user: a Django user, or a user id.
 
     Raises:
-        StillActive: the user's pages go on starting runs. What was there before is gone.
+        StillActive: the user's open pages keep starting runs. Earlier data is deleted.
     """
     crossing.refuse_in_loop("netra.erase", "netra.aerase")
     erase_all(id_of(user))
@@ -39,7 +40,7 @@ async def aerase(user: Any) -> None:
 
 
 def erase_all(user_id: str, told: Callable[[], object] | None = None) -> None:
-    """See `erase`.
+    """Erase a user by id. See `erase`.
 
     Args:
         told: called after every page, in another thread.

@@ -1,4 +1,4 @@
-"""Reading a user's threads and their events, page by page: as long as they are, a page is what is in memory."""
+"""Reads a user's threads and their events page by page, so that only one page at a time is in memory."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from websocket_core.journal.reading import read_after
 from websocket_core.models import Thread as ThreadRow
 from websocket_core.protocols.run_service import RunState
 
-PAGE = 100  # threads that one question finds
+PAGE = 100  # threads per query
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,11 +29,11 @@ class Thread:
     """A thread, as in the wire's `synced`.
 
     Attributes:
-        thread_id: its name among those of its user.
-        title: for people.
-        last_seq: number of its newest event.
-        active_run_id: the run that is not over, if there is one.
-        updated_at: when something last happened in it (UTC).
+        thread_id: the thread's id, unique per user.
+        title: the title, for people.
+        last_seq: number of the newest event.
+        active_run_id: the open run, if there is one.
+        updated_at: when the thread last changed (UTC).
     """
 
     thread_id: str
@@ -48,8 +48,8 @@ class Event:
     """A journalled event, as on the wire.
 
     Attributes:
-        event_type, thread_id, run_id, seq, data: the wire's.
-        timestamp: when it was committed (UTC).
+        event_type, thread_id, run_id, seq, data: as on the wire.
+        timestamp: when the event was committed (UTC).
     """
 
     event_type: str
@@ -64,9 +64,9 @@ _decoder = msgspec.json.Decoder(Event)
 
 
 def threads(user: Any) -> Iterator[Thread]:
-    """A user's threads, those first in which something happened last.
+    """A user's threads, the most recently changed first.
 
-    One in which something happens meanwhile comes once, wherever it is then.
+    A thread that changes during the iteration is still returned exactly once.
 
     Args:
         user: a Django user, or a user id.
@@ -89,17 +89,17 @@ async def athreads(user: Any) -> AsyncIterator[Thread]:
 
 
 def events(thread_id: str, *, user: Any, after: int = 0) -> Iterator[Event]:
-    """The events of a user's thread that are there now, in order.
+    """The events of a user's thread up to now, in order.
 
     Args:
         thread_id: the thread.
-        user: whose it is: a Django user, or a user id.
-        after: number of the last one that is known; 0 begins with the oldest that is kept.
+        user: its owner: a Django user, or a user id.
+        after: number of the last known event; 0 begins with the oldest stored event.
 
     Raises:
         ThreadNotFound: this user has no such thread (a `LookupError`).
-        InvalidCursor: `after` is ahead of the thread.
-        CursorExpired: events after `after` are not kept any more; `fields["first_seq"]` is the oldest that is.
+        InvalidCursor: `after` is greater than the number of the newest event.
+        CursorExpired: events after `after` have been deleted; `fields["first_seq"]` is the oldest stored one.
     """
     crossing.refuse_in_loop("netra.events", "async for … in netra.aevents")
     pages = _EventPages(id_of(user), thread_id, after)
@@ -113,7 +113,7 @@ def _events(pages: _EventPages) -> Iterator[Event]:
 
 
 async def aevents(thread_id: str, *, user: Any, after: int = 0) -> AsyncIterator[Event]:
-    """See `events`; what that raises comes with the first event."""
+    """See `events`. Its exceptions are raised when the first event is requested."""
     pages = _EventPages(id_of(user), thread_id, after)
     await crossing.read(pages.begin)
     while page := await crossing.read(pages.next):
@@ -122,14 +122,14 @@ async def aevents(thread_id: str, *, user: Any, after: int = 0) -> AsyncIterator
 
 
 class _ThreadPages:
-    """Pages of threads. What moves while they are read is ahead of them, and looked for at the end."""
+    """Pages of threads. Threads that change in the meantime move to the front, which is read again at the end."""
 
     def __init__(self, user_id: str) -> None:
         self._user_id = user_id
         self._began = datetime.now(UTC)
         self._after: tuple[datetime, str] | None = None
         self._given: set[str] = set()
-        self._moved = False  # whether those are read that moved meanwhile
+        self._moved = False  # whether it now reads threads that changed in the meantime
         self.over = False
 
     def next(self) -> list[Thread]:
@@ -159,11 +159,11 @@ class _ThreadPages:
 
 
 class _EventPages:
-    """Pages of a thread's events, up to the newest that there was in the beginning."""
+    """Pages of a thread's events, up to the newest event at the beginning of the iteration."""
 
     def __init__(self, user_id: str, thread_id: str, after: int) -> None:
         if type(after) is not int or after < 0:
-            raise InvalidAction("`after` takes a whole number, 0 or more.", field="after")
+            raise InvalidAction("`after` must be a whole number, 0 or more.", field="after")
         self._user_id, self._thread_id, self._after, self._last = user_id, thread_id, after, 0
 
     def begin(self) -> None:

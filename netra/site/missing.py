@@ -1,4 +1,4 @@
-"""What is not there: never made, or another user's, which looks the same."""
+"""Errors for runs, threads and approvals that do not exist or belong to another user, which look the same."""
 
 from __future__ import annotations
 

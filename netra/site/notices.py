@@ -1,4 +1,4 @@
-"""Telling a user something at once, on every open socket."""
+"""Sends a user a live notice, on every open socket."""
 
 from __future__ import annotations
 
@@ -22,16 +22,16 @@ log = logging.getLogger(__name__)
 def push(user: Any, name: str, data: Any = None) -> None:
     """Send a user a notice, `{"event_type": "notice", "name": …, "data": …}`, on all open sockets, in every process.
 
-    It returns at once and is not kept: whoever is away misses it, as does a client that does not read. Within a
-    transaction it is sent after the commit, and never after a rollback.
+    Returns at once. The notice is not stored: users who are not connected, and clients that do not read, miss it.
+    Within a transaction, it is sent after the commit, and never after a rollback.
 
     Args:
-        user: who is told: a Django user, or a user id.
-        name: of what happened, for the page to tell apart: 1 to 128 characters of A-Z a-z 0-9 _ . : -
-        data: anything that JSON can express.
+        user: the recipient: a Django user, or a user id.
+        name: the kind of notice, for the page to distinguish: 1 to 128 characters of A-Z a-z 0-9 _ . : -
+        data: anything that can be represented as JSON.
 
     Raises:
-        InvalidAction, TooLarge: the name or the data is not legal, or the notice is larger than an event may be.
+        InvalidAction, TooLarge: the name or the data is invalid, or the notice is larger than an event may be.
     """
     _ring(*_notice(user, name, data))
 
@@ -54,7 +54,7 @@ def _notice(user: Any, name: str, data: Any) -> tuple[str, str]:
 def _ring(user_id: str, text: str) -> None:
     if isinstance(get_channel_layer(), InProcessChannelLayer) and serving_loop() is None:
         log.warning(
-            "a notice reaches nobody: this process has no sockets, and its channel layer stays within the process; "
+            "a notice reaches nobody: this process has no sockets, and its channel layer connects no other process; "
             "configure a channel layer between processes (Redis)"
         )
     ring_after_commit(control_news(user_id, text))

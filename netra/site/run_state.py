@@ -1,4 +1,4 @@
-"""What is known of a run. Blocking."""
+"""Reads the state of a run from the database. Blocking."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ class RunError:
     """Why a run failed.
 
     Attributes:
-        code: the wire's `agent_failed.code`.
-        message: for people.
-        incident: where the log tells more; empty where there is nothing more.
+        code: the code of the wire's `agent_failed`.
+        message: an explanation for people.
+        incident: the id under which the log has details, or `""`.
     """
 
     code: str
@@ -37,7 +37,7 @@ class RunError:
 
 @dataclass(frozen=True, slots=True)
 class RunState:
-    """A run as it stands; the attributes of `netra.Run`."""
+    """The current state of a run. The attributes are those of `netra.Run`."""
 
     thread_id: str
     agent_type: str
@@ -51,7 +51,7 @@ class RunState:
 
     @property
     def is_over(self) -> bool:
-        """Whether nothing changes any more."""
+        """Whether the run has ended."""
         return self.status not in OPEN
 
 
@@ -76,8 +76,8 @@ _FIELDS = (
 
 
 def look(owner_id: str, run_id: str) -> RunState | None:
-    """The user's run of this id; one that a transaction asked for is queued. `None`: the user has none."""
-    # `thread__owner_id`: nobody owns the runs of a deleted thread any more, however long it takes to remove them.
+    """The state of a user's run, or `None`. A run requested in a transaction is `queued` until it starts."""
+    # `thread__owner_id` excludes the runs of a deleted thread at once, although their removal takes time.
     rows = RunRow.objects.filter(owner_id=owner_id, run_id=run_id, thread__owner_id=owner_id)
     row = rows.values_list(*_FIELDS).first()
     if row is None:
@@ -99,7 +99,7 @@ def look(owner_id: str, run_id: str) -> RunState | None:
 
 
 def _terminal_data(thread_pk: int, seq: int) -> dict[str, Any]:
-    """What the run's last event told; nothing where retention has taken it."""
+    """The data of the run's last event; empty if retention has deleted it."""
     frame = Event.objects.filter(thread_id=thread_pk, seq=seq).values_list("frame", flat=True).first()
     data: dict[str, Any] = msgspec.json.decode(frame)["data"] if frame else {}
     return data

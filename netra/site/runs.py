@@ -1,4 +1,4 @@
-"""A run in the hands of a site's code: what is known of it, and what can be wished of it."""
+"""A run for a site's code: its state, and methods to refresh it, stop it and wait for it."""
 
 from __future__ import annotations
 
@@ -23,24 +23,24 @@ from websocket_core.database import db
 from websocket_core.errors import NotFound
 from websocket_core.journal import judge_now
 
-FIRST_LOOK, LOOKS = 0.02, 0.5  # seconds between two looks of `wait`, at first and at last
+FIRST_LOOK, LOOKS = 0.02, 0.5  # seconds between two queries of `wait`, at first and at most
 
 
 class Run:
-    """One run of a user, as it was when it was last looked at.
+    """One run of a user, as it was when it was last read.
 
     Attributes:
-        run_id, thread_id: its names, among those of its user.
-        user_id: whose it is.
-        existing: whether a start found it instead of beginning it.
-        agent_type: the agent's own name.
-        input: what the agent was given.
+        run_id, thread_id: the ids of the run and its thread, unique per user.
+        user_id: the owner's id.
+        existing: whether `start` found this run instead of starting a new one.
+        agent_type: the agent's name, not an alias.
+        input: the input of the agent.
         status: `queued`, `running`, `waiting` (for a person), `completed`, `failed` or `cancelled`.
-        result: what the agent returned.
-        error: why it failed, with `code`, `message` and `incident`; `None` unless it did.
-        usage: what it has used so far: `input_tokens`, `output_tokens`, `total_tokens`, `cost` (a `Decimal`, or `None`
-            where it is not known) and `details`, the entries that its agent reported.
-        started_at, ended_at: UTC; `None` before.
+        result: the agent's return value.
+        error: why the run failed, with `code`, `message` and `incident`; otherwise `None`.
+        usage: the usage so far: `input_tokens`, `output_tokens`, `total_tokens`, `cost` (a `Decimal`, or `None` if it
+            is unknown) and `details`, the entries that the agent reported.
+        started_at, ended_at: times in UTC, or `None` if the run has not started or ended.
     """
 
     __slots__ = (
@@ -67,14 +67,14 @@ class Run:
 
     @property
     def is_over(self) -> bool:
-        """Whether nothing of it changes any more, as far as was last looked."""
+        """Whether the run had ended when it was last read."""
         return self.status not in ("queued", "running", "waiting")
 
     def refresh(self) -> Self:
-        """Look again.
+        """Read the run's state again.
 
         Raises:
-            RunNotFound: it is not there: its start was refused after a commit or rolled back, or it was deleted.
+            RunNotFound: the run was deleted, or its start was rolled back or refused after the commit.
         """
         crossing.refuse_in_loop("run.refresh", "run.arefresh")
         return self._found(look(self.user_id, self.run_id))
@@ -84,16 +84,16 @@ class Run:
         return self._found(await crossing.read(look, self.user_id, self.run_id))
 
     def stop(self, reason: str | None = None) -> None:
-        """Ask it to stop; `wait` tells when it has. Within a transaction it is asked after the commit.
+        """Request that the run stops; `wait` returns when it has. Within a transaction, this happens after the commit.
 
         Args:
             reason: shown to the user; at most 1,024 characters.
 
         Raises:
-            RunFinished: it is over.
-            RunNotFound: it is not there.
-            InvalidAction: the reason is none.
-            JournalUnavailable: the database is away.
+            RunFinished: the run has already ended.
+            RunNotFound: the run does not exist.
+            InvalidAction: the reason is invalid.
+            JournalUnavailable: the database is unavailable.
         """
         crossing.refuse_in_loop("run.stop", "run.astop")
         reason = self._reason(reason)
@@ -117,21 +117,21 @@ class Run:
             await crossing.await_for("stop", partial(self._stop, reason))
 
     def wait(self, timeout: float | None = None) -> Self:
-        """Wait until it is over, however it ends.
+        """Wait until the run ends, with success or not.
 
         Args:
-            timeout: seconds; `None` waits as long as it takes.
+            timeout: seconds; `None` for no limit.
 
         Raises:
-            TimeoutError: it is not over yet. It goes on.
-            RunNotFound: as `refresh`.
-            RuntimeError: called within a transaction, in which a run can neither begin nor be seen to end.
+            TimeoutError: the run has not ended in time. It continues.
+            RunNotFound: see `refresh`.
+            RuntimeError: called within a transaction, which can see neither the start nor the end of the run.
         """
         crossing.refuse_in_loop("run.wait", "run.await_")
         if within_transaction():
             raise RuntimeError(
-                "run.wait() was called within a database transaction, in which the run can neither begin nor be seen "
-                "to end: wait after the commit (django.db.transaction.on_commit); in tests, use TransactionTestCase or "
+                "run.wait() was called within a database transaction, where the run cannot start and its end cannot be "
+                "seen: wait after the commit (django.db.transaction.on_commit); in tests, use TransactionTestCase or "
                 "@pytest.mark.django_db(transaction=True)."
             )
         end, pause = _end_of(timeout), FIRST_LOOK
@@ -151,7 +151,7 @@ class Run:
     def _next(self, end: float | None, pause: float, timeout: float | None) -> float:
         left = pause if end is None else end - time.monotonic()
         if left <= 0:
-            raise TimeoutError(f"Run {self.run_id} is {self.status} after {timeout:g} seconds; it goes on.")
+            raise TimeoutError(f"Run {self.run_id} is still {self.status} after {timeout:g} seconds. It continues.")
         return min(pause, left)
 
     def _take(self, state: RunState) -> None:
@@ -180,11 +180,11 @@ def get_run(run_id: str, *, user: Any) -> Run:
     """A user's run.
 
     Args:
-        run_id: its name, or anything: what cannot be a name is not found.
+        run_id: the run's id. Any value is accepted; an invalid id is not found.
         user: a Django user, or a user id.
 
     Raises:
-        RunNotFound: this user has none of this name.
+        RunNotFound: this user has no such run.
     """
     crossing.refuse_in_loop("netra.get_run", "netra.aget_run")
     user_id = id_of(user)
@@ -198,9 +198,7 @@ async def aget_run(run_id: str, *, user: Any) -> Run:
 
 
 def told_of(row: RunRow) -> Run | RunFacts:
-    """The run that signals tell of. One whose thread was deleted meanwhile is nobody's any more, and only its facts
-    are told.
-    """
+    """The run that is sent with signals, or only its facts if its thread was deleted in the meantime."""
     state = look(row.owner_id, row.run_id)
     return run_facts(row) if state is None else Run(row.owner_id, row.run_id, state)
 

@@ -1,4 +1,4 @@
-"""Starting runs."""
+"""Starts runs from a site's code."""
 
 from __future__ import annotations
 
@@ -26,30 +26,30 @@ def start(
     if_busy: str = "enqueue",
     request_id: str | None = None,
 ) -> Run:
-    """Start a run for a user: here, if this process can execute it, else in the next one that can.
+    """Start a run for a user, in this process if it can execute runs, otherwise in another one.
 
-    Within a transaction it starts after the commit, and never after a rollback; the run's names are known at once. What
-    can be judged now is raised now; what is different after the commit (the thread has become busy, a limit was reached
-    meanwhile) is logged then, and the run is not there.
+    Within a transaction, the run starts after the commit, and never after a rollback. Its ids are known at once. Errors
+    are raised immediately where possible. If the start is refused only after the commit (the thread became busy, or a
+    limit was reached in the meantime), the error is logged and the run does not exist.
 
     Args:
         agent: name or alias of the agent.
-        input: anything that JSON can express; `None` is `{}`, a text is `{"message": text}`.
-        user: whose run it is: a Django user, or a user id.
-        thread_id: where it is; a new thread, if not given.
-        run_id: its name; a new one, if not given. A name that this user has used before starts nothing: the run that
-            has it is returned, with `existing`.
-        if_busy: when the thread has a run that is not over: `enqueue`, `reject` or `cancel` that one.
+        input: anything that can be represented as JSON; `None` means `{}`, and a text means `{"message": text}`.
+        user: the owner of the run: a Django user, or a user id.
+        thread_id: the run's thread; by default a new one.
+        run_id: the run's id; by default a new one. If this user already has a run with this id, nothing is started, and
+            that run is returned with `existing` set.
+        if_busy: what to do if the thread has an open run: `enqueue` the new one, `reject` it, or `cancel` the open one.
         request_id: shown in the run's first event.
 
     Returns:
-        the run as it was recorded; `refresh` and `wait` tell how it goes on.
+        The run as it was recorded. Use `refresh` or `wait` to follow it.
 
     Raises:
         UnknownAgent: there is no such agent (a `LookupError`).
-        InvalidAction, TooLarge: the agent does not take this input, or an argument is not legal; `field` says which.
-        ThreadBusy, RunLimit, QuotaExceeded, RateLimited, JournalUnavailable: as on the wire; `code` is the wire's.
-        TypeError, ValueError: `user` is none.
+        InvalidAction, TooLarge: the agent does not accept the input, or an argument is invalid; `field` names it.
+        ThreadBusy, RunLimit, QuotaExceeded, RateLimited, JournalUnavailable: as on the wire, with the same `code`.
+        TypeError, ValueError: `user` is not a user.
         CallBlocksEventLoop: an event loop runs in this thread; use `astart`.
     """
     crossing.refuse_in_loop("netra.start", "netra.astart")
@@ -117,6 +117,6 @@ def _run(request: StartRequest, outcome: StartOutcome, agent_type: str) -> Run:
 
 
 def _existing(request: StartRequest, outcome: StartOutcome, state: RunState | None) -> Run:
-    # `None`: it was deleted in this very moment.
+    # `None` if the run has just been deleted.
     found = state or RunState(outcome.thread_id, request.agent_type, request.input)
     return Run(request.user_id, outcome.run_id, found, existing=True)

@@ -1,7 +1,7 @@
-"""What a database transaction of the caller's changes: nothing is done before its commit, nothing after a rollback.
+"""Defers work until the caller's database transaction is committed, and drops it after a rollback.
 
-The journal writes on connections of its own. It would not see what the transaction has written, it would go on when
-that is rolled back, and on SQLite it would wait for it.
+The journal uses its own connections. Without this, it would not see what the transaction has written, would not undo
+its own writes after a rollback, and on SQLite would wait for the transaction.
 """
 
 from __future__ import annotations
@@ -17,24 +17,24 @@ log = logging.getLogger(__name__)
 
 
 def within_transaction() -> bool:
-    """Whether the calling thread is within `atomic()`, of whatever database."""
+    """Whether the calling thread is within `atomic()` of any database."""
     return _alias() is not None
 
 
 def after_commit(what: str, step: Callable[[], object]) -> None:
-    """Do something when the caller's transaction is committed.
+    """Call `step` when the caller's transaction is committed.
 
-    What fails then is logged: the caller has been told what could be judged, and cannot be told any more.
+    Errors are then only logged, because the caller can no longer receive them.
 
     Args:
-        what: for the log.
-        step: does it, in the same thread.
+        what: a description for the log.
+        step: the function to call, in the same thread.
     """
 
     def take() -> None:
-        if within_transaction():  # `captureOnCommitCallbacks` of a test that is rolled back in the end
+        if within_transaction():  # `captureOnCommitCallbacks` in a test whose transaction is rolled back at its end
             log.error(
-                "%s: not done, since this test's transaction is never committed; "
+                "%s: not done, because this test's transaction is never committed; "
                 "use TransactionTestCase or @pytest.mark.django_db(transaction=True)",
                 what,
             )
@@ -48,9 +48,9 @@ def after_commit(what: str, step: Callable[[], object]) -> None:
 
 
 def _alias() -> str | None:
-    """The database with a transaction under way: the site's default one, or else another one; `None`: there is none.
+    """The alias of a database with an open transaction, preferably the default one, or `None`.
 
-    Netra's own (`NETRA_DATABASE`) may be another one than that of the site's data.
+    It may differ from Netra's own database (`NETRA_DATABASE`).
     """
     found = [one.alias for one in connections.all(initialized_only=True) if one.in_atomic_block]
     return DEFAULT_DB_ALIAS if DEFAULT_DB_ALIAS in found else next(iter(found), None)

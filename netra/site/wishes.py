@@ -1,4 +1,4 @@
-"""Arguments of a site's code, checked as the wire's fields are, so that both refuse the same."""
+"""Checks the arguments of a site's code by the same rules as the fields of the wire."""
 
 from __future__ import annotations
 
@@ -27,16 +27,16 @@ def start_request(
     if_busy: str,
     request_id: str | None,
 ) -> StartRequest:
-    """What is asked for.
+    """Create the request for a start.
 
     Raises:
-        TypeError: `agent` is no text.
-        InvalidAction: anything else is not as the wire has it; `field` says what.
+        TypeError: `agent` is not a text.
+        InvalidAction: another argument is invalid; `field` names it.
     """
     if not isinstance(agent, str):
-        raise TypeError(f"`agent` takes the name of an agent, not {type(agent).__name__}.")
+        raise TypeError(f"`agent` must be the name of an agent, not {type(agent).__name__}.")
     if if_busy not in IF_BUSY:
-        raise InvalidAction(f"`if_busy` takes one of {', '.join(IF_BUSY)}.", field="if_busy")
+        raise InvalidAction(f"`if_busy` must be one of {', '.join(IF_BUSY)}.", field="if_busy")
     return StartRequest(
         user_id=user_id,
         agent_type=agent,
@@ -49,47 +49,47 @@ def start_request(
 
 
 def name(value: Any, field: str) -> str:
-    """An identifier.
+    """Check an identifier.
 
     Raises:
-        InvalidAction: it is none.
+        InvalidAction: it is not a valid identifier.
     """
     if not isinstance(value, str) or is_name(value) is None:
-        raise InvalidAction(f"`{field}` takes {NAME_RULE}.", field=field)
+        raise InvalidAction(f"`{field}` must be {NAME_RULE}.", field=field)
     return value
 
 
 def text(value: Any, field: str, length: int) -> str:
-    """A text of at most so many characters.
+    """Check a text of at most `length` characters.
 
     Raises:
-        InvalidAction: it is none.
+        InvalidAction: it is not a text, is too long, or contains U+0000 or surrogates.
     """
     if not isinstance(value, str) or len(value) > length or "\0" in value or _SURROGATE.search(value):
-        raise InvalidAction(f"`{field}` takes a text of at most {length:,} characters.", field=field)
+        raise InvalidAction(f"`{field}` must be a text of at most {length:,} characters.", field=field)
     return value
 
 
 def plain(value: Any, field: str) -> Any:
-    """A value as JSON has it: what is recorded is what the agent gets.
+    """Convert a value to plain JSON types, because the agent receives what is recorded.
 
     Raises:
-        InvalidAction: it has no JSON form, or one that cannot be kept.
+        InvalidAction: it cannot be represented as JSON, or cannot be stored.
     """
     try:
         written = encoding.encode(value)
     except encoding.UnserialisableError as error:
         raise InvalidAction(f"`{field}` is {error}.", field=field) from None
     if encoding.is_nul_written(written):
-        raise InvalidAction("U+0000 cannot be kept; remove it from the text.", field=field)
+        raise InvalidAction("U+0000 cannot be stored; remove it from the text.", field=field)
     return msgspec.json.decode(written)
 
 
 def small(written: str, field: str) -> str:
-    """JSON that fits into a frame.
+    """Check that JSON fits into a frame.
 
     Raises:
-        TooLarge: it does not.
+        TooLarge: it does not fit.
     """
     try:
         events.check_size(written, "", "")

@@ -1,4 +1,4 @@
-"""The client in a site's own templates."""
+"""The template tag that loads Netra's client in a site's own templates."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ register = template.Library()
 
 @register.simple_tag(takes_context=True)
 def netra_client(context: Context) -> SafeString:
-    """The client's module: it sets `window.netra`, and tells the client where the socket is.
+    """The script element of the client's module, which sets `window.netra` and the address of the socket.
 
-    Module scripts that stand below it can say `new netra.NetraClient()`. The element carries the nonce of the site's
-    content security policy, where the page is rendered with a request that has one.
+    Module scripts below it can use `new netra.NetraClient()`. The element has the nonce of the site's content security
+    policy, if the page is rendered with a request that has one.
     """
     nonce = content_security.nonce(context.get("request"))
     return format_html(

@@ -1,4 +1,4 @@
-"""Words for the admin's front page."""
+"""Template tags and filters of the admin's front page."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ register = template.Library()
 
 @register.filter
 def age(moment: datetime | None, now: datetime) -> str:
-    """How long ago something was, to the second."""
+    """The time since a moment, in whole seconds or larger units."""
     if moment is None:
         return "-"
     seconds = max(0, int((now - moment).total_seconds()))
@@ -27,32 +27,32 @@ def age(moment: datetime | None, now: datetime) -> str:
 
 @register.filter
 def seconds(number: float) -> str:
-    """A length of time, in words."""
+    """A duration as text."""
     return duration(number)
 
 
 @register.filter
 def admin_quote(pk: str) -> str:
-    """A primary key as the admin writes it into addresses."""
+    """A primary key as it is quoted in URLs of the admin."""
     return str(quote(pk))
 
 
 @register.filter
 def tail(text: str) -> str:
-    """The end of an id: the beginnings of ids that are made one after the other are the same."""
+    """The end of an id, because ids that are created one after the other begin alike."""
     return links.tail(text)
 
 
 @register.simple_tag(takes_context=True)
 def user_of(context: Context, row: Any) -> SafeString | str:
-    """The user whom a row is about, leading to the user's connections."""
+    """The user of a row, as a link to the user's connections."""
     target = _site(context).url("websocket_core_connection_changelist", user=row.whose)
     return links.link(target, links.person(row.whose, row.account))
 
 
 @register.simple_tag(takes_context=True)
 def thread_of(context: Context, row: Any) -> SafeString | str:
-    """The thread of a row, shortened."""
+    """The thread of a row, as a link with a shortened id."""
     return _site(context).thread(row.user_id, row.thread_id)
 
 

@@ -83,7 +83,7 @@ def test_commands__that_lack_a_package_say_which_extra_has_it(
     assert done.returncode != 0
     assert done.stderr == (
         f"CommandError: manage.py {command} needs the package {package}: "
-        f"install it, or django-netra with its extra `{extra}`.\n"
+        f"install it, or install django-netra with the extra `{extra}`.\n"
     )
 
 
@@ -120,7 +120,7 @@ def test_settings__that_lack_a_package_are_errors_that_say_which_extra_has_it(
 def test_the_http_api__is_not_there_and_a_check_says_why(site: Path) -> None:
     done = run("manage.py", "check", folder=site)
     assert "netra.I001" in done.stderr
-    assert "django-netra with its extra `api`" in done.stderr
+    assert "django-netra with the extra `api`" in done.stderr
     look = "import django, os; os.environ['DJANGO_SETTINGS_MODULE'] = 'mysite.settings'; django.setup()\n"
     look += "from django.test import Client; print(*(Client().get('/netra/' + name, headers={'host': 'localhost'})"
     look += ".status_code for name in ('healthz', 'api/agents', 'console/')))"

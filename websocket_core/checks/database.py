@@ -1,6 +1,6 @@
-"""System checks of the database that Netra's tables are in, and of what the channel layer reaches.
+"""System checks of Netra's database and of the reach of the channel layer.
 
-None of them needs a database that can be reached.
+They also work if the database cannot be reached.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ def alias_exists(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list
     aliases = ", ".join(map(repr, settings.DATABASES))
     return [
         Error(
-            f"NETRA_DATABASE is {conf.DATABASE!r}, and DATABASES has no such alias.",
+            f"NETRA_DATABASE is {conf.DATABASE!r}, but DATABASES has no such alias.",
             hint=f"Use one of {aliases}.",
             id="websocket_core.E006",
         )
@@ -48,7 +48,7 @@ def alias_exists(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list
 
 @register(AT_START)
 def routers_agree(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[CheckMessage]:
-    """E007: a router of the site's sends Netra's tables to another database, and NETRA_DATABASE says nothing."""
+    """E007: a router of the site sends Netra's tables to another database, and NETRA_DATABASE is not set."""
     if hasattr(settings, "NETRA_DATABASE"):
         return []
     for one in router.routers:
@@ -58,9 +58,9 @@ def routers_agree(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> lis
             name = type(one).__name__
             return [
                 Error(
-                    f"The router {name} of DATABASE_ROUTERS sends Netra's tables to {elsewhere!r}, and Netra works in "
+                    f"The router {name} of DATABASE_ROUTERS sends Netra's tables to {elsewhere!r}, but Netra uses "
                     f"{conf.DATABASE!r}.",
-                    hint=f"Set NETRA_DATABASE = {elsewhere!r}, which leads all of Netra's SQL there.",
+                    hint=f"Set NETRA_DATABASE = {elsewhere!r}. Netra then uses that database for everything.",
                     id="websocket_core.E007",
                 )
             ]
@@ -69,7 +69,7 @@ def routers_agree(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> lis
 
 @register()
 def database_is_known(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[CheckMessage]:
-    """E008, W003, W005: the kind of database, its driver, and how SQLite is set up."""
+    """E008, W003, W005: the kind of database, its driver, and the options of SQLite."""
     engine, found = _database().get("ENGINE", ""), list[CheckMessage]()
     if engine == SQLITE:
         options = _database().get("OPTIONS") or {}
@@ -79,16 +79,16 @@ def database_is_known(app_configs: Sequence[AppConfig] | None, **kwargs: Any) ->
         if not immediate or not (wal or in_memory):
             found.append(
                 CheckWarning(
-                    f"The SQLite database {conf.DATABASE!r} locks out the site's own transactions while runs are "
+                    f"The SQLite database {conf.DATABASE!r} refuses the site's own transactions while runs are "
                     "written ('database is locked').",
-                    hint=f"Write into DATABASES[{conf.DATABASE!r}]: {SQLITE_OPTIONS}",
+                    hint=f"Add to DATABASES[{conf.DATABASE!r}]: {SQLITE_OPTIONS}",
                     id="websocket_core.W003",
                 )
             )
     elif engine in POSTGRESQL and find_spec("psycopg") is None and find_spec("psycopg2") is not None:
         found.append(
             CheckWarning(
-                "PostgreSQL is used through psycopg2, which Netra is not tried with.",
+                "PostgreSQL is used through psycopg2. Netra is not tested with it.",
                 hint="Install psycopg 3 (django-netra[postgres]); Django then uses it for every PostgreSQL database.",
                 id="websocket_core.W005",
             )
@@ -97,7 +97,7 @@ def database_is_known(app_configs: Sequence[AppConfig] | None, **kwargs: Any) ->
         found.append(
             Error(
                 f"The database {conf.DATABASE!r} is neither PostgreSQL nor SQLite.",
-                hint="Give Netra a database of its own in DATABASES, and name its alias in NETRA_DATABASE.",
+                hint="Add a separate database for Netra to DATABASES, and set NETRA_DATABASE to its alias.",
                 id="websocket_core.E008",
             )
         )
@@ -108,7 +108,7 @@ def database_is_known(app_configs: Sequence[AppConfig] | None, **kwargs: Any) ->
 def tables_are_there(
     app_configs: Sequence[AppConfig] | None, databases: Sequence[str] | None = None, **kwargs: Any
 ) -> list[CheckMessage]:
-    """W006: `migrate` has not made the tables where NETRA_DATABASE says. `migrate` itself is not told."""
+    """W006: the tables are missing in the database that NETRA_DATABASE names. `migrate` itself skips this check."""
     if conf.DATABASE == DEFAULT_DB_ALIAS or conf.DATABASE not in settings.DATABASES or databases is not None:
         return []
     try:
@@ -117,7 +117,7 @@ def tables_are_there(
             if Thread._meta.db_table in connection.introspection.table_names(cursor):
                 return []
     except DatabaseError:
-        return []  # whether it can be reached is not for a system check to say
+        return []  # system checks do not test whether the database can be reached
     return [
         CheckWarning(
             f"Netra's tables are not in the database {conf.DATABASE!r}, which NETRA_DATABASE names.",
@@ -129,13 +129,13 @@ def tables_are_there(
 
 @register()
 def layer_reaches_other_processes(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[CheckMessage]:
-    """W004: a database server is there for several processes, and the layer is not."""
+    """W004: the database supports several processes, but the channel layer does not."""
     return _one_process_layer() if _database().get("ENGINE") in POSTGRESQL else []
 
 
 @register(Tags.security, deploy=True)
 def layer_is_for_deployment(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[CheckMessage]:
-    """W004, wherever the tables are."""
+    """W004 with `check --deploy`, for any database."""
     return [] if _database().get("ENGINE") in POSTGRESQL else _one_process_layer()
 
 
@@ -145,7 +145,7 @@ def _one_process_layer() -> list[CheckMessage]:
         return []
     return [
         CheckWarning(
-            "The channel layer lives inside one process: browsers at another process see events late.",
+            "The channel layer works within one process only: browsers connected to another process see events late.",
             hint="Before you start a second process, set CHANNEL_LAYERS['default'] to "
             "channels_redis.pubsub.RedisPubSubChannelLayer.",
             id="websocket_core.W004",

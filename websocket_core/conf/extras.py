@@ -1,6 +1,6 @@
-"""Packages that an installation may lack: what needs one says so in one sentence, which names the extra that has it.
+"""Optional packages: if one is missing, an error of one sentence names the extra that contains it.
 
-The extras themselves are in pyproject.toml.
+The extras are defined in pyproject.toml.
 """
 
 from __future__ import annotations
@@ -8,7 +8,7 @@ from __future__ import annotations
 from importlib import import_module
 from importlib.util import find_spec
 
-# Module: its package, and the extra of Netra's distribution that has it.
+# Module: its package, and the extra of Netra's distribution that contains it.
 PACKAGES = {
     "channels_redis": ("channels-redis", "redis"),
     "daphne": ("daphne", "server"),
@@ -22,33 +22,33 @@ PACKAGES = {
 
 
 class MissingPackage(ImportError):
-    """A package is needed that is not installed; the message says which extra has it."""
+    """A required package is not installed. The message names the extra that contains it."""
 
 
 def is_installed(module: str) -> bool:
-    """Whether there is a module of this name, without importing it."""
+    """Whether the module can be found. It is not imported."""
     return find_spec(module) is not None
 
 
 def is_missing(module: str, purpose: str) -> str | None:
-    """One sentence for the system checks; `None` where the module is installed.
+    """One sentence for the system checks, or `None` if the module is installed.
 
     Args:
         module: one of `PACKAGES`.
-        purpose: what needs it; the sentence begins with it.
+        purpose: what needs the module; the subject of the sentence.
     """
     return None if is_installed(module) else _sentence(module, purpose)
 
 
 def require(module: str, purpose: str) -> None:
-    """Import a module that may not be installed, before it is used.
+    """Import an optional module before it is used.
 
     Args:
         module: one of `PACKAGES`.
-        purpose: what needs it; the sentence begins with it.
+        purpose: what needs the module; the subject of the sentence.
 
     Raises:
-        MissingPackage: it is not installed, or lacks something itself.
+        MissingPackage: the module is not installed, or cannot be imported because of another missing module.
     """
     try:
         import_module(module)
@@ -59,4 +59,4 @@ def require(module: str, purpose: str) -> None:
 
 def _sentence(module: str, purpose: str) -> str:
     package, extra = PACKAGES[module]
-    return f"{purpose} needs the package {package}: install it, or django-netra with its extra `{extra}`."
+    return f"{purpose} needs the package {package}: install it, or install django-netra with the extra `{extra}`."

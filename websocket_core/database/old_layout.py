@@ -1,7 +1,7 @@
-"""Databases from before the first release, whose tables have other columns under the same names of migrations.
+"""Detects databases from before the first release, whose tables have different columns.
 
-Django would take the first migration for applied, and every query would fail with a missing column. `migrate` refuses
-such a database instead, and `serve` says what is the matter.
+Their migrations have the same names, so Django would treat them as applied, and every query would fail with a missing
+column. `migrate` refuses such a database instead, and `serve` logs what to do.
 """
 
 from __future__ import annotations
@@ -12,14 +12,14 @@ from django.core.management.base import CommandError
 from django.db import connections
 from django.db.backends.base.base import BaseDatabaseWrapper
 
-TABLE, COLUMN = "websocket_core_thread", "owner_id"  # what no database of that time has
+TABLE, COLUMN = "websocket_core_thread", "owner_id"  # the table did not have this column before the first release
 
 
 def remedy_for_old_layout(connection: BaseDatabaseWrapper) -> str | None:
-    """What to do about a database that cannot be used; `None` when it can be, or is empty.
+    """What to do about a database with the old tables, or `None` for any other database.
 
     Raises:
-        DatabaseError: it cannot be reached.
+        DatabaseError: the database cannot be reached.
     """
     with connection.cursor() as cursor:
         if TABLE not in connection.introspection.table_names(cursor):
@@ -28,18 +28,20 @@ def remedy_for_old_layout(connection: BaseDatabaseWrapper) -> str | None:
     if COLUMN in columns:
         return None
     name = connection.settings_dict["NAME"]
-    way = f"delete the file {name}" if connection.vendor == "sqlite" else f"drop the database {name} and create it anew"
+    way = (
+        f"delete the file {name}" if connection.vendor == "sqlite" else f"drop the database {name} and create it again"
+    )
     return (
-        "This database was made before Netra's first release. Its tables are laid out differently and cannot be "
-        f"converted: {way} (threads, runs and tokens in it are lost), then run manage.py migrate."
+        "This database was created before Netra's first release. Its tables have a different layout and cannot be "
+        f"converted: {way} (its threads, runs and tokens are lost), then run manage.py migrate."
     )
 
 
 def refuse_old_layout(*, using: str, **signal: Any) -> None:
-    """Receiver of `pre_migrate`.
+    """Refuse to migrate a database with the old tables. Receives `pre_migrate`.
 
     Raises:
-        CommandError: the database is one of those.
+        CommandError: the database has the old tables.
     """
     if remedy := remedy_for_old_layout(connections[using]):
         raise CommandError(remedy)

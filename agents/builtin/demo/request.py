@@ -1,4 +1,4 @@
-"""What the demo is asked: its input, read kindly and within bounds."""
+"""Reads the input of the demo. Tolerant, and limited in size."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from websocket_core.conf.extras import is_installed
 MAX_CHARACTERS = 200_000
 _LINK = re.compile(r"https?://[^\s<>\"')]{1,300}")
 _WANTS_APPROVAL = re.compile(r"\bapprov(?:e|al)\b", re.IGNORECASE)
-_FEW_WORDS = 8  # a question or a greeting, not something to analyse
+_FEW_WORDS = 8  # fewer words are a question or a greeting, not a text to analyse
 _EXAMPLE_LINK = "https://example.com/more"
 
 INPUT_SCHEMA: dict[str, Any] = {
@@ -22,7 +22,7 @@ INPUT_SCHEMA: dict[str, Any] = {
         "message": {
             "type": "string",
             "description": "Paste a text or a CSV table, or just say hello to see the sample. "
-            "With “approve” in it you are asked before notes are written; a link in it shows a tool that fails.",
+            "Include “approve” to see an approval, or a link to see a tool that fails.",
         },
         "approve": {"type": "boolean", "description": "Ask before writing the summary to the thread's notes."},
         "fail": {"type": "boolean", "description": "Show a tool that fails."},
@@ -30,25 +30,25 @@ INPUT_SCHEMA: dict[str, Any] = {
             "type": "number",
             "minimum": 0,
             "maximum": 5,
-            "description": "How slowly it works: 1 as for a person who watches, 0 as fast as it can.",
+            "description": "How slowly the demo works: 1 is comfortable to watch, 0 is as fast as possible.",
         },
     },
 }
-# Without the package that judges, `Request.read` has to do: it is kind to everything.
+# Without the package that validates schemas, only `Request.read` checks the input.
 CHECKED_SCHEMA = INPUT_SCHEMA if is_installed("jsonschema_rs") else None
 
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What was asked.
+    """The request of a user.
 
     Attributes:
-        text: what to analyse, at most `MAX_CHARACTERS` long.
-        is_sample: nothing was pasted; it is the demo's own sample.
-        cut_at: the length of `text`, when there was more of it.
+        text: the text to analyse, at most `MAX_CHARACTERS` long.
+        is_sample: whether the text is the demo's own sample, because the user pasted none.
+        cut_at: the length of `text`, if the input was longer.
         approve: whether to ask before writing notes.
-        link: what to try to open.
-        pace: the pace that was asked for, unchecked.
+        link: the link to open.
+        pace: the requested pace, unchecked.
     """
 
     text: str
@@ -63,7 +63,7 @@ class Request:
         """Read a run's input.
 
         Raises:
-            AgentError: there is no text where one belongs.
+            AgentError: the message is not a text.
         """
         given = input if isinstance(input, dict) else {"message": input}
         message = given.get("message", "")

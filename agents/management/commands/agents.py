@@ -23,7 +23,7 @@ class Command(BaseCommand):
     requires_system_checks: list[str] = []  # the command itself reports modules that cannot be imported
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument("--user", metavar="USER_ID", help="list only the agents that this user may start")
+        parser.add_argument("--user", metavar="USER_ID", help="list only agents that this user may start")
 
     def handle(self, *args: Any, user: str | None, **options: Any) -> None:
         failures = discovery.failures_without_a_loop()

@@ -1,4 +1,4 @@
-"""`manage.py startagent NAME`: write a small agent with its test into an app of the site."""
+"""`manage.py startagent NAME`: writes a small agent and its test into an app of the site."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 AGENT = """@agent("{name}", description="Says hello")
 async def {name}(ctx, input):
-    await ctx.think("Looking who is there")
+    await ctx.think("Looking up the user")
     async with ctx.tool("look_up", {{"user_id": ctx.user_id}}) as call:
         call.result = "somebody"
     await ctx.say("Hello!")
@@ -26,7 +26,7 @@ from websocket_core.testing.sockets import RecordingWebSocket, check_run
 from netra.agents import AgentRegistry
 
 
-class {title}Tests(TransactionTestCase):  # not TestCase: what agents write is not rolled back
+class {title}Tests(TransactionTestCase):  # not TestCase, which cannot roll back what agents write
     async def test_it_answers(self):
         manager = create_websocket_manager(UserExecutionContext("user_1", "thread_1", "run_1"))
         websocket = RecordingWebSocket()
@@ -40,33 +40,33 @@ class {title}Tests(TransactionTestCase):  # not TestCase: what agents write is n
 
 
 class Command(BaseCommand):
-    """Writes two files, and changes nothing that is there."""
+    """Adds an agent to `agents.py` and writes its test. Existing code stays as it is."""
 
-    help = "Write a small agent, and a test of it, into an app."
+    help = "Write a small agent and its test into an app."
     requires_system_checks: list[str] = []
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("name", metavar="NAME", help="of the agent: a word that Python takes as a name")
-        parser.add_argument("--app", metavar="LABEL", help="the app (default: the site's only one)")
+        parser.add_argument("name", metavar="NAME", help="name of the agent, which must be a valid Python name")
+        parser.add_argument("--app", metavar="LABEL", help="label of the app (default: the site's only app)")
 
     def handle(self, *args: Any, name: str, app: str | None, **options: Any) -> None:
         if not re.fullmatch(r"[a-z][a-z0-9_]{0,60}", name) or keyword.iskeyword(name) or name == "agent":
             raise CommandError(
-                f"No agent was written: {name!r} is no name for one. Take lower-case letters, digits and underscores, "
-                "a letter first."
+                f"No agent was written: {name!r} is not a valid name. Use lower-case letters, digits and underscores, "
+                "beginning with a letter."
             )
         folder = Path(_app(app).path)
         agents, test = folder / "agents.py", _place_of_test(folder, name)
         written = agents.read_text() if agents.exists() else ""
         if re.search(rf"""agent\(\s*["']{name}["']|def {name}\b""", written):
-            raise CommandError(f"No agent was written: {agents} has a {name!r} already.")
+            raise CommandError(f"No agent was written: {agents} already defines {name!r}. Choose another name.")
         if test.exists():
-            raise CommandError(f"No agent was written: {test} exists already.")
+            raise CommandError(f"No agent was written: {test} already exists. Choose another name.")
         head = "" if re.search(r"^from netra\.agents import .*\bagent\b", written, re.M) else _IMPORT
         agents.write_text(_with_import(written, head) + AGENT.format(name=name))
         test.write_text(TEST.format(name=name, title=name.title().replace("_", "")))
-        self.stdout.write(f"Wrote the agent {name!r} into {agents}, and its test into {test}.")
-        self.stdout.write("Run the test with `manage.py test`, and see the agent with `manage.py agents`.")
+        self.stdout.write(f"Wrote the agent {name!r} to {agents}, and its test to {test}.")
+        self.stdout.write("Run the test with `manage.py test`, and list the agents with `manage.py agents`.")
 
 
 _IMPORT = "from netra.agents import agent\n"
@@ -79,7 +79,7 @@ def _with_import(written: str, head: str) -> str:
         return f"{written.rstrip()}\n\n\n"
     lines = written.splitlines(keepends=True)
     imports = [place for place, line in enumerate(lines) if re.match(r"(from|import) ", line)]
-    # Before the first import; a file without one begins with its docstring, at the end of which nobody can look here.
+    # Before the first import. A file without imports may begin with a docstring, so there the import goes to the end.
     place = imports[0] if imports else len(lines)
     return "".join([*lines[:place], head, *lines[place:]]).rstrip() + "\n\n\n"
 
@@ -97,8 +97,8 @@ def _app(label: str | None) -> AppConfig:
             raise CommandError(f"No agent was written: {error}") from None
     own = [config for config in apps.get_app_configs() if _is_the_site_s(config)]
     if len(own) != 1:
-        labels = ", ".join(config.label for config in own) or "none of the site's own is installed"
-        raise CommandError(f"No agent was written: say into which app, with --app LABEL ({labels}).")
+        labels = ", ".join(config.label for config in own) or "the site has no app of its own in INSTALLED_APPS"
+        raise CommandError(f"No agent was written: choose the app with --app LABEL ({labels}).")
     return own[0]
 
 

@@ -1,4 +1,4 @@
-"""`manage.py stop_runs`: stop every open run of a user, or of an agent."""
+"""`manage.py stop_runs`: stops every open run of a user or an agent."""
 
 from __future__ import annotations
 
@@ -19,28 +19,30 @@ REASON_LENGTH = 1024
 
 
 class Command(DatabaseCommand):
-    """Asks runs to stop, as their users could."""
+    """Requests the stop of runs, in the same way as their users can."""
 
     help = (
-        "Stops the queued, running and waiting runs of a user, of an agent, or of an agent for a user. Runs that begin "
-        "meanwhile go on. Asks first."
+        "Stops the queued, running and waiting runs of a user, an agent, or both. Runs that start in the meantime are "
+        "not stopped. Asks for confirmation."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("--user", metavar="USER_ID", help="only runs of this user")
-        parser.add_argument("--agent", metavar="NAME", help="only runs of this agent, by its own name")
-        parser.add_argument("--reason", default="stopped", help="what the users are shown (default: %(default)s)")
+        parser.add_argument("--agent", metavar="NAME", help="only runs of this agent (its name, not an alias)")
+        parser.add_argument("--reason", default="stopped", help="reason that users are shown (default: %(default)s)")
         question.add_options(
-            parser, "say how many would be stopped, and stop none", "do not ask; needed without a terminal"
+            parser,
+            "print how many runs would be stopped, and stop none",
+            "do not ask for confirmation; required without a terminal",
         )
 
     def handle(
         self, *args: Any, user: str | None, agent: str | None, reason: str, dry_run: bool, yes: bool, **options: Any
     ) -> None:
         if user is None and agent is None:
-            raise CommandError(f"{NOTHING} Say whose: --user USER_ID, --agent NAME, or both.")
+            raise CommandError(f"{NOTHING} Choose the runs with --user USER_ID, --agent NAME, or both.")
         if not 0 < len(reason) <= REASON_LENGTH or "\0" in reason:
-            raise CommandError(f"{NOTHING} --reason takes 1 to {REASON_LENGTH:,} characters.")
+            raise CommandError(f"{NOTHING} --reason must have 1 to {REASON_LENGTH:,} characters.")
         rows = Run.objects.filter(is_open())
         if user is not None:
             rows = rows.filter(owner_id=user)
@@ -57,7 +59,7 @@ class Command(DatabaseCommand):
 
     def _stop(self, pks: list[int], reason: str) -> None:
         progress, stopped = Progress(self.stdout, "runs", len(pks)), 0
-        # Newest first: a queued run whose predecessor is stopped would begin, only to be stopped in its turn.
+        # Newest first: if a run is stopped, the next queued one of its thread begins, only to be stopped as well.
         pks.reverse()
         for first in range(0, len(pks), PAGE):
             page = Run.objects.select_related("thread").filter(pk__in=pks[first : first + PAGE]).order_by("-pk")
@@ -66,4 +68,4 @@ class Command(DatabaseCommand):
                 progress.at(place)
         progress.end()
         others = len(pks) - stopped
-        self.stdout.write(f"Asked {stopped:,} to stop" + (f"; {others:,} were over already." if others else "."))
+        self.stdout.write(f"Asked {stopped:,} to stop" + (f"; {others:,} had already ended." if others else "."))

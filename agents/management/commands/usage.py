@@ -1,4 +1,4 @@
-"""`manage.py usage --by user|agent|day`: what runs have used and cost, as a table, CSV or JSON."""
+"""`manage.py usage --by user|agent|day`: prints the tokens and cost of runs as a table, CSV or JSON."""
 
 from __future__ import annotations
 
@@ -18,35 +18,35 @@ NUMBERS = UsageSum._fields[1:]
 
 
 def moment(text: str) -> datetime:
-    """A day (its midnight, UTC) or a moment."""
+    """Parse a day (midnight UTC) or a date with time."""
     try:
         found = datetime.fromisoformat(text)
     except ValueError:
         raise ArgumentTypeError(
-            f"{text!r} is no day or moment; write 2026-11-28 or 2026-11-28T12:00:00+00:00"
+            f"{text!r} is not a date or time; write 2026-11-28 or 2026-11-28T12:00:00+00:00"
         ) from None
     return found.replace(tzinfo=UTC) if found.tzinfo is None else found
 
 
 class Command(DatabaseCommand):
-    """Reads an index, so that it may be run beside the traffic."""
+    """Reads only an index, so it may run while the site is under load."""
 
-    help = "Print what the runs that ended within a time have used and cost, by user, agent or day (UTC)."
-    requires_system_checks: list[str] = []  # it is run by timers, and the checks load every page of the site
+    help = "Print the tokens and cost of runs that ended within a period, by user, agent or day (UTC)."
+    requires_system_checks: list[str] = []  # timers run it, and the checks would load every page of the site
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument("--by", choices=WAYS, default="day", help="what is summed up (default: day)")
+        parser.add_argument("--by", choices=WAYS, default="day", help="one row per user, agent or day (default: day)")
         parser.add_argument(
-            "--since", type=moment, metavar="DAY", help="runs that ended from then on (default: 30 days)"
+            "--since", type=moment, metavar="DAY", help="runs that ended at or after this (default: the last 30 days)"
         )
-        parser.add_argument("--until", type=moment, metavar="DAY", help="runs that ended before (default: now)")
+        parser.add_argument("--until", type=moment, metavar="DAY", help="runs that ended before this (default: now)")
         parser.add_argument("--format", choices=("table", "csv", "json"), default="table", help="default: table")
 
     def handle(self, *args: Any, since: datetime | None, until: datetime | None, **options: Any) -> None:
         until = until or datetime.now(UTC)
         since = since or until - timedelta(days=30)
         if since >= until:
-            raise CommandError("--since has to be before --until.")
+            raise CommandError("--since must be before --until.")
         write = {"table": self._table, "csv": self._csv, "json": self._json}[options["format"]]
         write(options["by"], by(options["by"], since, until))
 
@@ -78,5 +78,5 @@ def _shown(value: Any) -> str:
 
 
 def _harmless(text: str) -> str:
-    """A user id that a spreadsheet would take for a formula is a text there."""
+    """Escape a user id that a spreadsheet would read as a formula."""
     return f"'{text}" if text[:1] in ("=", "+", "-", "@", "\t", "\r") else text

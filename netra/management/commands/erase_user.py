@@ -1,4 +1,4 @@
-"""`manage.py erase_user USER_ID`: delete everything of a user."""
+"""`manage.py erase_user USER_ID`: deletes all data of a user."""
 
 from __future__ import annotations
 
@@ -18,19 +18,19 @@ NOTHING = "Nothing was deleted."
 
 
 class Command(DatabaseCommand):
-    """Does what `netra.erase` does."""
+    """Does the same as `netra.erase`."""
 
     help = (
-        "Deletes everything of a user: threads, events, runs, approvals, memories, tokens, connections and quotas. "
-        "Open runs are stopped and sockets closed first. The Django user is the site's own and stays. Asks first."
+        "Deletes all data of a user: threads, events, runs, approvals, memories, tokens, connections and quotas. "
+        "Open runs are stopped and sockets closed first. The Django user stays. Asks for confirmation."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument(
-            "user_id", metavar="USER_ID", help="whose: the primary key of a Django user, or any user id"
-        )
+        parser.add_argument("user_id", metavar="USER_ID", help="primary key of a Django user, or any other user id")
         question.add_options(
-            parser, "say what would be deleted, and delete nothing", "do not ask; needed without a terminal"
+            parser,
+            "print what would be deleted, and delete nothing",
+            "do not ask for confirmation; required without a terminal",
         )
 
     def handle(self, *args: Any, user_id: str, dry_run: bool, yes: bool, **options: Any) -> None:
@@ -39,7 +39,7 @@ class Command(DatabaseCommand):
         except ValueError as error:
             raise CommandError(f"{NOTHING} {error}.") from None
         counts = belongings(user)
-        found = ", ".join(f"{count:,} {name}" for name, count in counts.items()) or "nothing that is kept"
+        found = ", ".join(f"{count:,} {name}" for name, count in counts.items()) or "no stored data"
         if dry_run:
             self.stdout.write(f"Would delete {found}. {NOTHING}")
         elif yes or question.may_go_on(

@@ -1,4 +1,4 @@
-"""`manage.py golden_path`: the golden path against any deployment, as a smoke test and health probe."""
+"""`manage.py golden_path`: runs the golden path against any deployment, as a smoke test and health probe."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from websocket_core.conf.extras import MissingPackage, require
 from websocket_core.ids import new_id
 from websocket_core.wire import RunGrammar
 
-with suppress(ImportError):  # the command says what to install
+with suppress(ImportError):  # the command reports what to install
     import websockets
 
 STEPS = ("agent_started", "agent_thinking", "tool_executing", "tool_completed", "agent_completed")
@@ -37,7 +37,7 @@ class Command(BaseCommand):
     requires_system_checks: list[str] = []
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("--url", default=addresses.local_url(), help="of the WebSocket (default: %(default)s)")
+        parser.add_argument("--url", default=addresses.local_url(), help="URL of the WebSocket (default: %(default)s)")
         parser.add_argument(
             "--token",
             default=os.environ.get("NETRA_TOKEN"),
@@ -84,10 +84,10 @@ class Command(BaseCommand):
 
 
 class Walk:
-    """One walk along the golden path.
+    """One execution of the golden path.
 
     Attributes:
-        steps: what has been done: `name` and `ms` since the walk began.
+        steps: the steps that succeeded: their `name`, and `ms` since the beginning.
     """
 
     def __init__(self, url: str, token: str, agent: str, timeout: float) -> None:
@@ -98,11 +98,11 @@ class Walk:
 
     @property
     def elapsed(self) -> float:
-        """Milliseconds since the walk began."""
+        """Milliseconds since the beginning."""
         return (time.perf_counter() - self._began) * 1000
 
     async def run(self) -> None:
-        """Walk.
+        """Execute all steps.
 
         Raises:
             StepFailed: a step did not have the expected result.
@@ -160,7 +160,7 @@ class Walk:
             async with asyncio.timeout(self._timeout):
                 return str(await socket.recv())
         except TimeoutError:
-            raise StepFailed(f"nothing came for {self._timeout:g} s; is a worker running?") from None
+            raise StepFailed(f"no event arrived for {self._timeout:g} s; check that a worker is running") from None
 
     def _done(self, name: str) -> None:
         self.steps.append({"name": name, "ms": round(self.elapsed, 1)})

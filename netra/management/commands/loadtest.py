@@ -45,7 +45,7 @@ class Command(BaseCommand):
             action="append",
             help=f"of the WebSocket; several are used in turn (default: {addresses.local_url()})",
         )
-        parser.add_argument("--users", type=_whole, default=10, help="(default: %(default)s)")
+        parser.add_argument("--users", type=_whole, default=10, help="number of users (default: %(default)s)")
         parser.add_argument(
             "--tabs", type=_whole, default=3, help="connections per user, at most 20 (default: %(default)s)"
         )
@@ -73,7 +73,7 @@ class Command(BaseCommand):
         parser.add_argument(
             "--agent", default=PULSE, help="the agent to start; only `pulse` follows --events (default: %(default)s)"
         )
-        parser.add_argument("--input", type=json.loads, help="JSON, for another agent than pulse")
+        parser.add_argument("--input", type=json.loads, help="input as JSON, for an agent other than pulse")
         parser.add_argument(
             "--tokens", type=Path, metavar="FILE", help="file with one bearer token per line, each of a different user"
         )
@@ -108,7 +108,7 @@ class Command(BaseCommand):
         if options["plot"]:
             title = f"{found['users']} users, {found['tabs']} tabs, {found['runs_at_once']} runs at once"
             options["plot"].write_text(plot.draw(load.samples, title), encoding="utf-8")
-            self.stderr.write(f"picture: {options['plot']}")
+            self.stderr.write(f"chart: {options['plot']}")
         self.stdout.write(json.dumps(found) if options["json"] else report.table(found))
         if not found["ok"]:
             raise CommandError("A guarantee was broken; the table says which.", returncode=1)
@@ -141,7 +141,7 @@ class Command(BaseCommand):
             except OSError as error:
                 raise CommandError(f"--tokens cannot be read: {error}.") from None
             if len(found) < len(names):
-                raise CommandError(f"--tokens has {len(found)} tokens; {len(names)} users need one each (--users).")
+                raise CommandError(f"--tokens has {len(found)} tokens, but --users needs {len(names)}, one per user.")
             return found[: len(names)]
         if options["token_command"]:
             return [_token_by(options["token_command"], name) for name in names]
@@ -163,7 +163,7 @@ async def _play(load: Load) -> dict[str, Any]:
 
 
 def _progress(stream: Any, load: Load) -> Callable[[Sample], None]:
-    """On a terminal one line that changes, elsewhere a line now and then."""
+    """Shows the progress: one changing line on a terminal, otherwise a new line every few seconds."""
     live = sys.stderr.isatty()
 
     def show(sample: Sample) -> None:
@@ -179,13 +179,15 @@ def _token_by(command: str, user: str) -> str:
     words = [word.replace("{user}", user) for word in shlex.split(command)]
     done = subprocess.run(words, capture_output=True, text=True, check=False)  # noqa: S603 - the operator's own command
     if done.returncode or not done.stdout.strip():
-        raise CommandError(f"--token-command gave no token for {user}: {done.stderr.strip() or 'it printed nothing'}.")
+        raise CommandError(
+            f"--token-command printed no token for {user}: {done.stderr.strip() or 'it printed nothing'}."
+        )
     return done.stdout.strip().splitlines()[-1]
 
 
 def _whole(text: str) -> int:
     if not text.isdigit() or int(text) < 1:
-        raise ArgumentTypeError(f"a whole number from 1, not {text!r}")
+        raise ArgumentTypeError(f"must be a whole number from 1, not {text!r}")
     return int(text)
 
 
@@ -195,11 +197,11 @@ def _number(text: str) -> float:
     except ValueError:
         value = -1.0
     if value < 0:
-        raise ArgumentTypeError(f"a number from 0, not {text!r}")
+        raise ArgumentTypeError(f"must be a number from 0, not {text!r}")
     return value
 
 
 def _positive(text: str) -> float:
     if (value := _number(text)) == 0:
-        raise ArgumentTypeError("a number above 0")
+        raise ArgumentTypeError("must be a number above 0")
     return value

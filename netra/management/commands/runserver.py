@@ -1,6 +1,6 @@
 """`manage.py runserver` with WebSockets, where `netra` is above `django.contrib.staticfiles` in INSTALLED_APPS.
 
-It is Daphne's; without Daphne, or without an ASGI_APPLICATION, the one that there would be without Netra.
+This is Daphne's command. Without Daphne or ASGI_APPLICATION, it is the command that the site would have without Netra.
 """
 
 from __future__ import annotations

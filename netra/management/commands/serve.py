@@ -43,7 +43,9 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("--host", default="127.0.0.1", help="name or address to listen on (%(default)s)")
-        parser.add_argument("--port", type=int, default=8000, help="port to listen on, 0 for a free one (%(default)s)")
+        parser.add_argument(
+            "--port", type=int, default=8000, help="port to listen on; 0 for any free one (%(default)s)"
+        )
         parser.add_argument("--unix-socket", metavar="PATH", help="listen on this Unix socket instead")
         parser.add_argument(
             "--fd",
@@ -51,11 +53,11 @@ class Command(BaseCommand):
             metavar="N",
             help="listen on this open file descriptor instead (systemd socket activation: 3)",
         )
-        parser.add_argument("--access-log", action="store_true", help="write a line for every request and connection")
+        parser.add_argument("--access-log", action="store_true", help="log every request and connection")
         parser.add_argument(
             "--proxy-headers",
             action="store_true",
-            help="take the client's address from X-Forwarded-For; only behind a proxy that sets it",
+            help="read the client's address from X-Forwarded-For; only behind a proxy that sets it",
         )
         parser.add_argument(
             "--root-path-header",
@@ -69,7 +71,7 @@ class Command(BaseCommand):
     def execute(self, *args: Any, **options: Any) -> str | None:
         """Choose Twisted's reactor before the checks import the site's code, which might choose another one.
 
-        With `--reload` all of that is done by a process below this one.
+        With `--reload`, a child process does all of this.
         """
         if options["reload"] and RELOADED not in os.environ:
             _look_at(options)
@@ -85,7 +87,7 @@ class Command(BaseCommand):
         return super().execute(*args, **options)
 
     def check(self, *args: Any, **kwargs: Any) -> None:
-        """The system checks; agents are imported later, on the event loop that they run on."""
+        """Run the system checks. Agents are imported later, on the event loop that executes them."""
         with discovery.deferred():
             super().check(*args, **kwargs)
 
@@ -99,7 +101,7 @@ class Command(BaseCommand):
         access_log.guard()
         this_process.kind = "server"
         if RELOADED in os.environ:
-            conf.DRAIN_SECONDS = 0.0  # whoever has changed a file waits for the server, not for the runs of the old one
+            conf.DRAIN_SECONDS = 0.0  # a developer waits for the restart, not for runs of the old process
         application = _application()
         listener = _listen(options)
         address = describe(listener)
@@ -141,11 +143,11 @@ class Command(BaseCommand):
 
 
 def _application() -> Any:
-    """The site's, with its static files where nothing else serves them while it is developed."""
+    """The site's ASGI application. With DEBUG, it also serves static files, unless WhiteNoise does."""
     try:
         application = get_default_application()
     except ImproperlyConfigured as error:
-        raise CommandError(f"{error} Write ASGI_APPLICATION = 'SITE.asgi.application' into your settings.") from None
+        raise CommandError(f"{error} Add ASGI_APPLICATION = 'SITE.asgi.application' to your settings.") from None
     if not NetraApplication.made:
         log.warning(
             "ASGI_APPLICATION does not include Netra: wrap it in netra_application(…) from netra.asgi in your asgi.py"

@@ -289,7 +289,7 @@ export interface ClientEvents {
   replaying: (replay: { threadId: string; from: number; to: number }) => void;
   /** The replay of a thread is over. */
   resumed: (frame: ResumedFrame) => void;
-  /** These events cannot be had any more (older than the server keeps them). */
+  /** These events are no longer available. The server deletes old events. */
   gap: (gap: { threadId: string; from: number; to: number }) => void;
   /**
    * The thread is not the one we knew (it was deleted, or the journal is of another epoch since a backup was restored); it

@@ -69,7 +69,7 @@ def test_too_few_tokens__says_how_many(server: NetraServer, tmp_path: Path) -> N
     (tmp_path / "tokens").write_text("one\n")
     done = loadtest(server, *SMALL, "--tokens", str(tmp_path / "tokens"))
     assert done.returncode == 1
-    assert "--tokens has 1 tokens; 3 users need one each" in done.stderr
+    assert "--tokens has 1 tokens, but --users needs 3" in done.stderr
 
 
 async def test_verdict__on_what_a_tab_missed_got_twice_or_got_otherwise(

@@ -34,7 +34,7 @@ async def test_stop_runs__of_a_user_or_an_agent_alone(make, each_database, capsy
     assert "Would stop 3 open runs" in await asyncio.to_thread(
         stop_runs, "--user", "ann", "--agent", "waits", "--dry-run"
     )
-    with pytest.raises(CommandError, match="Say whose"):
+    with pytest.raises(CommandError, match="Choose the runs"):
         await asyncio.to_thread(stop_runs, "--yes")
     with pytest.raises(CommandError, match="Say --yes"):
         await asyncio.to_thread(stop_runs, "--user", "ann")

@@ -142,7 +142,7 @@ async def test_cost__that_cannot_be_told_is_none(join, make, settings, caplog, c
     await client.finish(await client.start("made", input="completes"))
     run = await the_run()
     assert (run.status, run.cost) == ("completed", None)
-    assert (f"the cost of run {run.run_id} cannot be told" in caplog.text) == (cost != "unknown")
+    assert (f"the cost of run {run.run_id} cannot be calculated" in caplog.text) == (cost != "unknown")
     broken = [found for found in run_checks(tags=["netra"]) if found.id == "netra_agents.E008"]
     assert len(broken) == (cost == "nowhere")
 
@@ -244,7 +244,7 @@ def test_command__prints_a_table(month):
 def test_command__refuses_times_that_cannot_be():
     with pytest.raises(CommandError, match="write 2026-11-28"):
         call_command("usage", "--since", "yesterday")
-    with pytest.raises(CommandError, match="has to be before"):
+    with pytest.raises(CommandError, match="must be before"):
         call_command("usage", "--since", "2026-05-02", "--until", "2026-05-01")
 
 
