@@ -59,4 +59,4 @@ def test_size__says_what_to_do():
 def test_catalogue():
     assert {"agent_started", "agent_thinking", "tool_executing", "tool_completed", "agent_completed"} == events.CRITICAL
     assert {"agent_completed", "agent_failed", "agent_cancelled"} == events.TERMINAL
-    assert len(events.TYPES) == 12
+    assert len(events.TYPES) == 13
