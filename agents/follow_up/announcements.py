@@ -164,6 +164,8 @@ def _guarded(function: Callable[..., None], *args: Any) -> None:
     """Log errors of a follow-up. An ended run keeps its mark, so that its follow-up is tried again later."""
     try:
         function(*args)
+    except db.ThreadsEnded:
+        log.info("%s: not done, because this process is ending; a serving process does it", function.__name__)
     except Exception:
         log.exception("work after a commit failed: %s", function.__name__)
 

@@ -24,6 +24,10 @@ T = TypeVar("T")
 OUTAGE = (OperationalError, InterfaceError)  # errors of a database that is or was unavailable
 
 
+class ThreadsEnded(RuntimeError):
+    """The process is ending, and its database threads take no more work."""
+
+
 class DatabaseThreads:
     """Threads with one database connection each.
 
@@ -56,8 +60,15 @@ class DatabaseThreads:
         return asyncio.get_running_loop().run_in_executor(self._executor(), _guarded, function, args)
 
     def submit(self, function: Callable[..., T], *args: Any) -> Future[T]:
-        """Run `function(*args)` in one of the threads, for code without an event loop."""
-        return self._executor().submit(_guarded, function, args)
+        """Run `function(*args)` in one of the threads, for code without an event loop.
+
+        Raises:
+            ThreadsEnded: too late.
+        """
+        try:
+            return self._executor().submit(_guarded, function, args)
+        except RuntimeError as error:
+            raise ThreadsEnded(str(error)) from None
 
     def close(self) -> None:
         """Wait for running functions, close the connections and end the threads. The next call starts new ones."""

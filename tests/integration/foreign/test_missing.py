@@ -150,3 +150,12 @@ def test_netra_application__refuses_what_is_no_application(make_site: MakeSite, 
     said = make_site().python(code).stdout
     assert said.startswith("ImproperlyConfigured netra_application: ")
     assert "write " in said
+
+
+def test_used_before_django_is_set_up__says_what_to_call(make_site: MakeSite) -> None:
+    site = make_site(
+        files={
+            "acme/__init__.py": "import netra\n\ntry:\n    netra.start\nexcept Exception as error:\n    print(error)\n"
+        }
+    )
+    assert "call django.setup() first" in site.manage("check").stdout
