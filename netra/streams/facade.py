@@ -11,6 +11,7 @@ from netra.streams import callers, cors, native
 from netra.streams.refusals import send_refusal
 from netra.streams.request import Receive, Request, Send
 from websocket_core.auth import Identity
+from websocket_core.errors import ConnectionClosedError
 
 Application = Callable[[Any, Any, Any], Awaitable[None]]
 THREAD_EVENTS: Final = re.compile(r"threads/([^/]+)/events\Z")
@@ -62,6 +63,7 @@ async def _answer(request: Request, receive: Receive, send: Send, thread_id: str
         identity: Identity = await callers.admit(request)
         await native.thread_events(request, receive, noted, identity, thread_id)
     except Exception as error:
-        if started:
-            raise  # the server resets the connection
-        await send_refusal(request, send, error)
+        if not started:
+            await send_refusal(request, send, error)
+        elif not isinstance(error, ConnectionClosedError):
+            raise  # the server resets the connection, as it does when nothing is raised

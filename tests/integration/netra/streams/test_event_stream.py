@@ -73,6 +73,9 @@ async def test_live__through_later_runs_and_nothing_of_other_threads(caller: Cal
         whole = await page_of(caller, "t")
         assert await stream.until_seq(len(whole)) == whole
         assert not stream.is_complete
+        (connection,) = get_gateway().hub.connections()
+        assert connection.delivery is not None
+        assert connection.delivery.watching == [(GOOGLE, "t")]  # others cost it nothing
 
 
 async def test_cursors__are_refused_as_the_page_does(caller: Caller) -> None:
