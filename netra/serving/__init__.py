@@ -1,6 +1,6 @@
-"""Netra as a part of an ASGI application: what `netra.asgi.netra_application` makes.
+"""The ASGI application that `netra.asgi.netra_application` creates.
 
-Lives here: the application around the site's own (`application`), what a server's start and end mean for it
-(`lifespan`), and how large a request's body may be (`request_bodies`). May come in: `netra.asgi` and `serve`.
-Read: `application`, `lifespan`.
+`application` wraps the site's own application, `lifespan` handles the startup and shutdown of the server, and
+`request_bodies` limits the size of request bodies. Only `netra.asgi` and `serve` import this room.
+Read `application` first, then `lifespan`.
 """
