@@ -25,6 +25,7 @@ def use_database(url: str) -> Iterator[None]:
     settings = connections.settings
     configured, before = settings["default"], connections["default"]
     changed = database(url, default_file=Path("unused"), test_file=Path("unused"), pool_size=10)
+    _close_pool(before)  # Django has one pool for each alias: the other database would be given this one's connections
     settings["default"] = connections.configure_settings({"default": changed})["default"]
     connections["default"] = connections.create_connection("default")
     try:
@@ -32,11 +33,15 @@ def use_database(url: str) -> Iterator[None]:
     finally:
         db.close_all()
         connection.close()
-        close_pool = getattr(connections["default"], "close_pool", None)
-        if close_pool is not None:
-            close_pool()
+        _close_pool(connections["default"])
         settings["default"] = configured
         connections["default"] = before
+
+
+def _close_pool(wrapper: Any) -> None:
+    close_pool = getattr(wrapper, "close_pool", None)
+    if close_pool is not None:
+        close_pool()
 
 
 @pytest.fixture(scope="session")
