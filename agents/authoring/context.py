@@ -6,20 +6,19 @@ Every method emits its event at once and in order. The grammar of the run holds,
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Container, Mapping, Sequence
-from contextlib import nullcontext
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol, TypeVar
+from typing import Any, TypeVar
 
 import msgspec
 
+from netra.agents.authoring.asking import Asking, RunPort
 from netra.agents.authoring.facts import Decision, PastRun
-from netra.agents.authoring.questions import MAX_BATCH, Question, question
+from netra.agents.authoring.questions import unused
 from netra.agents.authoring.run_events import RunEvents
 from netra.agents.authoring.steps import MessageStream, ToolCall
 from netra.agents.authoring.time_limit import TimeLimit
 from netra.agents.blocking.pool import in_blocking_thread
-from netra.agents.errors import ToolDenied, ToolError
 from netra.agents.texts import expressible, storable
 from netra.agents.usage.reported import with_entry
 from websocket_core.ids import RunID, ThreadID, UserID, new_id
@@ -29,22 +28,6 @@ T = TypeVar("T")
 
 USAGE_CHARS = 1024  # of one entry
 FINISH_REASONS = ("length", "content_filter")  # the reasons that are reported
-
-
-class RunPort(Protocol):
-    """What a context needs from the runtime. A run outside the runtime has none."""
-
-    async def request_approvals(self, events: RunEvents, questions: Sequence[Question]) -> None:
-        """Record approvals, all or none, together with their events."""
-
-    async def decision(self, approval_id: str) -> Decision:
-        """Wait until the approval is decided."""
-
-    async def recall(self, key: str) -> bytes | None:
-        """The bytes remembered for the thread under this key."""
-
-    async def remember(self, key: str, data: bytes) -> None:
-        """Remember bytes for the thread."""
 
 
 @dataclass(slots=True)
@@ -58,7 +41,7 @@ class RunInfo:
     load_history: Callable[[], list[PastRun]] | None = None  # loads the history on first use, instead of `history`
 
 
-class AgentContext:
+class AgentContext(Asking):
     """The context of a run, for the agent's body.
 
     Attributes:
@@ -163,7 +146,7 @@ class AgentContext:
         """
         self._thought = None
         call_id = storable(tool_call_id or (approval.tool_call_id if approval else None) or new_id())
-        call_id = _unused(call_id, self.events.grammar.used)
+        call_id = unused(call_id, self.events.grammar.used)
         self.events.grammar.used.add(call_id)
         if approval is not None:
             if arguments is None:
@@ -171,161 +154,6 @@ class AgentContext:
             elif approval.edited and arguments != approval.arguments:
                 raise ValueError("the arguments were edited: run the call with the decision's arguments")
         return ToolCall(self.events, storable(name), {} if arguments is None else arguments, call_id, approval)
-
-    async def approve(
-        self,
-        message: str,
-        *,
-        tool_name: str = "",
-        arguments: Any = None,
-        tool_call_id: str | None = None,
-        expires_in: float | None = None,
-        edit: bool = False,
-        kind: str = "approval",
-        schema: dict[str, Any] | None = None,
-    ) -> Decision:
-        """Ask a person and wait for the answer.
-
-        The wait occupies this process, but does not count towards the agent's timeout. `Rest` is for agents that need
-        not occupy a process.
-
-        Args:
-            message: the question.
-            expires_in: seconds until the question expires, after which `approved` is false. The default is
-                `NETRA_APPROVAL_HOURS`.
-            edit: the person may edit the arguments; `Decision.arguments` has them.
-            kind: `approval`; `input`: the person enters a value (`Decision.value`); `tool`: the page runs a tool
-                (`client_tool`).
-            schema: JSON Schema of the answer, or of the arguments that may be edited. It tells the page what to show;
-                nothing is validated by it here.
-
-        Raises:
-            ValueError: `arguments` have no JSON form or are too large, or another argument is invalid.
-        """
-        (decision,) = await self.approve_all(
-            [
-                {
-                    "message": message,
-                    "tool_name": tool_name,
-                    "arguments": arguments,
-                    "tool_call_id": tool_call_id,
-                    "expires_in": expires_in,
-                    "edit": edit,
-                    "kind": kind,
-                    "schema": schema,
-                }
-            ]
-        )
-        return decision
-
-    async def approve_all(self, questions: Sequence[Mapping[str, Any]]) -> list[Decision]:
-        """Ask several questions together, and wait for all answers.
-
-        Args:
-            questions: the arguments of `approve` for each, `message` included; at most 100.
-
-        Returns:
-            The decisions, in the order of the questions.
-
-        Raises:
-            ValueError: as for `approve`. Nothing is asked.
-        """
-        asked, renamed = {*self.events.grammar.asked}, []
-        for fields in questions:
-            call_id = fields.get("tool_call_id")
-            if call_id is not None:
-                call_id = _unused(storable(call_id), asked)
-                asked.add(call_id)
-            renamed.append({**fields, "tool_call_id": call_id})
-        approval_ids = await self.request_approvals(renamed)
-        port = self._port
-        if port is None:
-            return []
-        with nullcontext() if self.time_limit is None else self.time_limit.paused():
-            return list(await asyncio.gather(*[port.decision(approval_id) for approval_id in approval_ids]))
-
-    async def client_tool(
-        self,
-        name: str,
-        arguments: Any = None,
-        *,
-        schema: dict[str, Any] | None = None,
-        tool_call_id: str | None = None,
-        expires_in: float | None = None,
-    ) -> Any:
-        """Let the user's page run a tool, and wait for its result.
-
-        Args:
-            schema: JSON Schema of the result, for the page. Nothing is validated by it here.
-
-        Returns:
-            The result, as the page sent it.
-
-        Raises:
-            ToolError: the page's tool failed. The text is the page's.
-            ToolDenied: no page has answered in time.
-        """
-        decision = await self.approve(
-            "",
-            tool_name=name,
-            arguments=arguments,
-            tool_call_id=tool_call_id,
-            expires_in=expires_in,
-            kind="tool",
-            schema=schema,
-        )
-        if decision.approved:
-            return decision.value
-        if decision.by != "user":
-            raise ToolDenied(f"No page has run {name} in time.")
-        words = decision.value if isinstance(decision.value, str) else ""
-        raise ToolError(words or f"{name} failed on the page.")
-
-    async def request_approval(self, message: str, **options: Any) -> str:
-        """Ask a person without waiting, for bodies that return `Rest`. Returns the approval's id.
-
-        Args:
-            message: the question.
-            options: those of `approve`, and `answer_schema`: JSON Schema of the value of a yes, by which answers are
-                checked.
-
-        Raises:
-            ValueError: `arguments` have no JSON form or are too large, or another argument is invalid. Or the run has
-                already asked about a call with this id, by which `proceed` finds the decision.
-            ImportError: `answer_schema` is given, but the package for JSON Schema is not installed.
-        """
-        (approval_id,) = await self.request_approvals([{"message": message, **options}])
-        return approval_id
-
-    async def request_approvals(self, questions: Sequence[Mapping[str, Any]]) -> list[str]:
-        """Ask several questions together without waiting: all of them are asked, or none.
-
-        Args:
-            questions: the arguments of `request_approval` for each; at most 100.
-
-        Returns:
-            The ids of the approvals.
-
-        Raises:
-            ValueError, ImportError: as for `request_approval`. Nothing is asked.
-        """
-        if self._port is None:
-            raise RuntimeError(
-                "approvals need a run that was started through Netra (start_agent), so that a person can answer"
-            )
-        if len(questions) > MAX_BATCH:
-            raise ValueError(f"at most {MAX_BATCH} questions can be asked together, not {len(questions)}")
-        asked, made = {*self.events.grammar.asked}, []
-        for number, fields in enumerate(questions, 1):
-            one = question(**{**fields, "asked": asked})
-            asked.add(one.data["tool_call_id"])
-            if number < len(questions):
-                one.data["more"] = True
-            made.append(one)
-        self._thought = None
-        if made:
-            await self._port.request_approvals(self.events, made)
-        return [one.data["approval_id"] for one in made]
 
     def report_usage(self, usage: Mapping[str, Any]) -> None:
         """Report what one model call has used. Each call of this method adds an entry to the `usage` of the terminal
@@ -362,12 +190,3 @@ class AgentContext:
     async def to_thread(self, function: Callable[..., T], *args: Any) -> T:
         """Run a blocking function in a thread. If the run is stopped, the function continues without effect on it."""
         return await in_blocking_thread(self.user_id, function, *args)
-
-
-def _unused(call_id: str, used: Container[str]) -> str:
-    """Make an id unique: models use the same id again, within a run and even within an answer."""
-    found, number = call_id, 1
-    while found in used:
-        number += 1
-        found = f"{call_id}~{number}"
-    return found

@@ -81,3 +81,12 @@ def question(
     if edit:
         data["decisions"] = list(DECISIONS)
     return Question(data, seconds, answer_schema)
+
+
+def unused(call_id: str, used: Container[str]) -> str:
+    """Make an id unique: models use the same id again, within a run and even within an answer."""
+    found, number = call_id, 1
+    while found in used:
+        number += 1
+        found = f"{call_id}~{number}"
+    return found

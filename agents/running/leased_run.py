@@ -19,7 +19,7 @@ WaitForDecision = Callable[[str, str], Awaitable[Decision]]
 
 
 class LeasedRun:
-    """Implements `netra.agents.authoring.context.RunPort`."""
+    """Implements `netra.agents.authoring.asking.RunPort`."""
 
     def __init__(self, lease: Lease, wait_for_decision: WaitForDecision) -> None:
         self._lease, self._wait = lease, wait_for_decision
