@@ -72,7 +72,7 @@ def _site() -> ModuleType:
     try:
         return import_module("netra.site")
     except Exception as error:
-        from django.core.exceptions import AppRegistryNotReady
+        from django.core.exceptions import AppRegistryNotReady  # whoever reads a version needs no Django
 
         if isinstance(error, AppRegistryNotReady):
             raise AppRegistryNotReady(

@@ -14,7 +14,7 @@ from typing import Any
 
 from websocket_core.bell import control_news
 from websocket_core.conf import conf
-from websocket_core.connections import WebSocketConnection, bare_connection, connection_of, welcome
+from websocket_core.connections import WebSocketConnection, bare_connection, connection_of, health, welcome
 from websocket_core.context import UserExecutionContext
 from websocket_core.database import db
 from websocket_core.errors import LeaseLostError, RunOverError, UserIsolationError
@@ -23,7 +23,7 @@ from websocket_core.ids import ConnectionID, ThreadID
 from websocket_core.journal import Append, Journal, RoomOfRun
 from websocket_core.journal import reading as journal_read
 from websocket_core.models import Connection
-from websocket_core.wire import encoding, events, frames
+from websocket_core.wire import encoding, events
 from websocket_core.wire.grammar import RunGrammar
 
 
@@ -157,15 +157,7 @@ class UnifiedWebSocketManager:
             UserIsolationError: `user_id` is another user.
         """
         self._check_user(user_id)
-        alive = [connection for connection in self._connections.values() if not connection.closed]
-        return {
-            "user_id": str(user_id),
-            "active": bool(alive),
-            "connections": len(alive),
-            "waiting_chars": sum(connection.delivery.pending_chars for connection in alive if connection.delivery),
-            "since": frames.moment(min((connection.connected_at for connection in alive), default=None)),
-            "connection_ids": sorted(connection.connection_id for connection in alive),
-        }
+        return {"user_id": str(user_id), **health(self._connections.values())}
 
     # --- sending
 

@@ -11,6 +11,7 @@ Reading order: `transports`, `connection`, `journal_reads`, `resume`; then `hub`
 
 from websocket_core.connections.admission import bare_connection, connection_of, welcome
 from websocket_core.connections.connection import WebSocketConnection
+from websocket_core.connections.health import health
 from websocket_core.connections.hub import Hub
 from websocket_core.connections.log import ConnectionLog
 from websocket_core.connections.resume import Resume, resume_threads
@@ -27,6 +28,7 @@ __all__ = [
     "WebSocketConnection",
     "bare_connection",
     "connection_of",
+    "health",
     "resume_threads",
     "welcome",
 ]

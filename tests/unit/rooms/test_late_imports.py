@@ -20,6 +20,7 @@ KNOWN = {
     ("agents/apps.py", "netra.agents.service"): READY,
     ("agents/management/commands/worker.py", "netra.agents.workers.procrastinate"): OPTIONAL,
     ("agents/management/commands/worker.py", "uvloop"): OPTIONAL,
+    ("netra/__init__.py", "django.core.exceptions"): SLOW,
     ("netra/admin_site.py", "netra.front_page.page"): EARLY,
     ("netra/apps.py", "netra"): READY,
     ("netra/apps.py", "netra.agents.follow_up.facts"): READY,
