@@ -40,6 +40,7 @@ KNOWN = {
     ("websocket_core/apps.py", "websocket_core.auth"): READY,
     ("websocket_core/apps.py", "websocket_core.checks"): READY,
     ("websocket_core/apps.py", "websocket_core.database"): READY,
+    ("websocket_core/apps.py", "websocket_core.process"): READY,
     ("websocket_core/auth/oidc/keys.py", "websocket_core.auth.oidc.fetch"): OPTIONAL,
     ("websocket_core/limits/sharing.py", "redis.asyncio"): OPTIONAL,
     ("websocket_core/limits/sharing.py", "redis.asyncio.retry"): OPTIONAL,
