@@ -161,7 +161,7 @@ async def test_retries_and_failures_show_only_what_their_author_wrote(runs: Runs
     assert found[("2", "error")] == "The shop is closed."
     assert found[("3", "error")] == "The printer has no paper."
     assert found[("1~2", "ok")] == "None"  # the same id again, for another call
-    assert "did not fit" in found[("call-misfit-3", "error")]
+    assert "did not match" in found[("call-misfit-3", "error")]
     assert "does not have" in found[("call-unknown-1", "error")]
     assert run.end["result"] == "Enough."
 
