@@ -36,9 +36,13 @@ def connect() -> None:
     post_delete.connect(on_user_deleted, sender=get_user_model(), dispatch_uid="netra.user_deleted")
     post_save.connect(on_token_changed, sender=AccessToken, dispatch_uid="netra.token_saved")
     post_delete.connect(on_token_changed, sender=AccessToken, dispatch_uid="netra.token_deleted")
-    store = import_module(settings.SESSION_ENGINE).SessionStore
-    if issubclass(store, DatabaseStore):
-        post_delete.connect(on_session_deleted, sender=store.get_model_class(), dispatch_uid="netra.session_deleted")
+    try:
+        store = import_module(settings.SESSION_ENGINE).SessionStore
+        sessions = store.get_model_class() if issubclass(store, DatabaseStore) else None
+    except (ImportError, AttributeError, RuntimeError):
+        return  # no sessions here, or an engine that Django cannot load either: its own errors say so
+    if sessions is not None:
+        post_delete.connect(on_session_deleted, sender=sessions, dispatch_uid="netra.session_deleted")
 
 
 def on_logged_out(user: AbstractBaseUser | None = None, **kwargs: Any) -> None:
