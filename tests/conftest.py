@@ -1,4 +1,4 @@
-"""What every test has: real servers on demand, fast password hashing, reproducible property tests."""
+"""Configuration of all tests: real servers on demand, fast password hashing, reproducible property tests."""
 
 import os
 import sys
@@ -12,11 +12,11 @@ from test_framework.scheduling import ByScope, scope_of
 
 pytest_plugins = ["netra.testing.plugin", "servers.fixtures", "test_framework.fixtures"]
 
-hypothesis.settings.register_profile("default", deadline=None)  # a busy machine is no counterexample
+hypothesis.settings.register_profile("default", deadline=None)  # a slow machine is not a counterexample
 hypothesis.settings.register_profile("ci", deadline=None, derandomize=True, print_blob=True)
 hypothesis.settings.load_profile("ci" if os.environ.get("CI") == "true" else "default")
 
-# Fixtures whose use marks a test (`-m "not postgres"` leaves its tests out).
+# Fixtures that mark the tests that use them (`-m "not postgres"` deselects those tests).
 MARKING_FIXTURES = {
     "browser": {"page", "context", "new_context", "browser", "playwright"},
     "postgres": {"postgres", "postgres_url", "private_postgres"},
@@ -26,10 +26,10 @@ MARKING_FIXTURES = {
 
 @pytest.hookimpl(trylast=True)
 def pytest_configure() -> None:
-    """Hash passwords fast, do not wait for the disk, and leave `import agents` to the OpenAI Agents SDK.
+    """Hash passwords fast, skip disk syncs, and leave `import agents` to the OpenAI Agents SDK.
 
-    Real hashing costs half a second a user and is Django's to test; the database of a test need not survive a power
-    cut, and each commit of its file would cost some milliseconds.
+    Real hashing takes half a second per user, and Django tests it. The database of a test need not survive a power
+    failure, and syncing each commit would take some milliseconds.
 
     The checkout's root goes to the end of `sys.path`, as in `manage.py`: its folder `agents` is `netra.agents`.
     """
@@ -43,12 +43,12 @@ def pytest_configure() -> None:
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> ByScope:
-    """Keep together what shares servers."""
+    """Keep tests that share servers in one process."""
     return ByScope(config, log)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark tests by what they need, and run browser tests last.
+    """Mark tests by the servers they need, and run browser tests last.
 
     Playwright's event loop stays running in the main thread from its first use to the end of the session, where
     asyncio tests and Django's database would find it in their way. So a scope that has to stay in one process
@@ -64,7 +64,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def _place(item: pytest.Item, late: set[str]) -> tuple[int, bool]:
-    """0: anything; 1: together with browser tests, which come after it; 2: browser tests alone."""
+    """The position of a scope: 2 for browser tests, 1 for scopes that come just before them, 0 for all others."""
     scope = scope_of(item.nodeid)
     if scope not in late:
         return 0, False

@@ -1,4 +1,4 @@
-"""A thin front of pytest: which tests, and against what. Everything it does not know goes to pytest as it is.
+"""A thin front end of pytest that selects tests and their servers. Unknown options are passed to pytest unchanged.
 
 python tests/unified_test_runner.py --category websocket --real-services
 python tests/unified_test_runner.py --category integration --no-docker
@@ -29,7 +29,7 @@ STAGING = ("NETRA_STAGING_URL", "NETRA_STAGING_TOKEN")
 
 
 def command(arguments: Sequence[str]) -> tuple[list[str], dict[str, str]]:
-    """pytest's command line, and its environment."""
+    """The command line and the environment of pytest."""
     parser = argparse.ArgumentParser(description="Run Netra's tests.", allow_abbrev=False)
     parser.add_argument("--category", choices=sorted(CATEGORIES), help="which tests; default: all")
     parser.add_argument("--real-services", action="store_true", help="also those that start PostgreSQL and Valkey")
@@ -50,7 +50,7 @@ def command(arguments: Sequence[str]) -> tuple[list[str], dict[str, str]]:
 
 
 def interpreter() -> str:
-    """This Python, or the project's own when this one has not what the tests need."""
+    """This Python, or the project's own if this one lacks packages that the tests need."""
     if all(importlib.util.find_spec(name) for name in ("django", "pytest", "pytest_django")):
         return sys.executable
     own = ROOT / ".venv" / "bin" / "python"
@@ -60,7 +60,7 @@ def interpreter() -> str:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run pytest; returns its exit code."""
+    """Run pytest and return its exit code."""
     words, environment = command(sys.argv[1:] if arguments is None else arguments)
     return subprocess.run(words, cwd=ROOT, env=environment, check=False).returncode
 

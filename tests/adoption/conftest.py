@@ -1,4 +1,4 @@
-"""The project, before and after it has followed the how-to."""
+"""Fixtures of the project, before and after the steps of the how-to."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from adoption.visitor import behaviour
 from servers.postgres import PostgresServer
 from versions.distribution import build
 
-SERVE = "Serve it"  # the last thing that has to be done until an agent is seen
+SERVE = "Serve it"  # the last step before an agent is visible
 PATIENT = """
 import asyncio
 
@@ -51,7 +51,7 @@ class Adopted:
 
 @pytest.fixture(scope="module")
 def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PostgresServer]:
-    """A PostgreSQL of these tests alone: it is restarted."""
+    """A PostgreSQL for these tests only, because it is restarted."""
     server = PostgresServer(tmp_path_factory.mktemp("postgres-of-the-project"))
     server.start()
     yield server
@@ -60,7 +60,7 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PostgresServer
 
 @contextmanager
 def served(site: OwnSite, kind: str) -> Iterator[Server]:
-    """The project, served as long as the block lasts."""
+    """The project, served for the duration of the block."""
     server = site.server(kind)
     server.start()
     try:
@@ -72,7 +72,7 @@ def served(site: OwnSite, kind: str) -> Iterator[Server]:
 
 @pytest.fixture(scope="module")
 def adopted(tmp_path_factory: pytest.TempPathFactory, cluster: PostgresServer, redis_url: str) -> Adopted:
-    """The project, when it has followed the how-to up to the first run."""
+    """The project after the steps of the how-to up to the first run."""
     folder = tmp_path_factory.mktemp("adoption")
     build(folder / "dist")
     site = OwnSite(folder, database=cluster.url(cluster.database()), redis=redis_url)
@@ -86,7 +86,7 @@ def adopted(tmp_path_factory: pytest.TempPathFactory, cluster: PostgresServer, r
 
 @pytest.fixture(scope="module")
 def whole(adopted: Adopted) -> Adopted:
-    """The project, when it has followed the rest of the how-to, too; its own app `agents` has an agent as well."""
+    """The project after all steps of the how-to. Its own app `agents` has an agent, too."""
     follow(adopted.site, Path(), first=False)
     adopted.site.write("agents/agents.py", PATIENT)
     return adopted

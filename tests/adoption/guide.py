@@ -52,7 +52,7 @@ class Step:
 
 
 def steps(page: Path = PAGE) -> list[Step]:
-    """Every block of a page, from its beginning to its end.
+    """The code blocks of a page, in order.
 
     Raises:
         AssertionError: a block says neither which file it belongs to, nor is it a shell's.
@@ -73,6 +73,6 @@ def steps(page: Path = PAGE) -> list[Step]:
 
 
 def shell(heading: str) -> str:
-    """The commands of the how-to below a heading."""
+    """The shell commands of the how-to below a heading."""
     (found,) = [step.text for step in steps() if step.heading == heading and not step.file]
     return found

@@ -1,4 +1,4 @@
-"""A Django team adds Netra to the project that it has, by following one page, and takes it out again."""
+"""A Django team adds Netra to its existing project by following one page, and removes it again."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ from websocket_core.models import Event
 print(User.objects.get().pk, Run.objects.count(), Event.objects.count())
 """
 
-expect.set_options(timeout=30_000)  # a busy machine is no failure
+expect.set_options(timeout=30_000)  # a slow machine is not a failure
 
 
 def log_in(page: Page, server: Server) -> None:
@@ -50,12 +50,12 @@ def report(page: Page) -> None:
 
 
 def sees(page: Page, *steps: str) -> None:
-    """The page's list has exactly these, however long it takes."""
+    """Wait until the page's list has exactly these items."""
     expect(page.locator("#report li")).to_have_text(list(steps))
 
 
 def mails(site: OwnSite) -> list[str]:
-    """The subjects of all mails that the project has sent."""
+    """The subjects of all emails that the project has sent."""
     texts = [path.read_text() for path in (site.folder / "mails").glob("*.log")]
     return [line for text in texts for line in re.findall(r"^Subject: (.*)$", text, re.MULTILINE)]
 

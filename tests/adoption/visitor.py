@@ -1,4 +1,4 @@
-"""Somebody who uses the project without Netra: its log-in page, its pages, its admin and its chat."""
+"""A user of the project without Netra: of its login page, its pages, its admin and its chat."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _TOKEN = re.compile(r'(name="csrfmiddlewaretoken" value=")(\w+)')
 
 
 class Visitor:
-    """A browser's cookies, without a browser.
+    """An HTTP client that keeps cookies like a browser.
 
     Args:
         server: of the project.
@@ -28,24 +28,24 @@ class Visitor:
         self._opener = urllib.request.build_opener(urllib.request.HTTPCookieProcessor(self._cookies))
 
     def get(self, path: str) -> str:
-        """A page, without what differs each time."""
+        """A page, without the parts that differ on each request."""
         with self._opener.open(f"{self._server.url}{path}", timeout=30) as answer:
             return _TOKEN.sub(r"\1", answer.read().decode())
 
     def post(self, path: str, **fields: str) -> str:
-        """The answer to a form, with the token that Django asks for."""
+        """The answer to a form that is sent with Django's CSRF token."""
         token = next((cookie.value for cookie in self._cookies if cookie.name == "csrftoken"), None)
         data = urllib.parse.urlencode({"csrfmiddlewaretoken": token, **fields}).encode()
         with self._opener.open(f"{self._server.url}{path}", data, timeout=30) as answer:
             return _TOKEN.sub(r"\1", answer.read().decode())
 
     def log_in(self) -> str:
-        """The page that somebody is led to who logs in."""
+        """The page to which a user is redirected after the login."""
         self.get("/sign-in/")
         return self.post("/sign-in/", username=EMAIL, password=PASSWORD)
 
     def chat(self, text: str) -> str:
-        """What the chat says."""
+        """The answer of the chat."""
         cookies = "; ".join(f"{cookie.name}={cookie.value}" for cookie in self._cookies)
         origin = Origin(self._server.url)
         with connect(

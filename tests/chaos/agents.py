@@ -1,4 +1,4 @@
-"""The pulse, with a record of every execution: whether a run was executed twice is not left to the journal to tell."""
+"""The pulse agent, with a record of every execution. It shows repeated executions independently of the journal."""
 
 import os
 from pathlib import Path
@@ -14,10 +14,10 @@ RECORD = "executions.log"
 
 @agent("counted_pulse")
 async def counted_pulse(ctx: AgentContext, input: dict[str, Any]) -> int:
-    """Note the run, whatever becomes of it, then be a pulse."""
+    """Record the run, then behave like the pulse agent."""
     record = os.open(Path(settings.DATA_DIR) / RECORD, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
     try:
-        os.write(record, f"{ctx.run_id}\n".encode())  # one write: whole lines, however many processes write
+        os.write(record, f"{ctx.run_id}\n".encode())  # a single write keeps lines whole when several processes write
     finally:
         os.close(record)
     return await beat(ctx, input)

@@ -1,4 +1,4 @@
-"""Staging with proxies in the places where a network is cut."""
+"""A local staging with proxies wherever a test interrupts the network."""
 
 import json
 import os
@@ -29,13 +29,13 @@ SHORT_LEASES = {
     "NETRA_SWEEP_SECONDS": "1",
     "NETRA_DATABASE_SILENCE_SECONDS": "3",
 }
-TOKEN_SECONDS = 4 * 3600.0  # longer than all rounds
+TOKEN_SECONDS = 4 * 3600.0  # longer than all rounds together
 END_SECONDS = 90.0
 RECORD = "executions.log"  # the agent of `chaos.agents` writes it, in the workers
 
 
 class Deployment:
-    """A staging of its own, and what can be done to it.
+    """A local staging, and the operations that disturb it.
 
     Attributes:
         to_valkey: between the servers and Valkey.
@@ -72,7 +72,7 @@ class Deployment:
         self.staging: Staging
 
     def start(self) -> None:
-        """Start everything; returns when the load balancer has a server that is ready."""
+        """Start everything, and return when the load balancer has a ready server."""
         self.issuer.start()
         self.hostile_issuer.start()
         self.to_valkey.start()
@@ -81,7 +81,7 @@ class Deployment:
         self.staging = staging.opened(self.folder)
 
     def stop(self) -> int:
-        """End everything in good order; returns Supervisor's exit code."""
+        """Stop everything gracefully and return Supervisor's exit code."""
         try:
             return self.process.terminate(END_SECONDS)
         finally:
@@ -92,7 +92,7 @@ class Deployment:
             self.hostile_issuer.stop()
 
     def tokens(self, users: int) -> list[str]:
-        """One for each of so many users, every other one the issuer's."""
+        """A token for each of `users` users; the issuer signs every other one."""
         own = self.staging.tokens_of([f"chaos-{number}" for number in range(0, users, 2)])
         others = [
             self.issuer.token(f"chaos-{number}", exp=time.time() + TOKEN_SECONDS) for number in range(1, users, 2)
@@ -100,7 +100,7 @@ class Deployment:
         return [token for pair in zip_longest(own, others) for token in pair if token]
 
     def ask_with(self, token: str) -> int:
-        """The status with which the load balancer answers somebody who has this token."""
+        """The status of the load balancer's answer to a request with this token."""
         request = urllib.request.Request(f"{self.staging.url}/api/me", headers={"Authorization": f"Bearer {token}"})
         try:
             with urllib.request.urlopen(request, timeout=60) as answer:
@@ -109,11 +109,11 @@ class Deployment:
             return error.code
 
     def pid(self, program: str) -> int:
-        """The process that runs as this program."""
+        """The process id of this program."""
         return int(self.staging.control("pid", program))
 
     def configure_postgres(self, name: str, value: str) -> None:
-        """Change a setting of the running PostgreSQL, as its operator does; waits until it holds."""
+        """Change a setting of the running PostgreSQL, as its operator does, and wait until it is in effect."""
         url = urlsplit(self.staging.environment["DATABASE_URL"])
         with psycopg.connect(url._replace(path="/postgres").geturl(), autocommit=True) as operator:
             operator.execute(sql.SQL("ALTER SYSTEM SET {} = {}").format(sql.Identifier(name), sql.Literal(value)))
@@ -122,7 +122,7 @@ class Deployment:
                 operator.execute("SELECT pg_sleep(0.05)")
 
     def is_ready(self, server: str) -> bool:
-        """Whether a server says that it can serve."""
+        """Whether a server reports that it is ready."""
         try:
             with urllib.request.urlopen(f"http://127.0.0.1:{self.ports[server]}/readyz", timeout=5) as response:
                 return bool(response.status == 200)
@@ -130,14 +130,14 @@ class Deployment:
             return False
 
     def executed_twice(self) -> int:
-        """How many runs' bodies began more than once, since the installation began."""
+        """The number of runs that were executed more than once since the installation was created."""
         record = self.folder / RECORD
         if not record.exists():
             return 0
         return sum(times > 1 for times in Counter(record.read_text().split()).values())
 
     def is_alive(self, pid: int) -> bool:
-        """Whether there is such a process."""
+        """Whether the process exists."""
         try:
             os.kill(pid, 0)
         except ProcessLookupError:

@@ -1,4 +1,4 @@
-"""What happens to a deployment under load: each fault, and how runs may end because of it."""
+"""Faults of a deployment under load, and the ways in which each may end a run."""
 
 import asyncio
 import json
@@ -18,7 +18,7 @@ STOPPED = "agent_failed server_stopped"
 
 @dataclass(frozen=True)
 class Pace:
-    """How long things last, in seconds.
+    """The durations of faults, in seconds.
 
     Attributes:
         pause: without a worker at work (SIGSTOP), longer than a lease.
@@ -57,7 +57,7 @@ class Fault:
 
     @property
     def slug(self) -> str:
-        """For file names and tests."""
+        """The name of the fault in file names and test ids."""
         return self.name.replace(" ", "-").replace(",", "")
 
 
@@ -123,7 +123,7 @@ async def stall_postgres(deployment: Deployment, pace: Pace) -> None:
 
 
 async def sicken_issuer(deployment: Deployment, pace: Pace) -> None:
-    """Its keys are old all the time, and cannot be had again; strangers come with tokens of one that never answers."""
+    """The issuer's keys are always stale and cannot be fetched; others use tokens of an issuer that never answers."""
     whole = http(json.dumps({"keys": deployment.issuer.keys}).encode())
     troubles: tuple[Callable[[socket.socket], object], ...] = (
         lambda connection: connection.sendall(b"\x00\xff rubbish\r\n\r\n"),
@@ -144,7 +144,7 @@ async def sicken_issuer(deployment: Deployment, pace: Pace) -> None:
 
 
 async def hold_commits(deployment: Deployment, pace: Pace) -> None:
-    """A synchronous replica is away: commits happen, and are answered when it is back."""
+    """A synchronous replica is unavailable: commits take place, and are confirmed once it is back."""
     await asyncio.to_thread(deployment.configure_postgres, "synchronous_standby_names", "nobody")
     try:
         await asyncio.sleep(pace.silence)
@@ -153,7 +153,7 @@ async def hold_commits(deployment: Deployment, pace: Pace) -> None:
 
 
 async def attack(deployment: Deployment, pace: Pace) -> None:
-    """Through the load balancer, as a user has to."""
+    """Attack through the load balancer, as a user must."""
     token = await asyncio.to_thread(deployment.staging.token_of, "mallory")
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, attacks.__file__, deployment.staging.url, token, str(pace.attack)),
@@ -169,7 +169,7 @@ async def attack(deployment: Deployment, pace: Pace) -> None:
 
 
 async def _ready(deployment: Deployment, program: str, seconds: float) -> None:
-    """As an orchestrator waits before it goes on; and one look of the load balancer more."""
+    """Wait for readiness like an orchestrator, and then for one more health check of the load balancer."""
     async with asyncio.timeout(seconds):
         while not await asyncio.to_thread(deployment.is_ready, program):  # noqa: ASYNC110 - another process
             await asyncio.sleep(0.2)

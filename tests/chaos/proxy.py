@@ -1,4 +1,4 @@
-"""A TCP proxy that can stall (bytes stop, nobody is told) and cut (connections break, new ones are refused)."""
+"""A TCP proxy that can stall (bytes stop without notice) and cut (connections break, new ones are refused)."""
 
 import asyncio
 import contextlib
@@ -12,7 +12,7 @@ from servers.process import free_port
 class Proxy:
     """Stands between the programs that connect to `port` and the one that listens on `target`, all on loopback.
 
-    It runs in a thread of its own, so that whoever uses it can be as busy, or as synchronous, as they like.
+    It runs in its own thread, so its caller may be busy or synchronous.
     """
 
     def __init__(self, target: int) -> None:
@@ -26,40 +26,40 @@ class Proxy:
         self._server: asyncio.Server | None = None
 
     def start(self) -> None:
-        """Begin to pass bytes on."""
+        """Start forwarding bytes."""
         self._thread.start()
         self.mend()
 
     def stop(self) -> None:
-        """Break everything and end."""
+        """Break all connections and stop."""
         self.cut()
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join(10)
         self._loop.close()
 
     def stall(self) -> None:
-        """Bytes stop in both directions; connections stay, and new ones are accepted, and nothing comes of it."""
+        """Stop bytes in both directions. Connections stay open, and new ones are accepted but carry nothing."""
         self._loop.call_soon_threadsafe(self._flowing.clear)
 
     def forget(self) -> None:
-        """The connections that there are stall for ever, new ones do not: a router that has lost its table."""
+        """Stall existing connections permanently, but not new ones, like a router that has lost its state."""
         self._call(self._forget())
 
     def remember(self) -> None:
-        """The connections that were forgotten go on, with what was held back in them."""
+        """Resume the forgotten connections, and deliver the bytes that were held back."""
         self._call(self._remember())
 
     def cut(self) -> None:
-        """Connections break, new ones are refused, until `mend`."""
+        """Break connections and refuse new ones, until `mend`."""
         self._call(self._cut())
 
     def mend(self) -> None:
-        """Let everything through: what was held back, too."""
+        """Forward everything again, including the bytes that were held back."""
         self._call(self._mend())
 
     @property
     def connections(self) -> int:
-        """How many there are."""
+        """The number of open connections."""
         return len(self._writers) // 2
 
     def _call(self, coroutine: Coroutine[Any, Any, None]) -> None:
@@ -112,7 +112,7 @@ class Proxy:
                 for pump in pumps:
                     pump.cancel()
         except OSError:
-            pass  # the target is away: who connected sees the connection end
+            pass  # the target is unavailable: the client's connection ends
         except asyncio.CancelledError:
             pass  # cut
         finally:

@@ -1,4 +1,4 @@
-"""One fault under load, and what it did to whom."""
+"""Plays one fault under load, and judges its effects."""
 
 import asyncio
 import secrets
@@ -16,7 +16,7 @@ from netra.loadtest.verdict import judge
 
 @dataclass(frozen=True)
 class Scale:
-    """How much load there is.
+    """The amount of load.
 
     Attributes:
         before: seconds under load before the fault.
@@ -39,13 +39,13 @@ SHORT = Scale(8, 3, 6, 40, 3, 0.5, 1, 2)
 
 @dataclass
 class Result:
-    """What came of one round.
+    """The result of one round.
 
     Attributes:
         found: the numbers of the load test.
-        problems: broken promises, in words; empty when all is well.
+        problems: descriptions of broken promises; empty if there are none.
         silence: the longest time without any delivery, seconds.
-        marks: moments of the load, for its picture.
+        marks: points in time to mark in the plot of the load.
     """
 
     fault: str
@@ -57,7 +57,7 @@ class Result:
 
 
 async def play(deployment: Deployment, fault: Fault, tokens: list[str], scale: Scale, pace: Pace) -> Result:
-    """Load the deployment, break something in the middle, wait until everything has ended, and judge."""
+    """Load the deployment, cause the fault midway, wait until all runs have ended, and judge the result."""
     plan = Plan(
         urls=(deployment.staging.ws_url,),
         tokens=tuple(tokens),
@@ -96,7 +96,7 @@ async def play(deployment: Deployment, fault: Fault, tokens: list[str], scale: S
 
 
 def silence(samples: list[Sample]) -> float:
-    """The longest time without a delivery between two."""
+    """The longest time between two deliveries."""
     longest, last = 0.0, None
     for sample in samples:
         if sample.deliveries:

@@ -1,1 +1,1 @@
-"""Rows for tests that need a past: a few that tell a story (`history`), or very many (`big_tables`)."""
+"""Rows for tests that need earlier data: a few that are realistic (`history`), or very many (`big_tables`)."""

@@ -1,4 +1,4 @@
-"""A journal with a million events, written by SQL alone, in seconds."""
+"""A journal with a million events, written in seconds by plain SQL."""
 
 from datetime import UTC, datetime
 from textwrap import dedent
@@ -9,9 +9,9 @@ from websocket_core.models import Thread
 
 THREADS = 2_000
 START = datetime(2026, 1, 1, tzinfo=UTC)
-SECONDS_PER_EVENT = 1  # a million events are eleven days and a half
+SECONDS_PER_EVENT = 1  # a million events span eleven and a half days
 TYPES = ("agent_thinking", "agent_message", "tool_executing", "tool_completed", "agent_state")
-RUN_EVENTS = 50  # events of one run
+RUN_EVENTS = 50  # events per run
 
 
 def fill(events: int) -> None:

@@ -73,7 +73,7 @@ def make_run(thread: Thread, steps: Sequence[Step] = (), *, at: datetime | None 
 
 
 def make_approval(run: Run, *, tool_name: str = "send_mail", at: datetime | None = None, **values: Any) -> Approval:
-    """A question of a run, not answered."""
+    """A pending approval of a run."""
     at = at or datetime.now(UTC)
     defaults = {
         "approval_id": new_id(),
@@ -88,7 +88,7 @@ def make_approval(run: Run, *, tool_name: str = "send_mail", at: datetime | None
 
 
 def decide(approval: Approval, *, approved: bool, by: str = "user", at: datetime | None = None) -> Decision:
-    """Answer a question."""
+    """Decide an approval."""
     actor_id = approval.owner_id if by == "user" else ""
     return Decision.objects.create(
         approval=approval, approved=approved, by=by, actor_id=actor_id, decided_at=at or datetime.now(UTC)

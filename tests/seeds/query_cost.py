@@ -1,4 +1,4 @@
-"""How much work the database had with a block of code, counted instead of timed: the same on any machine."""
+"""Counts the database work of a block of code. Unlike a time, the count is the same on every machine."""
 
 import json
 import re
@@ -18,7 +18,7 @@ class Cost:
     """The work of a block.
 
     Attributes:
-        rows: about how many rows were looked at, from below: on SQLite a row takes five instructions at the very least.
+        rows: a lower estimate of the rows that were read: on SQLite a row takes at least five instructions.
         statements: the SQL.
     """
 
@@ -26,14 +26,14 @@ class Cost:
     statements: list[str] = field(default_factory=list)
 
     def counted(self, table: str) -> list[str]:
-        """Statements that count the rows of a table, other than at most so many of them."""
+        """Statements that count the rows of a table without a limit."""
         counts = [sql for sql in self.statements if re.search(r"COUNT\(", sql) and f'"{table}"' in sql]
         return [sql for sql in counts if "LIMIT" not in sql]
 
 
 @contextmanager
 def measured() -> Iterator[Cost]:
-    """Count the work of the database for what happens inside."""
+    """Count the database work of the block."""
     cost, ticks = Cost(), 0
 
     def tick() -> int:
@@ -66,7 +66,7 @@ def _rows_on_postgresql(sql: str) -> float:
 
 
 def _rows_of(node: dict[str, Any]) -> float:
-    """Rows that the scans of a plan delivered or threw away."""
+    """The number of rows that the scans of a plan returned or discarded."""
     below = sum(_rows_of(child) for child in node.get("Plans", ()))
     if "Scan" not in node["Node Type"]:
         return below

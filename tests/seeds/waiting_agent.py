@@ -1,4 +1,4 @@
-"""An agent that goes on until it is stopped."""
+"""An agent that runs until it is stopped."""
 
 import asyncio
 

@@ -1,1 +1,1 @@
-"""Real servers for tests, started out of installed packages: no Docker, no root, nothing shared with the machine."""
+"""Real servers for tests, started from installed packages: no Docker, no root, nothing shared with the machine."""

@@ -8,7 +8,7 @@ ADVICE = "no Chromium found: install it ('apt-get install chromium' as root) or 
 
 
 def executable() -> str | None:
-    """Return the path of the browser, or None where there is none. `CHROMIUM` names one that is not on the path."""
+    """Return the path of the browser, or None if there is none. `CHROMIUM` names one that is not on `PATH`."""
     named = os.environ.get("CHROMIUM", "")
     if named:
         return named
@@ -16,8 +16,8 @@ def executable() -> str | None:
 
 
 def arguments() -> list[str]:
-    """Return what this machine's browser has to be started with."""
-    # /dev/shm is tiny in containers; and Chromium's sandbox refuses to be started by root.
+    """Return the command-line arguments that the browser needs on this machine."""
+    # /dev/shm is tiny in containers; and Chromium's sandbox does not run as root.
     found = ["--disable-dev-shm-usage", "--disable-gpu"]
     if hasattr(os, "geteuid") and os.geteuid() == 0:
         found.append("--no-sandbox")

@@ -1,6 +1,6 @@
-"""Fixtures for the real servers. `REDIS_URL` and `DATABASE_URL` of the environment stand in for the shared ones.
+"""Fixtures for the real servers. The environment's `REDIS_URL` and `DATABASE_URL` replace the shared servers.
 
-Shared servers live as long as the test run and must not be stopped; `private_*` ones belong to one test, which may
+Shared servers run for the whole test run and must not be stopped. `private_*` servers belong to one test, which may
 stop, kill and restart them.
 """
 
@@ -22,13 +22,13 @@ from servers.netra import Installation, Kind, NetraServer
 from servers.postgres import PostgresServer
 from servers.valkey import ValkeyServer
 
-# Long enough for every signature; the key of test servers only.
+# The key of test servers only, long enough for every signature algorithm.
 TEST_KEY = "tests-" + "k" * 50
 
 
 @pytest.fixture(scope="session")
 def redis_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """URL of a Valkey that all tests share; every installation has a `NETRA_REDIS_PREFIX` of its own."""
+    """URL of a Valkey that all tests share; every installation has its own `NETRA_REDIS_PREFIX`."""
     if given := os.environ.get("REDIS_URL"):
         yield given
         return
@@ -40,7 +40,7 @@ def redis_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 @pytest.fixture
 def private_valkey(tmp_path: Path) -> Iterator[ValkeyServer]:
-    """A running Valkey of this test alone, which it may kill and start again."""
+    """A running Valkey for this test only, which may kill and restart it."""
     folder = tmp_path / "valkey"
     folder.mkdir()
     server = ValkeyServer(folder)
@@ -51,7 +51,7 @@ def private_valkey(tmp_path: Path) -> Iterator[ValkeyServer]:
 
 @pytest.fixture(scope="session")
 def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PostgresServer]:
-    """A PostgreSQL cluster that all tests share: each makes a database of its own in it (`postgres_url`)."""
+    """A PostgreSQL cluster that all tests share; each creates its own database in it (`postgres_url`)."""
     server = PostgresServer(tmp_path_factory.mktemp("postgres"))
     server.start()
     yield server
@@ -60,7 +60,7 @@ def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PostgresServe
 
 @pytest.fixture
 def postgres_url(request: pytest.FixtureRequest) -> Iterator[str]:
-    """`DATABASE_URL` of an empty PostgreSQL database of this test alone."""
+    """`DATABASE_URL` of an empty PostgreSQL database for this test only."""
     given = os.environ.get("DATABASE_URL", "")
     if given.startswith("postgres"):
         yield from _database_beside(given)
@@ -73,7 +73,7 @@ def postgres_url(request: pytest.FixtureRequest) -> Iterator[str]:
 
 @pytest.fixture
 def private_postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PostgresServer]:
-    """A running PostgreSQL cluster of this test alone, which it may kill and start again."""
+    """A running PostgreSQL cluster for this test only, which may kill and restart it."""
     server = PostgresServer(tmp_path_factory.mktemp("private-postgres"))
     server.start()
     yield server
@@ -82,7 +82,7 @@ def private_postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Postg
 
 @pytest.fixture(scope="session")
 def migrated_sqlite(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Folder with a SQLite database that has every table and no row, to be copied."""
+    """Folder with a migrated, empty SQLite database, to be copied."""
     folder = tmp_path_factory.mktemp("migrated")
     Installation(folder, {"SECRET_KEY": TEST_KEY}).manage("migrate", "--no-input", "-v", "0")
     return folder
@@ -159,7 +159,7 @@ class StartServer(Protocol):
 def start_server(make_installation: MakeInstallation) -> Iterator[StartServer]:
     """Function that starts a real server; without `installation`, on one of its own with `env` as its environment.
 
-    Servers that still run when the test is over are ended; their logs are shown when it failed.
+    Servers that are still running after the test are stopped. Their logs are shown if the test failed.
     """
     started: list[NetraServer] = []
 
@@ -188,7 +188,7 @@ def netra_server(start_server: StartServer) -> NetraServer:
 
 @pytest.fixture(scope="session")
 def browser_type_launch_args(browser_type_launch_args: dict[str, Any]) -> dict[str, Any]:
-    """Make Playwright start the system's Chromium. Where there is none: skip, but fail in CI."""
+    """Make Playwright start the system's Chromium. Without one, tests are skipped, but fail in CI."""
     path = chromium.executable()
     if path is None:
         if os.environ.get("CI") == "true":
@@ -198,7 +198,7 @@ def browser_type_launch_args(browser_type_launch_args: dict[str, Any]) -> dict[s
 
 
 def _database_beside(url: str) -> Iterator[str]:
-    """Make a database for one test on the server of `url`, whose user must be allowed to."""
+    """Create a database for one test on the server of `url`, whose user needs permission to do so."""
     name = f"netra_{uuid.uuid4().hex}"
     with psycopg.connect(url, autocommit=True) as connection:
         connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))

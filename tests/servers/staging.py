@@ -44,7 +44,7 @@ class Staging:
 
     @property
     def environment(self) -> dict[str, str]:
-        """The environment of a local staging's own processes."""
+        """The environment of a local staging's processes."""
         assert self.folder is not None
         done = subprocess.run(
             ["sh", "-c", f". {self.folder}/env; env -0"], env=clean_environment({}), capture_output=True, check=True
@@ -69,7 +69,7 @@ class Staging:
         return self.manage("issue_token", user_id).strip()
 
     def tokens_of(self, users: Sequence[str]) -> list[str]:
-        """Tokens of many users, by one command."""
+        """Issue tokens for many users with one command."""
         return self.manage("shell", "--no-imports", "-c", _ISSUE.format(users=list(users))).split()
 
     def control(self, *arguments: str) -> str:
@@ -85,7 +85,7 @@ class Staging:
         return done.stdout + done.stderr
 
     async def operate(self, *arguments: str) -> str:
-        """As `control`, from a coroutine."""
+        """Run `control` from a coroutine."""
         return await asyncio.to_thread(self.control, *arguments)
 
 
@@ -97,7 +97,7 @@ for user in {users!r}:
 
 
 def is_ready(folder: Path) -> bool:
-    """Whether the staging in this folder answers through its load balancer."""
+    """Whether the load balancer of the staging in this folder answers."""
     try:
         url = (folder / "url").read_text()
         with urllib.request.urlopen(f"{url}/readyz", timeout=5) as response:
@@ -107,7 +107,7 @@ def is_ready(folder: Path) -> bool:
 
 
 def local_staging(folder: Path, env: Mapping[str, str], *options: str) -> ServerProcess:
-    """A staging of one's own in this folder, not started yet."""
+    """A local staging in this folder, not started yet."""
     process = ServerProcess(
         [sys.executable, "deploy/staging/start.py", *options],
         log=folder.parent / f"{folder.name}.log",
@@ -125,7 +125,7 @@ def opened(folder: Path, issuer: Issuer | None = None) -> Staging:
 
 
 def given() -> Staging | None:
-    """The deployment that the environment names, if it does."""
+    """The deployment that the environment names, or `None`."""
     url = os.environ.get("NETRA_STAGING_URL")
     if not url:
         return None

@@ -1,4 +1,4 @@
-"""A foreign site with pages: a log-in of its own, a strict content security policy, agents, and servers of any make."""
+"""A foreign site with pages, its own login, a strict content security policy, and agents, on any ASGI server."""
 
 import os
 import sys
@@ -144,17 +144,17 @@ class StrictSite(ForeignSite):
         self.python(f"from accounts.models import User; User.objects.create_user({NAME!r}, {PASSWORD!r})")
 
     def token(self) -> str:
-        """A bearer token of somebody."""
+        """A bearer token of a user."""
         return self.manage("issue_token", "somebody").stdout.strip()
 
     def run_state(self, run_id: str) -> str:
-        """Status and code of a run."""
+        """The status and code of a run."""
         return self.python(
             f"from netra.agents.models import Run; r = Run.objects.get(run_id={run_id!r}); print(r.status, r.code)"
         ).stdout.strip()
 
     def open_connections(self, thread_id: str) -> int:
-        """How many connections in this thread the database has as open."""
+        """The number of open connections to this thread, according to the database."""
         rows = f"Connection.objects.filter(thread_id={thread_id!r}, disconnected_at=None)"
         return int(self.python(f"from websocket_core.models import Connection; print({rows}.count())").stdout)
 
@@ -181,7 +181,7 @@ class SiteServer(ServerProcess):
         super().__init__(command, log=log, is_ready=self.answers, env=env, cwd=site.folder)
 
     def text(self, path: str) -> str | None:
-        """What is at this path; `None`: nobody answers."""
+        """The answer for this path, or `None` if no server answers."""
         try:
             with urllib.request.urlopen(f"{self.url}{path}", timeout=10) as answer:
                 return str(answer.read().decode())
@@ -189,7 +189,7 @@ class SiteServer(ServerProcess):
             return None
 
     def answers(self) -> bool:
-        """Whether it can be asked."""
+        """Whether the server answers requests."""
         try:
             urllib.request.urlopen(f"{self.url}/netra/healthz", timeout=5).close()
         except urllib.error.HTTPError:

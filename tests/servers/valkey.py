@@ -18,7 +18,7 @@ def binary() -> Path:
 
 
 class ValkeyServer(ServerProcess):
-    """Valkey with the interface of every other server process; `url` stays the same over restarts."""
+    """Valkey with the interface of the other server processes. Its `url` stays the same across restarts."""
 
     def __init__(self, folder: Path, port: int | None = None) -> None:
         self.port = port or free_port()

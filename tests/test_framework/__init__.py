@@ -1,1 +1,1 @@
-"""What the tests of delivery and runs share: base classes, in-process gateways, scripted agents, injected faults."""
+"""Helpers for tests of delivery and runs: base classes, in-process gateways, scripted agents, injected faults."""

@@ -1,4 +1,4 @@
-"""One test, each kind of database: the configured one (SQLite by default), and PostgreSQL out of its package."""
+"""Runs a test on each kind of database: the configured one (SQLite by default), and PostgreSQL from its package."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ NOT_OURS = ("contenttypes", "auth.permission", "auth.group")
 
 @contextmanager
 def use_database(url: str) -> Iterator[None]:
-    """Let this thread, and the database threads begun from now on, work on another database."""
+    """Switch this thread, and all database threads started from now on, to another database."""
     settings = connections.settings
     configured, before = settings["default"], connections["default"]
     changed = database(url, default_file=Path("unused"), test_file=Path("unused"), pool_size=10)
@@ -46,7 +46,7 @@ def _close_pool(wrapper: Any) -> None:
 
 @pytest.fixture(scope="session")
 def migrated_postgres(request: pytest.FixtureRequest, django_db_blocker: Any) -> str:
-    """URL of a PostgreSQL database with every table. Where none can be started: skip, but fail in CI."""
+    """URL of a migrated PostgreSQL database. If none can be started, the test is skipped, but fails in CI."""
     try:
         server = request.getfixturevalue("postgres")
     except Exception as error:
@@ -66,7 +66,7 @@ def migrated_postgres(request: pytest.FixtureRequest, django_db_blocker: Any) ->
     ]
 )
 def each_database(request: pytest.FixtureRequest, django_db_blocker: Any) -> Iterator[str]:
-    """Run the test on each kind of database, empty before and after; its value is the vendor."""
+    """Run the test on each kind of database, which is empty before and after. The value is the vendor."""
     if request.param == "configured":
         yield connection.vendor
         return

@@ -1,4 +1,4 @@
-"""Fixtures of tests that run a gateway in their own event loop."""
+"""Fixtures for tests that run a gateway in their own event loop."""
 
 from __future__ import annotations
 
@@ -32,16 +32,16 @@ __all__ = [
 
 @pytest.fixture(scope="session", autouse=True)
 def agents_discovered() -> None:
-    """Find Netra's own agents before any test puts the catalogue back to what it was before."""
+    """Discover Netra's own agents before any test restores the catalogue to its earlier state."""
     registry.discover()
 
 
 @pytest.fixture(autouse=True)
 def nothing_left_behind(request: pytest.FixtureRequest) -> None:
-    """After every test: no task, no thread, no database connection, no journal of it is left.
+    """Ensure that no task, thread, database connection or journal outlives its test.
 
-    Fixtures end in the reverse order of their beginning: the database begins first here, so that it is emptied when
-    nobody uses it any more; then the process; then the event loop, whose end needs both.
+    Fixtures are torn down in the reverse order of their setup. The database is set up first, so that it is emptied when
+    nothing uses it any more; then the process; then the event loop, whose teardown needs both.
     """
     for name in ("_django_db_marker", "transactional_db"):
         if name in request.fixturenames:
@@ -53,16 +53,16 @@ def nothing_left_behind(request: pytest.FixtureRequest) -> None:
 
 @pytest.fixture
 def quiet_process() -> Iterator[None]:
-    """Ends what lives in the process."""
+    """Stop everything that belongs to the process."""
     yield
     end_process_state()
 
 
 @pytest.fixture
 async def quiet_loop(quiet_process: None) -> AsyncIterator[None]:
-    """Ends what lives in the test's event loop, before the database is emptied and the loop closed.
+    """Stop everything in the test's event loop, before the database is emptied and the loop is closed.
 
-    The loop serves; what every server does beside begins with the first socket or request, as it does there.
+    As in a server, background work starts with the first socket or request.
     """
     gateway = get_gateway()
     gateway.serves = True
@@ -73,7 +73,7 @@ async def quiet_loop(quiet_process: None) -> AsyncIterator[None]:
 
 @pytest.fixture
 def faults(monkeypatch: pytest.MonkeyPatch) -> Iterator[DatabaseFaults]:
-    """Faults of the database, none at first."""
+    """Database faults that a test can inject. Initially there are none."""
     # On SQLite, too, every commit may be an unclear one, as it may over a network.
     monkeypatch.setattr(journal_sql._SQLite, "commits_clearly", False)
     with failing_database() as found:
@@ -81,7 +81,7 @@ def faults(monkeypatch: pytest.MonkeyPatch) -> Iterator[DatabaseFaults]:
 
 
 def pytest_collection_modifyitems(items: list[Any]) -> None:
-    """Mark every test with the category that its folder says, for `-m` and the unified runner."""
+    """Mark every test with the category of its folder, for `-m` and the unified runner."""
     for item in items:
         folders = {parent.name for parent in item.path.parents}
         for category in ("unit", "integration", "e2e"):

@@ -1,4 +1,4 @@
-"""A whole gateway in the test's own event loop: the application of the composition root, and clients of it."""
+"""A complete gateway in the test's own event loop: the application of the composition root, and its clients."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ async def issue_token(user_id: str, ttl: timedelta | None = None) -> str:
 
 
 async def settle() -> None:
-    """Wait until everything that was emitted is committed, told, and handed to the sockets of this event loop."""
+    """Wait until all emitted events are committed, announced, and passed to the sockets of this event loop."""
     await get_gateway().hub.log.flush()
     await get_gateway().journal.flush()
     for _ in range(20):
@@ -47,7 +47,7 @@ class Join(Protocol):
 
 @pytest.fixture
 async def join(quiet_loop: None) -> AsyncIterator[Join]:
-    """Function that connects a client of a user; all of them go away after the test."""
+    """Function that connects a client of a user. All clients are closed after the test."""
     from netra.project.asgi import application
 
     async with AsyncExitStack() as stack:
@@ -88,7 +88,7 @@ SECRET = "password=hunter2"  # what agents of tests raise, and nobody may see
 
 
 async def outcome(join: Join, **fields: Any) -> tuple[list[dict[str, Any]], dict[str, Any]]:
-    """Run the agent `made`; its events (a whole, legal run: `finish` checks), and type and data of the last one."""
+    """Run the agent `made`; return its events (`finish` checks them), and the type and data of the last one."""
     client = await join()
     events = await client.finish(await client.start("made", **fields))
     assert SECRET not in json.dumps(events)

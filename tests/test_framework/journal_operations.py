@@ -1,4 +1,4 @@
-"""Operations of the journal, and questions to it, that its tests share."""
+"""Operations on the journal, and queries of it, that its tests share."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def rows(user: str = GOOGLE, thread: str = "t") -> list[tuple[int, str, str]]:
 
 
 async def states(user: str = GOOGLE, thread: str = "t") -> list[Any]:
-    """What the journal has, in order; its numbers have no gaps, and agree with the thread's head."""
+    """The events of the journal, in order. Asserts that their numbers have no gaps and match the thread's head."""
     found = await db.read(rows, user, thread)
     assert [seq for seq, _, _ in found] == list(range(1, len(found) + 1))
     head = await db.read(lambda: Thread.objects.get(owner_id=user, thread_id=thread).last_seq)
@@ -36,7 +36,7 @@ async def states(user: str = GOOGLE, thread: str = "t") -> list[Any]:
 
 
 class Blocker(Operation[str]):
-    """Holds a transaction open until it is let go."""
+    """Holds a transaction open until it is released."""
 
     __slots__ = ("entered", "release")
 
@@ -64,7 +64,7 @@ class Failing(Operation[None]):
 
 
 class Violating(Operation[None]):
-    """Breaks a constraint of the database: on PostgreSQL that spoils the whole transaction."""
+    """Violates a database constraint, which on PostgreSQL aborts the whole transaction."""
 
     __slots__ = ()
 
@@ -78,7 +78,7 @@ class Violating(Operation[None]):
 
 
 async def blocked() -> Blocker:
-    """A journal with a transaction under way."""
+    """A journal with an open transaction."""
     blocker = Blocker()
     get_gateway().journal.post(blocker)
     await asyncio.to_thread(blocker.entered.wait, 30)
@@ -86,7 +86,7 @@ async def blocked() -> Blocker:
 
 
 class Lend(Operation[int]):
-    """Gives the thread to a run under a new fencing token, which is the result."""
+    """Assigns the thread to a run with a new fencing token, and returns that token."""
 
     __slots__ = ("run_id",)
 

@@ -1,4 +1,4 @@
-"""A real WebSocket over the loopback interface, both of whose ends the test holds."""
+"""A real WebSocket over the loopback interface. The test holds both ends."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ PATIENCE = 20.0
 
 
 class LoopbackWebSocket:
-    """The server's end is what a manager gets (`send`); the client's end is what the test reads (`receive_json`).
+    """A manager sends through the server's end (`send`); the test reads from the client's end (`receive_json`).
 
     Attributes:
         client: the client's end, a connection of the `websockets` package.
@@ -27,7 +27,7 @@ class LoopbackWebSocket:
 
     @classmethod
     async def open(cls) -> Self:
-        """Listen on a free port, connect to it."""
+        """Listen on a free port and connect to it."""
         accepted: asyncio.Future[ServerConnection] = asyncio.get_running_loop().create_future()
 
         async def handle(connection: ServerConnection) -> None:
@@ -44,7 +44,7 @@ class LoopbackWebSocket:
         await self.server.send(text)
 
     async def receive(self, seconds: float = PATIENCE) -> str:
-        """Wait for a text at the client's end."""
+        """Wait for a text message at the client's end."""
         async with asyncio.timeout(seconds):
             text = await self.client.recv()
         assert isinstance(text, str), "the server sent a binary frame"
@@ -55,7 +55,7 @@ class LoopbackWebSocket:
         return json.loads(await self.receive(seconds))
 
     async def close(self, code: int = 1000) -> None:
-        """Close from the server's end, and stop to listen. Again is fine."""
+        """Close from the server's end and stop listening. May be called repeatedly."""
         await self.server.close(code)
         await self.client.close()
         self._listener.close()

@@ -1,4 +1,4 @@
-"""What can be reached from an object, to show that two users' objects share nothing that can change."""
+"""Finds the objects reachable from an object, to show that two users' objects share no mutable state."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ UNCHANGEABLE = (str, bytes, int, float, complex, bool, type(None), type(Ellipsis
 
 
 def mutable_objects(*roots: Any) -> dict[int, Any]:
-    """Every object that can change and can be reached from these, by its id. Functions lead to what they enclose."""
+    """Every mutable object reachable from these, by its id. Closures of functions are followed, too."""
     found: dict[int, Any] = {}
     seen: set[int] = set()
     stack = list(roots)
@@ -35,7 +35,7 @@ def mutable_objects(*roots: Any) -> dict[int, Any]:
 
 
 def shared(one: Iterable[Any], other: Iterable[Any]) -> list[Any]:
-    """What can change and is reached from both."""
+    """The mutable objects that are reachable from both."""
     there = mutable_objects(*other)
     return [item for key, item in mutable_objects(*one).items() if key in there]
 

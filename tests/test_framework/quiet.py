@@ -1,4 +1,4 @@
-"""Ends what a test has begun in its event loop: what Netra has there, and every task that is left."""
+"""Stops everything that a test started in its event loop: the parts of Netra, and all remaining tasks."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from netra.testing.ending import end_serving
 
 
 async def end_loop() -> None:
-    """End everything in the running event loop."""
+    """Stop everything in the running event loop."""
     await end_serving()
     tasks = asyncio.all_tasks() - {asyncio.current_task()}
     for task in tasks:

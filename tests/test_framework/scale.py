@@ -1,4 +1,4 @@
-"""How large the large tests are: small enough for every run of the suite, or as large as what they stand for.
+"""The size of large tests: small enough for every run of the suite, or the full size.
 
 TEST_SCALE=full .venv/bin/python -m pytest tests/integration/delivery -n 0
 """
@@ -12,5 +12,5 @@ FULL = os.environ.get("TEST_SCALE", "") == "full"
 
 
 def scaled(small: T, full: T) -> T:
-    """`small` in the suite, `full` when it was asked for."""
+    """`small` by default, `full` if `TEST_SCALE=full` is set."""
     return full if FULL else small

@@ -1,5 +1,5 @@
-"""Which tests stay together in one process when several run side by side: those of a file, whose fixtures start servers
-that they share; of some folders all.
+"""Decides which tests share a process when several processes run tests: those of a file, whose fixtures start shared
+servers, and those of some folders.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ BROWSER = "[chromium"  # pytest-playwright's parameter is in the name of every t
 
 
 def scope_of(nodeid: str) -> str:
-    """The name of what a test stays together with. A file's browser tests are apart: they have to come last."""
+    """The scope whose tests share a process. A file's browser tests have their own scope: they must run last."""
     for folder, scope in TOGETHER.items():
         if nodeid.startswith(folder):
             return scope
@@ -21,9 +21,9 @@ def scope_of(nodeid: str) -> str:
 
 
 class ByScope(LoadScopeScheduling):
-    """Deals out whole scopes, in the order of the tests.
+    """Assigns whole scopes to processes, in the order of the tests.
 
-    Instead of `--dist loadgroup`, which deals out single tests with pytest 9, marked or not.
+    Used instead of `--dist loadgroup`, which with pytest 9 assigns single tests, marked or not.
     """
 
     def _split_scope(self, nodeid: str) -> str:

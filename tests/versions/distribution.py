@@ -1,4 +1,4 @@
-"""The wheel and the archive of the sources, built of a copy of the checkout, and environments to try them in."""
+"""Builds the wheel and the source archive from a copy of the checkout, and environments to test them in."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ def project() -> dict[str, Any]:
 
 
 def build(folder: Path) -> None:
-    """Build the wheel and the archive of the sources into a folder, as `make dist` does."""
+    """Build the wheel and the source archive into a folder, as `make dist` does."""
     run([sys.executable, str(ROOT / "scripts/build_dist.py"), str(folder)])
 
 
 class Environment:
-    """A virtual environment of its own, with packages from the configured index.
+    """A separate virtual environment, with packages from the configured index.
 
     Args:
         folder: where it is made.
@@ -42,21 +42,21 @@ class Environment:
         run([str(self._bin / "python"), "-m", "pip", *arguments, "--quiet", "--disable-pip-version-check"])
 
     def install(self, *packages: str) -> None:
-        """Install packages, with everything that they need."""
+        """Install packages and their dependencies."""
         self.pip("install", *packages)
 
     def packages(self) -> set[str]:
-        """The names of what is installed, but for the tools that every environment has."""
+        """The names of the installed packages, except for the tools of every environment."""
         program = "import importlib.metadata as m; print(*{d.metadata['Name'].lower() for d in m.distributions()})"
         return set(self.python("-c", program).split()) - {"pip", "setuptools", "wheel"}
 
     def python(self, *arguments: str, folder: Path | None = None) -> str:
-        """What its Python prints. Warnings of deprecation are errors nowhere here: they are other people's, too."""
+        """Run Python and return its output. Deprecation warnings are not errors: other packages cause them, too."""
         return run([str(self._bin / "python"), *arguments], folder)
 
 
 def run(command: Sequence[str], folder: Path | None = None) -> str:
-    """What a command prints to its standard output; its errors are in the exception's text."""
+    """Run a command and return its standard output. The exception's text contains its errors."""
     kept = {name: value for name, value in os.environ.items() if name not in _OURS}
     done = subprocess.run(command, cwd=folder, env=kept, capture_output=True, text=True, timeout=300)
     if done.returncode:
@@ -65,7 +65,7 @@ def run(command: Sequence[str], folder: Path | None = None) -> str:
 
 
 def pythons(versions: Iterable[str]) -> dict[str, Path]:
-    """The interpreters of these versions that this machine has."""
+    """The interpreters of these versions that exist on this machine."""
     found: dict[str, Path] = {}
     for version in versions:
         candidates = [Path(sys.executable)] if version == f"{sys.version_info[0]}.{sys.version_info[1]}" else []

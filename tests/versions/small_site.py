@@ -1,4 +1,4 @@
-"""A site as `django-admin startproject` makes it, with Netra added, and one run over its socket."""
+"""A site created by `django-admin startproject`, with Netra added, and one run over its socket."""
 
 from __future__ import annotations
 

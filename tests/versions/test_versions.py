@@ -1,6 +1,6 @@
-"""The wheel in environments of their own: the newest and the lowest versions of what it needs, and beside others.
+"""Tests the wheel in separate environments: with the newest and lowest dependencies, and beside other packages.
 
-Each takes its packages from the configured index.
+Each environment takes its packages from the configured index.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import pytest
 from versions import small_site
 from versions.distribution import Environment, build, project, pythons
 
-pytestmark = [pytest.mark.versions, pytest.mark.timeout(900)]  # an index may be far away
+pytestmark = [pytest.mark.versions, pytest.mark.timeout(900)]  # the package index may be slow
 
 PYTHONS = ("3.11", "3.12", "3.13")
 DJANGOS = {"5.2": PYTHONS, "6.0": PYTHONS[1:], "6.1": PYTHONS[1:]}  # and the versions of Python that each runs on
