@@ -8,10 +8,10 @@ ARGS ?=
 # How many tests run in parallel; 0 runs them one by one in this process (for a debugger). The default is one more than
 # a small machine has processors, because tests with real servers spend most of their time waiting.
 JOBS ?= 3
-# Compiled modules are kept, whatever the environment says: tests start hundreds of processes, and without compiled
+# Compiled modules are kept, whatever the environment sets: tests start hundreds of processes, and without compiled
 # modules each of them would spend more than half of its start compiling its libraries.
 unexport PYTHONDONTWRITEBYTECODE
-# The first Python on the path that is new enough; PYTHON=… names another.
+# The first Python on the path that is new enough; set PYTHON=… for another.
 PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
 	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
 # Complete lock files need no resolver; hashes are checked, and the index is whatever pip is configured for. Compiling
@@ -22,7 +22,7 @@ UV_COMPILE := $(VENV)/bin/uv pip compile pyproject.toml --quiet --universal --fo
 	--python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links \
 	--custom-compile-command "make lock"
 
-# What the embedded project runs with. Not openai-agents: nothing here needs it, and its modules are called `agents`.
+# The extras of the embedded project. Not openai-agents: nothing here needs it, and its package is named `agents`.
 EMBEDDED := api cli login oidc opentelemetry postgres project pydantic-ai redis schemas server
 
 .DEFAULT_GOAL := help

@@ -1,12 +1,12 @@
-"""What adapted agents cost beside their frameworks' own streams: events per second, in one process, in turn.
+"""Compares adapted agents with their frameworks' own streams: events per second, in one process, in turn.
 
     .venv/bin/pip install ag-ui-protocol
     .venv/bin/python benchmarks/adapters.py [--events 20000] [--rounds 5]
 
 Each pair runs the same agent: once through the framework's own stream (Pydantic AI's AG-UI stream with its encoding;
 LangGraph's `astream`), which keeps nothing, and once through Netra, from the start of the run to the commit of its last
-event in SQLite. Rounds are interleaved; the ratio is that of the medians. The target is 0.8, for text. What both cost
-as they are served is measured by `agent_servers.py`.
+event in SQLite. Rounds are interleaved; the ratio is that of the medians. The target is 0.8, for text.
+`agent_servers.py` measures both behind their servers.
 """
 
 import argparse
@@ -63,7 +63,7 @@ Measured = Callable[[], Awaitable[None]]
 
 async def _texts(*_: Any) -> AsyncIterator[str]:
     for _number in range(EVENTS):
-        await asyncio.sleep(0)  # as a model that waits for its next chunk
+        await asyncio.sleep(0)  # like a model that waits for its next chunk
         yield TEXT
 
 
@@ -158,7 +158,7 @@ def pairs() -> dict[str, tuple[Measured, Measured]]:
 
 
 async def measure(rounds: int) -> bool:
-    """Run the rounds, print the table; whether every ratio is at its target."""
+    """Run the rounds and print the table. Returns whether every ratio meets its target."""
     measured = pairs()
     rates: dict[tuple[str, int], list[float]] = {}
     costs: dict[tuple[str, int], list[float]] = {}  # processor seconds

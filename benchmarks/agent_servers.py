@@ -1,4 +1,4 @@
-"""Agents as they are served: a framework's own server beside Netra with the very same agent.
+"""Compares a framework's own server with Netra, serving the same agent.
 
     .venv/bin/python benchmarks/agent_servers.py [--rounds 3] [--seconds 5]
 
@@ -72,7 +72,7 @@ class NetraUser(WSListener):
 
     def on_ws_frame(self, transport: WSTransport, frame: WSFrame) -> None:
         payload = frame.get_payload_as_bytes()
-        if b'"event_type":"agent_completed"' in payload:  # its result has the text again
+        if b'"event_type":"agent_completed"' in payload:  # its result repeats the text
             assert self.done is not None
             self.done.set_result(None)
         else:
@@ -142,7 +142,7 @@ async def rate(runs: list[Run], count: Count, seconds: float) -> float:
 
 
 def python_of(name: str) -> Path:
-    """The interpreter of a peer's environment, which is made when there is none yet."""
+    """The interpreter of a peer's environment, which is created if it does not exist."""
     folder = FOLDER / name
     python = folder / "bin" / "python"
     if not (folder / ".done").exists():

@@ -30,7 +30,7 @@ PROGRAMS = {
 
 
 def measure(statement: str) -> list[float]:
-    """Milliseconds of the processor, for each round."""
+    """Processor time in milliseconds, for each round."""
     environment = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
     command = [sys.executable, "-c", TIMED.format(statement)]
     rounds = [

@@ -143,7 +143,7 @@ class Load:
                 )
                 await client.ready
             if client.of_netra:
-                client.send({"action": "ping"})  # the server never speaks first
+                client.send({"action": "ping"})  # the server never sends first
             return client
 
         made = list(await asyncio.gather(*(one(user) for user in users)))
@@ -193,7 +193,7 @@ class Load:
         return await self.measured(lambda: until(time.monotonic() + self.seconds))
 
     async def paced(self) -> dict[str, Any]:
-        """Users at the pace of a model: 20 events a second each. Latency from emission to receipt."""
+        """Users at the speed of a model: 20 events a second each. Latency from emission to receipt."""
         clients = await self.connect(self.crowd)
         await asyncio.gather(*(client.run(20, 20) for client in clients))
         self.latencies = []
@@ -286,7 +286,7 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=4)
     parser.add_argument("--events", type=int, default=200, help="events of a run at full speed")
     parser.add_argument("--users", type=int, default=50)
-    parser.add_argument("--first-user", type=int, default=0, help="so that several generators have users of their own")
+    parser.add_argument("--first-user", type=int, default=0, help="number of the first user, for several generators")
     parser.add_argument("--size", type=int, default=200, help="bytes of one event's JSON, about")
     options = parser.parse_args()
     if not options.url.startswith("ws://127.0.0.1:"):

@@ -1,4 +1,4 @@
-"""Who is measured, and in which scenarios."""
+"""The servers under test, and their scenarios."""
 
 from dataclasses import dataclass, field
 
@@ -27,9 +27,9 @@ class Peer:
 PEERS = {
     # An idiomatic Channels project on Daphne: group_send for each event, in memory.
     "daphne_mem": Peer("channels", "channels", (*ALL, "idle"), {"PEER_CONSUMER": "group"}),
-    # The floor of Channels and Daphne: send_json, no channel layer, so one tab only.
+    # The lower bound of Channels and Daphne: send_json without a channel layer, so only one tab.
     "daphne_direct": Peer("channels", "channels", ("stream", "paced"), {"PEER_CONSUMER": "direct"}),
-    # The naive way to keep events: one awaited INSERT for each.
+    # The naive way to store events: one awaited INSERT for each.
     "daphne_durable": Peer("channels", "channels", ("stream",), {"PEER_CONSUMER": "durable"}, events=20),
     "sio_python": Peer("socketio-python", "socketio", ("stream", "fanout", "paced", "idle")),
     "sio_node": Peer("socketio-node", "socketio", ("stream", "fanout", "paced", "idle")),

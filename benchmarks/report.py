@@ -29,7 +29,7 @@ def report(results: Results) -> str:
 
 
 def verdicts(results: Results) -> Iterable[str]:
-    """The targets and what became of them. Ratios are taken within a round, then their median."""
+    """The targets and whether they were met. Ratios are taken within a round, then their median."""
     yield "| | must | aim | measured | |"
     yield "|---|---|---|---|---|"
     for target in TARGETS:
@@ -42,7 +42,7 @@ def verdicts(results: Results) -> Iterable[str]:
 
 
 def measured(turn: dict[str, dict[str, dict[str, Any]]], target: Target) -> float | None:
-    """The value, or ratio, of one round; `None` when it was not measured."""
+    """The value, or ratio, of one round; `None` if it was not measured."""
     own: float | None = turn.get(target.peer, {}).get(target.scenario, {}).get(target.value)
     if not own or not target.base:
         return own
@@ -52,7 +52,7 @@ def measured(turn: dict[str, dict[str, dict[str, Any]]], target: Target) -> floa
 
 
 def verdict(target: Target, value: float) -> str:
-    """What to say of a value."""
+    """The verdict on a value."""
 
     def reached(bound: float | None) -> bool:
         return bound is not None and (value <= bound if target.at_most else value >= bound)
@@ -109,7 +109,7 @@ def number(value: float | None) -> str:
 
 
 def write(path: Path, heading: str, results: Results) -> None:
-    """Put the report into a document, between its marks."""
+    """Insert the report into a document, between its markers."""
     text = path.read_text()
     before, rest = text.split(BEGIN, 1)
     _, after = rest.split(END, 1)

@@ -1,4 +1,4 @@
-"""Netra beside its peers, in interleaved rounds: `make bench`.
+"""Compares Netra with its peers, in interleaved rounds: `make bench`.
 
 Each round starts every server in turn, on one core, and the load generator on another. Absolute numbers say as much
 about the machine as about the server: ratios are taken within a round, and their medians over the rounds are what to
@@ -31,19 +31,19 @@ from servers.valkey import ValkeyServer
 
 
 def cores() -> tuple[list[int], list[int]]:
-    """One core for the server, the others for the load and the databases; the same one where there is only one."""
+    """One core for the server, the others for the load and the databases; the same core if there is only one."""
     available = sorted(os.sched_getaffinity(0))
     return available[:1], available[1:] or available
 
 
 def pin(pid: int, on: list[int]) -> None:
-    """Keep every thread of a process on these cores; children and threads to come inherit it."""
+    """Keep every thread of a process on these cores; later children and threads inherit it."""
     for task in os.listdir(f"/proc/{pid}/task"):
         os.sched_setaffinity(int(task), on)
 
 
 class Turn:
-    """One server, and the scenarios it goes through."""
+    """One server and its scenarios."""
 
     def __init__(self, peer: Peer, scratch: Path, urls: dict[str, str], seconds: float) -> None:
         self.peer, self.seconds = peer, seconds
@@ -60,7 +60,7 @@ class Turn:
         }
 
     def command(self) -> list[str] | None:
-        """How to start the server; `None` when it cannot run on this machine."""
+        """How to start the server; `None` if it cannot run on this machine."""
         port, python = str(self.port), sys.executable
         if self.peer.kind == "netra":
             return [python, "manage.py", "serve", "--port", port]
@@ -92,7 +92,7 @@ class Turn:
             server.kill()
 
     def measure(self, server: ServerProcess, scenario: str, load: list[int]) -> dict[str, Any]:
-        """One scenario, by a load generator of its own."""
+        """One scenario, with its own load generator."""
         path = {"channels": "ws/?user={user}", "socketio": "socket.io/?EIO=4&transport=websocket"}
         url = f"ws://127.0.0.1:{self.port}/{path.get(self.peer.dialect, 'ws')}"
         command = [sys.executable, "-m", "benchmarks.load", scenario, "--url", url, "--dialect", self.peer.dialect]
@@ -113,7 +113,7 @@ class Turn:
 
 
 class Backends:
-    """Valkey and PostgreSQL, for the peers that want them."""
+    """Valkey and PostgreSQL, for the peers that use them."""
 
     def __init__(self, scratch: Path, peers: list[Peer]) -> None:
         self.urls: dict[str, str] = {}
@@ -150,9 +150,9 @@ def main() -> None:
     parser.add_argument("--scenarios", help="comma list; default: every one of a peer")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--seconds", type=float, default=3, help="measured part of a scenario")
-    parser.add_argument("--out", type=Path, help="keep everything that was measured in this file, as JSON")
-    parser.add_argument("--from", dest="source", type=Path, help="measure nothing: report what --out has kept")
-    parser.add_argument("--document", type=Path, help="write the report into this document, between its marks")
+    parser.add_argument("--out", type=Path, help="write all measurements to this file, as JSON")
+    parser.add_argument("--from", dest="source", type=Path, help="measure nothing; report the measurements of --out")
+    parser.add_argument("--document", type=Path, help="insert the report into this document, between its markers")
     options = parser.parse_args()
     if options.source:
         kept = json.loads(options.source.read_text())

@@ -1,4 +1,4 @@
-"""How runs behave in numbers, through real servers, workers, PostgreSQL and Valkey.
+"""Measures runs with real servers, workers, PostgreSQL and Valkey.
 
     .venv/bin/python benchmarks/runs.py                     # everything
     .venv/bin/python benchmarks/runs.py deltas --runs 100 --rate 200 --seconds 5 [--database sqlite]
@@ -37,7 +37,7 @@ from servers.valkey import ValkeyServer
 from websocket_core.ids import new_id
 
 KEY = "benchmark-" + "k" * 50
-# As an installation has them; the farm of the tests is in a hurry.
+# The defaults of an installation; the servers of the tests use shorter intervals.
 DEFAULTS = {
     "SECRET_KEY": KEY,
     "NETRA_LEASE_SECONDS": "15",
@@ -56,7 +56,7 @@ def quantiles(values: list[float]) -> str:
 
 @contextmanager
 def farm(workers: int, database: str = "postgresql", executor: str = "procrastinate") -> Iterator[Farm]:
-    """A server, and so many workers."""
+    """A server and a number of workers."""
     with tempfile.TemporaryDirectory(prefix="netra-bench-", ignore_cleanup_errors=True) as name:
         folder = Path(name)
         folder.chmod(0o755)
@@ -78,7 +78,7 @@ def farm(workers: int, database: str = "postgresql", executor: str = "procrastin
 
 
 async def receive(farm: Farm, start: list[dict[str, Any]], take: Callable[[dict[str, Any], float], None]) -> None:
-    """Send the actions, and take every event with the time at which it came, until all their runs are over."""
+    """Send the actions, and collect every event with its time of arrival, until all runs have ended."""
     headers = {"Authorization": f"Bearer {farm.token}"}
     url = farm.servers[0].ws_url
     left = {action["run_id"] for action in start}
@@ -88,7 +88,7 @@ async def receive(farm: Farm, start: list[dict[str, Any]], take: Callable[[dict[
         proxy=None,
         max_size=None,
         max_queue=None,
-        ping_interval=None,  # a thousand starts in a row are worked off before a ping behind them
+        ping_interval=None,  # a ping would wait for a thousand starts before it
         subprotocols=[Subprotocol("netra.v1.batch")],
     ) as socket:
         for action in start:
@@ -191,7 +191,7 @@ async def queue(options: argparse.Namespace) -> bool:
                     began = time.monotonic()
                     made.open("open")
 
-        # Beyond the workers' places the first run of a thread has no event before a worker takes it.
+        # If all workers are busy, the first run of a thread has no event until a worker takes it.
         missing = max(0, len(threads) - 20)
         await receive(made, actions, take)
         seconds = time.monotonic() - began

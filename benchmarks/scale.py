@@ -1,4 +1,4 @@
-"""What 1, 2 and 4 server processes carry together on this machine, and what is busy then.
+"""Measures the throughput of 1, 2 and 4 server processes on this machine, and what is busy.
 
 python -m benchmarks.scale [--servers 1,2,4] [--rounds 3] [--seconds 4]
 
@@ -31,7 +31,7 @@ TICK = os.sysconf("SC_CLK_TCK")
 
 
 class Site:
-    """Some servers on one database and one Valkey."""
+    """Several servers on one database and one Valkey."""
 
     def __init__(self, scratch: Path, count: int) -> None:
         self.count, folder = count, Path(tempfile.mkdtemp(dir=scratch))
@@ -61,7 +61,7 @@ class Site:
         return port, ServerProcess(command, log=log, is_ready=lambda: accepts_connections(port), env=self.env, cwd=ROOT)
 
     def measure(self, scenario: str, seconds: float) -> dict[str, float]:
-        """One scenario, by a generator for each server at the same time."""
+        """One scenario, with one load generator per server, in parallel."""
         before, began = self.used(), time.monotonic()
         each = USERS // self.count
         generators = [
@@ -116,7 +116,7 @@ def seconds_of(pid: int) -> float:
         fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
     except OSError:
         return 0.0
-    return sum(map(int, fields[11:15])) / TICK  # with the children that have ended
+    return sum(map(int, fields[11:15])) / TICK  # including children that have ended
 
 
 def family(pid: int) -> list[int]:

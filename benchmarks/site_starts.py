@@ -1,4 +1,4 @@
-"""What a start costs that a site's code asks for, beside one that comes over a socket.
+"""Compares starting a run from a site's code with starting one over a socket.
 
 `python -m benchmarks.site_starts [--starts N] [--rounds N]`: both in one serving process, on the configured database,
 each alone and one after the other, in interleaved rounds; the time from the call to the answer. It prints the medians

@@ -1,4 +1,4 @@
-"""What the measured ratios are held against."""
+"""The targets of the measured ratios."""
 
 from dataclasses import dataclass
 

@@ -1,6 +1,6 @@
-"""Builds the wheel and the archive of the sources into a folder: `python scripts/build_dist.py dist`.
+"""Builds the wheel and the source archive into a folder: `python scripts/build_dist.py dist`.
 
-Of a copy, because a build leaves files in its tree, and takes along what an earlier one left there.
+Builds from a copy of the project, because a build leaves files in its tree and includes those of earlier builds.
 """
 
 import contextlib
@@ -17,7 +17,7 @@ FILES = ("pyproject.toml", "setup.py", "README.md", "LICENSE")
 
 
 def build(dist: Path) -> None:
-    """Build both, beside what is in the folder."""
+    """Build both. Other files in the folder are kept."""
     dist.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as folder:
         tree = Path(folder)

@@ -1,6 +1,6 @@
 #!/bin/sh
-# Makes sure there is a Chromium for the browser tests. Where none can be had, the tests that need it are skipped and
-# say so; with CI=true they fail instead. CHROMIUM=/path/to/chromium names one that is not on the path.
+# Makes sure there is a Chromium for the browser tests. If it cannot be installed, tests that need it are skipped
+# with a message; with CI=true they fail. Set CHROMIUM=/path/to/chromium if it is not on the path.
 set -u
 
 if [ -n "${CHROMIUM:-}" ]; then exit 0; fi

@@ -1,6 +1,6 @@
 #!/bin/sh
 # Makes sure there is an nginx for the tests that put one in front of a server. It is unpacked into the environment, not
-# installed: nothing starts by itself, and root is not needed. Where none can be had, those tests are skipped and say so.
+# installed: nothing starts by itself, and root is not needed. Without it, those tests are skipped with a message.
 set -u
 
 folder=.venv/nginx

@@ -1,1 +1,1 @@
-"""The frameworks' own servers, and Netra with the very same agents: see `benchmarks/agent_servers.py`."""
+"""The frameworks' own servers, and Netra with the same agents: see `benchmarks/agent_servers.py`."""

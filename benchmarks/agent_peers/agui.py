@@ -1,4 +1,4 @@
-"""The agent behind Pydantic AI's own AG-UI endpoint: HTTP server-sent events, on uvicorn with uvloop. Keeps nothing.
+"""The agent behind Pydantic AI's own AG-UI endpoint: HTTP server-sent events, on uvicorn with uvloop. Stores nothing.
 
 python agui.py PORT, in an environment of its own.
 """

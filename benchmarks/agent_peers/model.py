@@ -9,11 +9,11 @@ from pydantic_ai import Agent
 from pydantic_ai.models.function import FunctionModel
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
-from pieces import pieces  # type: ignore[import-not-found]  # there is no project where the endpoint runs
+from pieces import pieces  # type: ignore[import-not-found]  # the endpoint runs outside the project
 
 
 async def _stream(messages: list[Any], info: Any) -> AsyncIterator[str]:
-    """As many pieces as the question says."""
+    """Stream as many pieces as the question asks for."""
     count = int(messages[-1].parts[-1].content)
     async for text in pieces(count):
         yield text

@@ -1,4 +1,4 @@
-"""What every agent streams: pieces that can be counted wherever they come out, joined or not."""
+"""The stream of every agent: pieces that can be counted in any output, joined or not."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -8,7 +8,7 @@ SIZE = 40  # characters, about a line of JSON with a few words in it
 
 
 async def pieces(count: int) -> AsyncIterator[str]:
-    """`count` pieces, and a turn of the event loop before each, as of a model that waits for its next chunk."""
+    """`count` pieces, with a turn of the event loop before each, like a model that waits for its next chunk."""
     text = MARK.ljust(SIZE, "x")
     for _ in range(count):
         await asyncio.sleep(0)

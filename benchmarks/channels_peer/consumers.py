@@ -1,4 +1,4 @@
-"""Consumers as the documentation of Channels teaches them."""
+"""Consumers as the Channels documentation recommends."""
 
 import asyncio
 import time
@@ -48,14 +48,14 @@ class GroupConsumer(AsyncJsonWebsocketConsumer):
 
 
 class DirectConsumer(GroupConsumer):
-    """The floor: no channel layer on the way, one tab only."""
+    """The lower bound: no channel layer, only one tab."""
 
     async def emit(self, event: dict[str, Any]) -> None:
         await self.send_json(event)
 
 
 class DurableConsumer(GroupConsumer):
-    """The naive way to keep events: one awaited INSERT each, then the group."""
+    """The naive way to store events: one awaited INSERT each, then the group."""
 
     async def emit(self, event: dict[str, Any]) -> None:
         from benchmarks.channels_peer.models import Event

@@ -5,7 +5,7 @@
 
 import os
 
-SECRET_KEY = "benchmark"  # noqa: S105 - serves loopback for some seconds
+SECRET_KEY = "benchmark"  # noqa: S105 - serves loopback for a few seconds
 ALLOWED_HOSTS = ["*"]
 USE_TZ = True
 INSTALLED_APPS = ["django.contrib.contenttypes", "django.contrib.auth", "channels", "benchmarks.channels_peer"]
@@ -23,7 +23,7 @@ DATABASES = {
         },
     }
 }
-# Capacity out of the way: the default of 100 loses messages under this load.
+# A large capacity, because the default of 100 loses messages under this load.
 CHANNEL_LAYERS = {
     "default": {"BACKEND": "channels.layers.InMemoryChannelLayer", "CONFIG": {"capacity": 1_000_000}}
     if os.environ.get("PEER_LAYER", "memory") == "memory"

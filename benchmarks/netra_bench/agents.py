@@ -1,4 +1,4 @@
-"""The agent that is measured: numbered events with the time of their emission, and a turn of the loop for each."""
+"""The agent that is measured: numbered events with the time of their emission, with a turn of the loop before each."""
 
 import asyncio
 import time

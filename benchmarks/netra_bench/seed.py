@@ -1,4 +1,4 @@
-"""Migrate, and make a token `netra_USER` for each of the load generator's users."""
+"""Migrates, and creates a token `netra_USER` for each of the load generator's users."""
 
 import os
 

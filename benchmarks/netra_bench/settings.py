@@ -1,4 +1,4 @@
-"""Netra's own settings, with the limits out of the way and tokens that a load generator can guess."""
+"""Netra's own settings, without limits, and with tokens that a load generator can predict."""
 
 from netra.settings import *  # noqa: F403
 

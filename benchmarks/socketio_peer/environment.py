@@ -1,4 +1,4 @@
-"""Environments of the Socket.IO peers: made once, beside the project's own, in `var/benchmarks/`."""
+"""Environments of the Socket.IO peers: created once, separate from the project's own, in `var/benchmarks/`."""
 
 import os
 import shutil
@@ -13,7 +13,7 @@ NODE_PACKAGES = ["socket.io@4", "bufferutil@4"]
 
 
 def python_command(port: int) -> list[str]:
-    """The command of the python-socketio server; makes its environment when there is none yet."""
+    """The command of the python-socketio server; creates its environment if it does not exist."""
     python = FOLDER / "python-socketio" / "bin" / "python"
     done = FOLDER / "python-socketio" / ".done"
     if not done.exists():
@@ -25,7 +25,7 @@ def python_command(port: int) -> list[str]:
 
 
 def node_command(port: int) -> list[str] | None:
-    """The command of the Socket.IO server, `None` where there is no Node; installs its packages when needed."""
+    """The command of the Socket.IO server, `None` without Node; installs its packages if needed."""
     node, npm = shutil.which("node"), shutil.which("npm")
     if node is None or npm is None:
         return None
@@ -38,5 +38,5 @@ def node_command(port: int) -> list[str] | None:
 
 
 def node_environment() -> dict[str, str]:
-    """What a Node server needs to find its packages."""
+    """The environment variables with which a Node server finds its packages."""
     return {**os.environ, "NODE_PATH": str(FOLDER / "socket.io" / "node_modules")}

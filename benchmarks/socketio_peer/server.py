@@ -1,4 +1,4 @@
-"""The peer: python-socketio with a room for each user, on uvicorn with uvloop. Keeps nothing.
+"""The peer: python-socketio with a room for each user, on uvicorn with uvloop. Stores nothing.
 
 python server.py PORT, in an environment of its own (`benchmarks/socketio_peer/environment.py`).
 """

@@ -26,7 +26,7 @@ from servers.valkey import ValkeyServer  # noqa: E402
 BIN = Path(sys.executable).parent
 TAKEN = 98  # the exit code of a start that finds its port or its folder in use
 
-# What whoever starts staging may set.
+# Variables that staging accepts from its environment.
 PASSED_ON = (
     "NETRA_AGENT_MODULES", "NETRA_OIDC_ISSUERS", "NETRA_OIDC_KEYS_SECONDS", "NETRA_OIDC_REFETCH_SECONDS",
     "NETRA_LEASE_SECONDS", "NETRA_HEARTBEAT_SECONDS", "NETRA_DATABASE_SILENCE_SECONDS",
@@ -96,7 +96,7 @@ def main() -> None:
         "XDG_CONFIG_HOME": str(folder),
         "SERVERS_REDIS_URL": through(valkey.url, valkey.port, given.servers_reach_valkey_at),
         "WORKERS_DATABASE_URL": through(env["DATABASE_URL"], postgres.port, given.workers_reach_postgres_at),
-        # Supervisor reads commands with shell quoting, and takes a % for an expression of its own.
+        # Supervisor parses commands with shell quoting, and % begins an expression.
         "POSTGRES_COMMAND": shlex.join(postgres.command),
         "VALKEY_COMMAND": shlex.join(valkey.command),
         "PYTHONWARNINGS": "ignore",  # Supervisor's own
@@ -122,11 +122,11 @@ Ctrl-C ends everything.
 
 
 def chosen(port: int, option: str) -> int:
-    """The port that was given with this option, if nobody has it; without one, a free one."""
+    """The port of this option, if it is not in use. Without the option, a free port."""
     if not port:
         return free_port()
     with socket.socket() as probe:
-        # As the servers do: the connections of a staging that has just ended do not keep its port.
+        # Like the servers: connections of a staging that has just ended do not block its port.
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind(("127.0.0.1", port))
@@ -136,7 +136,7 @@ def chosen(port: int, option: str) -> int:
 
 
 def refuse_if_running(folder: Path) -> None:
-    """Two of them on one database would end each other."""
+    """Refuse a second staging: two on one database would stop each other."""
     with socket.socket(socket.AF_UNIX) as probe, contextlib.suppress(OSError):
         probe.connect(str(folder / "supervisor.sock"))
         url = (folder / "url").read_text() if (folder / "url").exists() else "it is starting"
@@ -149,7 +149,7 @@ def refuse(message: str) -> None:
 
 
 def kept(file: Path) -> str:
-    """A secret that stays for the next start."""
+    """A secret that is kept for the next start."""
     if not file.exists():
         file.touch(mode=0o600)
         file.write_text(secrets.token_urlsafe(60))
@@ -157,7 +157,7 @@ def kept(file: Path) -> str:
 
 
 def through(url: str, port: int, proxy: int | None) -> str:
-    """The same address, by way of a proxy if there is one."""
+    """The same address, through a proxy if there is one."""
     return url.replace(f":{port}/", f":{proxy}/") if proxy else url
 
 

@@ -1,7 +1,6 @@
 """The admin's front page: live metrics and small charts, computed from a limited number of rows.
 
-Lives here: the numbers (`numbers`), an estimate of the event rate that counts no table (`event_rate`), charts
-(`pictures`), and the page itself (`page`).
-May come in: `netra.admin`, `netra.admin_site`.
-Read: `numbers`; its template is `templates/admin/netra/live.html`.
+`numbers` computes the metrics, `event_rate` estimates the event rate without counting rows, `pictures` draws the
+charts, and `page` contains the views. Only `netra.admin` and `netra.admin_site` import this room.
+Read `numbers` first. The template is `templates/admin/netra/live.html`.
 """

@@ -1,5 +1,5 @@
-"""Events per minute without an index on their dates and without counting: event numbers grow with time, so a sample of
-(number, date) pairs, looked up by primary key, tells how many events were written between two moments.
+"""Estimates events per minute without an index on dates and without counting rows: primary keys of events grow with
+time, so a sample of (key, date) pairs shows how many events were written between two times.
 """
 
 from __future__ import annotations
@@ -67,7 +67,7 @@ def _position(moment: datetime, start: datetime, width: timedelta) -> float:
 
 
 def _add(counts: list[float], amount: float, begin: float, end: float) -> None:
-    """Spread `amount` evenly over the buckets from `begin` to `end`; what lies outside of all buckets is dropped."""
+    """Spread `amount` evenly over the buckets from `begin` to `end`; amounts outside the buckets are dropped."""
     if end - begin < 1e-9:
         if 0 <= end < len(counts):
             counts[int(end)] += amount

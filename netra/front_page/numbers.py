@@ -1,4 +1,4 @@
-"""The numbers on the front page. Every query is limited: it uses an index or reads only the newest rows."""
+"""The metrics on the front page. Every query is limited: it uses an index or reads only the newest rows."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ class Runs:
 
 @dataclass(slots=True, kw_only=True)
 class Events:
-    """How much is written, and how fast the slowest server delivers."""
+    """The rate of written events, and the delivery latency of the slowest server."""
 
     per_minute: list[float] = field(default_factory=list)
     per_second: float = 0.0  # in the last minute
@@ -88,7 +88,7 @@ class Events:
 
 @dataclass(slots=True, kw_only=True)
 class Machine:
-    """A process and what it carries."""
+    """A process, with its numbers of connections and runs."""
 
     process: Process
     connections: int
@@ -108,7 +108,7 @@ def sockets() -> Sockets:
 
 
 def runs(now: datetime) -> Runs:
-    """Open runs by state, and what became of the newest ones."""
+    """Open runs by state, and how the newest runs ended."""
     by_state = [(status, _count(Run.objects.filter(is_open(status)))) for status in OPEN]
     oldest = Run.objects.filter(is_open(RunStatus.QUEUED)).order_by("pk").first()
     recent = list(
@@ -151,7 +151,7 @@ def histogram(found: Sequence[Run]) -> list[Column]:
 
 
 def events(now: datetime) -> Events:
-    """Events written in the last hour, minute by minute, and how late they come to sockets now."""
+    """Events written in the last hour, minute by minute, and the current delivery latency."""
     minute = timedelta(minutes=1)
     start = now - MINUTES * minute
     per_minute = per_bucket(sample(start), start, minute, MINUTES)

@@ -1,4 +1,4 @@
-"""Small charts as SVG: plain bars in the colour of the text, with a title that gives the same numbers in words."""
+"""Small charts as SVG: plain bars in the colour of the text, with a title that states the same values in words."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from django.utils.safestring import SafeString, mark_safe
 from netra.front_page.numbers import Column
 
 SPARK_WIDTH, SPARK_HEIGHT = 480, 84
-BASE = 16  # pixels under the bars for the words
-HEAD = 14  # pixels over them
+BASE = 16  # pixels below the bars for labels
+HEAD = 14  # pixels above them
 
 
 def sparkline(values: Sequence[float]) -> SafeString:
