@@ -8,18 +8,18 @@
  *   client.connect();
  *   await client.start("test", { message: "hello" });
  *
- * What the client takes care of, so that nobody else has to:
+ * What the client does for the application:
  *
- * - it comes back after every loss of the connection (backoff with jitter, the server's `retry_after_ms`), and stops
- *   when coming back is pointless: bad credentials, frames the server will never accept, options no socket can be made of;
- * - nothing is waited for without end: an attempt to connect, with its hooks, is given up after `connectMs` and made
- *   again, and every promise is kept or rejected. Only `start`, `stop`, `respond` and `resume` wait for as long as there
+ * - it reconnects after every lost connection (backoff with jitter, the server's `retry_after_ms`), and stops
+ *   when that is pointless: bad credentials, frames the server will never accept, options that make no valid socket;
+ * - no wait is endless: an attempt to connect, with its hooks, is given up after `connectMs` and made
+ *   again, and every promise is settled. Only `start`, `stop`, `respond` and `resume` wait for as long as there
  *   is no connection, since they are made on the next one; `close()` ends that too;
- * - what it asks for is split into frames that the server accepts; a cursor or an id that is none costs only itself;
- * - it resumes every thread it has seen at its cursor, so that no event is missed, and drops what was already seen, so
+ * - it splits requests into frames that the server accepts, and leaves out only the invalid cursors and ids;
+ * - it resumes every thread it has seen at its cursor, so that no event is missed, and drops known events, so
  *   that `event` fires once for each (thread_id, seq);
- * - it sees gaps and has them filled before anything after them is shown;
- * - it acknowledges what was handled, so that a slow page slows the server down instead of drowning;
+ * - it detects gaps and fills them before it passes on later events;
+ * - it acknowledges handled events, so that the server slows down for a slow page;
  * - `start`, `stop` and `respond` survive a lost connection: they are sent again, which the protocol makes safe.
  */
 
@@ -28,7 +28,7 @@ export type Json = null | boolean | number | string | Json[] | { [key: string]: 
 export type RunStatus = "queued" | "running" | "waiting" | "completed" | "failed" | "cancelled";
 export type ToolStatus = "ok" | "error" | "denied" | "cancelled";
 
-/** What one call of a model has used. Agents may add fields of their own. */
+/** The usage of one model call. Agents may add fields of their own. */
 export interface UsageEntry {
   provider?: string;
   model?: string;
@@ -40,7 +40,7 @@ export interface UsageEntry {
   cache_write_input_tokens?: number;
 }
 
-/** A list with an entry for each call of a model; events of older versions hold one object. */
+/** A list with an entry for each model call; events of older versions hold one object. */
 export type Usage = UsageEntry[] | UsageEntry;
 
 /** `data` of each journalled event. */
@@ -83,7 +83,7 @@ export interface EventData {
     approved: boolean;
     value: Json;
     by: "user" | "expired" | "cancelled";
-    /** The edited ones. */
+    /** The edits. */
     arguments?: Json;
   };
   run_queued: { position: number; request_id?: string };
@@ -91,14 +91,14 @@ export interface EventData {
   agent_cancelled: { reason: string; usage?: Usage };
 }
 
-/** A journalled event. `(thread_id, seq)` names it for ever. */
+/** A journalled event. `(thread_id, seq)` is its permanent id. */
 export type NetraEvent = {
   [Type in keyof EventData]: {
     event_type: Type;
     thread_id: string;
     run_id: string;
     seq: number;
-    /** UTC, six digits of a second. */
+    /** UTC, with microseconds. */
     timestamp: string;
     data: EventData[Type];
   };
@@ -155,7 +155,7 @@ export interface SessionExpiringFrame {
   expires_at: string;
 }
 
-/** What the site's own code pushes (`netra.push`). Live: it is not kept, and whoever is away misses it. */
+/** What the site's own code pushes (`netra.push`). Live only: it is not stored or sent again later. */
 export interface NoticeFrame {
   event_type: "notice";
   name: string;
@@ -190,7 +190,7 @@ export interface ErrorFrame {
   incident?: string;
 }
 
-/** Any frame without a `seq`: those of version 1. A newer server may send others; leave them alone. */
+/** Any frame without a `seq`: those of version 1. A newer server may send others; ignore them. */
 export type ControlFrame =
   | ReplayingFrame
   | ResumedFrame
@@ -204,7 +204,7 @@ export type ControlFrame =
 
 type EventOf<Type extends keyof EventData> = Extract<NetraEvent, { event_type: Type }>;
 
-/** What a start is answered with: the run's first event, or the frame that says that it was started before. */
+/** The answer to a start: the run's first event, or the frame that says that it was started before. */
 export type Started = EventOf<"run_queued"> | EventOf<"agent_started"> | ReplayingFrame | ResumedFrame;
 
 /** How a run ended. */
@@ -219,7 +219,7 @@ export interface Attempt {
 }
 
 export interface ClientStatus {
-  /** `stopped`: the server refuses us for good (see `code`); `closed`: `close()` was called. */
+  /** `stopped`: the server will not accept us (see `code`); `closed`: `close()` was called. */
   state: "idle" | "connecting" | "open" | "waiting" | "stopped" | "closed";
   /** Attempts since the connection was last stable. */
   attempt: number;
@@ -238,34 +238,34 @@ export interface ClientOptions {
   /** Default: `/ws` on the page's own host. */
   url?: string;
   /**
-   * Bearer token, or a function that gives a fresh one; without it (and without `ticket`) the session cookie counts.
-   * Blanks around it are cut off; one that cannot be a subprotocol (with `/` or `=`, say) ends in `stopped`,
+   * Bearer token, or a function that returns a fresh one. Without it and `ticket`, the session cookie is used.
+   * Outer spaces are removed. One that cannot be a subprotocol (with `/` or `=`, say) ends in `stopped`,
    * `invalid_token`: such tokens need a `ticket`.
    */
   token?: string | ((attempt?: Attempt) => string | Promise<string>);
-  /** Gives a single-use ticket (`POST /api/tickets`) for every connection. */
+  /** Returns a single-use ticket (`POST /api/tickets`) for every connection. */
   ticket?: (attempt: Attempt) => string | Promise<string>;
-  /** Where an earlier client stood: its `cursors`. What is no cursor is left out and told as an `error`. */
+  /** The `cursors` of an earlier client. Invalid ones are left out and reported as an `error`. */
   cursors?: CursorsByThread;
-  /** The earlier client's `epoch`: what those cursors count in. */
+  /** The earlier client's `epoch`, to which those cursors belong. */
   epoch?: string | null;
   /** Runs before every attempt. Throw a `NetraError` to stop for good, anything else to try later. */
   beforeConnect?: (attempt: Attempt) => unknown;
-  /** Default: the global `WebSocket`, which Node has from 22 on; an older Node takes that of the package `ws`. */
+  /** Default: the global `WebSocket`, built in since Node 22; for an older Node, that of the package `ws`. */
   WebSocket?: unknown;
   random?: () => number;
-  /** First and longest wait between attempts; each is half fixed, half random. */
+  /** First and longest wait between attempts; half of each is random. */
   backoffMs?: number;
   maxBackoffMs?: number;
-  /** Added after `too_many_connections` and `flooding`, to the time that the server names too. */
+  /** Added after `too_many_connections` and `flooding`, also to a time the server names. */
   laterMs?: number;
-  /** How long an attempt may take: hooks, credentials and handshake together. Then it is given up and made again. */
+  /** How long an attempt may take: hooks, credentials and handshake together. It is then given up and repeated. */
   connectMs?: number;
-  /** The least time between two attempts made by `wake()`. */
+  /** The minimum time between attempts by `wake()`. */
   wakeMs?: number;
   /** A connection that lived this long resets the backoff. */
   stableMs?: number;
-  /** Silence after which a sign of life is asked for (half of it later at most), and how long that may take. */
+  /** Silence after which the client sends a ping (at most half of it later), and how long the answer may take. */
   keepAliveMs?: number;
   pongMs?: number;
   /**
@@ -274,7 +274,7 @@ export interface ClientOptions {
    * their time stands still.
    */
   answerMs?: number;
-  /** While `watch` limits what is heard, a `stop` or `respond` is sent again after this time: its event may not come. */
+  /** While `watch` limits events, a `stop` or `respond` is sent again after this time: its event may not come. */
   repeatMs?: number;
   /** Flow control: acknowledge after this much text or time, whichever comes first. */
   ackBytes?: number;
@@ -285,15 +285,15 @@ export interface ClientEvents {
   /** Once for each (thread_id, seq), in order. `replayed`: it may have been seen before; trigger no effects. */
   event: (event: NetraEvent, meta: { replayed: boolean }) => void;
   status: (status: ClientStatus) => void;
-  /** What follows for this thread up to `to` is a replay. */
+  /** This thread's next events up to `to` are a replay. */
   replaying: (replay: { threadId: string; from: number; to: number }) => void;
   /** The replay of a thread is over. */
   resumed: (frame: ResumedFrame) => void;
   /** These events are no longer available. The server deletes old events. */
   gap: (gap: { threadId: string; from: number; to: number }) => void;
   /**
-   * The thread is not the one we knew (it was deleted, or the journal is of another epoch since a backup was restored); it
-   * is sent from its beginning. Throw away what you have of it. `lastSeq`: its head, 0 where that is not known.
+   * The thread is not the known one (it was deleted, or the journal is of another epoch since a backup was restored); it
+   * is sent from its beginning. Discard its events. `lastSeq`: its head, 0 if that is unknown.
    */
   reset: (reset: { threadId: string; lastSeq: number }) => void;
   session_expiring: (frame: SessionExpiringFrame) => void;
@@ -305,13 +305,13 @@ export interface ClientEvents {
   control: (frame: ControlFrame) => void;
 }
 
-/** An answer of the server that is an error, or a reason of the client's own. */
+/** An error answer of the server, or an error of the client itself. */
 export class NetraError extends Error {
   constructor(code: string, message?: string, frame?: Partial<ErrorFrame>);
   /**
    * An error code of the protocol, or the client's own: `closed` (by `close()`), `disconnected` (before the answer came),
-   * `timeout` (nobody answered in time), `refused` (a close nobody explained), `unreachable` (a hook failed), `too_large`
-   * and `invalid_action` (never sent), `forgotten` (by `forget()`), and those that end in `stopped` since trying again
+   * `timeout` (no answer in time), `refused` (an unexplained close), `unreachable` (a hook failed), `too_large`
+   * and `invalid_action` (never sent), `forgotten` (by `forget()`), and those that end in `stopped` because retries
    * cannot help: `unsupported` (no `WebSocket`), `invalid_token`, `invalid_url`. No message holds a token.
    */
   readonly code: string;
@@ -326,15 +326,15 @@ export class NetraClient {
   /** A copy of the last status handed to `status` handlers. */
   readonly status: ClientStatus;
 
-  /** `{thread_id: last seq seen}`: keep it, give it to the next client as `cursors`, and nothing is missed. */
+  /** `{thread_id: last seq seen}`: store it and pass it to the next client as `cursors`. */
   readonly cursors: Record<string, number>;
 
-  /** Of the journal that the cursors count in; keep it beside them and give it to the next client as `epoch`. */
+  /** Of the journal that the cursors belong to; store it with them, for the next client's `epoch`. */
   readonly epoch: string | null;
 
   /**
-   * Listen; returns a function that stops listening. A function registered twice is called twice, until both have been
-   * ended. A handler that throws is reported and harms nobody else.
+   * Listen; returns a function that stops listening. A function registered twice is called twice, until both are
+   * removed. A handler that throws is reported; the others still run.
    */
   on<Type extends keyof ClientEvents>(type: Type, handler: ClientEvents[Type]): () => void;
 
@@ -344,19 +344,19 @@ export class NetraClient {
    */
   connect(options?: { token?: ClientOptions["token"] }): void;
 
-  /** Close for good; what still waits for an answer is rejected with `closed`. Runs go on at the server. */
+  /** Close; pending promises are rejected with `closed`. Runs continue on the server. */
   close(): void;
 
   /**
    * Check the connection now, or stop waiting and try now; an attempt that is under way is given up for a new one. For
-   * "try again" buttons and machines that woke up. It does not come before a time that the server has named, nor more
-   * often than every `wakeMs`: then it is put off until it may. After `stopped` and `close()` it does nothing.
+   * "try again" buttons and machines that woke up. It keeps to a time that the server has named, and to
+   * `wakeMs` between attempts: an earlier call is delayed. After `stopped` and `close()` it does nothing.
    */
   wake(): void;
 
   /**
    * Start a run. Resolves with its first event (`agent_started` or `run_queued`), or with the frame that says it was
-   * started before. `input`: whatever JSON can hold. Without a `runId` one is made, so sending the same start again can never start it twice.
+   * started before. `input`: any JSON value. A missing `runId` is generated, so a start that is sent again never starts it twice.
    */
   start(
     agentType: string,
@@ -366,7 +366,7 @@ export class NetraClient {
 
   /**
    * Stop a run. Resolves with the event that ended it, rejects with `run_finished` or `not_found`. When it had to be sent
-   * again (after a loss, or since the thread is not watched), `run_finished` is what was wanted: it resolves with that.
+   * again (after a loss, or because the thread is not watched), `run_finished` is a success: it resolves.
    */
   stop(runId: string, reason?: string): Promise<Ended | ErrorFrame>;
 
@@ -384,21 +384,21 @@ export class NetraClient {
   ): Promise<EventOf<"approval_resolved"> | ErrorFrame>;
 
   /**
-   * Have a thread sent from after `cursor` (0: from its beginning; absent: where this client stands), then live. Going
+   * Replay a thread from after `cursor` (0: from its beginning; absent: this client's cursor), then live. Going
    * backwards is allowed: the thread's events come again, flagged `replayed`. Resolves with the `resumed` frame;
    * connection losses only delay it. After `stopped` and `close()` it is rejected at once.
    */
   resume(threadId: string, cursor?: number): Promise<ResumedFrame>;
 
   /**
-   * Resume many threads with as few frames as possible, without waiting for the answers. Cursors that were kept go into
-   * the options of a new client instead, beside the `epoch` they count in.
+   * Resume many threads with as few frames as possible, without waiting for the answers. Pass stored cursors to
+   * the options of a new client instead, with their `epoch`.
    */
   resumeAll(cursors: CursorsByThread): void;
 
   /**
-   * Drop a thread from `cursors`: it is not resumed on later connections. An event that the server sends of it afterwards
-   * makes it known again, from that event on; `watch` keeps the server from that.
+   * Drop a thread from `cursors`: it is not resumed on later connections. A later event from the server
+   * makes it known again, from that event on; `watch` prevents that.
    */
   forget(threadId: string): void;
 
@@ -412,7 +412,7 @@ export class NetraClient {
   watch(threads?: readonly string[] | "*"): Promise<WatchingFrame>;
 
   /**
-   * Renew the session with a fresh token of the same user; later connections are made with it, unless `token` or `ticket`
+   * Renew the session with a fresh token of the same user; later connections use it, unless `token` or `ticket`
    * is a function, which is asked again. A client with a `token` function does all this by itself.
    */
   authenticate(token: string): Promise<AuthenticatedFrame>;
@@ -423,5 +423,5 @@ export class NetraClient {
 /** A fresh id for a thread or a run. */
 export function newId(): string;
 
-/** The address of the socket on the page's own server: what `{% netra_client %}` has put into the page, otherwise `/ws`. */
+/** The address of the socket on the page's own server: set by `{% netra_client %}` in the page, else `/ws`. */
 export function defaultUrl(location?: { protocol: string; host: string }): string;

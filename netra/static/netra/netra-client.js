@@ -1,4 +1,4 @@
-/** A client for Netra's WebSocket protocol, version 1. What it promises and how it is used: `netra-client.d.ts`. */
+/** A client for Netra's WebSocket protocol, version 1. Reference: `netra-client.d.ts`. */
 
 import { Connection, defaultUrl } from "./client/connection.js";
 import { Cursors, isOf } from "./client/cursors.js";
@@ -71,7 +71,7 @@ export class NetraClient {
 
 	on(type, handler) {
 		if (!this.#handlers.has(type)) this.#handlers.set(type, new Set());
-		const registration = { handler }; // of its own, when the same function is registered twice
+		const registration = { handler }; // unique, even if a function is registered twice
 		this.#handlers.get(type).add(registration);
 		return () => this.#handlers.get(type).delete(registration);
 	}
@@ -140,17 +140,17 @@ export class NetraClient {
 		try {
 			return await this.#request(frame);
 		} catch (error) {
-			// One that was only lost is repeated on the next connection; one that was refused would be refused again.
+			// A lost one is repeated on the next connection; a refused one would be refused again.
 			if (!["disconnected", "timeout"].includes(error.code) && this.#watched === wanted) this.#watched = before;
 			throw error;
 		}
 	}
 
 	async authenticate(given) {
-		const token = String(given).trim(); // a line's end comes along with what is read from a file
+		const token = String(given).trim(); // tokens read from a file end with a newline
 		const answer = await this.#request({ action: "authenticate", token });
 		const { token: known, ticket } = this.#options;
-		if (typeof known !== "function" && !ticket) this.#options.token = token; // the next connection is made with it
+		if (typeof known !== "function" && !ticket) this.#options.token = token; // the next connection uses it
 		return answer;
 	}
 
@@ -158,7 +158,7 @@ export class NetraClient {
 		return this.#request({ action: "ping", payload });
 	}
 
-	/** Why nothing can be asked any more, or null. */
+	/** Why requests are impossible, or null. */
 	#over() {
 		const { state, code, message } = this.status;
 		return /stopped|closed/.test(state) ? new NetraError(code ?? state, message ?? "The connection is closed") : null;
@@ -180,7 +180,7 @@ export class NetraClient {
 		try {
 			if (this.#watched !== "*") this.#connection.send(JSON.stringify(watchFrame(this.#watched)));
 		} catch {
-			this.#watched = "*"; // grown too large by what was started and resumed: rather too much than too little
+			this.#watched = "*"; // starts and resumes made it too large: too many events are better than too few
 		}
 		this.#requests.opened();
 	}
@@ -220,7 +220,7 @@ export class NetraClient {
 		else if (type === "synced") this.#cursors.isOther(frame);
 		else if (type === "session_expiring") this.#renewSession(frame);
 		else if (type === "notice") this.#emit("notice", frame);
-		if (isOf("epoch", frame)) return; // nobody else has asked for it
+		if (isOf("epoch", frame)) return; // only the client asked for it
 		this.#emit("control", frame);
 		if (type !== "error") this.#requests.answered(frame);
 	}

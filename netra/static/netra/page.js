@@ -1,4 +1,4 @@
-/** What `{% netra_client %}` loads: the client for scripts that cannot import it by its address. */
+/** Loaded by `{% netra_client %}`: the client for scripts that cannot import it by its address. */
 
 import * as client from "./netra-client.js";
 

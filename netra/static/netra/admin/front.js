@@ -1,5 +1,5 @@
 /* Keeps the front page of the admin up to date: fetches its moving part again every few seconds, unless the page is hidden, paused, or
-   in use. Without this module the page shows the moment at which it was loaded. */
+   in use. Without this module the page shows its state when loaded. */
 
 const EVERY_MS = 5000;
 const SLOWEST_MS = 60000;
@@ -14,11 +14,11 @@ let wait = EVERY_MS;
 let paused = false;
 let running = false;
 
-/* What each tile has shown since the page was opened, for its little curve. */
+/* The values of each tile since the page was opened, for its curve. */
 const TREND_MOST = 120; // ten minutes
 const trends = new Map();
 
-/** Remember the tiles' numbers, and draw what was remembered. */
+/** Store the tiles' numbers and draw their curves. */
 function draw() {
   for (const tile of live.querySelectorAll("[data-netra-trend]")) {
     const name = tile.dataset.netraName || tile.querySelector("dt").textContent;
@@ -30,7 +30,7 @@ function draw() {
   }
 }
 
-/** A curve over the whole width of its tile: the numbers are its text, so that it is for the eye alone. */
+/** A curve over the whole width of its tile: the numbers are its text, so it is decorative. */
 function curve(values) {
   const svg = document.createElementNS("http://www.w3.org/2000/svg", "svg");
   const line = document.createElementNS(svg.namespaceURI, "polyline");

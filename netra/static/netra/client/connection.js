@@ -1,36 +1,36 @@
-/** Opens one socket after the other, notices when they die, and knows when coming back is pointless. */
+/** Opens sockets, detects dead ones, and stops reconnecting when it is pointless. */
 
 import { NetraError } from "./values.js";
 
 const SUBPROTOCOLS = ["netra.v1.batch", "netra.v1"];
-// What a close means, by the last error frame, else by the close code, which some servers and proxies change.
-// Not listed: come back.
+// The meaning of a close, by the last error frame or else the close code, which some proxies change.
+// Others: reconnect.
 const FINAL = ["binary_frame", "frame_too_large", 1009, 4400, 4413];
 const CREDENTIALS = ["unauthenticated", "token_expired", "session_revoked", 4401];
 const LATER = ["too_many_connections", "flooding", 4409, 4429];
 const FAREWELLS = [...FINAL, ...CREDENTIALS, ...LATER, "draining", "too_slow"];
 const SUBPROTOCOL = /^[!#$%&'*+.^_`|~\w-]+$/; // what HTTP allows as one
-const LONGEST_MS = 3_600_000; // a timer that is told more than it can hold goes off at once
+const LONGEST_MS = 3_600_000; // a timer with a too large delay fires at once
 
 export class Connection {
 	status = { state: "idle", attempt: 0, retryAt: null, code: null, closeCode: null, message: null };
 	#options;
 	#on;
 	#socket = null;
-	#life = 0; // counts attempts; what belongs to an older one must not touch a newer one
+	#life = 0; // counts attempts; an older one must not affect a newer one
 	#attempt = 0;
 	#renewed = false; // a fresh credential was already tried since the server last accepted us
 	#farewell = null; // the error frame that announced a close
-	#stop = null; // aborts what the attempt's hooks wait for
+	#stop = null; // aborts the attempt's hooks
 	#step = ""; // what the attempt waits for
-	#heard = false; // anything, since we asked for a sign of life
-	#silence = 0; // halves of `keepAliveMs` without a word; counted, since clocks jump
+	#heard = false; // anything since the last ping
+	#silence = 0; // silent halves of `keepAliveMs`; counted, as clocks jump
 	#spoken = false;
 	#gate = null; // runs while wake() is put off
 	#woken = false; // wake() was put off
 	#timers = {};
 
-	/** `on`: opened(), silent() when nobody has said anything then, received(text), lost(), ended(error), status(status). */
+	/** `on`: opened(), silent() asks for a ping, received(text), lost(), ended(error), status(status). */
 	constructor(options, on) {
 		this.#options = options;
 		this.#on = on;
@@ -43,7 +43,7 @@ export class Connection {
 		this.#renewed = false;
 		if (state === "waiting") return this.wake();
 		if (state !== "connecting") return this.#open();
-		if (!this.#gate) this.#shut(this.#options.wakeMs); // an attempt that has just begun goes on
+		if (!this.#gate) this.#shut(this.#options.wakeMs); // a recent attempt continues
 		this.#woken = true;
 	}
 
@@ -71,7 +71,7 @@ export class Connection {
 		else if (!("request_id" in frame) && FAREWELLS.includes(frame.code)) this.#farewell = frame;
 	}
 
-	/** Puts off wake(), however often a page becomes visible, and never lets it come before the server wants us back. */
+	/** Limits how often wake() connects, and delays it until the time the server has named. */
 	#shut(ms) {
 		clearTimeout(this.#gate);
 		this.#gate = setTimeout(() => {
@@ -98,7 +98,7 @@ export class Connection {
 			}
 		} catch (error) {
 			if (life !== this.#life) return;
-			// A hook of the application says "never again" with a NetraError; anything else may be the network.
+			// A hook stops the client with a NetraError; any other error may be the network.
 			const { code, message } = error ?? {};
 			if (error instanceof NetraError) this.#end("stopped", { code, message });
 			else this.#retry({ code: "unreachable", message });
@@ -112,7 +112,7 @@ export class Connection {
 		const bearer = token && `bearer.${String(token).trim()}`;
 		const { WebSocket } = this.#options;
 		this.#step = "the server";
-		// None of this is the network's doing, so trying again is no use. What the browser says may hold the credential.
+		// Not a network error, so a retry is useless. The browser's message may contain the credential.
 		if (typeof WebSocket !== "function") {
 			return this.#end("stopped", { code: "unsupported", message: "This environment has no WebSocket: update it (Node has one since version 22), or pass the option `WebSocket`." });
 		}
@@ -132,7 +132,7 @@ export class Connection {
 			this.#heard = true;
 			this.#on.received(data);
 		};
-		this.#socket.onerror = () => {}; // a close follows; in Node an error that nobody hears ends the program
+		this.#socket.onerror = () => {}; // a close follows; an unhandled error ends a Node program
 		this.#socket.onclose = ({ code }) => this.#closed(code);
 	}
 
@@ -149,7 +149,7 @@ export class Connection {
 		this.#silence = 0;
 		this.#timers.stable = setTimeout(() => (this.#attempt = 0), stableMs);
 		this.#timers.keepAlive = setInterval(() => ++this.#silence > 1 && this.#probe(), keepAliveMs / 2);
-		// Until it is spoken to, the server is silent. What the application has to say in this moment comes first.
+		// The server is silent until the first frame. The application's status handlers run first.
 		this.#timers.first = setTimeout(() => this.#spoken || this.#on.silent(), 0);
 		this.#on.opened();
 		this.#tell("open", {});
@@ -177,7 +177,7 @@ export class Connection {
 		this.#letGo();
 		const ceiling = Math.min(maxBackoffMs, backoffMs * 2 ** this.#attempt);
 		const asked = retryAfterMs >= 0 ? Math.min(retryAfterMs, LONGEST_MS) : null;
-		// Half by chance: clients of a lost server must not come back in one wave. One that names a time has spread them.
+		// Half is random, so that clients do not return in one wave. A time the server names is already spread.
 		const delay = (asked ?? (ceiling * (1 + random())) / 2) + extra;
 		this.#attempt += 1;
 		if (asked) this.#shut(asked);
@@ -196,7 +196,7 @@ export class Connection {
 		this.#tell(state, why);
 	}
 
-	/** At once: a dead connection's close handshake can take a browser a minute. */
+	/** Does not wait: a dead connection's close handshake can take a minute. */
 	#letGo(code) {
 		const socket = this.#socket;
 		clearInterval(this.#timers.keepAlive);
@@ -229,7 +229,7 @@ export class Connection {
 }
 
 export function defaultUrl(location = globalThis.location) {
-	// The page says where the socket is. In a script element, which nobody's text can become.
+	// From a script element of the page, which user text cannot become.
 	const path = globalThis.document?.querySelector("script[data-netra-socket]")?.dataset.netraSocket ?? "/ws";
 	return `${location.protocol === "https:" ? "wss" : "ws"}://${location.host}${path}`;
 }

@@ -1,19 +1,19 @@
-/** Where the application stands in every thread: what is new to it, what is missing, what may be acknowledged. */
+/** The application's position in every thread: which events are new, missing, or to acknowledge. */
 
 import { isCursor, parts } from "./frames.js";
 import { NetraError } from "./values.js";
 
-const PASSING = ["rate_limited", "journal_unavailable", "internal"]; // errors after which one may ask again
+const PASSING = ["rate_limited", "journal_unavailable", "internal"]; // errors after which a retry may succeed
 
-/** `cursor`: the last seq handed to the application. `position`: where the server stands, which an `ack` may name. */
+/** `cursor`: the last seq handed to the application. `position`: that of the server, which limits an `ack`. */
 class Thread {
 	replayTo = 0; // events up to here may have been seen before
 	awaiting = null; // request_id of the resume that will set the position
 	gapAt = null; // the cursor at which a gap was already asked for
 	unacked = false;
 	ackedBy = null; // request_id of the last ack
-	isForgotten = false; // kept only for what the server is still sending
-	isQuiet = false; // nothing came since the last look
+	isForgotten = false; // kept only for events still on their way
+	isQuiet = false; // nothing came since the last check
 	waiters = []; // promises of `resume`
 
 	constructor(cursor) {
@@ -26,16 +26,16 @@ class Thread {
 }
 
 export class Cursors {
-	epoch; // of the journal that the cursors count in
+	epoch; // of the cursors' journal
 	#threads = new Map();
-	#bad = []; // ids that cannot be asked for, not told yet
+	#bad = []; // invalid ids, not reported yet
 	#options;
 	#on;
 	#unackedBytes = 0;
 	#ackTimer = null;
 	#patience = null;
 	#epochAsked = false; // on this connection
-	#refused = 0; // resumes that wait to be asked again
+	#refused = 0; // resumes that wait for a retry
 
 	/** `on`: send(frame) sends when connected, nextId(prefix), emit(type, ...values). */
 	constructor(options, on) {
@@ -53,12 +53,12 @@ export class Cursors {
 	resume(threadId, cursor = this.#threads.get(threadId)?.cursor ?? 0) {
 		if (!isCursor(threadId, cursor)) return Promise.reject(badCursor(threadId));
 		const promise = new Promise((resolve, reject) => this.#at(threadId, cursor).waiters.push({ resolve, reject }));
-		promise.catch(() => {}); // most callers follow the events instead; an end of the session is told by `status`
+		promise.catch(() => {}); // most callers follow the events instead; `status` reports the end of the session
 		this.resumeAll({ [threadId]: cursor });
 		return promise;
 	}
 
-	/** Returns the ids that were asked for. */
+	/** Returns the requested ids. */
 	resumeAll(cursors) {
 		const ids = this.#take(cursors);
 		this.#tellBad();
@@ -66,7 +66,7 @@ export class Cursors {
 		return ids;
 	}
 
-	/** What the server sends of it from now on is new; of what is on its way already nothing is told. */
+	/** Later events of the thread are new; those already on their way are dropped. */
 	forget(threadId) {
 		const thread = this.#threads.get(threadId);
 		if (!thread) return;
@@ -76,7 +76,7 @@ export class Cursors {
 		if (!thread.awaiting && thread.position >= thread.replayTo) this.#threads.delete(threadId);
 	}
 
-	/** Must be the first action: it makes the server start each thread where we left it. */
+	/** Must be the first action: the server then starts each thread at our cursor. */
 	reconnected() {
 		this.disconnected();
 		for (const [id, thread] of this.#threads) {
@@ -100,14 +100,14 @@ export class Cursors {
 		for (const thread of this.#threads.values()) thread.reject(error);
 	}
 
-	/** Who has only listened and started has heard of none, and could not tell a restored backup when it comes back. */
+	/** Without a resume the epoch is unknown, and a restored backup would go unnoticed on reconnect. */
 	askEpoch() {
 		if (this.#epochAsked) return;
 		this.#epochAsked = true;
 		this.#on.send({ action: "sync", limit: 1, request_id: this.#on.nextId("epoch") });
 	}
 
-	/** True when the journal is not the one we knew (a backup was restored): nothing we have of it may be kept. */
+	/** True if the journal is not the known one (a backup was restored): all its events are discarded. */
 	isOther({ epoch }) {
 		if (typeof epoch !== "string") return false; // an older server
 		const isOther = this.epoch !== undefined && epoch !== this.epoch;
@@ -118,7 +118,7 @@ export class Cursors {
 
 	/** `{ replayed }` when the event is new to the application, which must see it next; else null. */
 	event({ thread_id: threadId, seq }) {
-		const thread = this.#at(threadId, seq - 1); // a thread we did not ask for begins where it stood when we connected
+		const thread = this.#at(threadId, seq - 1); // an unrequested thread begins at its first event
 		thread.isQuiet = false;
 		if (!this.epoch) this.askEpoch();
 		if (thread.awaiting) return null; // sent before our resume was read: the replay that follows contains it
@@ -153,11 +153,11 @@ export class Cursors {
 		for (const waiter of thread.waiters.splice(0)) waiter.resolve(frame);
 	}
 
-	/** True when the error answers a resume and was dealt with. */
+	/** True if the error answers a resume and was handled. */
 	error(frame) {
 		const { code, request_id: requestId, thread_id: named, first_seq: first, last_seq: lastSeq } = frame;
 		if (isOf("ack", frame) && PASSING.includes(code)) {
-			// A window that nobody opens again stays shut.
+			// An unacknowledged window stays full.
 			for (const thread of this.#threads.values()) thread.unacked ||= thread.ackedBy === requestId;
 			this.#ackTimer ??= setTimeout(() => this.#acknowledge(), frame.retry_after_ms ?? this.#options.ackMs);
 			return true;
@@ -166,7 +166,7 @@ export class Cursors {
 		if (!affected.length) return isOf("epoch", frame) || isOf("resume", frame); // a newer one has replaced it
 		const ids = affected.map(([id]) => id);
 		if (code === "cursor_expired" && first <= 1 && this.epoch) {
-			// Nothing is missing before the first: the cursors are another epoch's. The answers name the new one.
+			// No gap before the first event: the cursors are of another epoch. The answers name the new one.
 			this.epoch = frame.epoch;
 			this.#restart();
 			return true;
@@ -176,7 +176,7 @@ export class Cursors {
 				const { cursor } = thread;
 				thread.cursor = (first ?? 1) - 1;
 				if (thread.isForgotten) continue;
-				// Ahead of the thread: it is not the one we knew (deleted, or another server's). Begin anew.
+				// Ahead of the thread: it is not the known one (deleted, or another server's). Restart.
 				if (lastSeq !== undefined) this.#on.emit("reset", { threadId, lastSeq });
 				else this.#on.emit("gap", { threadId, from: cursor + 1, to: first - 1 });
 			}
@@ -186,7 +186,7 @@ export class Cursors {
 		if (PASSING.includes(code)) {
 			const { backoffMs, random } = this.#options;
 			const pause = frame.retry_after_ms ?? 2 * backoffMs * (1 + random());
-			// One after the other, or all but the first would be refused again. A new connection asks by itself.
+			// One at a time, or all but the first are refused again. A new connection resumes anyway.
 			setTimeout(() => {
 				this.#refused -= 1;
 				this.#askStill(ids, requestId);
@@ -195,7 +195,7 @@ export class Cursors {
 			return true;
 		}
 		if (code === "invalid_action" && ids.length > 1) {
-			// One of them has spoilt the frame for the others.
+			// One of them made the frame invalid.
 			const middle = ids.length >> 1;
 			this.#ask(ids.slice(0, middle));
 			this.#ask(ids.slice(middle));
@@ -219,7 +219,7 @@ export class Cursors {
 		return this.#threads.get(threadId);
 	}
 
-	/** A store may hold anything: what no frame may carry is left out, and costs nobody else. */
+	/** Stored values may be invalid: only the invalid ones are left out. */
 	#take(cursors) {
 		const all = cursors instanceof Map ? [...cursors] : Object.entries(cursors);
 		return all.flatMap(([id, cursor]) => {
@@ -241,7 +241,7 @@ export class Cursors {
 		}
 	}
 
-	/** Those that nobody has asked for in another way meanwhile. */
+	/** Those without a newer request. */
 	#askStill(ids, requestId) {
 		this.#ask(ids.filter((id) => this.#threads.get(id)?.awaiting === requestId));
 	}
@@ -253,7 +253,7 @@ export class Cursors {
 		for (const threadId of known) this.#on.emit("reset", { threadId, lastSeq: 0 });
 	}
 
-	/** Asked for once; if it still is missing then, the application must know. */
+	/** Requested once; if it is still missing, the application is told. */
 	#askForGap(threadId, thread, next) {
 		const { cursor, gapAt } = thread;
 		thread.gapAt = cursor;
@@ -262,7 +262,7 @@ export class Cursors {
 		return gapAt !== cursor;
 	}
 
-	/** A `resume` whose thread is silent for so long (paused by `watch`, say) gets no answer any more. */
+	/** A `resume` whose thread is silent for so long (paused by `watch`, say) gets no more answer. */
 	#look() {
 		for (const thread of this.#threads.values()) {
 			if (thread.isQuiet) thread.reject(new NetraError("timeout", "The server did not answer. Is the thread watched?"));
@@ -289,7 +289,7 @@ function badCursor(id) {
 	return new NetraError("invalid_action", `Thread ${threadId} is left out: its id or its cursor is invalid`, { thread_id: threadId });
 }
 
-/** Whether it answers what the client asked by itself: a `resume`, an `ack`, the `epoch`. */
+/** Whether it answers the client's own requests: a `resume`, an `ack`, the `epoch`. */
 export function isOf(kind, { request_id: requestId }) {
 	return String(requestId).startsWith(`${kind}-`);
 }

@@ -1,4 +1,4 @@
-/** What one frame may hold: the server closes for a larger one, and refuses one that names too many threads. */
+/** The limits of one frame: the server closes for a larger one, and refuses one that names too many threads. */
 
 import { NetraError } from "./values.js";
 
@@ -11,7 +11,7 @@ export function isTooLarge(text) {
 	return text.length * 3 > MAX_BYTES && new TextEncoder().encode(text).length > MAX_BYTES;
 }
 
-/** What a resume may name: one bad item would cost the whole frame. */
+/** Valid in a resume: one bad item fails the whole frame. */
 export function isCursor(id, cursor = 0) {
 	return typeof id === "string" && LEGAL_ID.test(id) && Number.isSafeInteger(cursor) && cursor >= 0;
 }
@@ -32,7 +32,7 @@ export function parts(cursors) {
 	return all;
 }
 
-/** Throws what the server would refuse, or close for. */
+/** Throws if the server would refuse it or close. */
 export function watchFrame(threads) {
 	if (threads === "*") return { action: "watch", threads };
 	const bad = [...threads].find((id) => !isCursor(id));

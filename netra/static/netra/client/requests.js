@@ -1,4 +1,4 @@
-/** What was asked and is not answered yet: every promise is kept, or broken with a reason, in bounded time. */
+/** The unanswered requests: every promise is resolved, or rejected with a reason, in bounded time. */
 
 import { isTooLarge } from "./frames.js";
 import { NetraError } from "./values.js";
@@ -10,7 +10,7 @@ export class Requests {
 	#options;
 	#on;
 
-	/** `on`: send(text) sends when connected, nextId(prefix), isOpen(), isNarrow() when `watch` keeps events from us. */
+	/** `on`: send(text) sends when connected, nextId(prefix), isOpen(), isNarrow() if `watch` limits events. */
 	constructor(options, on) {
 		this.#options = options;
 		this.#on = on;
@@ -49,7 +49,7 @@ export class Requests {
 		for (const requestId of this.#waiting.keys()) this.#settle(requestId, "reject", error);
 	}
 
-	/** By what happened, not by `data.request_id`: another tab's client numbers its requests in the same way. */
+	/** Matches by content, not `data.request_id`: clients in other tabs use the same numbers. */
 	event(event) {
 		for (const [requestId, { isAnswer }] of this.#waiting) {
 			if (isAnswer?.(event)) this.#settle(requestId, "resolve", event);
@@ -60,7 +60,7 @@ export class Requests {
 		this.#settle(frame.request_id, "resolve", frame);
 	}
 
-	/** False when it answers nothing that was asked. */
+	/** False if it answers no request. */
 	refused(error) {
 		const { frame } = error;
 		const request = this.#waiting.get(frame.request_id);
@@ -68,7 +68,7 @@ export class Requests {
 		return this.#settle(frame.request_id, "reject", error);
 	}
 
-	/** What may be sent again is, until it is answered: the event that answers may be one that `watch` keeps from us. */
+	/** Repeatable requests are sent again until answered: `watch` may hide the event that answers. */
 	#send(requestId, request) {
 		const { repeatMs, answerMs } = this.#options;
 		this.#on.send(request.text);

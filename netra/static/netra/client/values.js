@@ -1,4 +1,4 @@
-/** What the client's modules share. */
+/** Shared by the client's modules. */
 
 export class NetraError extends Error {
 	constructor(code, message, frame = {}) {
@@ -17,7 +17,7 @@ export function newId() {
 	return Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
 }
 
-/** A promise of somebody else's, with an end. */
+/** A foreign promise, with a time limit. */
 export function within(ms, promise, message) {
 	let timer;
 	const late = new Promise((_, reject) => (timer = setTimeout(() => reject(new NetraError("timeout", message)), ms)));

@@ -1,13 +1,13 @@
-/** A question the agent has stopped for: what it wants to do, why, with which arguments. */
+/** An approval: what the agent wants to do, why, and with which arguments. */
 
 import { h, icon, listing } from "./dom.js";
 import { absolute, duration, number, pretty } from "./format.js";
 import { revealed, undeceive } from "./honest.js";
 import { approvalOutcome } from "./words.js";
 
-// Buttons that appear under a finger or a pressed key must not take that press for a decision.
+// A press that began before the buttons appeared must not count as a decision.
 const ARMING_MS = 700;
-const [LONG_LINES, LONG_CHARS] = [20, 1_000]; // from which on it is said that there is more to read
+const [LONG_LINES, LONG_CHARS] = [20, 1_000]; // beyond these, a note says that there is more
 
 export function approval(step, { row, run, ui }) {
 	const waiting = step.status === "waiting";
@@ -32,7 +32,7 @@ function question(step, run, ui) {
 		onclick: () => performance.now() - step.shownAt > ARMING_MS && ui.feed.respond(run, step, approved, value?.()),
 	}, label);
 	return h("div.question",
-		// Its own words are set apart, so that they cannot pose as what this page says.
+		// The agent's words are set apart from those of this page.
 		message && h("figure.claim", h("figcaption", "The agent says"), h("p.why", { dir: "auto" }, revealed(message))),
 		name && h("p.call", "It wants to call ", h("code", revealed(name))),
 		!["", "{}", "null"].includes(values) && [

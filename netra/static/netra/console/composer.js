@@ -1,4 +1,4 @@
-/** Where the reader asks, and is told what became of it. */
+/** The input for requests, and their delivery state. */
 
 import { recall, remember } from "./drafts.js";
 
@@ -35,7 +35,7 @@ export class Composer {
 		remember("netra:agent", option.value);
 	}
 
-	/** What was typed stays, also from before this module was there. `null`: a new thread. */
+	/** Typed text stays, even from before this module loaded. `null`: a new thread. */
 	open(threadId) {
 		if (this.#threadId === threadId) return;
 		const early = this.#threadId === undefined && this.text.value;
@@ -70,7 +70,7 @@ export class Composer {
 		try {
 			await this.ui.send(this.agent.value, input);
 		} catch (error) {
-			// It comes back where it was meant for, unless something else was begun there.
+			// Restores the text in its thread, unless there is a new draft.
 			if (!recall(this.draftOf(threadId))) remember(this.draftOf(threadId), text);
 			if (this.#threadId === threadId && !this.text.value) this.#set(text);
 			this.tell(error.message);

@@ -70,7 +70,7 @@ function runInFull(run) {
 
 const facts = (...known) => h("dl", known.filter(Boolean).map(([name, value]) => [h("dt", name), h("dd", value)]));
 
-/** With its day, unless that is the day of `since`. */
+/** With the date, unless it is that of `since`. */
 function time(at, since = at) {
 	const then = new Date(at);
 	const sameDay = then.toDateString() === new Date(since).toDateString();

@@ -1,12 +1,12 @@
-/** The page as plain objects, and what makes the real one like them. Nothing here parses a string as HTML. */
+/** Describes the page as plain objects and updates the DOM. Nothing here parses strings as HTML. */
 
 const SVG = "http://www.w3.org/2000/svg";
 const NOTHING = [null, undefined, false, ""];
 
-/** h("button.quiet", { onclick: stop }, icon("stop"), "Stop"). An element lives as long as its `key`, else its place. */
+/** h("button.quiet", { onclick: stop }, icon("stop"), "Stop"). Elements are matched by `key`, else by place. */
 export const h = (tag, ...rest) => new Wish(tag, ...(rest[0]?.constructor === Object ? rest : [{}, ...rest]));
 
-/** What is not one of these is text, whatever an agent has written. */
+/** Everything else is text, whatever an agent writes. */
 class Wish {
 	constructor(tag, properties, ...children) {
 		Object.assign(this, { tag, properties, children, key: properties.key });
@@ -15,7 +15,7 @@ class Wish {
 
 export const icon = (name) => h("svg.icon", { "aria-hidden": "true" }, h("use", { href: `#${name}` }));
 
-/** Make the children of an element these, changing and moving as little as possible. */
+/** Replace an element's children with as few changes as possible. */
 export function patch(parent, ...children) {
 	const wanted = new Map(entries(children));
 	const kept = new Map();
@@ -70,7 +70,7 @@ function update(node, wish) {
 	patch(node, ...wish.children);
 }
 
-/** Only what differs is replaced: what a reader has selected in the rest stays selected. */
+/** Replaces only the difference, so that selections in the rest remain. */
 function write(node, text) {
 	const { data } = node;
 	if (text.startsWith(data)) return node.appendData(text.slice(data.length));
@@ -109,7 +109,7 @@ function copyWithoutClipboard(text) {
 	return copied;
 }
 
-/** `original`: what is copied, where it is not what is shown. */
+/** `original`: the text to copy, if not the shown one. */
 export function listing(title, text, original = text) {
 	return h("figure.code", h("figcaption", title, copyButton(original)), h("pre", { tabindex: "0" }, h("code", text)));
 }

@@ -1,4 +1,4 @@
-/** What a tab remembers: in the browser's storage while that takes it, in this page's memory where it does not. */
+/** The memory of a tab: in the browser's storage if possible, else in this page's memory. */
 
 const memory = new Map();
 
@@ -7,7 +7,7 @@ export function recall(key) {
 	try {
 		return sessionStorage.getItem(key);
 	} catch {
-		return null; // storage that is switched off
+		return null; // storage is disabled
 	}
 }
 
@@ -19,7 +19,7 @@ export function remember(key, text) {
 		memory.delete(key);
 		return true;
 	} catch {
-		memory.set(key, text); // full, or switched off
+		memory.set(key, text); // full, or disabled
 		return false;
 	}
 }
@@ -29,6 +29,6 @@ export function forgetAll() {
 	try {
 		sessionStorage.clear();
 	} catch {
-		// Switched off: there is nothing to clear.
+		// Disabled: there is nothing to clear.
 	}
 }

@@ -1,4 +1,4 @@
-/** Which part of a long list is on the page. */
+/** The visible part of a long list. */
 
 export class Extent {
 	from = 0;
@@ -7,10 +7,10 @@ export class Extent {
 
 	/** Of more than `most` only the last `tail` are shown, until `more` at a time are asked for. */
 	constructor(most, tail, more) {
-		Object.assign(this, { most, tail, more, cap: 4 * most }); // a page full of elements helps nobody
+		Object.assign(this, { most, tail, more, cap: 4 * most }); // more elements are too slow
 	}
 
-	/** `following`: the reader is at the end, so what is above may fold. */
+	/** `following`: the reader is at the end, so items above may fold. */
 	update(count, following) {
 		const isNew = !this.count;
 		if (this.to === this.count) this.to = count;
@@ -28,7 +28,7 @@ export class Extent {
 	}
 
 	showEarlier() {
-		this.most += this.more; // what was asked for does not fold again
+		this.most += this.more; // requested items do not fold again
 		this.from -= this.earlier;
 		this.to = Math.min(this.to, this.from + this.cap);
 	}

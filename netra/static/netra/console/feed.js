@@ -1,4 +1,4 @@
-/** What the server says becomes threads; what the reader wants goes to the server. */
+/** Builds threads from the server's events, and sends the reader's actions. */
 
 import { newId } from "../netra-client.js";
 import { Summaries } from "./summaries.js";
@@ -6,7 +6,7 @@ import { Thread } from "./thread.js";
 import { errorText } from "./words.js";
 
 const PAGE = 50;
-export const LONG_REPLAY = 300; // events from which on a replay is shown as progress instead of as it comes
+export const LONG_REPLAY = 300; // a replay of this many events is shown as progress
 
 export class Feed {
 	summaries = new Summaries();
@@ -16,7 +16,7 @@ export class Feed {
 	#ui;
 	#decided = new Map(); // approvals decided on this page
 
-	/** `ui` is told what has changed, happened, arrived, was replaced. */
+	/** `ui` is told of changes, events and replaced threads. */
 	constructor(client, ui) {
 		this.#client = client;
 		this.#ui = ui;
@@ -31,7 +31,7 @@ export class Feed {
 		});
 	}
 
-	/** The server's time. Not by the machine's clock, which may be wrong, and may jump while something runs. */
+	/** The server's time. Not from the machine's clock, which may be wrong or jump during a run. */
 	get now() {
 		return performance.now() + (this.#begin === -Infinity ? performance.timeOrigin : this.#begin);
 	}
@@ -50,7 +50,7 @@ export class Feed {
 		const { threads } = await this.#client.sync({ limit: PAGE, before });
 		const unknown = Object.entries(this.summaries.addPage(threads, PAGE, !before));
 		const { cursors } = this.#client;
-		// A resume at the head sends no event, and its answer says what goes on in the thread.
+		// A resume at the head sends no event, and its answer gives the thread's state.
 		this.#client.resumeAll(Object.fromEntries(unknown.filter(([threadId]) => !Object.hasOwn(cursors, threadId))));
 		this.#ui.changed();
 	}
@@ -107,7 +107,7 @@ export class Feed {
 	#event(event, replayed) {
 		const run = this.threads.get(event.thread_id)?.apply(event);
 		if (!replayed) {
-			// The event that came fastest tells it best; after a sleep, in which this clock may stand still, the next one.
+			// The fastest event is the most exact; after a sleep, which may stop this clock, the next one.
 			this.#begin = Math.max(this.#begin, Date.parse(event.timestamp) - performance.now());
 			this.summaries.apply(event);
 			if (run && event.event_type === "approval_resolved" && event.data.by === "user") {

@@ -1,4 +1,4 @@
-/** Values as people read them. */
+/** Formats values for people. */
 
 import { undeceive } from "./honest.js";
 
@@ -48,7 +48,7 @@ export function oneLine(value, limit = 300) {
 	return undeceive(text.slice(0, limit));
 }
 
-/** What was asked, when it was text. */
+/** The request, if it is text. */
 export function asked(input) {
 	if (typeof (input ?? "") === "string") return input ?? "";
 	const keys = Object.keys(input);

@@ -1,4 +1,4 @@
-/** Text of an agent, of a model, of somebody else, so that it cannot look like what it is not. */
+/** Makes deceptive characters visible in text of agents, models and other users. */
 
 // What reorders, hides or imitates its surroundings: controls, formats, fillers, blanks that are no spaces. An emoji's own
 // joiners and selectors may stay where they belong to it.
@@ -13,10 +13,10 @@ const escaped = (found) => {
 	return code.length > 4 ? `\\u{${code}}` : `\\u${code.padStart(4, "0")}`;
 };
 
-/** Shows by name what would deceive the eye. */
+/** Names the deceptive characters. */
 export const undeceive = (text) => text.replace(DECEPTIVE, escaped);
 
-/** For what somebody is about to decide: also blanks that push something out of sight are shown as what they are. */
+/** For approvals: also shows the blanks that could push something out of sight. */
 export function revealed(text) {
 	return undeceive(text)
 		.replace(/(?<=\S)[ \t]{4,}/g, ({ length }) => ` ⟨${length} blanks⟩ `)

@@ -1,6 +1,6 @@
 /**
- * Markdown within a line, of text that nobody vouches for: HTML is text, images become links (to fetch what an agent names
- * would tell the world who reads it). No pattern looks further than a bounded length, so work is linear.
+ * Markdown within a line, of untrusted text: HTML is text, images become links (fetching an image that an agent names
+ * would reveal the reader). All patterns have a bounded length, so work is linear.
  */
 
 import { h } from "./dom.js";
@@ -36,7 +36,7 @@ export function inline(text, links = true) {
 
 function element(whole, { plain, code, label, to, angled, bare, line, ...marks }, links) {
 	if (plain) return plain;
-	if (line) return h("br"); // a line break an agent made is one it meant
+	if (line) return h("br"); // line breaks of agents are intended
 	if (code) return h("code", {}, (/^ .*[^ ].* $/.test(code) ? code.slice(1, -1) : code).replace(/\n/g, " "));
 	const href = safeHref(to ?? angled ?? bare ?? "");
 	if (href && links) {
@@ -44,6 +44,6 @@ function element(whole, { plain, code, label, to, angled, bare, line, ...marks }
 		return h("a", { href, title: href, target: "_blank", rel: "noopener noreferrer nofollow" }, content);
 	}
 	const [mark, inner] = Object.entries(marks).find(([name, found]) => found && name !== "tick") ?? [];
-	// A link we do not follow stays as it was written, so that nobody wonders where it has gone.
+	// A disallowed link stays visible as text.
 	return mark ? h(mark.replace("_", ""), {}, inline(inner, links)) : whole;
 }

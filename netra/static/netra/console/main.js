@@ -1,4 +1,4 @@
-/** Where the reader is, what they select, what their keys do, whose page it is. */
+/** The reader's location, selection, keys and login. */
 
 import { NetraClient, NetraError } from "../netra-client.js";
 import { Composer } from "./composer.js";
@@ -17,7 +17,7 @@ const $ = (selector) => document.querySelector(selector);
 
 class Console {
 	thread = null; // that is shown
-	view = null; // what draws it, once it is loaded
+	view = null; // its renderer, once loaded
 	selected = null; // { run, step }; step is null when the run itself is
 	status = { state: "idle", retryAt: null }; // of the connection
 	wide = matchMedia("(min-width: 80rem)");
@@ -47,7 +47,7 @@ class Console {
 		$(".cards").onkeydown = moveBetween;
 		this.search.oninput = () => {
 			this.draw();
-			if (this.search.value) this.#loadMore(); // a search looks at all there is
+			if (this.search.value) this.#loadMore(); // a search needs all threads
 		};
 		$("#more-threads").onclick = () => this.#loadMore();
 		$("#stop").onclick = () => this.stopArmed && this.feed.stop(this.thread.active);
@@ -65,8 +65,8 @@ class Console {
 		};
 		$(".skip").onclick = () => this.composer.text.focus();
 		this.stopBar.onclose = ({ target }) => target.returnValue === "stop" && this.feed.stop(this.asked);
-		this.stopBar.onkeydown = ({ repeat }) => !repeat; // a key still held down from before is no answer
-		// Drafts belong to who logs out, not to the next.
+		this.stopBar.onkeydown = ({ repeat }) => !repeat; // a key held down from before does not count
+		// Drafts must not reach the next user.
 		$("#threads").onsubmit = forgetAll; // not every site has a form to log out with
 	}
 
@@ -95,7 +95,7 @@ class Console {
 		this.changed();
 	}
 
-	/** Without moving what is being read below. */
+	/** Without moving the text below. */
 	unfold(run, change) {
 		this.scroll.hold(() => {
 			this.change(run, change);
@@ -132,7 +132,7 @@ class Console {
 		} else if (this.route.runId && (!active || $("#detail").contains(event.target))) {
 			this.closeDetail();
 		} else if (active && !active.stopping) {
-			event.preventDefault(); // the same key would close it
+			event.preventDefault(); // else the key closes it
 			this.asked = active;
 			this.stopBar.returnValue = "";
 			this.stopBar.showModal();
@@ -177,7 +177,7 @@ class Console {
 		else this.changed();
 	}
 
-	/** All of a thread is there: show what the address names. */
+	/** The thread is loaded: show what the address names. */
 	arrived(thread) {
 		if (thread !== this.thread || !this.view) return;
 		const run = this.thread.byId.get(this.route.runId);
@@ -196,7 +196,7 @@ class Console {
 	}
 
 	changed() {
-		if (document.hidden) return drawTitle(this); // nothing else of a hidden tab is seen; the next beat draws it
+		if (document.hidden) return drawTitle(this); // only the title of a hidden tab is visible
 		if (this.scheduled) return;
 		this.scheduled = true;
 		// When drawing is expensive (a slow machine, a torrent of events), most of the time is left to the reader.
@@ -225,7 +225,7 @@ class Console {
 
 	#announce(text) {
 		const region = $("#announcer");
-		// The same words again would not be read out.
+		// Unchanged text is not read out.
 		if (text) region.textContent = region.textContent === text ? `${text}\u00a0` : text;
 	}
 
@@ -257,7 +257,7 @@ class Console {
 		if (complete && !items.size && this.route.page === "home") this.#navigate({ page: "new" }, { replace: true });
 	}
 
-	/** Somebody else may have logged in, in another tab: their threads must not come into this page. */
+	/** Another user may have logged in, in another tab: their threads must not appear here. */
 	async #checkUser(signal) {
 		if (!this.isKnown) return void (this.isKnown = true); // the page itself has just been made for this user
 		const answer = await fetch(this.boot.urls.bootstrap, { cache: "no-store", signal });
@@ -266,7 +266,7 @@ class Console {
 		if (user.id !== this.boot.user.id) throw new NetraError("other_user", "Another user is logged in");
 	}
 
-	/** What was on the page belongs to somebody who is not logged in any more. */
+	/** The page's content belongs to a user who is logged out. */
 	#endSession(code) {
 		this.isOver = true;
 		this.feed.threads.clear();

@@ -1,4 +1,4 @@
-/** Markdown, block by block. What stands in a line: `inline.js`. */
+/** Markdown, block by block. Text in lines: `inline.js`. */
 
 import { h, listing } from "./dom.js";
 import { inline } from "./inline.js";
@@ -11,9 +11,9 @@ const ITEM = /^ {0,3}(?:[-*+]|(\d{1,9})[.)])(?:[ \t]+(?=\S)|[ \t]*$)/;
 const START = new RegExp([FENCE, HEADING, RULE, QUOTE, ITEM].map(({ source }) => source).join("|"));
 const TABLE_RULE = /^ {0,3}\|?[ \t]*:?-+:?[ \t]*(?:\|[ \t]*:?-+:?[ \t]*)*\|?[ \t]*$/;
 const MAX_DEPTH = 12;
-const AUTO = { dir: "auto" }; // each block by its own letters: an answer may mix scripts
+const AUTO = { dir: "auto" }; // for each block, since an answer may mix scripts
 
-/** A text that grows comes with the same `memo`, which keeps the blocks that can not change any more. */
+/** Pass the same `memo` for a growing text: it keeps the blocks that can no longer change. */
 export function markdown(text, memo = { at: 0, blocks: [] }) {
 	const lines = text.slice(memo.at).split("\n");
 	const found = parse(lines, 0);
@@ -50,7 +50,7 @@ function read(lines, at, depth) {
 		return [listing(language || "text", body.join("\n")), next + 1];
 	}
 	const [, level, title] = HEADING.exec(line) ?? [];
-	// The page's own headings end at level 3: an agent's begin below them.
+	// The page's headings end at level 3; an agent's start below.
 	if (level) return [h(`h${Math.min(6, level.length + 3)}`, AUTO, inline(title ?? "")), at + 1];
 	if (RULE.test(line)) return [h("hr"), at + 1];
 	if (depth < MAX_DEPTH && QUOTE.test(line)) {
@@ -83,7 +83,7 @@ function readList(lines, at, depth) {
 		for (next += 1; next < lines.length; next += 1) {
 			const line = lines[next].replace(/\t/g, "    ");
 			const indent = line.search(/[^ ]/);
-			// A paragraph goes on without being indented.
+			// A paragraph continues unindented.
 			if (indent !== -1 && indent < Math.min(width, 2) && (blank || START.test(line))) break;
 			blank = indent === -1;
 			body.push(line.slice(Math.min(Math.max(indent, 0), width)));

@@ -1,4 +1,4 @@
-/** The page as it should look now. `ui` is the console: what is shown, and what the parts may ask for. */
+/** Draws the current page. `ui` is the console: its state, and the actions of the parts. */
 
 import { h, patch } from "./dom.js";
 import { LONG_REPLAY } from "./feed.js";
@@ -29,7 +29,7 @@ export function draw(ui) {
 	$("#nothing").hidden = !thread || Boolean(thread.loading || thread.missing) || thread.runs.length > 0;
 	patch($("#missing"), thread?.missing && `Events ${thread.missing.join(" to ")} are no longer stored on this server.`);
 	patch($(".replay"), thread?.loading && progress(thread));
-	// While a replay is loaded, what was there before stays.
+	// While a replay loads, the old content stays.
 	if (!thread?.loading || shown !== thread) patch($(".cards"), thread && !thread.loading && ui.view && cards(thread, ui));
 	shown = thread;
 
@@ -43,11 +43,11 @@ export function draw(ui) {
 	drawConnection(ui);
 	drawTitle(ui);
 	scroll.settle();
-	// What had the focus may be gone (a question that was decided): stay near it.
+	// The focused element may be gone (a decided approval): stay near it.
 	if (!focus.isConnected) (step?.isConnected ? step : card)?.querySelector(".row")?.focus();
 }
 
-/** The run under the button may have become another one since the finger began to move: it waits a moment for that. */
+/** Armed after a moment: the run under the button may change just before a press. */
 function drawStop(ui, active) {
 	const button = $("#stop");
 	if (ui.stoppable !== active) [ui.stoppable, ui.stoppableSince] = [active, performance.now()];
@@ -69,7 +69,7 @@ function drawConnection({ boot, status, wasOpen, expiresAt, now }) {
 	const text = (!wasOpen && status.state === "waiting" && boot.no_socket)
 		|| connectionText(status, Date.now(), wasOpen)
 		|| (left > 0 && `Your session ends in ${duration(left)}. Your draft is kept; log in again afterwards.`);
-	// The line keeps its place when it is empty: nothing jumps when the connection goes or comes.
+	// The empty line keeps its space: nothing jumps when the connection changes.
 	$("#connection").classList.toggle("idle", !text);
 	patch($("#connection span + span"), text);
 	$("#try-now").hidden = !text || !/waiting|connecting/.test(status.state) || (!wasOpen && !status.attempt);
@@ -97,7 +97,7 @@ function progress({ loading: { from, to }, head }) {
 	];
 }
 
-/** The list of somebody who has thousands of threads costs nothing while none of them changes. */
+/** A list of thousands of threads is redrawn only when one of them changes. */
 function drawList(ui, words) {
 	const { summaries } = ui.feed;
 	const today = new Date(ui.now).toDateString();

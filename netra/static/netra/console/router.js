@@ -9,7 +9,7 @@ export function parse(hash) {
 	return route;
 }
 
-/** Ids have no characters that mean anything in an address. */
+/** Ids contain no special characters of addresses. */
 export function address({ page = "thread", threadId, runId, seq }) {
 	if (page !== "thread") return page === "new" ? "#/new" : "#/";
 	return `#/t/${threadId}${runId ? `/r/${runId}` : ""}${runId && seq ? `/e/${seq}` : ""}`;

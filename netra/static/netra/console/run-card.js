@@ -1,4 +1,4 @@
-/** One run: what was asked, what happened, how it ended. */
+/** One run: its request, steps and result. */
 
 import { copyButton, h, icon, listing } from "./dom.js";
 import { absolute, asked, duration, moment, plural, pretty, tokens } from "./format.js";
@@ -7,12 +7,12 @@ import { steps } from "./steps.js";
 import { timeline } from "./timeline.js";
 import { RUN_STATUS, failureTitle, stoppedBy } from "./words.js";
 
-// A failure whose cause is only in the log names it at its end.
+// A failure with its cause only in the log ends with its id.
 const WITH_INCIDENT = /^(.*?)\s*Incident (\S+?)\.?$/s;
 
 export function runCard(run, ui) {
 	const version = `${run.version} ${ui.selected?.run === run && ui.selected.step?.key}`;
-	if (run.isOver && run.drawn?.version === version) return run.drawn.card; // nothing about it can have changed
+	if (run.isOver && run.drawn?.version === version) return run.drawn.card; // it cannot have changed
 	const at = run.askedAt;
 	const card = h("article.run", {
 		key: run.id, "data-run": run.id, "data-status": run.status, tabindex: "-1",

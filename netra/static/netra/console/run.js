@@ -1,10 +1,10 @@
-/** A run, built from its events alone: the same ones give the same picture, live or after a reload. */
+/** A run, built only from its events: equal events look the same, live or after a reload. */
 
 import { Extent } from "./extent.js";
 
 export const TERMINAL_STATUS = { __proto__: null, agent_completed: "completed", agent_failed: "failed", agent_cancelled: "cancelled" };
 
-// What becomes a step: its kind, what it is told apart by, how it stands after the event, whether it is over with it.
+// Events that become a step: its kind, its key, its state after the event, and whether it ends there.
 const STEPS = {
 	__proto__: null,
 	agent_thinking: ["thought", "stream", "running", false],
@@ -30,8 +30,8 @@ export class Run {
 	terminal = null; // the event that ended it
 	eventCount = 0;
 	steps = [];
-	stopping = false; // the reader asked for a stop that has not come back yet
-	version = 0; // of how it looks
+	stopping = false; // a stop was requested and is not confirmed yet
+	version = 0; // of its look
 	extent = new Extent(120, 40, 100); // the steps that are shown
 	#byKey = new Map();
 	#bySeq = new Map();
@@ -57,7 +57,7 @@ export class Run {
 		this.firstSeq ??= event.seq;
 		this.askedAt ??= at;
 		const step = STEPS[type] && this.#step(event, at, ...STEPS[type]);
-		if (this.#thought && this.#thought !== step) close(this.#thought, at); // it lasts until something else happens
+		if (this.#thought && this.#thought !== step) close(this.#thought, at); // it lasts until the next step
 		this.#thought = type === "agent_thinking" ? step : null;
 		if (type === "run_queued") this.status = "queued";
 		if (type === "agent_started") {

@@ -1,11 +1,11 @@
-/** Keeps a reader at the end there while it grows, and leaves one who reads elsewhere alone. */
+/** Follows growing content while the reader is at the end; otherwise does not scroll. */
 
 const AT_END = 1; // pixels: positions are rounded
-const NEAR_END = 48; // there the button that leads to the end is of no use
+const NEAR_END = 48; // there the button to the end is hidden
 
 export class Scroll {
 	following = false;
-	#top = 0; // as it was seen last: what is above it now was moved by the reader
+	#top = 0; // last known position: the reader scrolls up from it
 	#height = 0;
 
 	constructor(box, content, toEnd) {
@@ -14,14 +14,14 @@ export class Scroll {
 			this.#notice();
 			this.#remember();
 		};
-		// A thought that opens or a window that narrows must not leave the end behind either.
+		// Also follows the end when a thought opens or the window narrows.
 		new ResizeObserver(() => this.settle()).observe(content);
 	}
 
 	settle() {
 		this.#notice();
 		const { scrollHeight } = this.box;
-		// Without new content the page does not move by itself, whatever is drawn anew.
+		// Without new content a redraw does not scroll the page.
 		if (this.following && (scrollHeight !== this.#height || this.#left > AT_END)) this.box.scrollTop = scrollHeight;
 		this.#remember();
 	}
@@ -32,7 +32,7 @@ export class Scroll {
 		this.#remember();
 	}
 
-	/** Let `change` add something above without moving what is being read. */
+	/** Let `change` add content above without moving the visible text. */
 	hold(change) {
 		const { scrollHeight, scrollTop } = this.box;
 		change();
@@ -40,18 +40,18 @@ export class Scroll {
 		this.#remember();
 	}
 
-	/** The way tells what the reader wants, not the place alone: one step up is as good as many. */
+	/** The direction counts, not only the position: one step up ends following. */
 	#notice() {
 		const { scrollTop, scrollHeight } = this.box;
 		if (!this.#hasContent) return;
-		const isUp = scrollTop < this.#top && scrollHeight >= this.#height; // else content that shrank has moved it
+		const isUp = scrollTop < this.#top && scrollHeight >= this.#height; // else shrinking content moved it
 		if (this.#left <= AT_END && scrollTop !== this.#top) this.following = true;
 		else if (isUp) this.following = false;
 	}
 
 	#remember() {
 		[this.#top, this.#height] = [this.box.scrollTop, this.box.scrollHeight];
-		// While steps fold above, the browser would move the page up to keep in place what is seen: nobody's wish at the end.
+		// While steps fold above, scroll anchoring would move the page up from its end.
 		this.box.style.overflowAnchor = this.following ? "none" : "";
 		this.toEnd.hidden = this.following || this.#left < NEAR_END || !this.#hasContent;
 	}

@@ -7,7 +7,7 @@ import { undeceive } from "./honest.js";
 import { markdown } from "./markdown.js";
 import { TOOL_STATUS } from "./words.js";
 
-// Bars share one scale, so that they can be compared: the full width is this, or the longest call that is shown.
+// Bars share one scale for comparison: the full width is this, or the longest visible call.
 const BAR_FULL_MS = 2_000;
 
 export function steps(run, ui) {
@@ -15,7 +15,7 @@ export function steps(run, ui) {
 	extent.update(run.steps.length, ui.scroll.following);
 	const shown = run.steps.slice(extent.from, extent.to);
 	const longest = Math.max(BAR_FULL_MS, ...shown.map(({ data }) => data.duration_ms ?? 0));
-	// Tab goes on to the next run; arrows reach the other steps.
+	// Tab moves to the next run; arrows to other steps.
 	const stop = shown.includes(run.lastFocused) ? run.lastFocused : shown.find(({ kind }) => kind !== "message");
 	const row = (step, properties, ...content) => h("button.row", {
 		tabindex: step === stop ? "0" : "-1",
@@ -49,7 +49,7 @@ function tool(step, { row, ui, longest }) {
 }
 
 function thought(step, { row, run, ui }) {
-	// It speaks while it grows, then steps back, unless the reader said otherwise.
+	// Open while it grows, then folded, unless the reader toggled it.
 	const open = step.open ?? (!run.isOver && run.steps.at(-1) === step);
 	const ms = Math.max(0, (step.endAt ?? ui.now) - step.at);
 	const title = step.endAt === null ? "Thinking" : ms < 100 ? "Thought" : `Thought for ${duration(ms)}`;

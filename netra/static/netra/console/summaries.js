@@ -1,15 +1,15 @@
-/** The user's threads as a list: title, last activity, what goes on in each. */
+/** The user's threads as a list: title, last activity, and state. */
 
 import { asked } from "./format.js";
 import { TERMINAL_STATUS } from "./run.js";
 
 export class Summaries {
 	items = new Map();
-	version = 0; // of what `items` tells
-	waiting = 0; // threads with a question
+	version = 0; // of `items`
+	waiting = 0; // threads with approvals
 	#complete = false;
 
-	/** Whether these are all there are. */
+	/** Whether the list is complete. */
 	get complete() {
 		return this.#complete;
 	}
@@ -44,7 +44,7 @@ export class Summaries {
 	apply({ event_type: type, thread_id: threadId, run_id: runId, timestamp, data }) {
 		const item = this.#item(threadId);
 		const ended = TERMINAL_STATUS[type];
-		// Not for every event: a list that never rests cannot be read.
+		// Not at every event: a list in motion is hard to read.
 		const begun = type === "agent_started";
 		if (timestamp > item.updatedAt && (begun || type === "run_queued" || ended)) this.#change(item, { updatedAt: timestamp });
 		if (!item.status || begun) this.#change(item, { runId, status: "running" }); // or joined in the middle

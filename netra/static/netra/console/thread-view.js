@@ -1,4 +1,4 @@
-/** What draws a thread. Loaded with the first one that is opened, so that the page itself is there sooner. */
+/** Draws a thread. Loaded when the first is opened, so that the page itself loads faster. */
 
 export { detail } from "./detail.js";
 export { runCard } from "./run-card.js";

@@ -1,11 +1,11 @@
-/** A thread: its runs in order, and how far its events have come. */
+/** A thread: its runs in order, and its last event. */
 
 import { Extent } from "./extent.js";
 import { Run } from "./run.js";
 
 export class Thread {
 	head = 0; // last seq applied
-	runs = []; // as they began; those only sent come last
+	runs = []; // by start; those only sent come last
 	byId = new Map();
 	missing = null; // [from, to] of events that the server no longer has
 	loading = null; // { from, to } while a replay is shown as progress instead of as it comes
@@ -15,7 +15,7 @@ export class Thread {
 		this.id = id;
 	}
 
-	/** The run that is going on, else the first in the queue. */
+	/** The active run, else the first in the queue. */
 	get active() {
 		const live = this.runs.filter((run) => !run.isOver && run.status !== "sending");
 		return live.find((run) => run.status !== "queued") ?? live[0] ?? null;
@@ -25,7 +25,7 @@ export class Thread {
 		return this.runs.slice(0, this.runs.indexOf(run)).filter((other) => !other.isOver).length;
 	}
 
-	/** Returns the run that changed; null when the event was known. */
+	/** Returns the changed run; null if the event was known. */
 	apply(event) {
 		if (event.seq <= this.head) return null;
 		this.head = event.seq;

@@ -3,14 +3,14 @@
 import { h } from "./dom.js";
 import { duration, plural } from "./format.js";
 
-const LANES = 4; // for tools that run side by side; more share the last
-const MOST_SPANS = 300; // more than a strip has room for: neighbours are drawn as one
+const LANES = 4; // for parallel tools; more share the last one
+const MOST_SPANS = 300; // a strip has no room for more: neighbours are merged
 
 export function timeline(run, ui) {
 	const spans = run.startedAt === null ? [] : layOut(run, ui.now);
 	if (!spans.length) return null;
 	const elapsed = Math.max(1, (run.endedAt ?? ui.now) - run.startedAt);
-	// While a run goes on the axis grows by doubling, so that what is drawn stays where it is.
+	// During a run the axis grows by doubling, so that the spans rarely move.
 	const axis = run.isOver ? elapsed : 1_000 * 2 ** Math.max(0, Math.ceil(Math.log2(elapsed / 1_000)));
 	const lanes = Math.max(...spans.map(({ lane }) => lane)) + 1;
 	const marked = spans.find((span) => isMarked(span, run, ui.selected));

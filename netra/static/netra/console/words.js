@@ -1,4 +1,4 @@
-/** What the console says, in the reader's terms: what happened, and what to do. */
+/** The console's messages, in the reader's terms: what happened, and what to do. */
 
 import { duration } from "./format.js";
 import { undeceive } from "./honest.js";
@@ -10,7 +10,7 @@ const FAILURES = {
 	server_stopped: "The server was stopped",
 };
 
-// Of these the server tells the client's author; its other messages are for everybody.
+// The server's messages for these are for developers; others are for users.
 const ERRORS = {
 	rate_limited: "You are sending too fast. Wait a moment, then send it again.",
 	too_large: "This is too long to be sent at once. Shorten it, or send it in parts.",
