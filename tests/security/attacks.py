@@ -1,9 +1,9 @@
-"""What one user may try against a server to make it slow or large for everybody else, all of it at once.
+"""Attacks of one user that try to slow a server down, or to fill its memory, all at once.
 
     python tests/security/attacks.py http://127.0.0.1:8000 TOKEN SECONDS [NAME …]
 
-plays the attacks (all, or those named) for so many seconds, with as many connections as a user may have and more, and
-prints as one line of JSON how often each has come through. It ends by itself.
+runs the attacks (all, or those named) for SECONDS seconds, with more connections than a user may have, and prints
+one line of JSON with the number of successes of each. It exits by itself.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ HEAVY = {
 
 @dataclass
 class Target:
-    """The server, and what was tried."""
+    """The attacked server, and the counts of what was tried."""
 
     url: str
     token: str
@@ -66,7 +66,7 @@ class Target:
         )
 
     async def raw(self, data: bytes) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
-        """A connection on which these bytes were sent."""
+        """A connection on which these bytes have been sent."""
         reader, writer = await asyncio.open_connection(*self.address)
         writer.write(data)
         return reader, writer
@@ -85,14 +85,14 @@ def attack(name: str, *, players: int = 1) -> Callable[[Attack], Attack]:
 
 
 async def _swallow(socket: ClientConnection) -> None:
-    """Read what comes, so that the server is never the one that waits."""
+    """Read everything that arrives, so that the server never waits for this client."""
     with suppress(websockets.WebSocketException, OSError):
         async for _ in socket:
             pass
 
 
 async def _fire(target: Target, name: str, frames: itertools.cycle[str]) -> None:
-    """Send frames as fast as the server takes them, until it ends the connection."""
+    """Send frames as fast as the server accepts them, until it closes the connection."""
     async with target.connect() as socket:
         reader = asyncio.create_task(_swallow(socket))
         try:
@@ -135,7 +135,7 @@ async def sync_and_ack(target: Target) -> None:
 
 @attack("heavy JSON", players=4)
 async def heavy_frames(target: Target) -> None:
-    """Frames of 64 KiB whose values are as many as will go in."""
+    """Send frames of 64 KiB with as many values as fit."""
     frames = [f'{{"action":"ping","payload":{text}}}' for text in HEAVY.values()]
     frames += [f'{{"action":"start_agent","agent_type":"no-such","input":{text}}}' for text in HEAVY.values()]
     await _fire(target, "heavy JSON", itertools.cycle(frames))
@@ -143,7 +143,7 @@ async def heavy_frames(target: Target) -> None:
 
 @attack("replays", players=3)
 async def replays(target: Target) -> None:
-    """A thread of large events, from its beginning, again and again."""
+    """Replay a thread of large events from its start, repeatedly."""
     frames = [_act("start_agent", agent_type="chat", thread_id="large", input="x" * 50_000)]
     frames += [_act("resume", cursors={"large": 0})] * 100
     await _fire(target, "replays", itertools.cycle(frames))
@@ -166,7 +166,7 @@ _flood = itertools.cycle(FLOODS)
 
 @attack("frames", players=4)
 async def floods_of_frames(target: Target) -> None:
-    """Pings, pongs, fragments and tiny messages, in one stream of bytes."""
+    """Send pings, pongs, fragments and tiny messages in one stream of bytes."""
     upgrade = ["Upgrade: websocket", "Connection: Upgrade", "Sec-WebSocket-Version: 13"]
     reader, writer = await target.raw(
         target.head("GET", "/ws", *upgrade, "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==")
@@ -184,7 +184,7 @@ async def floods_of_frames(target: Target) -> None:
 
 @attack("handshakes", players=4)
 async def handshakes(target: Target) -> None:
-    """Open, say something, go."""
+    """Connect, send a message, disconnect."""
     async with target.connect() as socket:
         await socket.send(_act("ping"))
         target.counts["handshakes"] += 1
@@ -192,7 +192,7 @@ async def handshakes(target: Target) -> None:
 
 @attack("bodies", players=4)
 async def bodies(target: Target) -> None:
-    """Large bodies of finely cut JSON, announced, chunked, and just as large as may be."""
+    """Send JSON bodies of many small values, with a declared length and chunked, some as large as allowed."""
     for size in (870_000, 90_000, 30_000):
         body = b'{"agent_type":"no-such","input":[' + b"[]," * size + b"[]]}"
         json_type = "Content-Type: application/json"
@@ -212,7 +212,7 @@ async def bodies(target: Target) -> None:
 
 @attack("calls", players=8)
 async def calls(target: Target) -> None:
-    """Calls of the API, as fast as they are answered."""
+    """Call the API as fast as it answers."""
     reader, writer = await target.raw(b"")
     try:
         for path in itertools.cycle(["/api/threads?limit=200", "/api/me", "/api/runs/none", "/ws", "/" + "x" * 12_000]):
@@ -230,7 +230,7 @@ async def calls(target: Target) -> None:
 
 @attack("half requests", players=100)
 async def half_requests(target: Target) -> None:
-    """Connections that never finish what they ask."""
+    """Open connections that never finish their requests."""
     reader, writer = await target.raw(b"GET / HTTP/1.1\r\nX-Slow: ")
     try:
         target.counts["half requests"] += 1
@@ -247,7 +247,7 @@ async def half_requests(target: Target) -> None:
 
 @attack("headers", players=2)
 async def headers(target: Target) -> None:
-    """Headers that are too many, too large, or no text."""
+    """Send headers that are too many, too large, or not text."""
     cookies = "; ".join(f"c{number}=1" for number in range(1500))
     for more in ("Cookie: " + cookies, "Cookie: " + "x" * 100_000, "X-Forwarded-For: \xff", "traceparent: \xff"):
         reader, writer = await target.raw(target.head("GET", "/api/me", more))
@@ -260,7 +260,7 @@ async def headers(target: Target) -> None:
 
 
 async def _again(target: Target, name: str, function: Attack) -> None:
-    """Play an attack again and again, whatever the server does about it."""
+    """Repeat an attack, whatever the server does."""
     while True:
         with suppress(OSError, EOFError, TimeoutError, websockets.WebSocketException):
             await function(target)
@@ -269,7 +269,7 @@ async def _again(target: Target, name: str, function: Attack) -> None:
 
 
 async def play(target: Target, seconds: float, names: list[str]) -> None:
-    """Play the attacks side by side for so long, then end the process: nothing of it waits for anything any more."""
+    """Run the attacks concurrently for this time, then exit the process without waiting for any of them."""
     tasks = [
         asyncio.create_task(_again(target, name, function))
         for name, (function, players) in ATTACKS.items()
@@ -281,7 +281,7 @@ async def play(target: Target, seconds: float, names: list[str]) -> None:
 
 
 def end(target: Target, playing: object = None) -> None:
-    """Print what was tried, and end at once."""
+    """Print the counts and exit immediately."""
     sys.stdout.write(json.dumps(dict(target.counts)) + "\n")
     sys.stdout.flush()
     os._exit(0)

@@ -1,4 +1,4 @@
-"""Fixtures of identity tests; import the ones a module uses, or its `conftest.py` does."""
+"""Fixtures for identity tests, to be imported by the test module or its `conftest.py`."""
 
 from collections.abc import Iterator
 from importlib import import_module
@@ -27,7 +27,7 @@ def issuer() -> Iterator[Issuer]:
 
 @pytest.fixture(scope="module")
 def provider(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Provider]:
-    """A running provider with two users: Ann, and a stranger who has the name and address of a local administrator."""
+    """A running provider with two users: Ann, and a stranger with the name and address of a local administrator."""
     provider = Provider(
         tmp_path_factory.mktemp("provider") / "provider.log",
         {"sub": "auth0|5f7c8ec7c33c6c004bbafe82", "email": "ann@example.com", "preferred_username": "ann"},
@@ -40,7 +40,7 @@ def provider(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Provider]:
 
 @pytest.fixture(autouse=True)
 def no_threads_left() -> Iterator[None]:
-    """End the threads of the database and of the bell with the test that made them."""
+    """Stop the threads of the database and of the bell after the test that started them."""
     yield
     thread_bell.close()
     db.close_all()
@@ -49,7 +49,7 @@ def no_threads_left() -> Iterator[None]:
 
 
 def log_in(user: User) -> str:
-    """A session of this user, as the log-in page makes it: its key."""
+    """Create a session of this user like the login page, and return its key."""
     session = import_module(settings.SESSION_ENGINE).SessionStore()
     session[SESSION_KEY] = str(user.pk)
     session[BACKEND_SESSION_KEY] = settings.AUTHENTICATION_BACKENDS[0]

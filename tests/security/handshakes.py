@@ -1,4 +1,4 @@
-"""Opening requests of WebSockets as ASGI scopes, the way Daphne makes them."""
+"""Opening requests of WebSockets as ASGI scopes, in the form that Daphne creates."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -18,7 +18,7 @@ def scope(
     scheme: str = "wss",
     headers: Sequence[tuple[str, str]] = (),
 ) -> dict[str, Any]:
-    """A handshake; `cookie` is the session's key, `bearer` what follows `Bearer`."""
+    """The scope of a handshake. `cookie` is the session's key; `bearer` is the text after `Bearer`."""
     pairs = [("host", host), ("origin", origin)]
     if bearer is not None:
         pairs.append(("authorization", f"Bearer {bearer}"))

@@ -1,4 +1,4 @@
-"""A small OpenID Connect issuer: real HTTP, real keys, and every mistake on request."""
+"""A small OpenID Connect issuer with real HTTP, real keys, and any error that a test requests."""
 
 import json
 import socket
@@ -28,7 +28,7 @@ def jwk_of(key: PrivateKey, **members: Any) -> dict[str, Any]:
 
 
 def http(body: bytes, *headers: str, status: int = 200, length: int | None = None) -> bytes:
-    """An answer, byte by byte as it goes over the wire."""
+    """The raw bytes of an HTTP response."""
     lines = [f"HTTP/1.1 {status} x", f"Content-Length: {len(body) if length is None else length}", *headers, "", ""]
     return "\r\n".join(lines).encode() + body
 
@@ -37,7 +37,7 @@ DISCOVERY = "/.well-known/openid-configuration"
 
 
 def hang(connection: socket.socket) -> None:
-    """Answer nothing, until the client has enough."""
+    """Send no answer until the client gives up."""
     connection.settimeout(60)
     connection.recv(1)
 
@@ -45,8 +45,8 @@ def hang(connection: socket.socket) -> None:
 class Issuer:
     """Serves discovery and keys on the loopback interface, and signs tokens.
 
-    `answers` replaces what a path answers with: a value to be sent as JSON, or bytes as they are, or a status, or a
-    function that is given the connection and writes what it likes.
+    `answers` replaces the answer of a path: a value that is sent as JSON, bytes that are sent unchanged, a status, or a
+    function that gets the connection and writes the answer itself.
     """
 
     audience = "netra"
@@ -78,7 +78,7 @@ class Issuer:
         return {"issuer": self.url, "audience": self.audience, **changes}
 
     def rotate(self, kid: str | None) -> None:
-        """Sign with a new key from now on, and publish only that one."""
+        """Sign with a new key from now on, and publish only this key."""
         self.kid, self.key = kid or "", rsa_key()
         self.keys = [jwk_of(self.key, kid=kid) if kid else jwk_of(self.key)]
 

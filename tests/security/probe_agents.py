@@ -7,7 +7,7 @@ from netra.agents import AgentContext, agent
 
 @agent("probe_marked")
 async def marked(ctx: AgentContext, input: dict[str, str]) -> dict[str, str]:
-    """Puts its marker into every kind of payload."""
+    """Put the marker into every kind of payload."""
     marker = input["marker"]
     await ctx.think(marker)
     async with ctx.tool("look", {"for": marker}) as call:
@@ -20,6 +20,6 @@ async def marked(ctx: AgentContext, input: dict[str, str]) -> dict[str, str]:
 
 @agent("probe_asking")
 async def asking(ctx: AgentContext, input: dict[str, str]) -> dict[str, bool]:
-    """Waits for a decision."""
+    """Wait for a decision."""
     decision = await ctx.approve(input["marker"], tool_name="send", arguments={"what": input["marker"]})
     return {"approved": decision.approved}

@@ -1,4 +1,4 @@
-"""A real OpenID Connect provider, as a process of its own."""
+"""A real OpenID Connect provider in its own process."""
 
 import json
 import sys
@@ -10,7 +10,7 @@ from servers.process import ServerProcess, accepts_connections, free_port
 
 
 class Provider(ServerProcess):
-    """`oidc-provider-mock`: a whole OpenID Connect provider that believes whoever fills in its form."""
+    """`oidc-provider-mock`: a complete OpenID Connect provider that accepts any user name in its form."""
 
     def __init__(self, log: Path, *users: dict[str, str]) -> None:
         self.port = free_port()
@@ -22,7 +22,7 @@ class Provider(ServerProcess):
 
     @property
     def login_setting(self) -> str:
-        """SOCIALACCOUNT_PROVIDERS for logging in here."""
+        """The SOCIALACCOUNT_PROVIDERS setting for logins at this provider."""
         app = {
             "provider_id": "corp",
             "name": "Corp <& Co>",
@@ -33,7 +33,7 @@ class Provider(ServerProcess):
         return json.dumps({"openid_connect": {"APPS": [app]}})
 
     def id_token(self, subject: str, client: str) -> str:
-        """An ID token for `client`, by the authorization-code flow without any Netra."""
+        """An ID token for `client`, from the authorization-code flow without Netra."""
         back = "http://127.0.0.1/back"
         query = {"response_type": "code", "client_id": client, "redirect_uri": back, "scope": "openid"}
         with requests.Session() as web:

@@ -1,4 +1,4 @@
-"""A person's browser as far as HTTP goes: pages, forms with their CSRF token, cookies."""
+"""An HTTP client that acts like a browser: with pages, forms with their CSRF token, and cookies."""
 
 import re
 from html import unescape
@@ -11,7 +11,7 @@ SECONDS = 60  # password hashing on a busy machine
 
 
 class Visitor:
-    """Keeps cookies and sends what a browser would: an origin, a referer, the forms' hidden fields."""
+    """Keeps cookies and sends what a browser sends: an origin, a referer, and the hidden fields of forms."""
 
     def __init__(self, site: str) -> None:
         self.site = site
@@ -28,7 +28,7 @@ class Visitor:
         return self.web.get(urljoin(self.site, path), timeout=SECONDS)
 
     def submit(self, page: str, action: str = "", **fields: Any) -> requests.Response:
-        """Fill in the form on `page` that leads to `action`, and follow where that leads."""
+        """Submit the form on `page` that leads to `action`, and follow redirects."""
         shown = self.get(page)
         hidden = re.findall(r'<input type="hidden" name="([^"]+)" value="([^"]*)"', shown.text)
         url = urljoin(shown.url, unescape(action)) if action else shown.url
@@ -41,7 +41,7 @@ class Visitor:
         return self.submit("/accounts/login/", login=username, password=password)
 
     def log_in_through(self, provider: str, subject: str) -> requests.Response:
-        """Log in at a provider of the log-in page, which shows a form of its own; returns where it all ended."""
+        """Log in at a provider of the login page, which shows its own form, and return the final page."""
         page = self.get("/accounts/login/").text
         action = re.search(rf'action="([^"]*/{provider}/login/[^"]*)"', page)
         assert action, f"no button for {provider} in {page}"
@@ -50,10 +50,10 @@ class Visitor:
 
     @property
     def session(self) -> str:
-        """The value of the session cookie; empty without one."""
+        """The value of the session cookie, or an empty string."""
         return self.web.cookies.get("sessionid") or ""
 
     @property
     def socket_headers(self) -> dict[str, str]:
-        """What a browser sends along with a WebSocket of a page of the site."""
+        """The headers that a browser sends when a page of the site opens a WebSocket."""
         return {"Cookie": f"sessionid={self.session}", "Origin": self.site}

@@ -1,1 +1,1 @@
-"""The one source of base classes and factories for tests of the gateway."""
+"""The single source of base classes and factories for tests of the gateway."""

@@ -7,7 +7,7 @@
 
         async def test_manager(self): ...
 
-They are no `unittest.TestCase`: fixtures, parametrisation and the event loop are pytest's, and `setUp` runs in the same
+They are not `unittest.TestCase`: pytest provides fixtures, parametrisation and the event loop. `setUp` runs in the same
 loop as the test.
 """
 
@@ -31,7 +31,7 @@ BORROWED = frozenset({"fail", "failureException", "skipTest", "subTest"})
 
 
 class _Done:
-    """What the base's `setUp` and `tearDown` return: it may be awaited, and need not be."""
+    """The result of the base's `setUp` and `tearDown`, which may be awaited but need not be."""
 
     def __await__(self) -> Generator[None, None, None]:
         return
@@ -41,50 +41,50 @@ class _Done:
 class SSotBaseTestCase:
     """A class of tests with a transactional database.
 
-    `setUp` and `tearDown` may be plain or `async`, in classes of sync and of async tests, and so may what
-    `addCleanup` is given. The assert methods are those of `unittest.TestCase`.
+    `setUp` and `tearDown` may be sync or `async`, in classes of sync and of async tests, and so may callables passed to
+    `addCleanup`. The assert methods are those of `unittest.TestCase`.
     """
 
     pytestmark: ClassVar[list[pytest.MarkDecorator]] = [pytest.mark.django_db(transaction=True)]
 
     @classmethod
     def setUpClass(cls) -> None:
-        """Prepare the class, once, before its first test; the database is not there yet."""
+        """Prepare the class once, before its first test. The database is not available yet."""
 
     @classmethod
     def tearDownClass(cls) -> None:
-        """Clear up after the class's last test."""
+        """Clean up after the last test of the class."""
 
     def setUp(self) -> Any:
-        """Prepare one test; `await super().setUp()` and `super().setUp()` are both right."""
+        """Prepare one test. Overrides may call `super().setUp()` with or without `await`."""
         return _Done()
 
     def tearDown(self) -> Any:
-        """Clear up after one test, whether it passed or not."""
+        """Clean up after one test, whether it passed or failed."""
         return _Done()
 
     def asyncSetUp(self) -> Any:
-        """As `setUp`, after it."""
+        """Prepare one test. Called after `setUp`."""
         return _Done()
 
     def asyncTearDown(self) -> Any:
-        """As `tearDown`, before it."""
+        """Clean up after one test. Called before `tearDown`."""
         return _Done()
 
     def setup_method(self, method: Any = None) -> None:
-        """pytest's own; here so that `super().setup_method(method)` finds it."""
+        """The hook of pytest, defined so that `super().setup_method(method)` works."""
 
     def teardown_method(self, method: Any = None) -> None:
-        """pytest's own; here so that `super().teardown_method(method)` finds it."""
+        """The hook of pytest, defined so that `super().teardown_method(method)` works."""
 
     def addCleanup(self, function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> None:  # noqa: N802
-        """Call this (and await what it returns, where it can be awaited) after `tearDown`, the last one first."""
+        """Call this after `tearDown`, and await an awaitable result. Cleanups run in reverse order."""
         self._cleanups.append((function, args, kwargs))
 
     addAsyncCleanup = addCleanup  # noqa: N815 - unittest's name
 
     def create_isolated_user_context(self, user_id: str = "test_user") -> UserExecutionContext:
-        """A context of this user, in a thread and a run that nothing else knows."""
+        """A context of this user, in a new thread and a new run."""
         return UserExecutionContext(user_id, f"thread_{new_id()}", f"run_{new_id()}")
 
     async def create_real_websocket_connection(self) -> LoopbackWebSocket:
@@ -151,7 +151,7 @@ class SSotBaseTestCase:
 
 
 class SSotAsyncTestCase(SSotBaseTestCase):
-    """A class of tests most of which are async; sync ones are fine in it, too."""
+    """A class of mostly async tests. It may contain sync tests, too."""
 
 
 async def _settled(result: Awaitable[Any] | Any) -> None:

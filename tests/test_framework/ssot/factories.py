@@ -1,4 +1,4 @@
-"""What tests make again and again: contexts, managers, clients, with user ids as identity providers give them."""
+"""Creates contexts, managers and clients for tests, with user ids in the form of identity providers."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ THREAD_ID_EXAMPLES = ["thread_2025_09_13_abc123", "conversation_xyz789", "workfl
 
 
 def create_test_context(user_id: str = GOOGLE, **ids: Any) -> UserExecutionContext:
-    """A context of this user, in a thread and a run of its own unless they are given."""
+    """A context of this user, in a new thread and a new run unless they are given."""
     return UserExecutionContext(**{"user_id": user_id, "thread_id": new_id(), "run_id": new_id(), **ids})
 
 
 def create_test_manager(user_id: str = GOOGLE, **ids: Any) -> UnifiedWebSocketManager:
-    """A manager of such a context, out of the factory."""
+    """A manager of such a context, created by the factory."""
     return create_websocket_manager(create_test_context(user_id, **ids))
