@@ -30,7 +30,7 @@ export class Connection {
 	#woken = false; // wake() was put off
 	#timers = {};
 
-	/** `on`: opened(), silent() asks for a ping, received(text), lost(), ended(error), status(status). */
+	/** `on`: opened(), silent() if no frame was sent then, received(text), lost(), ended(error), status(status). */
 	constructor(options, on) {
 		this.#options = options;
 		this.#on = on;
