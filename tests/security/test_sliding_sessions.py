@@ -1,4 +1,4 @@
-"""A socket lives as long as the session's row says now, not as long as it said at the handshake."""
+"""A socket lasts until the current expiry of its session, not until the expiry at the handshake."""
 
 from __future__ import annotations
 

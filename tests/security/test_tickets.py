@@ -1,4 +1,4 @@
-"""A ticket opens one socket, soon, for as long as the credential that asked for it."""
+"""A ticket is short-lived and opens one socket, which lasts as long as the credential that requested the ticket."""
 
 import asyncio
 from datetime import timedelta

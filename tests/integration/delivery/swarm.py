@@ -1,4 +1,4 @@
-"""Many connections from one process: they come together, count what they get, and go without a word."""
+"""Many connections from one process: they connect together, count what they receive, and disconnect abruptly."""
 
 import asyncio
 import json

@@ -1,4 +1,4 @@
-"""Redis that is dead, or silent, when people come: nobody is refused, and nobody waits for somebody else's group."""
+"""Redis is dead or silent when users connect: no user is refused, and none waits for another user's group."""
 
 import asyncio
 import itertools

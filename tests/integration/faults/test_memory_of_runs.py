@@ -1,4 +1,4 @@
-"""What many large runs take of a server's memory is there again when they are over."""
+"""A server releases the memory of many large runs once they have ended."""
 
 import json
 import time

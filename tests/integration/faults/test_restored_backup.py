@@ -1,4 +1,4 @@
-"""A backup is restored under a server that runs: nobody keeps a history that is no more."""
+"""A backup is restored under a running server: no client keeps a history that no longer exists."""
 
 import asyncio
 import os

@@ -1,4 +1,4 @@
-"""A command that ends runs and then itself: what follows is left to a serving process, without a traceback."""
+"""A command ends runs and exits: the follow-up is left to a serving process, without a traceback."""
 
 from servers.fixtures import MakeSite
 

@@ -1,4 +1,4 @@
-"""Tracing that is off, or whose collector is away: nobody notices."""
+"""Tracing that is off, or whose collector is unavailable, has no effect on runs."""
 
 import logging
 import os

@@ -1,4 +1,4 @@
-"""A WebSocket client without manners: it sends what it is told and reads only when it is told."""
+"""A raw WebSocket client: it sends any bytes, and reads only on request."""
 
 import contextlib
 import socket

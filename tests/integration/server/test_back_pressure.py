@@ -1,4 +1,4 @@
-"""What a client costs that reads slowly, or not at all."""
+"""The server bounds the cost of a client that reads slowly or not at all."""
 
 import asyncio
 import json

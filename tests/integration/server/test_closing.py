@@ -1,4 +1,4 @@
-"""How WebSockets end, and what both sides learn of it."""
+"""How WebSockets close, and what each side learns about it."""
 
 import struct
 import time

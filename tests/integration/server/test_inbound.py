@@ -1,4 +1,4 @@
-"""What a client costs that sends more than it should, or other things than it should."""
+"""The server bounds the cost of a client that sends too much, or invalid data."""
 
 import json
 from contextlib import suppress

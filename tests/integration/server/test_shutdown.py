@@ -1,4 +1,4 @@
-"""SIGTERM, and what must have happened before the process is gone."""
+"""What a server does between SIGTERM and the exit of its process."""
 
 import asyncio
 import signal

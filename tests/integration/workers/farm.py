@@ -1,4 +1,4 @@
-"""An installation with workers, and what can happen to them."""
+"""An installation with workers, and the faults that tests cause in them."""
 
 from __future__ import annotations
 

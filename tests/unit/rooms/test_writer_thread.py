@@ -1,4 +1,4 @@
-"""The journal's thread is the journal's: whatever else is written there, everybody's events wait behind."""
+"""Only the journal uses its thread: any other write there would delay the events of all users."""
 
 from pathlib import Path
 

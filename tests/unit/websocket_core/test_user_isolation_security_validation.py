@@ -1,4 +1,4 @@
-"""No user can see, reach or probe another user's anything: managers, connections, events, memory."""
+"""No user can see, reach or probe another user's managers, connections, events or memory."""
 
 import asyncio
 import gc

@@ -1,4 +1,4 @@
-"""A client that is gone, or that the server refuses, before the handshake is over: no error of the application."""
+"""A client that leaves or is refused during the handshake causes no error in the application."""
 
 import asyncio
 from typing import Any

@@ -1,4 +1,4 @@
-"""The epoch: after a restored backup nobody goes on from a number of a history that is no more."""
+"""The epoch: after a backup is restored, no client resumes from a number of the lost history."""
 
 import asyncio
 from typing import Any

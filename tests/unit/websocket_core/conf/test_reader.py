@@ -1,4 +1,4 @@
-"""Settings: typed for the reader and for the type checker, and read when they are asked for."""
+"""Settings: typed for the reader and for the type checker, and read on access."""
 
 from types import UnionType
 from typing import Any, assert_type, get_args, get_origin, get_type_hints

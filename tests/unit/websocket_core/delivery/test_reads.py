@@ -1,4 +1,4 @@
-"""What the journal is asked for, and what its answers do."""
+"""What delivery reads from the journal, and how it handles the results."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Resumes and watch lists: where a thread goes on, and when it is silent."""
+"""Resumes and watch lists: where a thread continues, and when it sends nothing."""
 
 from unit.websocket_core.delivery.delivery_examples import BIG, answer, delivery, event, events, resume
 from websocket_core.delivery import Read

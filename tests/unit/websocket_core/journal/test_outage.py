@@ -1,4 +1,4 @@
-"""A database that goes away: what was emitted waits, nothing is lost, nothing is written twice, nothing has holes."""
+"""When the database is unavailable, events wait: none is lost or written twice, and the numbers have no gaps."""
 
 import asyncio
 import threading

@@ -1,4 +1,4 @@
-"""SQLite's log is moved beside the commits."""
+"""SQLite's log is checkpointed outside the commits."""
 
 import asyncio
 import time

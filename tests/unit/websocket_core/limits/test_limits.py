@@ -1,4 +1,4 @@
-"""The rate of a user's actions: a burst, then a steady flow; forgotten when it is of no use any more."""
+"""The rate of a user's actions: a burst, then a steady flow; discarded when it is no longer needed."""
 
 import asyncio
 

@@ -1,4 +1,4 @@
-"""What is there when a process begins to serve is not collected again and again; what comes later is."""
+"""Garbage collection skips the objects that exist when a process starts serving, but not later ones."""
 
 import gc
 import weakref

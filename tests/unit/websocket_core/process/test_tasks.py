@@ -1,4 +1,4 @@
-"""What outlives a request inherits nothing of it."""
+"""A task that outlives a request inherits nothing from it."""
 
 import ast
 from contextvars import ContextVar

@@ -1,4 +1,4 @@
-"""Frames that are no actions: an error of the client, with the `request_id` where one can be read."""
+"""Frames that are not actions are client errors, which carry the `request_id` if it can be read."""
 
 import json
 
