@@ -113,7 +113,8 @@ def lives(site: ForeignSite) -> None:
     site.manage("migrate", "--no-input", "-v", "0")
     site.manage("migrate", "--no-input", "-v", "0", "--database=events", "websocket_core")
     site.manage("migrate", "--no-input", "-v", "0", "--database=events", "netra_agents")
-    assert "no issues" in site.manage("check", "--database=events").text
+    checked = site.manage("check", "--database=events").text  # on PostgreSQL a layer of one process is worth a warning
+    assert "no issues" in checked or ("W004" in checked and "1 issue" in checked), checked
     assert "No changes" in site.manage("makemigrations", "--check", "--dry-run").text
     found = json.loads(site.python(LIFE).stdout.splitlines()[-1])
     assert found["default"] == {}

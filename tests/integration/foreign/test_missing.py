@@ -149,7 +149,7 @@ def test_netra_application__refuses_what_is_no_application(make_site: MakeSite, 
     code += "except Exception as error:\n    print(type(error).__name__, error)"
     said = make_site().python(code).stdout
     assert said.startswith("ImproperlyConfigured netra_application: ")
-    assert "write " in said
+    assert "write" in said
 
 
 def test_used_before_django_is_set_up__says_what_to_call(make_site: MakeSite) -> None:
